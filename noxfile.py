@@ -1,0 +1,41 @@
+"""Sessions are thin callers of our own commands; each environment under test is built by `repro` itself."""
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["matrix"]
+
+HARNESS = "harness.txt"  # the lock of our own environment
+
+
+def install(session: nox.Session) -> None:
+    """Our own environment, exactly as locked; the project itself from the working tree."""
+    session.install("--require-hashes", "-r", HARNESS)
+    session.install("--no-deps", "-e", ".")
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """The main job: the failures of matrix.yaml on their releases, a table, and reports/."""
+    install(session)
+    session.run("repro", "run", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: linters, unit tests, and the failures on their releases."""
+    install(session)
+    session.run("ruff", "check", "--quiet")
+    session.run("ruff", "format", "--check", "--quiet")
+    session.run("mypy")
+    session.run("repro", "check")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """The tests that need no torch."""
+    install(session)
+    session.run("pytest", "tests/unit", *session.posargs)

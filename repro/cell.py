@@ -1,0 +1,81 @@
+"""A cell: one thing that can be run."""
+
+from pydantic import Field
+
+from repro.catalog.records import WORLD_SIZE, Failure, Lane
+from repro.documents import Strict
+from repro.errors import UsageError, unknown
+
+ADOPTED = "python:"
+"""Prefix of the environment's name where an existing interpreter is used as it is."""
+
+
+class Cell(Strict):
+    """Failure x environment x lane x backport x factors."""
+
+    failure: str
+    environment: str
+    lane: Lane = Lane.CPU
+    backport: str | None = None
+    factors: dict[str, str] = Field(default_factory=dict)
+    """Only the factors that differ from their defaults."""
+    world_size: int = 2
+
+    @property
+    def label(self) -> str:
+        """One line that names the cell, short enough for a table."""
+        parts = [self.failure, self.environment]
+        if self.lane is not Lane.CPU:
+            parts.append(self.lane)
+        if self.backport:
+            parts.append(f"+{self.backport}")
+        parts += [f"{name}={value}" for name, value in sorted(self.factors.items())]
+        return " ".join(parts)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether no factor is changed: then the record's specifiers say what to expect."""
+        return not self.factors
+
+
+def make_cell(
+    failure: Failure,
+    environment: str,
+    *,
+    lane: Lane = Lane.CPU,
+    backport: str | None = None,
+    factors: dict[str, str] | None = None,
+) -> Cell:
+    """A valid cell of that failure; ``factors`` may set the number of ranks as ``world-size``.
+
+    Raises UsageError for a name or a value that the record does not know.
+    """
+    if lane not in failure.needs.lanes:
+        raise UsageError(f"{failure.id} does not run in lane {lane}; it has {', '.join(failure.needs.lanes)}")
+    if backport is not None and failure.backport(backport) is None:
+        raise unknown(f"backport of {failure.id}", backport, [known.name for known in failure.backports])
+    world_size = failure.needs.world_size
+    changed: dict[str, str] = {}
+    for name, value in (factors or {}).items():
+        if name == WORLD_SIZE:
+            if not value.isdecimal() or int(value) < 1:
+                raise UsageError(f"{WORLD_SIZE}: a number of ranks is expected, not {value!r}")
+            world_size = int(value)
+            if world_size != failure.needs.world_size:
+                changed[name] = value
+            continue
+        factor = failure.factor(name)
+        if factor is None:
+            raise unknown(f"factor of {failure.id}", name, [*(f.name for f in failure.factors), WORLD_SIZE])
+        if value not in factor.values:
+            raise unknown(f"value of factor {name!r}", value, factor.values)
+        if value != factor.default:
+            changed[name] = value
+    return Cell(
+        failure=failure.id,
+        environment=environment,
+        lane=lane,
+        backport=backport,
+        factors=dict(sorted(changed.items())),
+        world_size=world_size,
+    )

@@ -1,0 +1,67 @@
+"""``repro check``: all faults of records, matrix and locks at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.catalog.checking import EntryCheck
+from repro.environments.locks import read_lock, stale
+from repro.environments.resolving import refuse_denied
+from repro.errors import EnvironmentFailure, Fault, RecordError
+from repro.project import PACKAGE, Project
+
+
+def check(project: Project) -> Sequence[Fault]:
+    """Every fault of the project, sorted by file and line; empty where all is well."""
+    faults: list[Fault] = []
+    try:
+        matrix = project.matrix
+    except RecordError as error:
+        faults += error.faults
+    else:
+        faults += _locks(project)
+        tests = PACKAGE.parent / "tests" / "failures"
+        try:
+            for entry in project.catalog:
+                faults += EntryCheck(entry, matrix, tests if tests.is_dir() else None).faults()
+            faults += [
+                Fault(project.matrix_file, 0, f"runs.{name}", "no such failure in the catalogue")
+                for name in matrix.runs
+                if name not in project.catalog.entries
+            ]
+        except RecordError as error:
+            faults += error.faults
+    return sorted(_relative(fault) for fault in faults)
+
+
+def _locks(project: Project) -> list[Fault]:
+    faults: list[Fault] = []
+    for name, environment in project.matrix.environments.items():
+        file = project.locks / f"{name}.txt"
+        try:
+            lock = read_lock(file)
+            refuse_denied(lock, project.matrix)
+        except RecordError as error:
+            faults += error.faults
+            continue
+        except EnvironmentFailure as error:
+            faults.append(Fault(file, 0, "", str(error)))
+            continue
+        problem = stale(lock, name, environment)
+        if problem:
+            faults.append(Fault(file, 0, "", problem, f"run `repro lock {name}`"))
+    known = {f"{name}.txt" for name in project.matrix.environments}
+    faults += [
+        Fault(file, 0, "", "belongs to no environment of the matrix", "remove it")
+        for file in sorted(project.locks.glob("*.txt"))
+        if file.name not in known
+    ]
+    return faults
+
+
+def _relative(fault: Fault) -> Fault:
+    """The fault with its file as the user would name it from here."""
+    try:
+        file = fault.file.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return fault
+    return Fault(file, fault.line, fault.key, fault.problem, fault.remedy)

@@ -1,0 +1,32 @@
+"""The command line: parse, call, print.  No logic lives here."""
+
+import contextlib
+import signal
+import sys
+from types import FrameType
+
+from repro.errors import ReproError
+from repro.exits import Exit
+
+
+def main() -> None:
+    """Run the command line; every error that the user can mend is one line and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    from repro.cli.app import app  # noqa: PLC0415 - SIGTERM is handled before the slow imports
+
+    try:
+        app()
+    except ReproError as error:
+        sys.stderr.write(f"repro: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("repro: interrupted; no rank is left running, finished runs are stored\n")
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        sys.exit(Exit.OK)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,22 @@
+"""All commands, each a function of few lines."""
+
+import typer
+
+from repro.cli import catalogue, environments, running
+
+app = typer.Typer(
+    name="repro",
+    help="A laboratory of known failures of the sharded-training stack.",
+    epilog="Exit codes: 0 as documented, 1 something changed, 2 bad usage or record, 3 could not be told.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("list")(catalogue.list_failures)
+app.command("show")(catalogue.show)
+app.command("check")(catalogue.check)
+app.command("run")(running.run)
+app.command("report")(running.report)
+app.command("lock")(environments.lock)
+app.add_typer(environments.app, name="envs")

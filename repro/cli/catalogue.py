@@ -1,0 +1,106 @@
+"""``repro list``, ``repro show``, ``repro check``."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from repro import checking
+from repro.catalog.records import Failure, Releases
+from repro.errors import RecordError
+from repro.project import Project
+from repro.report.terminal import console
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (format 1) on standard output.")]
+
+
+def releases_words(releases: Releases) -> str:
+    """``lightning >=2.1.0,<2.2.2 and torch >=2.5``."""
+    return " and ".join(f"{name} {specifiers}" for name, specifiers in releases.items())
+
+
+def list_failures(*, as_json: Json = False) -> None:
+    """List the failures of the catalogue.
+
+    Example: repro list
+    """
+    catalog = Project.here().catalog
+    if as_json:
+        failures = [entry.failure.model_dump(mode="json", include=_BRIEF) for entry in catalog]
+        typer.echo(json.dumps({"format": 1, "failures": failures}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False, show_header=True)
+    for heading in ("id", "kind", "affected", "title"):
+        table.add_column(heading, overflow="fold")
+    for entry in catalog:
+        failure = entry.failure
+        affected = " or ".join(releases_words(releases) for releases in failure.affected)
+        table.add_row(*(Text(text) for text in (failure.id, failure.kind, affected, failure.title)))
+    console().print(table)
+
+
+_BRIEF = {"id", "title", "kind", "affected", "fixed_in", "upstream"}
+
+
+def show(
+    failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id, as `repro list` shows it.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show one failure: what goes wrong, who is affected, what to do.
+
+    Example: repro show lightning-19492
+    """
+    failure = Project.here().catalog[failure_id].failure
+    if as_json:
+        typer.echo(json.dumps(failure.model_dump(mode="json"), indent=1))
+        return
+    for line in _described(failure):
+        typer.echo(line)
+
+
+def _described(failure: Failure) -> list[str]:
+    lines = [f"{failure.id}: {failure.title}", "", failure.summary.strip(), ""]
+    lines += [f"affected   {releases_words(releases)}" for releases in failure.affected]
+    lines += [f"rejected   {releases_words(rejection.releases)}" for rejection in failure.rejected]
+    lines += [f"fixed in   {name} {version}" for name, version in failure.fixed_in.items()]
+    lines += [f"upstream   {failure.upstream.state}: {', '.join(failure.upstream.issues) or 'no issue'}"]
+    if failure.upstream.fixes:
+        lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
+    signature = failure.signature
+    if signature.kind == "hang":
+        lines += [f"signature  hangs in {signature.function}, ranks: {signature.ranks}"]
+    else:
+        lines += [
+            f"signature  {signature.type} /{signature.message}/ in {signature.function}, ranks: {signature.ranks}"
+        ]
+    for cure in failure.cures:
+        if cure.upgrade:
+            lines.append(f"cure       upgrade to {releases_words(cure.upgrade)}")
+        elif cure.backport:
+            backport = failure.backport(cure.backport)
+            lines.append(f"cure       backport {cure.backport}: {backport.meaning if backport else ''}")
+        else:
+            lines.append(f"cure       {cure.setting}")
+    if failure.factors:
+        lines += ["", "factors (the first value is the default, with which it fails)"]
+        lines += [f"  {f.name}={'|'.join(f.values)}  {f.meaning}" for f in failure.factors]
+    if failure.claims:
+        lines += ["", "claims"]
+        lines += [f"  {claim.verdict:<11} {claim.id}: {claim.statement}" for claim in failure.claims]
+    return lines
+
+
+def check() -> None:
+    """Validate all records, the matrix and the locks; names every fault with file, line, key and remedy.
+
+    Example: repro check
+    """
+    project = Project.here()
+    faults = checking.check(project)
+    if faults:
+        raise RecordError(faults)
+    catalog, matrix = project.catalog, project.matrix
+    typer.echo(f"{len(catalog.entries)} failures, {len(matrix.environments)} environments with locks: no fault")

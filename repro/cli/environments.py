@@ -1,0 +1,128 @@
+"""``repro envs`` and ``repro lock``."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from repro.cli.catalogue import Json
+from repro.environments import broken, disk_use, resolve
+from repro.errors import EnvironmentFailure, unknown
+from repro.files import write_whole
+from repro.project import Project
+from repro.report.terminal import console
+
+app = typer.Typer(
+    help="List, build and remove the environments under test.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Environments; all where none is given.")]
+
+
+def _chosen(project: Project, names: list[str] | None) -> list[str]:
+    for name in names or []:
+        if name not in project.matrix.environments:
+            raise unknown("environment", name, project.matrix.environments)
+    return names or list(project.matrix.environments)
+
+
+@app.callback()
+def default(context: typer.Context) -> None:
+    """List, build and remove the environments under test.
+
+    Example: repro envs
+    """
+    if context.invoked_subcommand is None:
+        list_environments()
+
+
+@app.command("list")
+def list_environments(*, as_json: Json = False) -> None:
+    """List the environments of matrix.yaml: built or not, and their disk use.
+
+    Example: repro envs list --json
+    """
+    project = Project.here()
+    rows = []
+    for name, environment in project.matrix.environments.items():
+        place = project.environments.place(name)
+        problem = broken(place) if place.exists else None
+        state = "missing" if not place.exists else f"broken: {problem}" if problem else "built"
+        use = disk_use(place) if place.exists else None
+        rows.append((name, environment, state, use))
+    if as_json:
+        listed = [
+            {
+                "name": name,
+                "python": environment.python,
+                "pins": environment.pins,
+                "state": state,
+                "bytes": use.total if use else 0,
+                "own_bytes": use.own if use else 0,
+            }
+            for name, environment, state, use in rows
+        ]
+        typer.echo(json.dumps({"format": 1, "environments": listed}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("environment", "python", "pins", "state"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("MB", justify="right")
+    table.add_column("MB not shared", justify="right")
+    for name, environment, state, use in rows:
+        pins = " ".join(f"{pin} {version}" for pin, version in environment.pins.items())
+        sizes = (f"{use.total / 1e6:.0f}", f"{use.own / 1e6:.0f}") if use else ("—", "—")
+        table.add_row(*(Text(text) for text in (name, environment.python, pins, state, *sizes)))
+    console().print(table)
+
+
+@app.command("build")
+def build(names: Names = None) -> None:
+    """Build environments from their locks; those that are built and whole are left alone.
+
+    Example: repro envs build newest
+    """
+    project = Project.here()
+    failures: list[str] = []
+    for name in _chosen(project, names):
+        try:
+            project.environments.interpreter(name, typer.echo)
+            typer.echo(f"{name}: ready")
+        except EnvironmentFailure as error:
+            failures.append(f"{name}: {error}")
+    if failures:
+        raise EnvironmentFailure("\n".join(failures))
+
+
+@app.command("remove")
+def remove(names: Names = None) -> None:
+    """Remove built environments; their locks stay, and the next run builds them again.
+
+    Example: repro envs remove newest
+    """
+    project = Project.here()
+    for name in _chosen(project, names):
+        count = project.environments.remove(name)
+        typer.echo(f"{name}: {'removed' if count else 'was not built'}")
+
+
+def lock(names: Names = None) -> None:
+    """Resolve environments of matrix.yaml as of their cut-off days and write their locks.
+
+    Example: repro lock newest
+    """
+    project = Project.here()
+    failures: list[str] = []
+    for name in _chosen(project, names):
+        try:
+            resolved = resolve(name, project.matrix.environments[name], project.matrix)
+        except EnvironmentFailure as error:
+            failures.append(f"{name}: {error}")
+            continue
+        write_whole(project.locks / f"{name}.txt", resolved.text)
+        typer.echo(f"{name}: {len(resolved.packages)} distributions")
+    if failures:
+        raise EnvironmentFailure("\n".join(failures))

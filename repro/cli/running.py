@@ -1,0 +1,136 @@
+"""``repro run`` and ``repro report``."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.catalog.records import Lane
+from repro.cell import ADOPTED, Cell, make_cell
+from repro.cli.catalogue import Json
+from repro.errors import ReproError, UsageError, unknown
+from repro.exits import Exit
+from repro.matrix import default_cells
+from repro.project import Project
+from repro.report.rows import Report, row_of
+from repro.report.terminal import Progress, console, table
+from repro.report.writing import write_reports
+from repro.session import Options, Session
+from repro.store import Store
+from repro.verdict import exit_code
+
+Reports = Annotated[
+    Path | None, typer.Option("--reports", help="Folder of the reports and their data [default: reports/].")
+]
+
+
+def _factors(settings: list[str]) -> dict[str, str]:
+    factors = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: FACTOR=VALUE is expected")
+        factors[name] = value
+    return factors
+
+
+def choose_cells(
+    project: Project,
+    ids: list[str],
+    *,
+    environments: list[str],
+    lane: Lane,
+    backport: str | None,
+    factors: dict[str, str],
+) -> list[Cell]:
+    """The cells that a command line asks for: the default ones where it names nothing else.
+
+    Raises UsageError for any name that is not known.
+    """
+    catalog, matrix = project.catalog, project.matrix
+    for name in environments:
+        if not name.startswith(ADOPTED) and name not in matrix.environments:
+            raise unknown("environment", name, matrix.environments)
+    chosen = [catalog[failure_id].failure.id for failure_id in ids] or list(matrix.runs)
+    if not environments and backport is None and not factors and lane is Lane.CPU:
+        return [cell for cell in default_cells(matrix, catalog) if cell.failure in chosen]
+    return [
+        make_cell(catalog[failure_id].failure, environment, lane=lane, backport=backport, factors=factors)
+        for failure_id in chosen
+        for environment in environments or matrix.runs[failure_id].environments
+    ]
+
+
+def run(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Failures; all where none is given.")
+    ] = None,
+    *,
+    env: Annotated[list[str] | None, typer.Option("--env", metavar="NAME", help="Run on this environment.")] = None,
+    python: Annotated[
+        list[Path] | None,
+        typer.Option("--python", metavar="PATH", help="Run on an existing interpreter, as it is."),
+    ] = None,
+    backport: Annotated[bool, typer.Option("--backport", help="Apply the record's cure first.")] = False,
+    backport_named: Annotated[
+        str | None, typer.Option("--backport-named", metavar="NAME", help="Apply this backport first.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FACTOR=VALUE", help="Change a factor.")
+    ] = None,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Run every cell so many times.")] = 1,
+    lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU,
+    timeout: Annotated[
+        int | None,
+        typer.Option("--timeout", min=1, help="Seconds of wall clock a run [default: the record's]."),
+    ] = None,
+    reports: Reports = None,
+    as_json: Json = False,
+) -> None:
+    """Run failures on environments, print verdict and status, and write the reports.
+
+    Example: repro run lightning-19492 --env newest --set state-dict-type=full
+    """
+    project = Project.here(reports)
+    cells = choose_cells(
+        project,
+        ids or [],
+        environments=[*(env or []), *(f"{ADOPTED}{path.absolute()}" for path in python or [])],
+        lane=lane,
+        backport=backport_named or ("cure" if backport else None),
+        factors=_factors(settings or []),
+    )
+    for name in {cell.environment for cell in cells if not cell.environment.startswith(ADOPTED)}:
+        project.environments.lock(name)
+    store = Store(project.reports / "data")
+    out = console(error=as_json)
+    with Progress(out, len(cells)) as progress:
+        results = Session(project, store, Options(repeat, timeout), progress).run(cells)
+    rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
+    if as_json:
+        typer.echo(Report(rows=rows).model_dump_json(indent=1))
+    else:
+        out.print(table(rows))
+    try:
+        write_reports(project, store)
+    except OSError as error:
+        raise ReproError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    code = exit_code([result.status for result in results])
+    if not results:
+        out.print("no cell was run: none of the failures applies")
+        code = Exit.UNKNOWN
+    raise typer.Exit(code)
+
+
+def report(*, reports: Reports = None, as_json: Json = False) -> None:
+    """Write the reports from stored observations, without running anything.
+
+    Example: repro report --json
+    """
+    project = Project.here(reports)
+    written = write_reports(project, Store(project.reports / "data"))
+    if as_json:
+        typer.echo(json.dumps(written.model_dump(mode="json"), indent=1))
+    else:
+        console().print(table(written.rows))

@@ -1,0 +1,205 @@
+"""Builds environments from their locks: once, whole or not at all, however many processes ask."""
+
+import csv
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from repro.environments.interpreter import Interpreter, probe
+from repro.environments.locks import Lock, read_lock, stale
+from repro.environments.resolving import refuse_denied
+from repro.environments.uv import run_uv
+from repro.errors import EnvironmentFailure, Fault, RecordError, unknown
+from repro.matrix.models import Matrix
+
+_MARK = "repro-environment.txt"
+"""Written last: a folder without it is not finished."""
+
+Tell = Callable[[str], None]
+
+
+def quiet(_text: str) -> None:
+    """Progress that nobody wants to see."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an environment of one lock stands on this machine."""
+
+    name: str
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / _MARK).is_file()
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The environments of a matrix, with their locks and the folder that they are built in."""
+
+    matrix: Matrix
+    locks: Path
+    built: Path
+
+    def lock(self, name: str) -> Lock:
+        """The lock of a named environment.
+
+        Raises UsageError for an unknown name, RecordError for a missing, wrong or stale lock.
+        """
+        if name not in self.matrix.environments:
+            raise unknown("environment", name, self.matrix.environments)
+        file = self.locks / f"{name}.txt"
+        lock = read_lock(file)
+        problem = stale(lock, name, self.matrix.environments[name])
+        if problem:
+            raise RecordError([Fault(file, 0, "", problem, f"run `repro lock {name}`")])
+        return lock
+
+    def place(self, name: str) -> Place:
+        """Where the environment is or would be: its folder is named by its lock and its torch's source."""
+        lock = self.lock(name)
+        backend = os.environ.get("UV_TORCH_BACKEND", "")
+        python = self.matrix.environments[name].python
+        suffix = f"-{backend}" if backend else ""
+        return Place(name, self.built / f"{name}-py{python}-{lock.digest[:12]}{suffix}")
+
+    def interpreter(self, name: str, tell: Tell = quiet) -> Interpreter:
+        """The interpreter of a named environment, built if missing, rebuilt if broken.
+
+        Raises EnvironmentFailure with the cause in one line.
+        """
+        place = self.place(name)
+        digest = self.lock(name).digest
+        if place.exists and not broken(place):
+            return probe(place.python, name, lock=digest)
+        try:
+            self.built.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFailure(f"{self.built} cannot be made: {error.strerror}") from None
+        with FileLock(f"{place.folder}.lock"):
+            problem = broken(place) if place.exists else None
+            if problem:
+                tell(f"{name}: {problem}; building it again")
+                shutil.rmtree(place.folder)
+            if not place.exists:
+                tell(f"{name}: building")
+                self._build(place)
+            return probe(place.python, name, lock=digest)
+
+    def _build(self, place: Place) -> None:
+        lock = self.lock(place.name)
+        refuse_denied(lock, self.matrix)
+        python = self.matrix.environments[place.name].python
+        for leftover in place.folder.parent.glob(f"{place.folder.name}.partial-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(place.folder, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{place.folder.name}.partial-", dir=place.folder.parent))
+        try:
+            run_uv(["venv", "--quiet", "--clear", "--relocatable", "--python", python, str(partial)])
+            target = Place(place.name, partial)
+            install = ["pip", "install", "--quiet", "--no-deps", "--python", str(target.python)]
+            packages = [package.text for package in lock.libraries]
+            if lock.torch:
+                run_uv([*install, lock.torch.without_hashes])
+                if _wants_accelerator(target):
+                    packages += [package.text for package in lock.accelerator]
+            with tempfile.TemporaryDirectory() as folder:
+                requirements = Path(folder) / "requirements.txt"
+                requirements.write_text("\n".join(packages) + "\n")
+                run_uv([*install, "--require-hashes", "--requirement", str(requirements)])
+            (partial / _MARK).write_text(f"{place.name}\n{lock.digest}\n")
+            partial.rename(place.folder)
+        except OSError as error:
+            raise EnvironmentFailure(f"{place.name} cannot be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def remove(self, name: str) -> int:
+        """Remove what was built under a name, for any lock; returns the number of folders removed."""
+        if name not in self.matrix.environments:
+            raise unknown("environment", name, self.matrix.environments)
+        removed = 0
+        for folder in self._folders(name):
+            with FileLock(f"{folder}.lock"):
+                shutil.rmtree(folder, ignore_errors=True)
+            Path(f"{folder}.lock").unlink(missing_ok=True)
+            removed += 1
+        return removed
+
+    def _folders(self, name: str) -> list[Path]:
+        pattern = re.compile(re.escape(name) + r"-py3\.\d+-[0-9a-f]{12}(-[a-z0-9]+)?$")
+        if not self.built.is_dir():
+            return []
+        return [path for path in sorted(self.built.iterdir()) if path.is_dir() and pattern.match(path.name)]
+
+
+def _site_packages(place: Place) -> Path:
+    found = sorted(place.folder.glob("lib/python3.*/site-packages")) or [place.folder / "Lib" / "site-packages"]
+    return found[0]
+
+
+def _wants_accelerator(place: Place) -> bool:
+    """Whether the torch build that was installed names accelerator packages among its needs."""
+    for metadata in _site_packages(place).glob("torch-*.dist-info/METADATA"):
+        return bool(re.search(r"^Requires-Dist: (nvidia-|cuda-|triton)", metadata.read_text(), re.MULTILINE))
+    return False
+
+
+def _recorded(site: Path) -> Iterator[tuple[Path, int]]:
+    """Every installed file with the size that its distribution's RECORD states."""
+    for record in site.glob("*.dist-info/RECORD"):
+        with record.open(newline="", encoding="utf-8") as file:
+            for row in csv.reader(file):
+                if len(row) == 3 and row[2]:  # noqa: PLR2004 - path, hash, size
+                    yield site / row[0], int(row[2])
+
+
+def broken(place: Place) -> str | None:
+    """What is wrong with a built environment, in one line, or None: files lost or of another size."""
+    site = _site_packages(place)
+    if not place.python.exists():
+        return "its interpreter is gone"
+    if not any(site.glob("*.dist-info")):
+        return "it holds no distributions"
+    for file, size in _recorded(site):
+        try:
+            found = os.stat(file).st_size  # noqa: PTH116 - tens of thousands of files
+        except OSError:
+            return f"{file.name} is gone"
+        if found != size:
+            return f"{file.name} has {found} bytes where {size} were installed"
+    return None
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """Bytes of an environment: all, and those that it shares with nobody (no other hard link)."""
+
+    total: int
+    own: int
+
+
+def disk_use(place: Place) -> DiskUse:
+    """Disk use of a built environment; hard links to uv's cache are counted apart."""
+    total = own = 0
+    for folder, _, files in os.walk(place.folder):
+        for name in files:
+            try:
+                facts = os.lstat(os.path.join(folder, name))  # noqa: PTH118
+            except OSError:
+                continue
+            total += facts.st_size
+            own += facts.st_size if facts.st_nlink == 1 else 0
+    return DiskUse(total, own)

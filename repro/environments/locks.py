@@ -1,0 +1,142 @@
+"""Locks: the full resolution of a named environment, with hashes, one file each.
+
+A lock has two layers.  The libraries carry hashes and are installed exactly.  The torch layer is
+torch and what its accelerator builds need: the machine chooses the build (CPU, CUDA), so torch itself
+carries no hash, and the accelerator's packages are installed only if the build asks for them.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from repro.errors import Fault, RecordError
+from repro.matrix.models import Environment
+
+TORCH_HEADING = "# torch layer: installed first, its build is the machine's choice"
+LIBRARIES_HEADING = "# libraries"
+_ACCELERATOR = re.compile(r"^(nvidia-|cuda-|triton\b|pytorch-triton)")
+
+
+def is_accelerator(distribution: str) -> bool:
+    """Whether a distribution only serves torch's accelerator builds."""
+    return bool(_ACCELERATOR.match(distribution))
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One pinned distribution: its requirement lines as uv wrote them."""
+
+    name: str
+    version: str
+    text: str
+
+    @property
+    def without_hashes(self) -> str:
+        """The requirement alone."""
+        return self.text.split(" \\", 1)[0]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file's content."""
+
+    header: tuple[str, ...]
+    packages: tuple[Locked, ...]
+
+    @property
+    def torch(self) -> Locked | None:
+        return next((package for package in self.packages if package.name == "torch"), None)
+
+    @property
+    def accelerator(self) -> tuple[Locked, ...]:
+        return tuple(package for package in self.packages if is_accelerator(package.name))
+
+    @property
+    def libraries(self) -> tuple[Locked, ...]:
+        return tuple(
+            package for package in self.packages if package.name != "torch" and not is_accelerator(package.name)
+        )
+
+    @property
+    def text(self) -> str:
+        """The file's content."""
+        layer = [
+            *([self.torch.without_hashes] if self.torch else []),
+            *(item.text for item in self.accelerator),
+        ]
+        libraries = [package.text for package in self.libraries]
+        return "\n".join([*self.header, "", TORCH_HEADING, *layer, "", LIBRARIES_HEADING, *libraries, ""])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is installed; comments do not count."""
+        content = "\n".join([package.text for package in self.packages if package.name != "torch"])
+        torch = self.torch.without_hashes if self.torch else ""
+        return hashlib.sha256(f"{torch}\n{content}".encode()).hexdigest()
+
+
+def header_of(name: str, environment: Environment) -> tuple[str, ...]:
+    """The lines that say what a lock was resolved from; a change of the matrix makes it stale."""
+    cutoffs = "".join(f" {package}={day}" for package, day in sorted(environment.cutoffs.items()))
+    pins = " ".join(f"{package}=={version}" for package, version in sorted(environment.pins.items()))
+    return (
+        "# repro lock, format 1; written by `repro lock`, not by hand",
+        f"# environment: {name}",
+        f"# python: {environment.python}",
+        f"# cutoff: {environment.cutoff}{cutoffs}",
+        f"# pins: {pins}",
+    )
+
+
+def split(requirements: str) -> tuple[Locked, ...]:
+    """The packages of a requirements text: a line that is not indented begins one."""
+    blocks: list[list[str]] = []
+    for line in requirements.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line[0].isspace() and blocks:
+            blocks[-1].append(line)
+        else:
+            blocks.append([line])
+    packages = []
+    for block in blocks:
+        requirement = Requirement(block[0].removesuffix("\\").strip())
+        pin = next(iter(requirement.specifier))
+        packages.append(Locked(canonicalize_name(requirement.name), pin.version, "\n".join(block)))
+    return tuple(packages)
+
+
+def read_lock(file: Path) -> Lock:
+    """Read a lock file; raises RecordError if it is missing or not one of ours."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecordError(
+            [Fault(file, 0, "", f"cannot be read: {error.strerror}", f"run `repro lock {file.stem}`")]
+        ) from None
+    header = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        header.append(line)
+    try:
+        packages = split(text)
+    except (ValueError, StopIteration) as error:
+        raise RecordError([Fault(file, 0, "", f"is no lock: {error}", f"run `repro lock {file.stem}`")]) from None
+    return Lock(tuple(header), packages)
+
+
+def stale(lock: Lock, name: str, environment: Environment) -> str | None:
+    """Why a lock no longer fits its environment in the matrix, or None."""
+    for expected in header_of(name, environment):
+        if expected not in lock.header:
+            return f"was not resolved from {expected.removeprefix('# ')!r}"
+    held = {package.name: package.version for package in lock.packages}
+    for pin, version in environment.pins.items():
+        if held.get(canonicalize_name(pin)) != version:
+            return f"holds {pin} {held.get(pin, 'not at all')} where {version} is pinned"
+    return None

@@ -1,0 +1,75 @@
+"""Exceptions that reach the user as one clear line, without a traceback.
+
+ReproError            base; caught once, in the command line
+  UsageError          a name or value that the user gave is wrong
+  RecordError         a record, the matrix or a lock is wrong: all faults at once
+  EnvironmentFailure  an environment cannot be resolved, built or used: its cells are unrunnable
+  StoreError          an observation cannot be read or written
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.exits import Exit
+
+
+class ReproError(Exception):
+    """Base of all errors that the user is told in words."""
+
+    exit_code = Exit.USAGE
+
+
+class UsageError(ReproError):
+    """A name or a value given by the user is wrong."""
+
+
+class EnvironmentFailure(ReproError):  # noqa: N818 - "EnvironmentError" is a builtin of another meaning
+    """An environment cannot be resolved, built or used; the message is the cause in one line."""
+
+    exit_code = Exit.UNKNOWN
+
+
+class StoreError(ReproError):
+    """A stored observation cannot be read or written."""
+
+    exit_code = Exit.UNKNOWN
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing that is wrong in a file, and what to do about it."""
+
+    file: Path
+    line: int
+    key: str
+    problem: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else str(self.file)
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{where}: {self.key}: {self.problem}{remedy}" if self.key else f"{where}: {self.problem}{remedy}"
+
+
+class RecordError(ReproError):
+    """A record, the matrix or a lock is wrong."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in sorted(faults)))
+        self.faults = tuple(sorted(faults))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``did you mean 'x'?`` for the closest valid name, else the list of valid names."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"valid: {', '.join(names)}" if names else "none is defined"
+
+
+def unknown(what: str, name: str, valid: Iterable[str]) -> UsageError:
+    """The error for a misspelt name."""
+    return UsageError(f"no {what} {name!r}; {nearest(name, valid)}")

@@ -1,0 +1,22 @@
+"""Refuses the combination in the Trainer's constructor: upstream's cure of 4.50.0 for transformers 4.37 to 4.49.
+
+The check is that of huggingface/transformers#36627; the user is told at once, before any training.
+Before the job: ``import backport_reject; backport_reject.apply()``.
+"""
+
+
+def apply() -> None:
+    from transformers import Trainer
+
+    create = Trainer.create_accelerator_and_postprocess
+    if hasattr(create, "backported"):
+        return
+
+    def create_and_check(self):
+        create(self)
+        plugin = getattr(self.accelerator.state, "fsdp_plugin", None)
+        if self.args.save_only_model and plugin is not None and "SHARDED_STATE_DICT" in str(plugin.state_dict_type):
+            raise ValueError("save_only_model option is not compatible with FSDP state dict type 'SHARDED_STATE_DICT'")
+
+    create_and_check.backported = True
+    Trainer.create_accelerator_and_postprocess = create_and_check

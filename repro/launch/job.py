@@ -1,0 +1,104 @@
+"""Prepares a run: its folder, the bootstrap's job file, the command and the variables of the ranks."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.catalog.loading import Entry
+from repro.catalog.records import Lane, covers
+from repro.cell import Cell
+from repro.environments.interpreter import Interpreter
+from repro.launch import gates
+
+HERE = Path(__file__).resolve().parent
+BOOTSTRAP = HERE / "bootstrap.py"
+GATES = HERE / "gates.py"
+GRACE_SECONDS = 15
+"""How long a failed rank's end is held back so that the others can show what they have to show."""
+
+# Ranks see these of our own variables and no others.
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
+PASSED_ON_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES")
+PREFIXES_CUDA = ("NCCL_", "NVSHMEM_", "TORCH_SYMM_MEM_")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is ready to start."""
+
+    cell: Cell
+    entry: Entry
+    interpreter: Interpreter
+    folder: Path
+    command: tuple[str, ...]
+    variables: dict[str, str]
+    timeout: int
+
+
+def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
+    """The gates that the CPU lane lifts for the installed releases."""
+    if lane is not Lane.CPU:
+        return ()
+    versions = interpreter.installed.distributions
+    return tuple(gate.name for gate in gates.GATES if covers(gate.releases, versions))
+
+
+def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
+    """The script's flags for the factors that differ from their defaults."""
+    named = [(name, value) for name, value in cell.factors.items() if entry.failure.factor(name)]
+    return tuple(part for name, value in named for part in (f"--{name}", value))
+
+
+def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
+    """Torchrun of the environment under test, on this host only, on a port that it picks itself."""
+    return (
+        str(python), "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
+        "--nproc-per-node", str(world_size),
+    )  # fmt: skip
+
+
+def rank_variables(lane: Lane, folder: Path, *, adopted: bool) -> dict[str, str]:
+    """The variables of the ranks: an allow-list of ours, and what keeps a run to itself."""
+    names = [*PASSED_ON, *(PASSED_ON_CUDA if lane is Lane.CUDA else ())]
+    prefixes = PREFIXES_CUDA if lane is Lane.CUDA else ()
+    kept = {
+        name: value for name, value in os.environ.items() if name in names or (prefixes and name.startswith(prefixes))
+    }
+    own = {
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    if lane is Lane.CPU:
+        own["CUDA_VISIBLE_DEVICES"] = ""
+    if not adopted:
+        own["PYTHONNOUSERSITE"] = "1"
+    return kept | own
+
+
+def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, timeout: int) -> Job:
+    """Write the bootstrap's job file into the run's folder and say what to start."""
+    backport = str(entry.backport_file(cell.backport).resolve()) if cell.backport else None
+    job = {
+        "folder": str(folder),
+        "script": str(entry.script.resolve()),
+        "gates": applicable_gates(cell.lane, interpreter),
+        "gates_file": str(GATES),
+        "backport": backport,
+        "grace": GRACE_SECONDS,
+    }
+    file = folder / "job.json"
+    file.write_text(json.dumps(job), encoding="utf-8")
+    command = torchrun_command(interpreter.executable, cell.world_size)
+    return Job(
+        cell=cell,
+        entry=entry,
+        interpreter=interpreter,
+        folder=folder,
+        command=(*command, str(BOOTSTRAP), str(file), *flags(cell, entry)),
+        variables=rank_variables(cell.lane, folder, adopted=interpreter.adopted),
+        timeout=timeout,
+    )

@@ -1,0 +1,141 @@
+"""Starts a process tree, waits for it with a deadline, and ends all of it.
+
+torchrun starts every rank in a session of its own, so killing torchrun's process group is not enough:
+the ranks are found as descendants and by the process ids that they wrote down themselves.
+"""
+
+import contextlib
+import ctypes
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+TERM_GRACE_SECONDS = 10.0
+DUMP_PAUSE_SECONDS = 3.0
+DUMP_WAIT_SECONDS = 2.0
+POLL_SECONDS = 0.05
+PR_SET_PDEATHSIG = 1
+# Loaded here: nothing may be imported between fork and exec of a process with threads.
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process tree ended."""
+
+    code: int | None
+    """Exit code of its root; negative for a signal; None if it never started."""
+    seconds: float
+    deadline_passed: bool
+    interrupted: bool
+
+
+def die_with_parent() -> None:
+    """In a new child: ask the kernel to end it when the harness dies, even by SIGKILL (Linux)."""
+    if sys.platform == "linux":
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def run_tree(
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    folder: Path,
+    timeout: float,
+    stop: threading.Event,
+) -> Ended:
+    """Run a command in ``folder`` until it ends, the deadline passes or ``stop`` is set.
+
+    Output goes to ``launcher.log``.  At the deadline the ranks' stacks are dumped twice before all
+    of the tree is ended.  Raises OSError if the command cannot be started.
+    """
+    started = time.monotonic()
+    with (folder / "launcher.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env=dict(variables),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call
+        )
+    deadline = started + timeout
+    deadline_passed = interrupted = False
+    try:
+        while True:
+            try:
+                process.wait(POLL_SECONDS if not stop.is_set() else 0)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+            if stop.is_set():
+                interrupted = True
+                break
+            if time.monotonic() > deadline:
+                deadline_passed = True
+                dump_stacks(folder)
+                break
+    finally:
+        end_tree(process, folder)
+    return Ended(process.returncode, time.monotonic() - started, deadline_passed, interrupted)
+
+
+def rank_pids(folder: Path) -> dict[int, int]:
+    """Rank -> process id of every script process that wrote down its start."""
+    found = {}
+    for file in sorted(folder.glob("rank*.jsonl")):
+        try:
+            first = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
+            found[int(file.stem.removeprefix("rank"))] = int(first["pid"])
+        except (OSError, ValueError, KeyError, IndexError):
+            continue
+    return found
+
+
+def _alive(pid: int, folder: Path) -> psutil.Process | None:
+    """The process of that id if it still is a rank of this run: ids are used again."""
+    try:
+        process = psutil.Process(pid)
+        return process if any(str(folder) in part for part in process.cmdline()) else None
+    except psutil.Error:
+        return None
+
+
+def dump_stacks(folder: Path) -> None:
+    """Make every rank write its Python stacks twice, some seconds apart: standing still is told from slow."""
+    for number, pause in ((signal.SIGUSR1, DUMP_PAUSE_SECONDS), (signal.SIGUSR2, DUMP_WAIT_SECONDS)):
+        for pid in rank_pids(folder).values():
+            process = _alive(pid, folder)
+            if process is not None:
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(number)
+        time.sleep(pause)
+
+
+def end_tree(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """End a process tree: TERM, grace, KILL; nothing of it is left running."""
+    try:
+        tree = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        tree = []
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(TERM_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    tree += [found for found in (_alive(pid, folder) for pid in rank_pids(folder).values()) if found]
+    for orphan in tree:
+        with contextlib.suppress(psutil.Error):
+            orphan.kill()
+    psutil.wait_procs(tree, timeout=TERM_GRACE_SECONDS)

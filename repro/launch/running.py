@@ -1,0 +1,114 @@
+"""Runs one cell under torchrun and returns the observation.  It judges nothing."""
+
+import hashlib
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from repro.catalog.loading import Entry
+from repro.catalog.records import Lane
+from repro.cell import Cell
+from repro.environments.interpreter import Interpreter
+from repro.launch.collecting import collect_ranks, launcher_tail
+from repro.launch.hardware import hardware
+from repro.launch.job import BOOTSTRAP, GATES, HERE, prepare
+from repro.launch.layout import Layout
+from repro.launch.processes import run_tree
+from repro.observation import Observation
+
+
+def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
+    """SHA-256 of all that determines a run: its sources, the environment's lock, the cell."""
+    sources = [entry.script, BOOTSTRAP]
+    if cell.lane is Lane.CPU:
+        sources.append(GATES)
+    if cell.backport:
+        sources.append(entry.backport_file(cell.backport))
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.read_bytes())
+        digest.update(b"\0")
+    digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude={"environment"}).encode())
+    return digest.hexdigest()
+
+
+def environment_key(interpreter: Interpreter) -> str:
+    """The lock's digest; for an existing interpreter, its version and distributions."""
+    installed = interpreter.installed
+    if installed.lock:
+        return installed.lock
+    held = "".join(f"{name}=={version}\n" for name, version in sorted(installed.distributions.items()))
+    return hashlib.sha256(f"{installed.implementation} {installed.python}\n{held}".encode()).hexdigest()
+
+
+def new_id(recipe: str) -> str:
+    """A unique id for an observation of that recipe."""
+    return f"{recipe[:12]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def not_run(cell: Cell, run: str, recipe: str, reason: str, timeout: int = 0) -> Observation:
+    """The observation of a cell whose ranks could not be started, with the reason in one line."""
+    return Observation(
+        id=new_id(recipe),
+        recipe=recipe,
+        run=run,
+        cell=cell,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=0.0,
+        launcher="none",
+        timeout=timeout,
+        fault=reason,
+        hardware=hardware(),
+    )
+
+
+def run_cell(
+    cell: Cell,
+    entry: Entry,
+    interpreter: Interpreter,
+    *,
+    run: str,
+    timeout: int | None = None,
+    stop: threading.Event | None = None,
+) -> Observation:
+    """Start the ranks of a cell, wait for them, and say what they did.
+
+    ``timeout`` is wall-clock seconds, the record's by default.  Whatever goes wrong on our side
+    becomes the observation's ``fault``.
+    """
+    seconds = timeout or entry.failure.timeout
+    recipe = recipe_of(cell, entry, environment_key(interpreter))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="repro-")).resolve()
+    except OSError as error:
+        return not_run(cell, run, recipe, f"no temporary folder: {error.strerror}", seconds)
+    started = time.time()
+    try:
+        job = prepare(cell, entry, interpreter, folder, seconds)
+        ended = run_tree(job.command, job.variables, folder, seconds, stop or threading.Event())
+        layout = Layout.of(interpreter, str(entry.script.resolve()), str(HERE), str(folder))
+        return Observation(
+            id=new_id(recipe),
+            recipe=recipe,
+            run=run,
+            cell=cell,
+            started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+            seconds=round(ended.seconds, 3),
+            launcher="torchrun",
+            launcher_code=ended.code,
+            launcher_tail=launcher_tail(folder, layout),
+            timeout=seconds,
+            deadline_passed=ended.deadline_passed,
+            fault="interrupted" if ended.interrupted else None,
+            installed=interpreter.installed,
+            hardware=hardware(),
+            ranks=collect_ranks(folder, cell.world_size, layout, started),
+        )
+    except OSError as error:
+        return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

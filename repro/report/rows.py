@@ -1,0 +1,97 @@
+"""The rows that every report shows: one a cell, whether it was run or not.  Reads the store, runs nothing."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from repro.catalog.loading import Catalog
+from repro.cell import ADOPTED, Cell
+from repro.documents import Strict
+from repro.environments.building import Environments
+from repro.launch import recipe_of
+from repro.launch.gates import GATES
+from repro.result import Result, conclude
+from repro.store import Store
+
+FORMAT: Literal[1] = 1
+
+
+class Row(Strict):
+    """A cell in a report."""
+
+    cell: Cell
+    not_run: str | None = None
+    """Why the cell has no verdict, where it was not run."""
+    verdict: str | None = None
+    status: str | None = None
+    expected: str | None = None
+    reason: str = ""
+    evidence: str = ""
+    where: str = ""
+    rank: int | None = None
+    k: int = 0
+    n: int = 0
+    versions: dict[str, str] = {}
+    """Of the distributions that the record speaks of, and torch; as installed."""
+    python: str = ""
+    gates: tuple[str, ...] = ()
+    hardware: str = ""
+    date: str = ""
+    seconds: float | None = None
+    observations: tuple[str, ...] = ()
+
+
+class Report(Strict):
+    """``matrix.json``: all rows of a matrix."""
+
+    format: Literal[1] = FORMAT
+    rows: tuple[Row, ...]
+
+
+def row_of(result: Result, distributions: Iterable[str]) -> Row:
+    """The row of a cell that was run."""
+    newest = result.newest
+    held = newest.installed.distributions if newest.installed else {}
+    machine = newest.hardware
+    device = ", ".join(machine.accelerators) if machine.accelerators and result.cell.lane == "cuda" else ""
+    return Row(
+        cell=result.cell,
+        verdict=result.verdict,
+        status=result.status,
+        expected=result.expectation,
+        reason=result.judgement.reason,
+        evidence=result.judgement.evidence,
+        where=result.judgement.where,
+        rank=result.judgement.rank,
+        k=result.k,
+        n=result.n,
+        versions={name: held[name] for name in sorted({*distributions, "torch"}) if name in held},
+        python=newest.installed.python if newest.installed else "",
+        gates=tuple(sorted({gate for rank in newest.ranks for gate in rank.gates})),
+        hardware=f"{machine.system} {machine.machine}, {machine.cores} cores{f', {device}' if device else ''}",
+        date=newest.started,
+        seconds=newest.seconds,
+        observations=tuple(observation.id for observation in result.observations),
+    )
+
+
+def stored_row(cell: Cell, catalog: Catalog, environments: Environments, store: Store) -> Row:
+    """The row of a cell from the store: its newest run, if its sources are still the same."""
+    entry = catalog[cell.failure]
+    if cell.environment.startswith(ADOPTED):
+        return Row(cell=cell, not_run="an adopted interpreter is not kept in the matrix")
+    recipe = recipe_of(cell, entry, environments.lock(cell.environment).digest)
+    observations = store.newest_run(cell.failure, recipe)
+    if observations:
+        return row_of(conclude(entry.failure, observations), entry.failure.distributions)
+    return Row(cell=cell, not_run="no run of these sources with this lock is stored")
+
+
+def stored_rows(cells: Sequence[Cell], catalog: Catalog, environments: Environments, store: Store) -> tuple[Row, ...]:
+    """The rows of many cells, in their order."""
+    return tuple(stored_row(cell, catalog, environments, store) for cell in cells)
+
+
+def gate_reasons(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:
+    """Gates that were lifted in some row: name -> what the library refuses, why lifting it is safe."""
+    lifted = {gate for row in rows for gate in row.gates}
+    return {gate.name: (gate.refusal, gate.reason) for gate in GATES if gate.name in lifted}

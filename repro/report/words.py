@@ -1,0 +1,58 @@
+"""How verdicts and statuses are written: a glyph and a word, never colour alone."""
+
+from repro.report.rows import Row
+
+VERDICT_GLYPHS = {
+    "reproduced": "✗",
+    "absent": "✓",
+    "rejected": "⊘",
+    "different": "≠",
+    "unrunnable": "?",
+    "flaky": "~",
+}
+STATUS_STYLES = {
+    "as documented": "green",
+    "relapsed": "bold red",
+    "cured": "bold cyan",
+    "drifted": "bold yellow",
+    "unknown": "magenta",
+    "unjudged": "dim",
+}
+LEGEND = "✗ reproduced · ✓ absent · ⊘ rejected · ≠ different · ? unrunnable · ~ flaky"
+
+
+def verdict_words(row: Row) -> str:
+    """``✗ reproduced``, or ``· not run``."""
+    if row.verdict is None:
+        return "· not run"
+    return f"{VERDICT_GLYPHS[row.verdict]} {row.verdict}"
+
+
+def where_words(row: Row) -> str:
+    """The environment with the backport or the factors that set this cell apart."""
+    cell = row.cell
+    parts = [cell.environment]
+    if cell.backport:
+        parts.append(f"+ backport {cell.backport}")
+    parts += [f"{name}={value}" for name, value in cell.factors.items()]
+    if cell.lane != "cpu":
+        parts.append(f"[{cell.lane}]")
+    return " ".join(parts)
+
+
+def evidence_words(row: Row) -> str:
+    """The line that decided, with its place and rank."""
+    if row.verdict is None:
+        return row.not_run or ""
+    if row.verdict == "absent":
+        return row.evidence
+    place = f" at {row.where}" if row.where else ""
+    told = f"{row.evidence}{place}" if row.evidence or row.where else ""
+    if row.verdict in {"reproduced", "rejected"}:
+        return f"{told} ({row.reason})"
+    return f"{row.reason}: {told}" if told else row.reason
+
+
+def count_words(row: Row) -> str:
+    """``1 of 1``."""
+    return f"{row.k} of {row.n}" if row.n else "—"

@@ -1,0 +1,50 @@
+"""What a cell came to: its observations, the merged verdict, and how it stands to the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.catalog.records import Failure
+from repro.cell import Cell
+from repro.observation import Observation
+from repro.verdict import Expectation, Judgement, Status, Verdict, expect, judge, merge, status
+
+
+@dataclass(frozen=True)
+class Result:
+    """The judgement of all repetitions of one cell."""
+
+    cell: Cell
+    observations: tuple[Observation, ...]
+    judgement: Judgement
+    k: int
+    n: int
+    expectation: Expectation
+    status: Status
+
+    @property
+    def newest(self) -> Observation:
+        return self.observations[-1]
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.judgement.verdict
+
+
+def conclude(failure: Failure, observations: Sequence[Observation]) -> Result:
+    """Judge every observation of one cell, merge, and compare with the record.  Pure.
+
+    ``observations`` must not be empty.
+    """
+    merged = merge([judge(failure, observation) for observation in observations])
+    cell = observations[-1].cell
+    installed = next((found.installed for found in reversed(observations) if found.installed), None)
+    expectation = expect(failure, cell, installed.distributions) if installed else Expectation.NONE
+    return Result(
+        cell=cell,
+        observations=tuple(observations),
+        judgement=merged.judgement,
+        k=merged.k,
+        n=merged.n,
+        expectation=expectation,
+        status=status(merged.judgement.verdict, expectation),
+    )

@@ -1,0 +1,151 @@
+"""Runs many cells: environments are built ahead, ranks take turns at the cores, nothing is lost."""
+
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from repro.cell import ADOPTED, Cell
+from repro.environments.interpreter import Interpreter, probe
+from repro.errors import EnvironmentFailure
+from repro.launch import environment_key, not_run, recipe_of, run_cell
+from repro.observation import Observation
+from repro.project import Project
+from repro.result import Result, conclude
+from repro.slots import Slots, rank_limit
+from repro.store import Store
+from repro.verdict import inapplicable
+
+
+class Listener(Protocol):
+    """Who wants to see the progress of a session; called from several threads."""
+
+    def told(self, text: str) -> None:
+        """Something that takes time has begun: a build."""
+
+    def started(self, cell: Cell) -> None:
+        """The ranks of a cell start now."""
+
+    def finished(self, result: Result) -> None:
+        """A cell has its verdict."""
+
+    def skipped(self, cell: Cell, reason: str) -> None:
+        """A cell does not apply to its environment."""
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def told(self, text: str) -> None: ...
+
+    def started(self, cell: Cell) -> None: ...
+
+    def finished(self, result: Result) -> None: ...
+
+    def skipped(self, cell: Cell, reason: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the cells of a session run."""
+
+    repeat: int = 1
+    timeout: int | None = None
+    """Seconds of wall clock a run; the record's own where None."""
+
+
+@dataclass
+class Session:
+    """One command's runs; its observations share an id."""
+
+    project: Project
+    store: Store
+    options: Options = field(default_factory=Options)
+    listener: Listener = field(default_factory=Silent)
+    stop: threading.Event = field(default_factory=threading.Event)
+    id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
+
+    def run(self, cells: Sequence[Cell]) -> list[Result]:
+        """Run the cells and return their results in the same order; those that do not apply are left out.
+
+        KeyboardInterrupt ends all ranks before it is raised again; finished cells are stored by then.
+        """
+        slots = Slots(self.project.cache / "slots", rank_limit())
+        with (
+            ThreadPoolExecutor(1, "build") as builder,
+            ThreadPoolExecutor(max(1, min(len(cells), slots.limit)), "run") as runner,
+        ):
+            interpreters = self._build_ahead(builder, cells)
+            pending = [runner.submit(self._cell, cell, interpreters[cell.environment], slots) for cell in cells]
+            try:
+                done, _ = wait(pending, return_when=FIRST_EXCEPTION)
+                failed = next((future for future in done if future.exception()), None)
+                if failed:
+                    self._abandon([*pending, *interpreters.values()])
+                    failed.result()
+            except BaseException:
+                self._abandon([*pending, *interpreters.values()])
+                raise
+            return [result for result in (future.result() for future in pending) if result is not None]
+
+    def _abandon(self, futures: Iterable[Future[Result | None] | Future[Interpreter]]) -> None:
+        self.stop.set()
+        for future in futures:
+            future.cancel()
+
+    def _build_ahead(self, builder: ThreadPoolExecutor, cells: Sequence[Cell]) -> dict[str, Future[Interpreter]]:
+        """One future an environment, built in the order in which the cells need them."""
+        names = dict.fromkeys(cell.environment for cell in cells)
+        return {name: builder.submit(self._interpreter, name) for name in names}
+
+    def _interpreter(self, name: str) -> Interpreter:
+        if name.startswith(ADOPTED):
+            return probe(Path(name.removeprefix(ADOPTED)), name)
+        return self.project.environments.interpreter(name, self.listener.told)
+
+    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots) -> Result | None:
+        entry = self.project.catalog[cell.failure]
+        try:
+            interpreter = built.result()
+        except EnvironmentFailure as error:
+            return self._conclude(cell, [self._fault(cell, str(error))])
+        reason = inapplicable(entry.failure, interpreter.installed.distributions)
+        if reason:
+            self.listener.skipped(cell, reason)
+            return None
+        observations: list[Observation] = []
+        for _ in range(self.options.repeat):
+            try:
+                with slots.take(cell.world_size, self.stop):
+                    if self.stop.is_set():
+                        return None
+                    self.listener.started(cell)
+                    observation = run_cell(
+                        cell, entry, interpreter, run=self.id, timeout=self.options.timeout, stop=self.stop
+                    )
+            except EnvironmentFailure as error:
+                recipe = recipe_of(cell, entry, environment_key(interpreter))
+                observation = not_run(cell, self.id, recipe, str(error))
+            if self.stop.is_set():
+                return None
+            self.store.add(observation)
+            observations.append(observation)
+        return self._conclude(cell, observations)
+
+    def _fault(self, cell: Cell, reason: str) -> Observation:
+        """The stored observation of a cell whose environment cannot be had."""
+        entry = self.project.catalog[cell.failure]
+        named = not cell.environment.startswith(ADOPTED)
+        key = self.project.environments.lock(cell.environment).digest if named else cell.environment
+        observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
+        self.store.add(observation)
+        return observation
+
+    def _conclude(self, cell: Cell, observations: Sequence[Observation]) -> Result:
+        result = conclude(self.project.catalog[cell.failure].failure, observations)
+        self.listener.finished(result)
+        return result

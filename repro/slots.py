@@ -1,0 +1,75 @@
+"""Ranks take turns at the cores of this machine, across all processes that use the same cache.
+
+One slot is one rank.  A run takes as many slots as it has ranks, all at once, and gives them back when
+it ends; the locks are the kernel's, so a killed process gives them back too.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from repro.errors import EnvironmentFailure, UsageError
+
+POLL_SECONDS = 0.1
+
+
+def rank_limit() -> int:
+    """How many ranks may run at once: the cores of this machine, or ``REPRO_RANKS``."""
+    told = os.environ.get("REPRO_RANKS")
+    if told is None:
+        return os.cpu_count() or 1
+    if not told.isdecimal() or int(told) < 1:
+        raise UsageError(f"REPRO_RANKS: a number of ranks is expected, not {told!r}")
+    return int(told)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The slots of this machine."""
+
+    folder: Path
+    limit: int
+
+    @contextmanager
+    def take(self, ranks: int, stop: threading.Event) -> Iterator[None]:
+        """Wait for slots for ``ranks`` ranks; returns at once when ``stop`` is set.
+
+        Raises EnvironmentFailure if the machine can never have as many.
+        """
+        if ranks > self.limit:
+            raise EnvironmentFailure(
+                f"needs {ranks} ranks at once, the limit here is {self.limit}; set REPRO_RANKS={ranks} to allow it"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as held:
+            while not stop.is_set():
+                # Only one run at a time gathers slots: two that hold half each would wait for ever.
+                with FileLock(self.folder / "gather.lock"):
+                    taken = self._try(ranks)
+                if taken is not None:
+                    held.enter_context(taken)
+                    break
+                time.sleep(POLL_SECONDS)
+            yield
+
+    def _try(self, ranks: int) -> ExitStack | None:
+        taken = ExitStack()
+        count = 0
+        for slot in range(self.limit):
+            lock = FileLock(self.folder / f"slot{slot}.lock", thread_local=False)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            taken.callback(lock.release)
+            count += 1
+            if count == ranks:
+                return taken
+        taken.close()
+        return None

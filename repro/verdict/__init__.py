@@ -1,0 +1,19 @@
+"""Observation + record -> verdict; verdict + expectation -> status.  Pure functions."""
+
+from repro.verdict.judge import judge
+from repro.verdict.models import Expectation, Judgement, Status, Verdict
+from repro.verdict.status import exit_code, expect, inapplicable, is_affected, merge, status
+
+__all__ = [
+    "Expectation",
+    "Judgement",
+    "Status",
+    "Verdict",
+    "exit_code",
+    "expect",
+    "inapplicable",
+    "is_affected",
+    "judge",
+    "merge",
+    "status",
+]

@@ -1,0 +1,82 @@
+"""Expectation, status, and the merging of repeated runs.  Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.catalog.records import Failure, covers
+from repro.cell import Cell
+from repro.exits import Exit
+from repro.verdict.models import Expectation, Judgement, Status, Verdict
+
+
+def inapplicable(failure: Failure, versions: dict[str, str]) -> str | None:
+    """Why a failure does not apply to the installed versions, or None."""
+    for name, specifiers in failure.needs.distributions.items():
+        if name not in versions:
+            return f"needs {name}{specifiers}, which is not installed"
+        if not covers({name: specifiers}, versions):
+            return f"needs {name}{specifiers}, found {versions[name]}"
+    return None
+
+
+def is_affected(failure: Failure, versions: dict[str, str]) -> bool:
+    """Whether one of the record's alternatives covers the versions."""
+    return any(covers(releases, versions) for releases in failure.affected)
+
+
+def expect(failure: Failure, cell: Cell, versions: dict[str, str]) -> Expectation:
+    """What the record's specifiers say of a cell with these versions installed."""
+    if not cell.is_default:
+        return Expectation.NONE
+    if is_affected(failure, versions):
+        backport = failure.backport(cell.backport) if cell.backport else None
+        return Expectation(backport.verdict) if backport and backport.cures else Expectation.REPRODUCED
+    if any(covers(rejection.releases, versions) for rejection in failure.rejected):
+        return Expectation.REJECTED
+    return Expectation.ABSENT
+
+
+def status(verdict: Verdict, expectation: Expectation) -> Status:
+    """How a verdict stands to what was expected."""
+    if verdict in {Verdict.UNRUNNABLE, Verdict.FLAKY}:
+        return Status.UNKNOWN
+    if expectation is Expectation.NONE:
+        return Status.UNJUDGED
+    if verdict.value == expectation.value:
+        return Status.AS_DOCUMENTED
+    if verdict is Verdict.REPRODUCED:
+        return Status.RELAPSED
+    if expectation is Expectation.REPRODUCED and verdict is Verdict.ABSENT:
+        return Status.CURED
+    return Status.DRIFTED
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The verdict of n runs of one cell: k of them gave the most frequent verdict."""
+
+    judgement: Judgement
+    k: int
+    n: int
+
+
+def merge(judgements: Sequence[Judgement]) -> Merged:
+    """One verdict of repeated runs: theirs where all agree, else ``flaky``, whatever the majority."""
+    counts = Counter(judgement.verdict for judgement in judgements)
+    (top, k), *others = counts.most_common()
+    first = next(judgement for judgement in judgements if judgement.verdict is top)
+    if not others:
+        return Merged(first, k, len(judgements))
+    reason = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    mixed = Judgement(Verdict.FLAKY, f"the runs disagree: {reason}", first.rank, first.evidence, first.where)
+    return Merged(mixed, k, len(judgements))
+
+
+def exit_code(statuses: Sequence[Status]) -> Exit:
+    """The exit code of a command that ran cells: what changed weighs more than what could not be told."""
+    if {Status.RELAPSED, Status.CURED, Status.DRIFTED} & set(statuses):
+        return Exit.CHANGED
+    if Status.UNKNOWN in statuses:
+        return Exit.UNKNOWN
+    return Exit.OK
