@@ -7,7 +7,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["matrix"]
 
-HARNESS = "harness.txt"  # the lock of our own environment
+HARNESS = ".ci/requirements.txt"  # the lock of our own environment
 
 
 def install(session: nox.Session) -> None:
@@ -39,3 +39,12 @@ def unit(session: nox.Session) -> None:
     """The tests that need no torch."""
     install(session)
     session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def relock(session: nox.Session) -> None:
+    """Resolve our own environment anew; `nox -s relock -- 2026-11-20` sees nothing younger than that day."""
+    (day,) = session.posargs
+    arguments = ["--all-extras", "--universal", "--python-version", "3.11", "--exclude-newer", day]
+    arguments += ["--generate-hashes", "--no-annotate", "--custom-compile-command", "nox -s relock -- DAY"]
+    session.run("uv", "pip", "compile", "pyproject.toml", *arguments, "--quiet", "-o", HARNESS)

@@ -143,6 +143,11 @@ class Hardware(Strict):
     accelerators: tuple[str, ...] = ()
     driver: str | None = None
 
+    @property
+    def of_class(self) -> tuple[object, ...]:
+        """What makes two machines the same for a stored observation."""
+        return (self.system, self.machine, self.accelerators)
+
 
 class Observation(Strict):
     """One run of one cell."""
@@ -158,7 +163,7 @@ class Observation(Strict):
     started: str
     """UTC, ISO 8601."""
     seconds: float
-    launcher: Literal["torchrun", "none"]
+    launcher: Literal["torchrun", "warm", "none"]
     launcher_code: int | None = None
     launcher_tail: str = ""
     timeout: int

@@ -20,6 +20,8 @@ class Result:
     n: int
     expectation: Expectation
     status: Status
+    reused: int = 0
+    """How many of the observations were stored before."""
 
     @property
     def newest(self) -> Observation:
@@ -30,7 +32,7 @@ class Result:
         return self.judgement.verdict
 
 
-def conclude(failure: Failure, observations: Sequence[Observation]) -> Result:
+def conclude(failure: Failure, observations: Sequence[Observation], reused: int = 0) -> Result:
     """Judge every observation of one cell, merge, and compare with the record.  Pure.
 
     ``observations`` must not be empty.
@@ -47,4 +49,5 @@ def conclude(failure: Failure, observations: Sequence[Observation]) -> Result:
         n=merged.n,
         expectation=expectation,
         status=status(merged.judgement.verdict, expectation),
+        reused=reused,
     )

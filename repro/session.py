@@ -12,13 +12,13 @@ from typing import Protocol
 from repro.cell import ADOPTED, Cell
 from repro.environments.interpreter import Interpreter, probe
 from repro.errors import EnvironmentFailure
-from repro.launch import environment_key, not_run, recipe_of, run_cell
+from repro.launch import Launch, WarmLauncher, environment_key, hardware, not_run, recipe_of, run_cell, torchrun
 from repro.observation import Observation
 from repro.project import Project
 from repro.result import Result, conclude
 from repro.slots import Slots, rank_limit
 from repro.store import Store
-from repro.verdict import inapplicable
+from repro.verdict import Verdict, inapplicable, judge
 
 
 class Listener(Protocol):
@@ -56,6 +56,10 @@ class Options:
     repeat: int = 1
     timeout: int | None = None
     """Seconds of wall clock a run; the record's own where None."""
+    warm: bool = True
+    """Whether runs may use the warm launcher."""
+    fresh: bool = True
+    """Run even where an observation with the same key is stored."""
 
 
 @dataclass
@@ -76,11 +80,13 @@ class Session:
         """
         slots = Slots(self.project.cache / "slots", rank_limit())
         with (
+            WarmLauncher() as warm,
             ThreadPoolExecutor(1, "build") as builder,
             ThreadPoolExecutor(max(1, min(len(cells), slots.limit)), "run") as runner,
         ):
+            launch = warm.run if self.options.warm else torchrun
             interpreters = self._build_ahead(builder, cells)
-            pending = [runner.submit(self._cell, cell, interpreters[cell.environment], slots) for cell in cells]
+            pending = [runner.submit(self._cell, cell, interpreters[cell.environment], slots, launch) for cell in cells]
             try:
                 done, _ = wait(pending, return_when=FIRST_EXCEPTION)
                 failed = next((future for future in done if future.exception()), None)
@@ -107,7 +113,7 @@ class Session:
             return probe(Path(name.removeprefix(ADOPTED)), name)
         return self.project.environments.interpreter(name, self.listener.told)
 
-    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots) -> Result | None:
+    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, launch: Launch) -> Result | None:
         entry = self.project.catalog[cell.failure]
         try:
             interpreter = built.result()
@@ -117,15 +123,22 @@ class Session:
         if reason:
             self.listener.skipped(cell, reason)
             return None
-        observations: list[Observation] = []
-        for _ in range(self.options.repeat):
+        observations = [] if self.options.fresh else self._stored(cell, interpreter)
+        reused = len(observations)
+        for _ in range(self.options.repeat - reused):
             try:
                 with slots.take(cell.world_size, self.stop):
                     if self.stop.is_set():
                         return None
                     self.listener.started(cell)
                     observation = run_cell(
-                        cell, entry, interpreter, run=self.id, timeout=self.options.timeout, stop=self.stop
+                        cell,
+                        entry,
+                        interpreter,
+                        run=self.id,
+                        timeout=self.options.timeout,
+                        stop=self.stop,
+                        launch=launch,
                     )
             except EnvironmentFailure as error:
                 recipe = recipe_of(cell, entry, environment_key(interpreter))
@@ -134,7 +147,22 @@ class Session:
                 return None
             self.store.add(observation)
             observations.append(observation)
-        return self._conclude(cell, observations)
+        return self._conclude(cell, observations, reused)
+
+    def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+        """Stored observations that a run of this cell here would repeat: same recipe, interpreter and hardware."""
+        entry = self.project.catalog[cell.failure]
+        recipe = recipe_of(cell, entry, environment_key(interpreter))
+        found = [
+            observation
+            for observation in self.store.of_recipe(cell.failure, recipe)
+            if observation.installed is not None
+            and observation.installed.python == interpreter.installed.python
+            and observation.hardware.of_class == hardware().of_class
+            and (self.options.warm or observation.launcher == "torchrun")
+            and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
+        ]
+        return found[-self.options.repeat :]
 
     def _fault(self, cell: Cell, reason: str) -> Observation:
         """The stored observation of a cell whose environment cannot be had."""
@@ -145,7 +173,7 @@ class Session:
         self.store.add(observation)
         return observation
 
-    def _conclude(self, cell: Cell, observations: Sequence[Observation]) -> Result:
-        result = conclude(self.project.catalog[cell.failure].failure, observations)
+    def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
+        result = conclude(self.project.catalog[cell.failure].failure, observations, reused)
         self.listener.finished(result)
         return result

@@ -225,6 +225,8 @@ class Needs(Strict):
     world_size: Annotated[int, Field(ge=1)] = 2
     distributions: dict[str, Specifiers] = {}
     lanes: Annotated[tuple[Lane, ...], Field(min_length=1)] = (Lane.CPU, Lane.CUDA)
+    torchrun: bool = False
+    """The failure is about torchrun itself: no other launcher may run it."""
 
 
 class Failure(Strict):

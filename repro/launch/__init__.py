@@ -1,5 +1,7 @@
 """Starts ranks, watches deadlines, collects observations."""
 
-from repro.launch.running import environment_key, not_run, recipe_of, run_cell
+from repro.launch.hardware import hardware
+from repro.launch.running import Launch, environment_key, not_run, recipe_of, run_cell, torchrun
+from repro.launch.warm import WarmLauncher
 
-__all__ = ["environment_key", "not_run", "recipe_of", "run_cell"]
+__all__ = ["Launch", "WarmLauncher", "environment_key", "hardware", "not_run", "recipe_of", "run_cell", "torchrun"]

@@ -186,6 +186,8 @@ def compile_script(path):
 def run_script(job, flags, journal):
     """Run the reproduction as ``__main__``; exceptions are recorded and raised again."""
     phase = "prepare"
+    script = job["script"]
+    sys.path[0] = os.path.dirname(script)
     try:
         open_gates(job, journal)
         if job["backport"]:
@@ -193,9 +195,7 @@ def run_script(job, flags, journal):
             load_file(job["backport"], "_repro_backport").apply()
             journal.write("backport", file=os.path.basename(job["backport"]))
         phase = "import"
-        script = job["script"]
         sys.argv[:] = [script, *flags]
-        sys.path[0] = os.path.dirname(script)
         module = types.ModuleType("__main__")
         module.__file__ = script
         module.__builtins__ = __builtins__
@@ -248,6 +248,13 @@ def all_ended(folder, world_size):
     return True
 
 
+def write_end(journal, status, usage, seconds, stopped):
+    """Record how a rank's process ended, from what ``wait4`` says."""
+    facts = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"code": os.WEXITSTATUS(status)}
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    journal.write("ended", seconds=round(seconds, 3), peak_bytes=peak, stopped=stopped, **facts)
+
+
 def supervise(child, job, journal, world_size):
     """Wait for the child, record its end, and return its wait status.
 
@@ -269,15 +276,7 @@ def supervise(child, job, journal, world_size):
             os.kill(child, asked[forwarded])
             forwarded += 1
         time.sleep(POLL_SECONDS)
-    facts = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"code": os.WEXITSTATUS(status)}
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    journal.write(
-        "ended",
-        seconds=round(time.monotonic() - started, 3),
-        peak_bytes=peak,
-        stopped=bool(forwarded),
-        **facts,
-    )
+    write_end(journal, status, usage, time.monotonic() - started, bool(forwarded))
     if status != 0:
         deadline = time.monotonic() + job["grace"]
         while time.monotonic() < deadline and not asked and os.getppid() == parent:

@@ -95,6 +95,7 @@ def lift_accelerate_plugin(module: Any) -> None:
         except RuntimeError as error:
             if "no available devices found" not in str(error):
                 raise
+        if self.sync_module_states:
             self.param_init_fn = lambda tensor: tensor.to_empty(device="cpu", recurse=False)
 
     plugin.__post_init__ = __post_init__

@@ -31,7 +31,9 @@ class Job:
     entry: Entry
     interpreter: Interpreter
     folder: Path
+    flags: tuple[str, ...]
     command: tuple[str, ...]
+    """What runs it under torchrun."""
     variables: dict[str, str]
     timeout: int
 
@@ -98,6 +100,7 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, ti
         entry=entry,
         interpreter=interpreter,
         folder=folder,
+        flags=flags(cell, entry),
         command=(*command, str(BOOTSTRAP), str(file), *flags(cell, entry)),
         variables=rank_variables(cell.lane, folder, adopted=interpreter.adopted),
         timeout=timeout,

@@ -105,7 +105,7 @@ def _alive(pid: int, folder: Path) -> psutil.Process | None:
     """The process of that id if it still is a rank of this run: ids are used again."""
     try:
         process = psutil.Process(pid)
-        return process if any(str(folder) in part for part in process.cmdline()) else None
+        return process if Path(process.cwd()) == folder else None
     except psutil.Error:
         return None
 
@@ -134,8 +134,17 @@ def end_tree(process: subprocess.Popen[bytes], folder: Path) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    tree += [found for found in (_alive(pid, folder) for pid in rank_pids(folder).values()) if found]
-    for orphan in tree:
+    _kill(tree)
+    end_ranks(folder)
+
+
+def end_ranks(folder: Path) -> None:
+    """Kill the ranks of a run that are still there after their launcher has gone."""
+    _kill([found for found in (_alive(pid, folder) for pid in rank_pids(folder).values()) if found])
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.Error):
-            orphan.kill()
-    psutil.wait_procs(tree, timeout=TERM_GRACE_SECONDS)
+            process.kill()
+    psutil.wait_procs(processes, timeout=TERM_GRACE_SECONDS)

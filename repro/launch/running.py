@@ -6,8 +6,10 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from repro.catalog.loading import Entry
 from repro.catalog.records import Lane
@@ -15,10 +17,19 @@ from repro.cell import Cell
 from repro.environments.interpreter import Interpreter
 from repro.launch.collecting import collect_ranks, launcher_tail
 from repro.launch.hardware import hardware
-from repro.launch.job import BOOTSTRAP, GATES, HERE, prepare
+from repro.launch.job import BOOTSTRAP, GATES, HERE, Job, prepare
 from repro.launch.layout import Layout
-from repro.launch.processes import run_tree
+from repro.launch.processes import Ended, run_tree
 from repro.observation import Observation
+
+LauncherName = Literal["torchrun", "warm"]
+Launch = Callable[[Job, threading.Event], tuple[Ended, LauncherName]]
+"""Runs a job until it ends or the event is set; says how it ended and what ran it."""
+
+
+def torchrun(job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
+    """Run a job under torchrun of the environment under test."""
+    return run_tree(job.command, job.variables, job.folder, job.timeout, stop), "torchrun"
 
 
 def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
@@ -74,6 +85,7 @@ def run_cell(
     run: str,
     timeout: int | None = None,
     stop: threading.Event | None = None,
+    launch: Launch = torchrun,
 ) -> Observation:
     """Start the ranks of a cell, wait for them, and say what they did.
 
@@ -89,7 +101,7 @@ def run_cell(
     started = time.time()
     try:
         job = prepare(cell, entry, interpreter, folder, seconds)
-        ended = run_tree(job.command, job.variables, folder, seconds, stop or threading.Event())
+        ended, launcher = launch(job, stop or threading.Event())
         layout = Layout.of(interpreter, str(entry.script.resolve()), str(HERE), str(folder))
         return Observation(
             id=new_id(recipe),
@@ -98,7 +110,7 @@ def run_cell(
             cell=cell,
             started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             seconds=round(ended.seconds, 3),
-            launcher="torchrun",
+            launcher=launcher,
             launcher_code=ended.code,
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,

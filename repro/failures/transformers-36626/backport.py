@@ -1,4 +1,4 @@
-"""Saves the model's shards in weights-only checkpoints: cures transformers 4.37 to 4.49.
+"""Saves the model's shards in weights-only checkpoints: cures transformers 4.36 to 4.49.
 
 The only code that saves a sharded model is the saving of the optimizer, which ``save_only_model=True``
 leaves out.  Here the Trainer saves the shards, and so makes the folder, where it saves any other model.

@@ -1,4 +1,4 @@
-"""Refuses the combination in the Trainer's constructor: upstream's cure of 4.50.0 for transformers 4.37 to 4.49.
+"""Refuses the combination in the Trainer's constructor: upstream's cure of 4.50.0 for transformers 4.36 to 4.49.
 
 The check is that of huggingface/transformers#36627; the user is told at once, before any training.
 Before the job: ``import backport_reject; backport_reject.apply()``.

@@ -1,0 +1,216 @@
+"""The warm launcher: one process per environment imports the libraries once and forks the ranks of each run.
+
+Most of a run under torchrun is start-up: the launcher and every rank import torch and what stands on it.
+Here a *zygote* in the environment under test does so once (``zygote.py``).  It serves the CPU lane only: CUDA
+does not survive a fork.  A zygote that has threads after its imports is not used either.  In both cases, and
+for records that are about torchrun itself, the run goes through torchrun, and the observation says so.
+"""
+
+import ast
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from repro.catalog.records import Lane
+from repro.launch.job import GATES, HERE, Job, applicable_gates, rank_variables
+from repro.launch.processes import (
+    POLL_SECONDS,
+    TERM_GRACE_SECONDS,
+    Ended,
+    dump_stacks,
+    end_ranks,
+)
+from repro.launch.running import LauncherName, torchrun
+
+ZYGOTE = HERE / "zygote.py"
+START_SECONDS = 180.0
+# What FSDP and distributed checkpoints import on first use; each rank would do so again.
+LAZY = ("torch._dynamo", "torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
+
+
+def imported_modules(script: Path) -> tuple[str, ...]:
+    """The modules that a script imports at its top, in order; ``from a import b`` gives ``a``."""
+    found: dict[str, None] = {}
+    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            found.update(dict.fromkeys(alias.name for alias in node.names))
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
+            found[node.module] = None
+    return tuple(found)
+
+
+@dataclass
+class _Host:
+    """The process that stands for torchrun in one run."""
+
+    pid: int
+    ended: threading.Event = field(default_factory=threading.Event)
+    code: int | None = None
+
+
+class Zygote:
+    """One process in the environment under test that has imported a script's libraries."""
+
+    def __init__(self, job: Job) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="repro-warm-")).resolve()
+        ours, theirs = socket.socketpair()
+        plan = {
+            "folder": str(self._folder),
+            "gates": applicable_gates(job.cell.lane, job.interpreter),
+            "gates_file": str(GATES),
+            "modules": imported_modules(job.entry.script),
+            "lazy": LAZY,
+            "control": theirs.fileno(),
+        }
+        file = self._folder / "plan.json"
+        file.write_text(json.dumps(plan), encoding="utf-8")
+        with theirs, (self._folder / "zygote.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [job.interpreter.executable, ZYGOTE, file],
+                env=rank_variables(job.cell.lane, self._folder, adopted=job.interpreter.adopted),
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._socket = ours
+        self._lines = ours.makefile("r", encoding="utf-8")
+        self._hosts: dict[int, _Host] = {}
+        self._asking = threading.Lock()
+        self._answer = threading.Condition()
+        self._started: list[_Host] = []
+        self.ready = self._first_answer()
+        if self.ready:
+            threading.Thread(target=self._listen, daemon=True).start()
+
+    def _first_answer(self) -> bool:
+        """Whether the imports succeeded and left no threads behind."""
+        self._socket.settimeout(START_SECONDS)
+        try:
+            answer: dict[str, Any] = json.loads(self._lines.readline() or "{}")
+        except (OSError, ValueError):
+            return False
+        self._socket.settimeout(None)
+        return answer.get("ready") is True and answer.get("threads") == 1
+
+    def _listen(self) -> None:
+        """Hand the zygote's answers to those who wait; its end is the end of all its hosts."""
+        try:
+            for line in self._lines:
+                message = json.loads(line)
+                with self._answer:
+                    if "host" in message:
+                        host = _Host(message["host"])
+                        self._hosts[host.pid] = host
+                        self._started.append(host)
+                        self._answer.notify_all()
+                    elif host_ended := self._hosts.pop(message["ended"], None):
+                        host_ended.code = message["code"]
+                        host_ended.ended.set()
+        except (OSError, ValueError):
+            pass
+        with self._answer:
+            self.ready = False
+            for host in self._hosts.values():
+                host.ended.set()
+            self._answer.notify_all()
+
+    def start(self, job: Job) -> _Host | None:
+        """Fork the host of a run; None if the zygote is gone."""
+        request = {"job": str(job.folder / "job.json"), "flags": job.flags, "world_size": job.cell.world_size}
+        with self._asking, self._answer:
+            try:
+                self._socket.sendall((json.dumps(request) + "\n").encode())
+            except OSError:
+                return None
+            self._answer.wait_for(lambda: self._started or not self.ready, timeout=START_SECONDS)
+            return self._started.pop() if self._started else None
+
+    def close(self) -> None:
+        """End the zygote and what is left of its runs."""
+        self._socket.close()
+        self._process.terminate()
+        try:
+            self._process.wait(TERM_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class WarmLauncher:
+    """Runs jobs through zygotes, one for each environment and set of imports; used as a context."""
+
+    def __init__(self) -> None:
+        self._zygotes: dict[tuple[object, ...], Zygote] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all zygotes."""
+        with self._lock:
+            for zygote in self._zygotes.values():
+                zygote.close()
+            self._zygotes.clear()
+
+    def run(self, job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
+        """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
+        zygote = self._zygote(job)
+        host = zygote.start(job) if zygote else None
+        if host is None:
+            return torchrun(job, stop)
+        return _watch(host, job, stop), "warm"
+
+    def _zygote(self, job: Job) -> Zygote | None:
+        """The zygote for a job, started if need be; None where a run must go through torchrun."""
+        if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
+            return None
+        key = (job.interpreter.executable, job.cell.lane, imported_modules(job.entry.script))
+        with self._lock:
+            if key not in self._zygotes:
+                self._zygotes[key] = Zygote(job)
+            zygote = self._zygotes[key]
+        return zygote if zygote.ready else None
+
+
+def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:
+    """Wait for a host as ``run_tree`` waits for torchrun."""
+    started = time.monotonic()
+    deadline_passed = interrupted = False
+    while not host.ended.wait(POLL_SECONDS):
+        if stop.is_set():
+            interrupted = True
+            break
+        if time.monotonic() > started + job.timeout:
+            deadline_passed = True
+            dump_stacks(job.folder)
+            break
+    if not host.ended.is_set():
+        _signal(host.pid, signal.SIGTERM)
+        if not host.ended.wait(TERM_GRACE_SECONDS):
+            _signal(host.pid, signal.SIGKILL)
+    end_ranks(job.folder)
+    return Ended(host.code, time.monotonic() - started, deadline_passed, interrupted)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,235 @@
+"""Imports the libraries once, then forks the ranks of many runs: the warm launcher's side in the environment.
+
+Started as ``zygote.py PLAN``; standard library only, nothing of the harness.  It speaks JSON lines over the
+socket whose descriptor the plan names: first ``{"ready": ..., "threads": ...}``, then for each request
+``{"job": PATH, "flags": [...], "world_size": N}`` the process id of a *host* and, when that has ended,
+its exit status.
+
+A host stands for torchrun: it keeps the store at which ranks meet, forks the ranks with the variables that
+torchrun sets, records their ends, and after a failure ends the others as torchrun does.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+POLL_SECONDS = 0.01
+TERM_GRACE_SECONDS = 30.0
+STORE_SECONDS = 60
+
+
+def load_bootstrap():
+    """The bootstrap, whose functions run the script in a rank here too."""
+    spec = importlib.util.spec_from_file_location("_repro_bootstrap", os.path.join(HERE, "bootstrap.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Lifted:
+    """Notes the gates that were lifted while importing; every rank's journal repeats them."""
+
+    def __init__(self):
+        self.names = []
+
+    def write(self, _event, name):
+        self.names.append(name)
+
+
+def threads():
+    """Number of threads of this process: a process that has others cannot be forked safely."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        import threading
+
+        return threading.active_count()
+
+
+def fork(parent_death_signal):
+    """Fork; the child is ended when its parent dies."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent(parent_death_signal)
+        if os.getppid() != parent:
+            os._exit(1)
+    return pid
+
+
+def die_with_parent(number):
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, number)
+
+
+def open_store():
+    """Fork a process that keeps the store at which ranks meet, as torchrun's agent does; returns pid and port."""
+    reader, writer = os.pipe()
+    pid = fork(signal.SIGKILL)
+    if pid == 0:
+        from datetime import timedelta
+
+        import torch.distributed as dist
+
+        store = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=STORE_SECONDS), wait_for_workers=False)
+        os.write(writer, str(store.port).encode())
+        os.close(writer)
+        while True:
+            signal.pause()
+    os.close(writer)
+    port = os.read(reader, 16).decode()
+    os.close(reader)
+    return pid, port
+
+
+def rank_variables(rank, world_size, port):
+    """The variables that torchrun sets for one node."""
+    size, number = str(world_size), str(rank)
+    return {
+        "RANK": number,
+        "LOCAL_RANK": number,
+        "GROUP_RANK": "0",
+        "ROLE_RANK": number,
+        "ROLE_NAME": "default",
+        "LOCAL_WORLD_SIZE": size,
+        "WORLD_SIZE": size,
+        "GROUP_WORLD_SIZE": "1",
+        "ROLE_WORLD_SIZE": size,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "TORCHELASTIC_MAX_RESTARTS": "0",
+        "TORCHELASTIC_RUN_ID": "warm",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+    }
+
+
+def run_rank(bootstrap, request, job, rank, port, lifted):
+    """In a rank's process: become what torchrun would have started, and run the script."""
+    os.environ.update(rank_variables(rank, request["world_size"], port))
+    journal = bootstrap.Journal(job["folder"], rank)
+    bootstrap.become_child(job, rank)
+    journal.write("started", pid=os.getpid())
+    for name in lifted:
+        journal.write("gate", name=name)
+    bootstrap.run_script({**job, "gates": []}, request["flags"], journal)
+
+
+def host(bootstrap, request, lifted):
+    """In a host's process: run all ranks of one request; True in a rank that has run its script."""
+    os.setsid()
+    with open(request["job"], encoding="utf-8") as file:
+        job = json.load(file)
+    os.chdir(job["folder"])
+    os.environ.update(HOME=job["folder"], TMPDIR=job["folder"])
+    import tempfile
+
+    tempfile.tempdir = None
+    store, port = open_store()
+    ranks = {}
+    for rank in range(request["world_size"]):
+        pid = fork(signal.SIGKILL)
+        if pid == 0:
+            run_rank(bootstrap, request, job, rank, port, lifted)
+            return True
+        ranks[pid] = rank
+    code = watch(bootstrap, job, ranks)
+    os.kill(store, signal.SIGKILL)
+    os._exit(code)
+
+
+def watch(bootstrap, job, ranks):
+    """Record the ends of the ranks; after a failure let the others speak for a while, then end them."""
+    asked = []
+    for number in bootstrap.TERMINATION:
+        signal.signal(number, lambda received, _frame: asked.append(received))
+    started = time.monotonic()
+    running, stopped, failed_at, killed = dict(ranks), False, None, False
+    while running:
+        for pid in list(running):
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if not ended:
+                continue
+            rank = running.pop(pid)
+            seconds = time.monotonic() - started
+            bootstrap.write_end(bootstrap.Journal(job["folder"], rank), status, usage, seconds, stopped)
+            if status != 0 and failed_at is None:
+                failed_at = time.monotonic()
+        waited = time.monotonic() - failed_at if failed_at is not None else 0.0
+        if not stopped and (asked or waited > job["grace"]):
+            stopped = True
+            for pid in running:
+                os.kill(pid, signal.SIGTERM)
+        if not killed and waited > job["grace"] + TERM_GRACE_SECONDS:
+            killed = True
+            for pid in running:
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(POLL_SECONDS)
+    return 1 if failed_at is not None else 0
+
+
+def serve(bootstrap, control, lifted):
+    """Answer requests until the harness closes the socket; returns only in ranks, after their script."""
+    hosts = set()
+    stream = control.makefile("r", encoding="utf-8")
+    while True:
+        readable, _, _ = select.select([control], [], [], POLL_SECONDS if hosts else None)
+        if readable:
+            line = stream.readline()
+            if not line:
+                for pid in hosts:
+                    os.kill(pid, signal.SIGTERM)
+                os._exit(0)
+            request = json.loads(line)
+            pid = fork(signal.SIGTERM)
+            if pid == 0:
+                control.close()
+                host(bootstrap, request, lifted)
+                return
+            hosts.add(pid)
+            tell(control, {"host": pid})
+        for pid in list(hosts):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                hosts.remove(pid)
+                code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+                tell(control, {"ended": pid, "code": code})
+
+
+def tell(control, message):
+    control.sendall((json.dumps(message) + "\n").encode())
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        plan = json.load(file)
+    # A rank's first entry is its script's folder; here it would be the harness's.
+    sys.path[0] = plan["folder"]
+    bootstrap = load_bootstrap()
+    control = socket.socket(fileno=plan["control"])
+    lifted = Lifted()
+    bootstrap.open_gates(plan, lifted)
+    for name in plan["modules"]:
+        importlib.import_module(name)
+    for name in plan["lazy"]:
+        if name.split(".")[0] in sys.modules:
+            with contextlib.suppress(ImportError):  # not in every release
+                importlib.import_module(name)
+    tell(control, {"ready": True, "threads": threads()})
+    serve(bootstrap, control, lifted.names)
+
+
+if __name__ == "__main__":
+    main()
