@@ -122,6 +122,8 @@ class EntryCheck:
                 )
         for index, factor in enumerate(self.failure.factors):
             at = ("factors", index, "name")
+            if factor.name == WORLD_SIZE:
+                continue
             if factor.name not in given:
                 yield self._fault(at, f"repro.py has no flag --{factor.name}", nearest(factor.name, given))
                 continue

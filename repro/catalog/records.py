@@ -81,8 +81,8 @@ class Signature(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind == "exception" and not (self.type and self.message and self.function and self.library):
-            raise ValueError("an exception's signature needs type, message, function and library")
+        if self.kind == "exception" and not (self.type and self.message):
+            raise ValueError("an exception's signature needs type and message")
         if self.kind == "assertion" and not (self.type == "AssertionError" and self.message):
             raise ValueError("an assertion's signature needs type: AssertionError and message")
         if self.kind == "hang" and not self.function:
@@ -255,6 +255,8 @@ class Failure(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.signature.kind == "exception" and not (self.signature.function and self.signature.library):
+            raise ValueError("the signature of a failure names the function and the library of the innermost frame")
         for what, names in (
             ("factor", [factor.name for factor in self.factors]),
             ("backport", [backport.name for backport in self.backports]),

@@ -111,7 +111,7 @@ def run(
     if as_json:
         typer.echo(Report(rows=rows).model_dump_json(indent=1))
     else:
-        out.print(table(rows))
+        out.print(table(rows, out.width))
     try:
         write_reports(project, store)
     except OSError as error:
@@ -133,4 +133,5 @@ def report(*, reports: Reports = None, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(written.model_dump(mode="json"), indent=1))
     else:
-        console().print(table(written.rows))
+        out = console()
+        out.print(table(written.rows, out.width))

@@ -57,8 +57,11 @@ def imported_versions():
     for name, module in list(sys.modules.items()):
         if "." in name or name.startswith("_"):
             continue
-        version = getattr(module, "__dict__", {}).get("__version__")
-        path = getattr(module, "__dict__", {}).get("__file__")
+        try:
+            # Lazy modules (transformers) keep their version outside of __dict__.
+            version, path = getattr(module, "__version__", None), getattr(module, "__file__", None)
+        except Exception:
+            continue
         if version is not None and isinstance(path, str):
             found[name] = {"version": str(version), "file": path}
     return found

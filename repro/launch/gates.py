@@ -49,6 +49,37 @@ def lift_fsdp_optimizer_state(module: Any) -> None:
     cuda.synchronize = lambda *_args, **_kwargs: None
 
 
+def lift_fsdp_optimizer_copy(module: Any) -> None:
+    """Copy full optimizer states out of the buffer of the all-gather, as the move from an accelerator does."""
+    unflatten = module._unflatten_orig_param_states
+
+    def _unflatten_orig_param_states(
+        info: Any, states: Any, name: str, shard_state: bool, to_save: bool, cpu_offload: bool
+    ) -> None:
+        unflatten(info, states, name, shard_state, to_save, cpu_offload)
+        if to_save and cpu_offload and not shard_state:
+            for state in states.values():
+                state[name] = state[name].clone()
+
+    module._unflatten_orig_param_states = _unflatten_orig_param_states
+
+
+def lift_fabric_connector(module: Any) -> None:
+    """Let the check of Fabric see an accelerator flag that FSDP is allowed with."""
+    connector = module._Connector
+    check = connector._check_strategy_and_fallback
+
+    def _check_strategy_and_fallback(self: Any) -> None:
+        flag = self._accelerator_flag
+        self._accelerator_flag = "cuda" if flag == "cpu" and isinstance(self._strategy_flag, module.FSDPStrategy) else flag
+        try:
+            check(self)
+        finally:
+            self._accelerator_flag = flag
+
+    connector._check_strategy_and_fallback = _check_strategy_and_fallback
+
+
 def lift_accelerate_backend(module: Any) -> None:
     """CPU ranks of one launch form a gloo group without ``cpu=True``, as they did in earlier releases."""
     state = module.PartialState
@@ -151,6 +182,22 @@ GATES: Tuple[Gate, ...] = (
         refusal="Found no NVIDIA driver on your system.",
         reason="a log message and a wait for CUDA kernels, of which there are none; the gathering runs as it is",
         lift=lift_fsdp_optimizer_state,
+    ),
+    Gate(
+        name="fsdp-cpu-optimizer-copy",
+        module="torch.distributed.fsdp._optim_utils",
+        releases={"torch": ">=2.1"},
+        refusal="silently, all states of a parameter get the values of the last one: offloading from the CPU does not copy",
+        reason="a copy, which offloading from an accelerator makes as well: the same values as on an accelerator",
+        lift=lift_fsdp_optimizer_copy,
+    ),
+    Gate(
+        name="fabric-fsdp-accelerator",
+        module="lightning.fabric.connector",
+        releases={"lightning": ">=2.1.0"},
+        refusal="You selected the FSDP strategy but FSDP is only available on GPU.",
+        reason="Fabric's constructor only compares two names here and keeps nothing of the comparison",
+        lift=lift_fabric_connector,
     ),
     Gate(
         name="accelerate-cpu-ranks",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.catalog.loading import Entry
-from repro.catalog.records import Lane, covers
+from repro.catalog.records import WORLD_SIZE, Lane, covers
 from repro.cell import Cell
 from repro.environments.interpreter import Interpreter
 from repro.launch import gates
@@ -48,7 +48,7 @@ def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
 
 def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
     """The script's flags for the factors that differ from their defaults."""
-    named = [(name, value) for name, value in cell.factors.items() if entry.failure.factor(name)]
+    named = [(name, value) for name, value in cell.factors.items() if name != WORLD_SIZE and entry.failure.factor(name)]
     return tuple(part for name, value in named for part in (f"--{name}", value))
 
 

@@ -88,30 +88,32 @@ class Progress:
         self._out.print(Text(f"not applicable  {cell.label}: {reason}", style="dim"))
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Failure x environment: verdict, status and the evidence line."""
-    made = Table(caption=LEGEND, caption_justify="left", show_lines=False, pad_edge=False)
-    made.add_column("failure", no_wrap=True)
-    made.add_column("environment", no_wrap=True)
-    made.add_column("verdict", no_wrap=True)
-    made.add_column("status", no_wrap=True)
-    made.add_column("k of n", no_wrap=True)
-    made.add_column("s", justify="right", no_wrap=True)
-    made.add_column("evidence", overflow="ellipsis", no_wrap=True, ratio=1)
+def table(rows: Sequence[Row], width: int) -> Table:
+    """Failure x environment: verdict, status and as much of the evidence line as ``width`` has room for."""
+    heads = ("failure", "environment", "verdict", "status", "k of n", "s")
+    made = Table(caption=LEGEND, caption_justify="left", pad_edge=False)
+    cells = [
+        (
+            row.cell.failure,
+            where_words(row),
+            verdict_words(row),
+            row.status or "—",
+            count_words(row),
+            f"{row.seconds:.0f}" if row.seconds is not None else "—",
+        )
+        for row in rows
+    ]
+    for index, head in enumerate(heads):
+        needed = max(len(text[index]) for text in (heads, *cells))
+        made.add_column(head, no_wrap=True, min_width=needed, justify="right" if head == "s" else "left")
+        width -= needed + 3
+    made.add_column("evidence", no_wrap=True, overflow="ellipsis", width=max(width - 2, 20))
     before = ""
-    for row in rows:
-        name = row.cell.failure
-        if before and name != before:
+    for row, (failure, *texts) in zip(rows, cells, strict=True):
+        if before and failure != before:
             made.add_section()
         style = STATUS_STYLES.get(row.status or "", "dim")
-        made.add_row(
-            Text(name if name != before else ""),
-            Text(where_words(row)),
-            Text(verdict_words(row)),
-            Text(row.status or "—", style=style),
-            Text(count_words(row)),
-            Text(f"{row.seconds:.0f}" if row.seconds is not None else "—"),
-            Text(evidence_words(row)),
-        )
-        before = name
+        written = [Text(text, style=style if text == row.status else "") for text in texts]
+        made.add_row(Text(failure if failure != before else ""), *written, Text(evidence_words(row)))
+        before = failure
     return made

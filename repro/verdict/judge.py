@@ -13,6 +13,8 @@ from repro.verdict.models import Judgement, Verdict
 from repro.verdict.signature import hangs, is_consequence, is_missing_import, is_resource_fault, shows
 
 SIGKILL, SIGTERM = 9, 15
+ASKED = {"KeyboardInterrupt", "SIGTERMException"}
+"""What a script raises because someone asked it to end; the second is lightning's."""
 
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
@@ -119,10 +121,15 @@ def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
 
 
 def _own(rank: Rank, failure: Failure) -> bool:
-    """Whether a rank failed by an error of its own, not by the loss of a peer."""
-    if rank.error is None or rank.error.type == "KeyboardInterrupt":
+    """Whether a rank failed by an error of its own, not by the loss of a peer or because it was asked to end."""
+    if rank.error is None or rank.error.type in ASKED:
         return False
     return shows(rank.error, failure.signature) or not is_consequence(rank.error)
+
+
+def _left(rank: Rank) -> bool:
+    """Whether a rank ended itself with a code and no exception: ``os._exit(3)``."""
+    return rank.exit_code not in {0, None} and rank.error is None and not rank.stopped
 
 
 def _failed(failure: Failure, observation: Observation) -> Judgement | None:
@@ -166,18 +173,20 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
             return f"rank {rank.rank} failed in another way"
         elif rank.signal is not None and not rank.stopped:
             return f"rank {rank.rank} died by signal {rank.signal}"
+        elif _left(rank):
+            return f"rank {rank.rank} ended with exit code {rank.exit_code} and no exception"
     return None if showing else "no rank shows it"
 
 
 def _stuck(failure: Failure, observation: Observation) -> Judgement | None:
+    left = next((rank for rank in observation.ranks if _left(rank)), None)
+    if left is not None:
+        reason = f"rank {left.rank} ended with exit code {left.exit_code} and no exception"
+        return _judgement(Verdict.DIFFERENT, reason, left, None)
     if not observation.deadline_passed:
         lost = next((rank for rank in observation.ranks if rank.error is not None), None)
         if lost is not None:
             return _unrunnable("every error is the loss of a peer: the cause was not seen", lost, lost.error)
-        code = next((rank for rank in observation.ranks if rank.exit_code not in {0, None}), None)
-        if code is not None:
-            reason = f"rank {code.rank} ended with exit code {code.exit_code} and no exception"
-            return _judgement(Verdict.DIFFERENT, reason, code, None)
         return None
     waiting = [rank for rank in observation.ranks if rank.stacks]
     signature = failure.signature

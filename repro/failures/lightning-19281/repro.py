@@ -55,8 +55,9 @@ class Model(L.LightningModule):
         """Whole weights, this rank's optimizer state, counters."""
         with FSDP.summon_full_params(self.trainer.strategy.model):
             weights = {name: value.detach().cpu().clone() for name, value in self.named_parameters()}
-        states = self.optimizers(use_pl_optimizer=False).state.values()
-        moments = [value.detach().cpu().clone() for state in states for value in state.values() if value.numel()]
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        states = [sorted(optimizer.state.get(p, {}).items()) for p in optimizer.param_groups[0]["params"] if p.numel()]
+        moments = [value.detach().cpu().clone() for state in states for _, value in state]
         return weights, moments, [self.trainer.global_step, self.trainer.current_epoch]
 
     def on_train_start(self) -> None:

@@ -1,0 +1,98 @@
+# /// script
+# requires-python = ">=3.9,<3.13"
+# dependencies = ["torch==2.2.2", "lightning==2.2.1", "transformers==4.40.2", "numpy<2"]
+# ///
+"""Activation checkpointing from outside a transformers model recomputes its layers with a filled cache.
+
+With ``use_cache`` left on, each decoder layer appends its keys and values to a cache; the recomputation in
+backward appends them again.  Non-reentrant checkpointing then raises CheckpointError, 25 tokens saved and 50
+recomputed; reentrant checkpointing says nothing and computes wrong gradients.
+
+    torchrun --standalone --nproc-per-node 2 repro.py
+
+https://github.com/Lightning-AI/pytorch-lightning/issues/19267
+"""
+
+import argparse
+import contextlib
+import copy
+import functools
+import json
+import os
+
+import torch
+from lightning.fabric import Fabric, seed_everything
+from lightning.fabric.strategies import FSDPStrategy
+from torch.distributed.algorithms._checkpoint import checkpoint_wrapper as wrappers
+from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+from torch.distributed.fsdp.wrap import ModuleWrapPolicy
+from transformers import AutoConfig, AutoModelForCausalLM
+
+TOLERANCE = {"fp32": 1e-5, "bf16": 2.0**-6}  # bf16: four units in the last place, gradients are reduced in it
+
+
+def new_model(flags: argparse.Namespace) -> torch.nn.Module:
+    seed_everything(0)
+    sizes = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 32, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "num_local_experts": 4}
+    no_dropout = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
+    config = AutoConfig.for_model(flags.model_family, **sizes, **heads, **no_dropout)
+    config.use_cache = flags.use_cache == "on"
+    return AutoModelForCausalLM.from_config(config, attn_implementation=flags.attention).train()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fsdp", choices=["on", "off"], default="on")
+    parser.add_argument("--wrapper", choices=["lightning", "torch", "huggingface"], default="lightning")
+    parser.add_argument("--use-reentrant", choices=["off", "on"], default="off")
+    parser.add_argument("--use-cache", choices=["on", "off"], default="on")
+    parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--model-family", choices=["mixtral", "llama", "qwen2", "gpt2"], default="mixtral")
+    flags = parser.parse_args()
+
+    model = new_model(flags)
+    plain = copy.deepcopy(model)
+    layers = ModuleWrapPolicy({type(next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList))[0])})
+    implementation = "REENTRANT" if flags.use_reentrant == "on" else "NO_REENTRANT"
+    wrappers.checkpoint_wrapper = functools.partial(  # Lightning takes it from here and has no option for it
+        wrappers.checkpoint_wrapper, checkpoint_impl=wrappers.CheckpointImpl[implementation]
+    )
+    by_lightning = flags.wrapper == "lightning" and flags.fsdp == "on"
+    strategy = FSDPStrategy(
+        auto_wrap_policy=layers, activation_checkpointing_policy=layers if by_lightning else None
+    )
+    precision = {"fp32": "32-true", "bf16": "bf16-mixed"}[flags.precision]
+    fabric = Fabric(devices=int(os.environ["WORLD_SIZE"]), strategy=strategy, precision=precision)
+    fabric.launch()
+    if flags.wrapper == "huggingface":
+        model.gradient_checkpointing_enable({"use_reentrant": flags.use_reentrant == "on"})
+    model = fabric.setup(model) if flags.fsdp == "on" else fabric.to_device(model)
+    if flags.wrapper == "torch" or (flags.wrapper == "lightning" and not by_lightning):
+        wrappers.apply_activation_checkpointing(
+            model, checkpoint_wrapper_fn=wrappers.checkpoint_wrapper, auto_wrap_policy=layers
+        )
+
+    tokens = fabric.to_device(torch.arange(25).view(1, 25))
+    with fabric.autocast():
+        expected = fabric.to_device(plain)(input_ids=tokens, labels=tokens).loss
+        loss = model(input_ids=tokens, labels=tokens).loss
+    expected.backward()
+    fabric.backward(loss)
+
+    with FSDP.summon_full_params(model, with_grads=True) if flags.fsdp == "on" else contextlib.nullcontext():
+        pairs = [(a.grad, b.grad) for a, b in zip(model.parameters(), plain.parameters()) if b.grad is not None]
+        wrong = sum((a.double() - b.double()).square().sum() for a, b in pairs)
+    error = (wrong / sum(b.double().square().sum() for _, b in pairs)).sqrt().item()
+    loss_error = abs(loss.item() - expected.item()) / expected.item()
+    if fabric.global_rank == 0:
+        print("measured gradient_relative_error =", json.dumps(error))
+        print("measured loss_relative_error =", json.dumps(loss_error))
+    tolerance = TOLERANCE[flags.precision]
+    assert error <= tolerance and loss_error <= tolerance, f"gradients differ by {error:.3g}, loss by {loss_error:.3g}"
+    print(f"oracle passed: loss and {len(pairs)} gradients equal those without checkpointing within {tolerance:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,856 @@
+"""The verdict of one run."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repro.catalog.records import Failure
+from repro.observation import Frame, Imported, Observation, Origin, Phase, Raised, Rank
+from repro.verdict import Verdict, judge
+from tests.unit.factories import (
+    ASSERTION,
+    HANG,
+    REJECTION,
+    cell,
+    failed,
+    failure,
+    frame,
+    installed,
+    killed,
+    late,
+    lost_peer,
+    observation,
+    raised,
+    rank,
+    script_frame,
+    waiting,
+)
+
+SIGABRT, SIGKILL, SIGSEGV, SIGTERM = 6, 9, 11, 15
+
+
+def verdict(seen: Observation, **record: Any) -> Verdict:
+    return judge(failure(**record), seen).verdict
+
+
+class TestAbsent:
+    """``absent`` needs every rank's own end, exit code 0, the oracle's words, and the launcher's 0."""
+
+    def test_every_rank_passed(self) -> None:
+        """All ranks at their end with exit code 0 and the oracle's words: absent, with these words."""
+        judged = judge(failure(), observation())
+        assert judged.verdict is Verdict.ABSENT
+        assert judged.evidence == "all 12 tensors are equal"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"finished": False},
+            {"oracle": None},
+            {"oracle": ""},
+            {"exit_code": None, "ended": False},
+            {"exit_code": 1},
+            {"exit_code": None, "signal": SIGSEGV},
+            {"started": False},
+            {"reached": False},
+        ],
+    )
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_one_rank_falls_short(self, changes: dict[str, Any], which: int) -> None:
+        """One rank that lacks any part of the proof is enough to deny it."""
+        ranks = [rank(number, **(changes if number == which else {})) for number in (0, 1)]
+        assert verdict(observation(*ranks)) not in {Verdict.ABSENT, Verdict.REPRODUCED}
+
+    def test_silent_oracle(self) -> None:
+        """Exit code 0 without the oracle's words on one rank says nothing, and the reason names the rank."""
+        judged = judge(failure(), observation(rank(0), rank(1, oracle=None)))
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert judged.rank == 1
+        assert "oracle" in judged.reason
+
+    def test_exit_before_the_end(self) -> None:
+        """``sys.exit(0)`` in the middle, even after the oracle's words, is no end of the script."""
+        assert verdict(observation(rank(0, finished=False), rank(1))) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize("code", [1, -15, None])
+    def test_launcher_failed(self, code: int | None) -> None:
+        """Ranks with exit code 0 under a launcher that failed: nobody knows why, so nothing is said."""
+        assert verdict(observation(launcher_code=code)) is Verdict.UNRUNNABLE
+
+    def test_late_but_passed(self) -> None:
+        """All ranks passed but the launcher had not ended at the deadline: not a pass."""
+        assert verdict(observation(deadline_passed=True)) is Verdict.UNRUNNABLE
+
+
+class TestUnrunnable:
+    """What our own side, the environment or the machine spoilt is never a statement on the library."""
+
+    def test_fault(self) -> None:
+        """A fault of the harness outweighs whatever the ranks say, and is the reason."""
+        judged = judge(failure(), observation(failed(0), failed(1), fault="interrupted"))
+        assert (judged.verdict, judged.reason) == (Verdict.UNRUNNABLE, "interrupted")
+
+    def test_fault_beside_success(self) -> None:
+        """Nor is a run that was broken off a pass."""
+        assert verdict(observation(fault="interrupted")) is Verdict.UNRUNNABLE
+
+    def test_no_rank_started(self) -> None:
+        """No rank at all: unrunnable, with their number."""
+        seen = observation(rank(0, started=False), rank(1, started=False))
+        assert judge(failure(), seen).reason == "2 of 2 ranks never started"
+
+    def test_a_rank_is_missing(self) -> None:
+        """Fewer ranks than the cell asks for: unrunnable, although the others passed."""
+        assert verdict(observation(rank(0), cell=cell(world_size=2))) is Verdict.UNRUNNABLE
+
+    def test_no_ranks_recorded(self) -> None:
+        """An observation without ranks is not "every rank passed"."""
+        assert verdict(observation(ranks=(), cell=cell(world_size=2))) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize("phase", [Phase.PREPARE, Phase.BACKPORT, Phase.IMPORT])
+    def test_failed_before_its_own_code(self, phase: Phase) -> None:
+        """An error before the script's own code is unrunnable, even with the signature on every rank."""
+        seen = observation(*(failed(number, phase=phase, reached=False) for number in (0, 1)))
+        judged = judge(failure(), seen)
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert judged.evidence == "KeyError: 'optimizer_states'"
+
+    def test_one_rank_failed_before_its_own_code(self) -> None:
+        """One rank that did not reach its own code spoils the run, although the other shows the signature."""
+        assert (
+            verdict(observation(failed(0), failed(1, reached=False)), signature={"ranks": "any"}) is Verdict.UNRUNNABLE
+        )
+
+    def test_import_error_in_the_script(self) -> None:
+        """An import at the top of the script that fails is unrunnable, with the import's words."""
+        error = raised("ModuleNotFoundError", "No module named 'lightning'", script_frame(), bases=("ImportError",))
+        seen = observation(*(failed(number, error, reached=False, phase=Phase.IMPORT) for number in (0, 1)))
+        judged = judge(failure(), seen)
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert "No module named 'lightning'" in judged.evidence
+
+    @pytest.mark.parametrize("kind", ["ImportError", "ModuleNotFoundError", "OptionalDependencyNotAvailableError"])
+    def test_missing_package_while_running(self, kind: str) -> None:
+        """A package that is missed only later is the environment's fault too, by its type or its bases."""
+        bases = ("ImportError", "Exception") if kind not in {"ImportError", "ModuleNotFoundError"} else ()
+        error = raised(kind, "accelerate>=0.26 is required", bases=bases)
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.UNRUNNABLE
+
+    def test_missing_package_as_the_cause(self) -> None:
+        """A library that wraps the ImportError in its own type does not hide it."""
+        chain = (raised("RuntimeError", "cannot load"), raised("ImportError", "libcudart.so", link="cause"))
+        assert verdict(observation(failed(0, chain=chain), failed(1, chain=chain))) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize(
+        ("kind", "message"),
+        [
+            ("OSError", "[Errno 28] No space left on device: '/tmp/x'"),
+            ("OSError", "[Errno 122] Disk quota exceeded"),
+            ("OSError", "[Errno 30] Read-only file system: '/x'"),
+            ("OSError", "[Errno 24] Too many open files"),
+            ("OSError", "[Errno 12] Cannot allocate memory"),
+            ("MemoryError", ""),
+            ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2.00 GiB"),
+            ("DistNetworkError", "The server socket has failed to listen: EADDRINUSE"),
+            ("RuntimeError", "Address already in use"),
+            ("RuntimeError", "unable to open shared memory object </torch_1> in read-write mode"),
+            ("RuntimeError", "can't start new thread"),
+        ],
+    )
+    def test_limits_of_the_machine(self, kind: str, message: str) -> None:
+        """Disk, memory, files, ports and threads are the machine's."""
+        judged = judge(failure(), observation(failed(0, raised(kind, message)), failed(1, lost_peer(), at=6)))
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 0)
+
+    def test_resource_fault_as_the_cause(self) -> None:
+        """A full disk under the library's own error is still a full disk."""
+        chain = (raised("RuntimeError", "cannot save"), raised("OSError", "No space left on device", link="context"))
+        assert verdict(observation(failed(0, chain=chain), failed(1, chain=chain))) is Verdict.UNRUNNABLE
+
+    def test_signature_that_is_a_resource_error(self) -> None:
+        """A record about running out of memory is reproduced by it: the signature is asked first."""
+        error = raised("OutOfMemoryError", "CUDA out of memory")
+        signature = {"type": "OutOfMemoryError", "message": "out of memory"}
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=signature) is Verdict.REPRODUCED
+
+    def test_signature_that_is_an_import_error(self) -> None:
+        """Likewise a record about an ImportError inside the library."""
+        error = raised("ImportError", "cannot import name 'x'")
+        signature = {"type": "ImportError", "message": "cannot import"}
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=signature) is Verdict.REPRODUCED
+
+    def test_only_consequences(self) -> None:
+        """Every error tells of a lost peer: the cause was not seen, so nothing is said."""
+        assert verdict(observation(failed(0, lost_peer()), failed(1, lost_peer()))) is Verdict.UNRUNNABLE
+
+    def test_interrupted_script(self) -> None:
+        """A KeyboardInterrupt is somebody's wish, not a failure."""
+        error = raised("KeyboardInterrupt", "", script_frame())
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.UNRUNNABLE
+
+
+class TestBackport:
+    """A cell with a backport needs it applied on every rank."""
+
+    @pytest.mark.parametrize("applied", [(False, False), (True, False), (False, True)])
+    def test_not_applied(self, applied: tuple[bool, bool]) -> None:
+        """A pass without the backport on one rank proves nothing of the backport."""
+        ranks = [rank(number, backport_applied=done) for number, done in enumerate(applied)]
+        seen = observation(*ranks, cell=cell(backport="cure"))
+        judged = judge(failure(), seen)
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert "backport was not applied" in judged.reason
+
+    def test_applied(self) -> None:
+        """With the backport on every rank, the usual rules hold."""
+        seen = observation(*(rank(number, backport_applied=True) for number in (0, 1)), cell=cell(backport="cure"))
+        assert verdict(seen) is Verdict.ABSENT
+
+    def test_raised(self) -> None:
+        """An error in the backport is its own, even with the signature's words."""
+        ranks = [failed(number, phase=Phase.BACKPORT, reached=False) for number in (0, 1)]
+        assert verdict(observation(*ranks, cell=cell(backport="cure"))) is Verdict.UNRUNNABLE
+
+
+class TestImports:
+    """What ran must be what the environment holds."""
+
+    def check(self, imported: dict[str, Imported], *, versions: dict[str, str] | None = None, **record: Any) -> str:
+        """The reason, if such imports on rank 1 make a passing and a failing run unrunnable; else nothing."""
+        held = installed(versions) if versions is not None else installed()
+        reasons = set()
+        for make in (rank, failed):
+            seen = observation(make(0), make(1, imported=imported), installed=held)
+            judged = judge(failure(**record), seen)
+            reasons.add(judged.reason if judged.verdict is Verdict.UNRUNNABLE else "")
+        (reason,) = reasons
+        return reason
+
+    def test_other_version(self) -> None:
+        """A module of another version than its distribution."""
+        assert "imported lightning 2.2.2" in self.check({"lightning": Imported(version="2.2.2", inside=True)})
+
+    def test_from_outside(self) -> None:
+        """A module of the right version from somewhere else, say a source tree or PYTHONPATH."""
+        assert "outside" in self.check({"lightning": Imported(version="2.2.1", inside=False)})
+
+    def test_second_module_from_outside(self) -> None:
+        """Every module of the distribution counts, not only the first."""
+        modules = {
+            "lightning": Imported(version="2.2.1", inside=True),
+            "lightning_fabric": Imported(version="2.2.1", inside=False),
+        }
+        assert "outside" in self.check(modules)
+
+    def test_not_imported(self) -> None:
+        """A run that never imported what the record is about says nothing of it."""
+        assert "did not import lightning" in self.check({"torch": Imported(version="2.2.2+cpu", inside=True)})
+
+    def test_distribution_missing(self) -> None:
+        """What the record is about is not installed."""
+        assert "lightning is not installed" in self.check({}, versions={"torch": "2.2.2"})
+
+    def test_needed_distribution_counts(self) -> None:
+        """Distributions of ``needs`` are checked too: their version decides applicability."""
+        imported = {
+            "lightning": Imported(version="2.2.1", inside=True),
+            "torch": Imported(version="2.1.0", inside=True),
+        }
+        assert "imported torch 2.1.0" in self.check(imported, needs={"distributions": {"torch": ">=2.2"}})
+
+    def test_environment_unknown(self) -> None:
+        """Without knowing what the environment holds, nothing is said."""
+        assert verdict(observation(installed=None)) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize(
+        ("module", "distribution"),
+        [
+            ("2.13.0+cpu", "2.13.0"),
+            ("2.13.0+cpu", "2.13.0+cpu"),
+            ("2.2.2+cu121", "2.2.2"),
+            ("2.2.2", "2.2.2+cu121"),
+            ("2.3.0a0+git0f7d7be", "2.3.0a0"),
+            ("2.3.0.rc1", "2.3.0rc1"),
+            ("not-a-version", "not-a-version"),
+        ],
+    )
+    def test_same_version(self, module: str, distribution: str) -> None:
+        """Local labels and spellings of one release are the same release."""
+        imported = {"lightning": Imported(version=module, inside=True)}
+        assert self.check(imported, versions={"lightning": distribution}) == ""
+
+    @pytest.mark.parametrize(
+        ("module", "distribution"),
+        [
+            ("2.13.0", "2.13.1"),
+            ("2.2.2", "2.2.2.post1"),
+            ("2.2.0rc1", "2.2.0"),
+            ("2.2.0.dev20240101", "2.2.0"),
+            ("not-a-version", "2.2.0"),
+            ("", "2.2.0"),
+        ],
+    )
+    def test_not_same_version(self, module: str, distribution: str) -> None:
+        """Another release is another release: post, pre and development releases too."""
+        imported = {"lightning": Imported(version=module, inside=True)}
+        assert self.check(imported, versions={"lightning": distribution}) != ""
+
+
+class TestSignature:
+    """``reproduced`` needs type, message and place, on exactly the ranks that the record names."""
+
+    def test_on_every_rank(self) -> None:
+        """The signature on all ranks: reproduced, with the error, its place and a rank."""
+        judged = judge(failure(), observation(failed(0), failed(1)))
+        assert judged.verdict is Verdict.REPRODUCED
+        assert judged.evidence == "KeyError: 'optimizer_states'"
+        assert judged.where == "lightning/pytorch/strategies/fsdp.py:560 in save_checkpoint"
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            raised("RuntimeError"),
+            raised(message="'state_dict'"),
+            raised("KeyError", "'optimizer_states'", script_frame(), frame("load_checkpoint")),
+            raised("KeyError", "'optimizer_states'", script_frame(), frame(file="torch/distributed/fsdp/api.py")),
+            raised("KeyError", "'optimizer_states'", script_frame("save_checkpoint")),
+            raised("KeyError", "'optimizer_states'", script_frame(), frame(), frame("inner", line=7)),
+            raised("KeyError", "'optimizer_states'", script_frame(), frame(file="lightning_fabric/x.py")),
+            raised("KeyError", "'optimizer_states'").model_copy(update={"frames": ()}),
+        ],
+        ids=["type", "message", "function", "library", "own code", "deeper", "similar package", "no frames"],
+    )
+    def test_one_part_differs(self, error: Raised) -> None:
+        """Another type, message, function or library is another failure."""
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.DIFFERENT
+
+    def test_from_the_script_below_the_library(self) -> None:
+        """An error of our own code that the library called is not the library's."""
+        frames = (script_frame(), frame(), script_frame("hook"))
+        error = raised("KeyError", "'optimizer_states'", *frames)
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.DIFFERENT
+
+    def test_from_a_backport_below_the_library(self) -> None:
+        """Nor is an error of a backport that the library called."""
+        frames = (script_frame(), frame(), frame("apply", "placebo.py", Origin.HARNESS))
+        error = raised("KeyError", "'optimizer_states'", *frames)
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.DIFFERENT
+
+    def test_stdlib_below_the_library(self) -> None:
+        """The standard library's frames below the library's are passed over: ``open`` fails for its caller."""
+        stdlib = frame("open", "pathlib.py", Origin.STDLIB)
+        error = raised("KeyError", "'optimizer_states'", script_frame(), frame(), stdlib)
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.REPRODUCED
+
+    def test_through_a_backport(self) -> None:
+        """A placebo that wraps the function does not hide the signature below it."""
+        wrapper = frame("save_checkpoint", "placebo.py", Origin.HARNESS)
+        error = raised("KeyError", "'optimizer_states'", script_frame(), frame("save"), wrapper, frame())
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.REPRODUCED
+
+    def test_message_is_searched_as_a_pattern(self) -> None:
+        """The record's message is a regular expression, found anywhere in a message of several lines."""
+        error = raised("RuntimeError", "Error(s) in loading state_dict:\n  size mismatch for a.weight: 3 != 4")
+        signature = {"type": "RuntimeError", "message": r"size mismatch for [a-z.]+: \d"}
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=signature) is Verdict.REPRODUCED
+
+    def test_cause_in_the_chain_only(self) -> None:
+        """The exception that left the script counts, not one that it came from."""
+        chain = (raised("RuntimeError", "saving failed"), raised(link="cause"))
+        assert verdict(observation(failed(0, chain=chain), failed(1, chain=chain))) is Verdict.DIFFERENT
+
+    @pytest.mark.parametrize(
+        ("wanted", "showing", "expected"),
+        [
+            ("all", {0, 1}, Verdict.REPRODUCED),
+            ("all", {0}, Verdict.DIFFERENT),
+            ("all", {1}, Verdict.DIFFERENT),
+            ("any", {0, 1}, Verdict.REPRODUCED),
+            ("any", {0}, Verdict.REPRODUCED),
+            ("any", {1}, Verdict.REPRODUCED),
+            (0, {0}, Verdict.REPRODUCED),
+            (0, {1}, Verdict.DIFFERENT),
+            (0, {0, 1}, Verdict.DIFFERENT),
+            (1, {1}, Verdict.REPRODUCED),
+            (1, {0}, Verdict.DIFFERENT),
+            (2, {0}, Verdict.DIFFERENT),
+        ],
+    )
+    @pytest.mark.parametrize("other", ["passed", "lost its peer", "stuck"])
+    def test_ranks(self, wanted: str | int, showing: set[int], expected: Verdict, other: str) -> None:
+        """The signature counts on exactly the ranks that the record names, whatever the silent others did."""
+        quiet = {
+            "passed": rank,
+            "lost its peer": lambda number: failed(number, lost_peer(), at=4.0),
+            "stuck": waiting,
+        }[other]
+        ranks = [failed(number) if number in showing else quiet(number) for number in (0, 1)]
+        make = late if other == "stuck" and len(showing) == 1 else observation
+        assert verdict(make(*ranks), signature={"ranks": wanted}) is expected
+
+    def test_in_another_phase_of_one_rank(self) -> None:
+        """A different error of another rank beside the signature is no clean reproduction, even where any rank may show it."""
+        other = failed(1, raised("TypeError", "no"), at=6.0)
+        assert verdict(observation(failed(0), other), signature={"ranks": "any"}) is Verdict.DIFFERENT
+
+    def test_consequence_beside_the_cause(self) -> None:
+        """A lost peer's error that was recorded first does not displace the cause."""
+        for consequence in (
+            "Connection closed by peer [127.0.0.1]:31337",
+            "[2] is setting up NCCL communicator: ncclRemoteError: A call failed possibly due to a network error",
+            "Broken pipe",
+            "Rank 1 failed to pass monitoredBarrier in 30000 ms",
+        ):
+            ranks = (failed(0, lost_peer(consequence), at=1.0), failed(1, at=2.0))
+            judged = judge(failure(signature={"ranks": 1}), observation(*ranks))
+            assert (judged.verdict, judged.rank) == (Verdict.REPRODUCED, 1), consequence
+
+    def test_signature_with_the_words_of_a_consequence(self) -> None:
+        """A record may be about a lost connection itself."""
+        error = raised("RuntimeError", "Connection closed by peer")
+        signature = {"type": "RuntimeError", "message": "Connection closed"}
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=signature) is Verdict.REPRODUCED
+
+    def test_peer_that_exits_without_a_word(self) -> None:
+        """A rank that ended itself with a code and no exception is something else that went wrong."""
+        seen = observation(failed(0), rank(1, exit_code=3, finished=False, oracle=None))
+        assert verdict(seen, signature={"ranks": 0}) is Verdict.DIFFERENT
+        assert verdict(seen, signature={"ranks": "any"}) is Verdict.DIFFERENT
+
+    def test_peer_that_was_stopped(self) -> None:
+        """A rank that the launcher ended afterwards took no part, whatever code it made of the signal."""
+        for peer in (killed(1, SIGTERM, stopped=True), rank(1, exit_code=143, stopped=True, finished=False)):
+            assert verdict(observation(failed(0), peer), signature={"ranks": 0}) is Verdict.REPRODUCED
+
+    def test_peer_that_raised_when_stopped(self) -> None:
+        """What a rank raises because it was asked to end is no failure of its own."""
+        stop = raised("SIGTERMException", "", script_frame(), frame("_run"), bases=("SystemExit",))
+        peer = failed(1, stop, at=20.0, stopped=True)
+        assert verdict(observation(failed(0), peer), signature={"ranks": 0}) is Verdict.REPRODUCED
+
+    def test_deadline_beside_the_signature(self) -> None:
+        """Rank 0 shows it and rank 1 waits for ever: the signature of rank 0, where the record says so."""
+        seen = late(failed(0), waiting(1))
+        assert verdict(seen, signature={"ranks": 0}) is Verdict.REPRODUCED
+        assert verdict(seen, signature={"ranks": "all"}) is Verdict.DIFFERENT
+
+
+class TestFirstError:
+    """The earliest root error decides."""
+
+    def test_earliest_wins(self) -> None:
+        """Of two different errors the one that was recorded first is named."""
+        first, second = raised("ValueError", "first"), raised("TypeError", "second")
+        for ranks, expected in (
+            ((failed(0, first, at=1.0), failed(1, second, at=2.0)), 0),
+            ((failed(0, second, at=2.0), failed(1, first, at=1.0)), 1),
+        ):
+            judged = judge(failure(), observation(*ranks))
+            assert (judged.verdict, judged.rank, judged.evidence) == (Verdict.DIFFERENT, expected, "ValueError: first")
+
+    def test_signature_after_another_error(self) -> None:
+        """The signature as the second error is not the failure."""
+        ranks = (failed(0, raised("ValueError", "x"), at=1.0), failed(1, at=2.0))
+        judged = judge(failure(signature={"ranks": 1}), observation(*ranks))
+        assert (judged.verdict, judged.rank) == (Verdict.DIFFERENT, 0)
+
+    def test_system_exit(self) -> None:
+        """``sys.exit(1)`` of the script is an end of another kind."""
+        error = raised("SystemExit", "1", script_frame())
+        judged = judge(failure(), observation(failed(0, error), failed(1, error)))
+        assert (judged.verdict, judged.evidence) == (Verdict.DIFFERENT, "SystemExit: 1")
+
+    def test_os_exit(self) -> None:
+        """``os._exit(3)`` leaves no exception; the code is told."""
+        judged = judge(failure(), observation(rank(0, exit_code=3, finished=False, oracle=None), rank(1)))
+        assert judged.verdict is Verdict.DIFFERENT
+        assert "exit code 3" in judged.reason
+
+    def test_exit_code_after_the_end(self) -> None:
+        """A code other than 0 at shutdown, after the oracle's words, is no pass."""
+        assert verdict(observation(rank(0, exit_code=120), rank(1))) is Verdict.DIFFERENT
+
+
+class TestKilled:
+    """Death by a signal."""
+
+    @pytest.mark.parametrize("number", [SIGKILL, SIGTERM])
+    @pytest.mark.parametrize("other", ["passed", "signature", "lost its peer", "killed"])
+    def test_from_outside(self, number: int, other: str) -> None:
+        """SIGKILL and SIGTERM come from the machine or a person: nothing is said, whatever the others show."""
+        peer = {
+            "passed": rank(1),
+            "signature": failed(1),
+            "lost its peer": failed(1, lost_peer()),
+            "killed": killed(1, number),
+        }[other]
+        seen = observation(killed(0, number), peer)
+        assert verdict(seen, signature={"ranks": "any"}) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize("number", [SIGSEGV, SIGABRT, 4, 7, 8])
+    @pytest.mark.parametrize("other", ["passed", "lost its peer", "killed", "stopped"])
+    def test_crash(self, number: int, other: str) -> None:
+        """A crash of native code is a failure, but not the documented one, and it is named."""
+        peer = {
+            "passed": rank(1),
+            "lost its peer": failed(1, lost_peer(), at=0.5),
+            "killed": killed(1, number),
+            "stopped": killed(1, SIGTERM, stopped=True),
+        }[other]
+        judged = judge(failure(), observation(killed(0, number), peer))
+        assert judged.verdict is Verdict.DIFFERENT
+        assert f"signal {number}" in judged.reason
+
+    @pytest.mark.parametrize("wanted", ["all", "any", 1])
+    @pytest.mark.parametrize("number", [SIGSEGV, SIGABRT])
+    def test_crash_beside_the_signature(self, wanted: str | int, number: int) -> None:
+        """The signature beside a crash is not the documented failure alone."""
+        seen = observation(killed(0, number), failed(1))
+        assert verdict(seen, signature={"ranks": wanted}) is Verdict.DIFFERENT
+
+    def test_crash_after_the_oracle(self) -> None:
+        """A crash at shutdown, after the script's end, is no pass."""
+        seen = observation(killed(0, SIGSEGV, finished=True, oracle="equal"), rank(1))
+        assert verdict(seen) is Verdict.DIFFERENT
+
+    def test_signature_then_killed(self) -> None:
+        """A rank that recorded the signature and was killed afterwards has shown it."""
+        seen = observation(failed(0, exit_code=None, signal=SIGKILL), failed(1))
+        assert verdict(seen) is Verdict.REPRODUCED
+
+    def test_killed_by_the_launcher(self) -> None:
+        """Ranks that the launcher stopped, with no error anywhere, say nothing."""
+        seen = observation(*(killed(number, SIGTERM, stopped=True) for number in (0, 1)))
+        assert verdict(seen) is Verdict.UNRUNNABLE
+
+
+class TestAssertion:
+    """An assertion counts in the script only."""
+
+    def test_in_the_script(self) -> None:
+        """The oracle's own assertion on every rank: reproduced."""
+        error = raised("AssertionError", "weights differ by 0.1", script_frame(), script_frame("compare"))
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=ASSERTION) is Verdict.REPRODUCED
+
+    def test_in_a_library(self) -> None:
+        """The same words from a library's assertion are another failure."""
+        error = raised("AssertionError", "weights differ by 0.1", script_frame(), frame())
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=ASSERTION) is Verdict.DIFFERENT
+
+    def test_in_the_stdlib(self) -> None:
+        """Likewise from the standard library."""
+        error = raised("AssertionError", "weights differ", script_frame(), frame("f", "queue.py", Origin.STDLIB))
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=ASSERTION) is Verdict.DIFFERENT
+
+    @pytest.mark.parametrize(("function", "expected"), [("compare", Verdict.REPRODUCED), ("main", Verdict.DIFFERENT)])
+    def test_function(self, function: str, expected: Verdict) -> None:
+        """Where the record names the function, it counts."""
+        error = raised("AssertionError", "weights differ", script_frame("main"), script_frame("compare"))
+        seen = observation(failed(0, error), failed(1, error))
+        assert verdict(seen, signature=ASSERTION | {"function": function}) is expected
+
+    def test_other_message(self) -> None:
+        """Another assertion of the script is another failure."""
+        error = raised("AssertionError", "no file", script_frame())
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=ASSERTION) is Verdict.DIFFERENT
+
+    def test_words_of_a_lost_peer(self) -> None:
+        """An assertion that quotes a lost connection is an assertion."""
+        error = raised("AssertionError", "rank 1 said: Connection closed by peer", script_frame())
+        assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.DIFFERENT
+
+
+class TestHang:
+    """A hang is a standstill in the documented function, on the documented ranks."""
+
+    def test_signature(self) -> None:
+        """The same stack twice on every rank, in the signature's function: reproduced, with the place."""
+        judged = judge(failure(signature=HANG), late(waiting(0), waiting(1)))
+        assert judged.verdict is Verdict.REPRODUCED
+        assert "all_gather" in judged.where
+
+    def test_without_a_hang_signature(self) -> None:
+        """A deadline where no hang is documented says nothing, and tells where the ranks stood."""
+        judged = judge(failure(), late(waiting(0), waiting(1)))
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert "120 s" in judged.reason
+        assert "all_gather" in judged.where
+
+    def test_without_any_stack(self) -> None:
+        """No stacks were dumped: nothing is said."""
+        seen = late(*(killed(number, SIGTERM, stopped=True) for number in (0, 1)))
+        assert verdict(seen, signature=HANG) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize(
+        "then",
+        [
+            (script_frame(), frame("all_gather", "torch/distributed/c10d.py", line=561)),
+            (script_frame(line=41), frame("all_gather", "torch/distributed/c10d.py")),
+            (script_frame(), frame("all_reduce", "torch/distributed/c10d.py")),
+            (),
+        ],
+    )
+    def test_slow(self, then: tuple[Frame, ...]) -> None:
+        """Two different stacks are slow, not stuck."""
+        assert verdict(late(waiting(0, then=then), waiting(1)), signature=HANG) is Verdict.UNRUNNABLE
+
+    def test_one_dump_only(self) -> None:
+        """One dump does not tell standing still from slow."""
+        stacks = waiting(0).stacks[:1]
+        assert (
+            verdict(
+                late(
+                    waiting(
+                        0,
+                    ).model_copy(update={"stacks": stacks}),
+                    waiting(1),
+                ),
+                signature=HANG,
+            )
+            is Verdict.UNRUNNABLE
+        )
+
+    def test_elsewhere(self) -> None:
+        """A standstill in another function or library is not the documented one."""
+        for place in (frame("all_reduce", "torch/distributed/c10d.py"), frame("all_gather", "lightning/x.py")):
+            seen = late(waiting(0, script_frame(), place), waiting(1, script_frame(), place))
+            assert verdict(seen, signature=HANG) is Verdict.UNRUNNABLE
+
+    def test_function_in_the_middle_of_the_stack(self) -> None:
+        """The documented function may wait in what it calls."""
+        stack = (
+            script_frame(),
+            frame("all_gather", "torch/distributed/c10d.py"),
+            frame("wait", "threading.py", Origin.STDLIB),
+        )
+        assert verdict(late(waiting(0, *stack), waiting(1, *stack)), signature=HANG) is Verdict.REPRODUCED
+
+    @pytest.mark.parametrize(
+        ("wanted", "stuck", "expected"),
+        [
+            ("all", {0, 1}, Verdict.REPRODUCED),
+            ("all", {0}, Verdict.UNRUNNABLE),
+            ("any", {1}, Verdict.REPRODUCED),
+            ("any", set(), Verdict.UNRUNNABLE),
+            (0, {0}, Verdict.REPRODUCED),
+            (0, {1}, Verdict.UNRUNNABLE),
+            (0, {0, 1}, Verdict.UNRUNNABLE),
+            (1, {1}, Verdict.REPRODUCED),
+        ],
+    )
+    def test_ranks(self, wanted: str | int, stuck: set[int], expected: Verdict) -> None:
+        """A hang on other ranks than the documented ones is not reproduced."""
+        ranks = [waiting(number) if number in stuck else rank(number) for number in (0, 1)]
+        assert verdict(late(*ranks), signature=HANG | {"ranks": wanted}) is expected
+
+    def test_without_a_deadline(self) -> None:
+        """Stacks without a deadline are no hang."""
+        seen = observation(waiting(0), waiting(1))
+        assert verdict(seen, signature=HANG) is Verdict.UNRUNNABLE
+
+    def test_error_beside_the_hang(self) -> None:
+        """A rank that waits for one that failed is a consequence: the error decides."""
+        seen = late(waiting(0), failed(1, raised("ValueError", "no")))
+        judged = judge(failure(signature=HANG | {"ranks": "any"}), seen)
+        assert (judged.verdict, judged.rank) == (Verdict.DIFFERENT, 1)
+
+    def test_silent_exit_beside_the_hang(self) -> None:
+        """A rank that waits for one that left without a word does not hang by itself."""
+        seen = late(waiting(0), rank(1, exit_code=3, finished=False, oracle=None))
+        assert verdict(seen, signature=HANG | {"ranks": "any"}) is Verdict.DIFFERENT
+
+    def test_crash_beside_the_hang(self) -> None:
+        """Nor one that waits for a rank that crashed."""
+        seen = late(waiting(0), killed(1, SIGSEGV))
+        assert verdict(seen, signature=HANG | {"ranks": "any"}) is Verdict.DIFFERENT
+
+    def test_raised_when_stopped(self) -> None:
+        """A rank that answers the stop at the deadline with an exception hung all the same."""
+        stop = raised("SIGTERMException", "", script_frame(), bases=("SystemExit",))
+        ranks = [failed(number, stop, stopped=True, stacks=waiting(0).stacks) for number in (0, 1)]
+        assert verdict(late(*ranks), signature=HANG) is Verdict.REPRODUCED
+
+    def test_hang_signature_never_matches_an_exception(self) -> None:
+        """An exception is another failure where a hang is documented."""
+        error = raised("", "anything", script_frame(), frame("all_gather", "torch/x.py"))
+        seen = observation(failed(0, error), failed(1, error))
+        assert verdict(seen, signature=HANG) is Verdict.DIFFERENT
+
+
+class TestRejected:
+    """A documented refusal is its own verdict."""
+
+    ERROR = raised("ValueError", "this is not supported", script_frame(), frame("setup"))
+
+    def test_documented(self) -> None:
+        """The documented error on every rank."""
+        seen = observation(failed(0, self.ERROR), failed(1, self.ERROR))
+        judged = judge(failure(rejected=[REJECTION]), seen)
+        assert (judged.verdict, judged.evidence) == (Verdict.REJECTED, "ValueError: this is not supported")
+
+    def test_undocumented(self) -> None:
+        """The same error without a record of it is a different failure."""
+        assert verdict(observation(failed(0, self.ERROR), failed(1, self.ERROR))) is Verdict.DIFFERENT
+
+    def test_on_one_rank_only(self) -> None:
+        """Its ranks count as a signature's do."""
+        seen = observation(failed(0, self.ERROR), rank(1))
+        assert verdict(seen, rejected=[REJECTION]) is Verdict.DIFFERENT
+
+    def test_beside_the_signature(self) -> None:
+        """A refusal on one rank and the failure on the other are neither."""
+        seen = observation(failed(0, self.ERROR), failed(1))
+        anywhere = REJECTION | {"signature": REJECTION["signature"] | {"ranks": "any"}}
+        assert verdict(seen, rejected=[anywhere]) is Verdict.DIFFERENT
+
+    def test_similar_error(self) -> None:
+        """The documented type from another function is no documented refusal."""
+        error = raised("ValueError", "this is not supported", script_frame(), frame("validate"))
+        assert verdict(observation(failed(0, error), failed(1, error)), rejected=[REJECTION]) is Verdict.DIFFERENT
+
+    def test_second_of_two(self) -> None:
+        """Every documented refusal counts."""
+        other = REJECTION | {"signature": REJECTION["signature"] | {"message": "forbidden"}}
+        seen = observation(failed(0, self.ERROR), failed(1, self.ERROR))
+        assert verdict(seen, rejected=[other, REJECTION]) is Verdict.REJECTED
+
+    def test_in_a_hang_record(self) -> None:
+        """A record about a hang may have refusals too."""
+        seen = observation(failed(0, self.ERROR), failed(1, self.ERROR))
+        assert verdict(seen, rejected=[REJECTION], signature=HANG) is Verdict.REJECTED
+
+
+RECORDS = [
+    failure(),
+    failure(signature={"ranks": "any"}),
+    failure(signature={"ranks": 0}),
+    failure(signature=HANG),
+    failure(signature=HANG | {"ranks": "any"}),
+    failure(signature=ASSERTION),
+    failure(rejected=[REJECTION]),
+]
+ERRORS = [
+    raised(),
+    raised("KeyError", "'optimizer_states'", script_frame()),
+    raised("ValueError", "this is not supported", script_frame(), frame("setup")),
+    raised("AssertionError", "weights differ", script_frame()),
+    raised("SystemExit", "1", script_frame()),
+    raised("MemoryError", ""),
+    raised("ImportError", "no", bases=("Exception",)),
+    raised("KeyboardInterrupt", ""),
+    raised("TypeError", "no").model_copy(update={"frames": ()}),
+    lost_peer(),
+]
+maybe = st.booleans()
+stack = st.lists(st.sampled_from([script_frame(), frame(), frame("all_gather", "torch/x.py")]), max_size=3).map(tuple)
+
+
+@st.composite
+def ranks_of(draw: st.DrawFn, number: int) -> Rank:
+    code = draw(st.sampled_from([0, 0, 1, 3, None]))
+    chain = draw(st.lists(st.sampled_from(ERRORS), max_size=2))
+    return Rank(
+        rank=number,
+        started=draw(st.sampled_from([True, True, True, False])),
+        reached=draw(st.sampled_from([True, True, True, False])),
+        finished=draw(maybe),
+        oracle=draw(st.sampled_from([None, "", "equal", "equal"])),
+        exit_code=code,
+        signal=draw(st.sampled_from([None, None, 6, 9, 11, 15])) if code is None else None,
+        stopped=draw(maybe),
+        ended=draw(maybe),
+        phase=Phase.RUN if chain else None,
+        chain=tuple(chain),
+        failed_at=draw(st.one_of(st.none(), st.floats(0, 100))) if chain else None,
+        backport_applied=draw(maybe),
+        imported=draw(st.sampled_from([rank(0).imported] * 4 + [{}])),
+        stacks=tuple(draw(st.lists(stack, max_size=2))),
+    )
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Observation:
+    count = draw(st.integers(1, 3))
+    ranks = tuple(draw(ranks_of(number)) for number in range(draw(st.sampled_from([count, count, count, 0]))))
+    return observation(
+        ranks=ranks,
+        cell=cell(world_size=count, backport=draw(st.sampled_from([None, None, "cure"]))),
+        fault=draw(st.sampled_from([None, None, None, "our own fault"])),
+        deadline_passed=draw(maybe),
+        launcher_code=draw(st.sampled_from([0, 0, 1, -9, None])),
+        installed=draw(st.sampled_from([installed(), installed(), installed({"torch": "2.2.2"}), None])),
+    )
+
+
+EXAMPLES = settings(max_examples=400, deadline=None)
+
+
+@EXAMPLES
+@given(st.sampled_from(RECORDS), observations())
+def test_never_raises(record: Failure, seen: Observation) -> None:
+    """Every valid observation has one verdict of a single run, with a reason, and the same one each time."""
+    judged = judge(record, seen)
+    assert judged.verdict is not Verdict.FLAKY
+    assert judged.reason
+    assert judge(record, seen) == judged
+
+
+@EXAMPLES
+@given(st.sampled_from(RECORDS), observations())
+def test_absent_is_proved(record: Failure, seen: Observation) -> None:
+    """Absent: no fault, no deadline, and every rank reached, finished, exited with 0 and has its oracle's words."""
+    if judge(record, seen).verdict is not Verdict.ABSENT:
+        return
+    assert seen.fault is None
+    assert not seen.deadline_passed
+    assert seen.launcher_code == 0
+    assert len(seen.ranks) == seen.cell.world_size
+    for item in seen.ranks:
+        assert item.started
+        assert item.reached
+        assert item.finished
+        assert item.exit_code == 0
+        assert item.oracle
+        assert item.backport_applied or seen.cell.backport is None
+        assert item.imported
+
+
+@EXAMPLES
+@given(st.sampled_from(RECORDS), observations())
+def test_reproduced_is_proved(record: Failure, seen: Observation) -> None:
+    """Reproduced: a sound run, with the signature on exactly the ranks that the record names."""
+    if judge(record, seen).verdict is not Verdict.REPRODUCED:
+        return
+    assert seen.fault is None
+    assert all(item.started and item.reached for item in seen.ranks)
+    assert len(seen.ranks) == seen.cell.world_size
+    signature = record.signature
+    if signature.kind == "hang":
+        assert seen.deadline_passed
+        showing = {item.rank for item in seen.ranks if len(item.stacks) == 2 and item.stacks[0] == item.stacks[1]}
+        assert signature.ranks != "all" or len(showing) == len(seen.ranks)
+    else:
+        showing = {item.rank for item in seen.ranks if item.error and item.error.type == signature.type}
+        assert {"all": showing == set(range(len(seen.ranks))), "any": True}.get(
+            str(signature.ranks), showing == {signature.ranks}
+        )
+    assert showing
+
+
+@EXAMPLES
+@given(st.sampled_from(RECORDS), observations(), st.sampled_from(["fault", "unreached", "unstarted", "unapplied"]))
+def test_unsound_runs_say_nothing(record: Failure, seen: Observation, what: str) -> None:
+    """A fault, a rank short of its own code, a missing rank or backport: unrunnable, whatever else was seen."""
+    ranks = seen.ranks or (rank(0),)
+    spoilt = {
+        "fault": {"fault": "our own"},
+        "unreached": {"ranks": (*ranks[:-1], ranks[-1].model_copy(update={"reached": False}))},
+        "unstarted": {"ranks": (*ranks[:-1], ranks[-1].model_copy(update={"started": False}))},
+        "unapplied": {
+            "cell": cell(world_size=len(ranks), backport="cure"),
+            "ranks": (ranks[-1].model_copy(update={"backport_applied": False}), *ranks[1:]),
+        },
+    }[what]
+    assert judge(record, seen.model_copy(update=spoilt)).verdict is Verdict.UNRUNNABLE
