@@ -20,7 +20,7 @@ def install(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """The main job: the failures of matrix.yaml on their releases, a table, and reports/."""
     install(session)
-    session.run("repro", "run", *session.posargs)
+    session.run("repro", "run", "--fresh", *session.posargs)
 
 
 @nox.session

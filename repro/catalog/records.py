@@ -211,6 +211,24 @@ class Claim(Strict):
         return self
 
 
+class SurveyRow(Strict):
+    """One row of a survey: a name for people, and the factors that it changes."""
+
+    label: str
+    factors: dict[str, str] = {}
+    backport: str | None = None
+
+
+class Survey(Strict):
+    """A table of the report: the same rows on several environments, with what they measured."""
+
+    title: str
+    environments: Annotated[tuple[str, ...], Field(min_length=1)]
+    rows: Annotated[tuple[SurveyRow, ...], Field(min_length=1)]
+    measured: tuple[str, ...] = ()
+    """Names of the measurements to show beside the verdict."""
+
+
 class Upstream(Strict):
     """What upstream says."""
 
@@ -250,6 +268,7 @@ class Failure(Strict):
     backports: tuple[Backport, ...] = ()
     cures: tuple[Cure, ...] = ()
     claims: tuple[Claim, ...] = ()
+    surveys: tuple[Survey, ...] = ()
     mechanism: str = ""
     not_tested: tuple[str, ...] = ()
 

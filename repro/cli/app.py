@@ -2,7 +2,7 @@
 
 import typer
 
-from repro.cli import catalogue, environments, running
+from repro.cli import catalogue, environments, questions, running
 
 app = typer.Typer(
     name="repro",
@@ -17,6 +17,8 @@ app.command("list")(catalogue.list_failures)
 app.command("show")(catalogue.show)
 app.command("check")(catalogue.check)
 app.command("run")(running.run)
+app.command("claims")(questions.claims)
+app.command("ablate")(questions.ablate)
 app.command("report")(running.report)
 app.command("lock")(environments.lock)
 app.add_typer(environments.app, name="envs")

@@ -8,17 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from repro import checking
-from repro.catalog.records import Failure, Releases
+from repro.catalog.records import Failure
 from repro.errors import RecordError
 from repro.project import Project
 from repro.report.terminal import console
+from repro.report.words import releases_words
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (format 1) on standard output.")]
-
-
-def releases_words(releases: Releases) -> str:
-    """``lightning >=2.1.0,<2.2.2 and torch >=2.5``."""
-    return " and ".join(f"{name} {specifiers}" for name, specifiers in releases.items())
 
 
 def list_failures(*, as_json: Json = False) -> None:

@@ -1,25 +1,45 @@
 """``repro run`` and ``repro report``."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from repro.catalog.records import Lane
 from repro.cell import ADOPTED, Cell, make_cell
 from repro.cli.catalogue import Json
-from repro.errors import ReproError, UsageError, unknown
+from repro.errors import StoreError, UsageError, unknown
 from repro.exits import Exit
 from repro.matrix import default_cells
 from repro.project import Project
 from repro.report.rows import Report, row_of
 from repro.report.terminal import Progress, console, table
 from repro.report.writing import write_reports
+from repro.result import Result
 from repro.session import Options, Session
 from repro.store import Store
 from repro.verdict import exit_code
 
+
+class Launcher(StrEnum):
+    """What starts the ranks."""
+
+    WARM = "warm"
+    TORCHRUN = "torchrun"
+
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Failures; all where none is given.")]
+Repeat = Annotated[int, typer.Option("--repeat", min=1, help="Run every cell so many times.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Run even what is stored already.")]
+ChosenLauncher = Annotated[
+    Launcher,
+    typer.Option(
+        "--launcher", help="warm: import once, fork ranks, where that is possible; torchrun: always torchrun."
+    ),
+]
 Reports = Annotated[
     Path | None, typer.Option("--reports", help="Folder of the reports and their data [default: reports/].")
 ]
@@ -62,15 +82,36 @@ def choose_cells(
     ]
 
 
+def execute(project: Project, cells: list[Cell], options: Options, out: Console) -> list[Result]:
+    """Run cells with live progress, store their observations and write the reports.
+
+    Raises RecordError for a lock that does not fit, before anything is run.
+    """
+    for name in {cell.environment for cell in cells if not cell.environment.startswith(ADOPTED)}:
+        project.environments.lock(name)
+    store = Store(project.reports / "data")
+    with Progress(out, len(cells)) as progress:
+        results = Session(project, store, options, progress).run(cells)
+    try:
+        write_reports(project, store)
+    except OSError as error:
+        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    out.print(_counts(results))
+    return results
+
+
+def _counts(results: list[Result]) -> str:
+    """``3 run, 21 reused``: how many runs were made and how many were found in the store."""
+    reused = sum(result.reused for result in results)
+    return f"{sum(result.n for result in results) - reused} run, {reused} reused"
+
+
 def run(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Failures; all where none is given.")
-    ] = None,
+    ids: Ids = None,
     *,
     env: Annotated[list[str] | None, typer.Option("--env", metavar="NAME", help="Run on this environment.")] = None,
     python: Annotated[
-        list[Path] | None,
-        typer.Option("--python", metavar="PATH", help="Run on an existing interpreter, as it is."),
+        list[Path] | None, typer.Option("--python", metavar="PATH", help="Run on an existing interpreter, as it is.")
     ] = None,
     backport: Annotated[bool, typer.Option("--backport", help="Apply the record's cure first.")] = False,
     backport_named: Annotated[
@@ -79,12 +120,13 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FACTOR=VALUE", help="Change a factor.")
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Run every cell so many times.")] = 1,
     lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU,
     timeout: Annotated[
-        int | None,
-        typer.Option("--timeout", min=1, help="Seconds of wall clock a run [default: the record's]."),
+        int | None, typer.Option("--timeout", min=1, help="Seconds of wall clock a run [default: the record's].")
     ] = None,
+    repeat: Repeat = 1,
+    fresh: Fresh = False,
+    launcher: ChosenLauncher = Launcher.WARM,
     reports: Reports = None,
     as_json: Json = False,
 ) -> None:
@@ -101,26 +143,16 @@ def run(
         backport=backport_named or ("cure" if backport else None),
         factors=_factors(settings or []),
     )
-    for name in {cell.environment for cell in cells if not cell.environment.startswith(ADOPTED)}:
-        project.environments.lock(name)
-    store = Store(project.reports / "data")
     out = console(error=as_json)
-    with Progress(out, len(cells)) as progress:
-        results = Session(project, store, Options(repeat, timeout), progress).run(cells)
+    results = execute(project, cells, Options(repeat, timeout, launcher is Launcher.WARM, fresh), out)
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
     if as_json:
         typer.echo(Report(rows=rows).model_dump_json(indent=1))
     else:
         out.print(table(rows, out.width))
-    try:
-        write_reports(project, store)
-    except OSError as error:
-        raise ReproError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
-    code = exit_code([result.status for result in results])
     if not results:
         out.print("no cell was run: none of the failures applies")
-        code = Exit.UNKNOWN
-    raise typer.Exit(code)
+    raise typer.Exit(exit_code([result.status for result in results]) if results else Exit.UNKNOWN)
 
 
 def report(*, reports: Reports = None, as_json: Json = False) -> None:

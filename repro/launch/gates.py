@@ -71,7 +71,9 @@ def lift_fabric_connector(module: Any) -> None:
 
     def _check_strategy_and_fallback(self: Any) -> None:
         flag = self._accelerator_flag
-        self._accelerator_flag = "cuda" if flag == "cpu" and isinstance(self._strategy_flag, module.FSDPStrategy) else flag
+        self._accelerator_flag = (
+            "cuda" if flag == "cpu" and isinstance(self._strategy_flag, module.FSDPStrategy) else flag
+        )
         try:
             check(self)
         finally:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from repro.catalog.loading import Catalog
 from repro.report.rows import Row, gate_reasons
-from repro.report.words import LEGEND, count_words, evidence_words, verdict_words, where_words
+from repro.report.words import LEGEND, count_words, evidence_words, verdict_words, versions_words, where_words
 
 
 def escape(text: str) -> str:
@@ -29,7 +29,7 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog) -> str:
     lines = ["# Matrix", ""]
     if run:
         dates = sorted(row.date for row in run)
-        lines.append(f"{len(run)} of {len(rows)} cells run, {_span(dates[0], dates[-1])}.")
+        lines.append(f"{len(run)} of {len(rows)} cells run, {span(dates[0], dates[-1])}.")
     else:
         lines.append(f"None of {len(rows)} cells has been run.")
     changed = [row for row in run if row.status != "as documented"]
@@ -69,13 +69,14 @@ def _changed(rows: Sequence[Row]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) + "."
 
 
-def _span(first: str, last: str) -> str:
+def span(first: str, last: str) -> str:
+    """``on 2024-03-01`` or ``from 2024-03-01 to 2024-03-02``, in UTC."""
     days = [datetime.fromisoformat(text).astimezone(UTC).date().isoformat() for text in (first, last)]
     return f"on {days[0]}" if days[0] == days[1] else f"from {days[0]} to {days[1]}"
 
 
 def _line(row: Row) -> str:
-    versions = " ".join(f"{name} {version}" for name, version in row.versions.items())
+    versions = versions_words(row)
     seconds = f"{row.seconds:.0f}" if row.seconds is not None else "—"
     date = row.date[:16].replace("T", " ") or "—"
     evidence = code(evidence_words(row)) if row.verdict else escape(evidence_words(row))

@@ -1,6 +1,7 @@
 """The rows that every report shows: one a cell, whether it was run or not.  Reads the store, runs nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from repro.catalog.loading import Catalog
@@ -34,6 +35,7 @@ class Row(Strict):
     """Of the distributions that the record speaks of, and torch; as installed."""
     python: str = ""
     gates: tuple[str, ...] = ()
+    launcher: str = ""
     hardware: str = ""
     date: str = ""
     seconds: float | None = None
@@ -67,6 +69,7 @@ def row_of(result: Result, distributions: Iterable[str]) -> Row:
         versions={name: held[name] for name in sorted({*distributions, "torch"}) if name in held},
         python=newest.installed.python if newest.installed else "",
         gates=tuple(sorted({gate for rank in newest.ranks for gate in rank.gates})),
+        launcher=newest.launcher,
         hardware=f"{machine.system} {machine.machine}, {machine.cores} cores{f', {device}' if device else ''}",
         date=newest.started,
         seconds=newest.seconds,
@@ -74,21 +77,29 @@ def row_of(result: Result, distributions: Iterable[str]) -> Row:
     )
 
 
-def stored_row(cell: Cell, catalog: Catalog, environments: Environments, store: Store) -> Row:
-    """The row of a cell from the store: its newest run, if its sources are still the same."""
-    entry = catalog[cell.failure]
-    if cell.environment.startswith(ADOPTED):
-        return Row(cell=cell, not_run="an adopted interpreter is not kept in the matrix")
-    recipe = recipe_of(cell, entry, environments.lock(cell.environment).digest)
-    observations = store.newest_run(cell.failure, recipe)
-    if observations:
-        return row_of(conclude(entry.failure, observations), entry.failure.distributions)
-    return Row(cell=cell, not_run="no run of these sources with this lock is stored")
+@dataclass(frozen=True)
+class Lookup:
+    """Finds the newest stored result of a cell whose sources and lock are still the same."""
 
+    catalog: Catalog
+    environments: Environments
+    store: Store
 
-def stored_rows(cells: Sequence[Cell], catalog: Catalog, environments: Environments, store: Store) -> tuple[Row, ...]:
-    """The rows of many cells, in their order."""
-    return tuple(stored_row(cell, catalog, environments, store) for cell in cells)
+    def result(self, cell: Cell) -> Result | None:
+        """The newest command's runs of a cell, judged now; None where none is stored."""
+        if cell.environment.startswith(ADOPTED) or cell.environment not in self.environments.matrix.environments:
+            return None
+        entry = self.catalog[cell.failure]
+        recipe = recipe_of(cell, entry, self.environments.lock(cell.environment).digest)
+        observations = self.store.newest_run(cell.failure, recipe)
+        return conclude(entry.failure, observations) if observations else None
+
+    def row(self, cell: Cell) -> Row:
+        """The row of a cell: of its newest stored run, or of a cell that was not run."""
+        result = self.result(cell)
+        if result is None:
+            return Row(cell=cell, not_run="no run of these sources with this lock is stored")
+        return row_of(result, self.catalog[cell.failure].failure.distributions)
 
 
 def gate_reasons(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:

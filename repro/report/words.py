@@ -1,5 +1,6 @@
 """How verdicts and statuses are written: a glyph and a word, never colour alone."""
 
+from repro.catalog.records import Releases
 from repro.report.rows import Row
 
 VERDICT_GLYPHS = {
@@ -56,3 +57,19 @@ def evidence_words(row: Row) -> str:
 def count_words(row: Row) -> str:
     """``1 of 1``."""
     return f"{row.k} of {row.n}" if row.n else "—"
+
+
+def versions_words(row: Row) -> str:
+    """``lightning 2.2.1 torch 2.2.2``."""
+    return " ".join(f"{name} {version}" for name, version in row.versions.items())
+
+
+def releases_words(releases: Releases) -> str:
+    """``lightning >=2.1.0,<2.2.2 and torch >=2.5``."""
+    return " and ".join(f"{name} {specifiers}" for name, specifiers in releases.items())
+
+
+def reference(name: str) -> str:
+    """A Markdown link for ``owner/repository#number``; other words as they are."""
+    repository, _, number = name.partition("#")
+    return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdecimal() else name

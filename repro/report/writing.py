@@ -1,20 +1,27 @@
 """Writes the reports of a project from its store."""
 
 from repro.files import write_whole
-from repro.matrix.cells import default_cells
+from repro.matrix import default_cells
 from repro.project import Project
 from repro.report.markdown import matrix_markdown
-from repro.report.rows import Report, stored_rows
+from repro.report.page import failure_markdown
+from repro.report.rows import Lookup, Report
+from repro.search.cells import ablation_environment
 from repro.store import Store
 
 
 def write_reports(project: Project, store: Store) -> Report:
-    """Write ``matrix.md`` and ``matrix.json``; what was not run is shown as not run.
+    """Write ``matrix.md``, ``matrix.json`` and a page a failure; what was not run is shown as not run.
 
     Raises OSError if they cannot be written.
     """
     cells = default_cells(project.matrix, project.catalog)
-    report = Report(rows=stored_rows(cells, project.catalog, project.environments, store))
+    lookup = Lookup(project.catalog, project.environments, store)
+    report = Report(rows=tuple(lookup.row(cell) for cell in cells))
     write_whole(project.reports / "matrix.json", report.model_dump_json(indent=1) + "\n")
     write_whole(project.reports / "matrix.md", matrix_markdown(report.rows, project.catalog))
+    for entry in project.catalog:
+        own = [cell for cell in cells if cell.failure == entry.failure.id]
+        page = failure_markdown(entry, own, lookup, ablation_environment(entry.failure, project.matrix))
+        write_whole(project.reports / f"{entry.failure.id}.md", page)
     return report

@@ -49,11 +49,7 @@ def shows(error: Raised, signature: Signature) -> bool:
         frame = error.innermost_frame
         return frame is not None and frame.origin is Origin.SCRIPT and signature.function in {"", frame.function}
     frame = error.innermost_library_frame
-    return (
-        frame is not None
-        and signature.library in {"", frame.package}
-        and signature.function in {"", frame.function}
-    )
+    return frame is not None and signature.library in {"", frame.package} and signature.function in {"", frame.function}
 
 
 def hangs(stacks: tuple[tuple[Frame, ...], ...], signature: Signature) -> bool:

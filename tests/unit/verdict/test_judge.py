@@ -222,7 +222,8 @@ class TestImports:
         held = installed(versions) if versions is not None else installed()
         reasons = set()
         for make in (rank, failed):
-            seen = observation(make(0), make(1, imported=imported), installed=held)
+            first = make(0, imported=imported) if versions else make(0)
+            seen = observation(first, make(1, imported=imported), installed=held)
             judged = judge(failure(**record), seen)
             reasons.add(judged.reason if judged.verdict is Verdict.UNRUNNABLE else "")
         (reason,) = reasons
@@ -784,7 +785,7 @@ def observations(draw: st.DrawFn) -> Observation:
     )
 
 
-EXAMPLES = settings(max_examples=400, deadline=None)
+EXAMPLES = settings(max_examples=150, deadline=None)
 
 
 @EXAMPLES

@@ -1,0 +1,118 @@
+"""Which conditions of a failure are necessary?  Pure: proposes rows, reads their verdicts.
+
+The default row shows the failure.  Each factor is flipped alone, to each of its other values; then all pairs
+of values of any two factors are covered by a small covering array (t = 2).  Interactions of three factors or
+more are covered only where a row happens to hold them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from allpairspy import AllPairs
+
+from repro.catalog.records import WORLD_SIZE, Factor, Failure
+from repro.verdict import Verdict
+
+Row = Mapping[str, str]
+"""Factor -> value, all factors given."""
+
+STRENGTH = 2
+
+
+def factors_of(failure: Failure) -> tuple[Factor, ...]:
+    """The record's factors, with the number of ranks among them."""
+    if failure.factor(WORLD_SIZE) is not None or failure.needs.world_size == 1:
+        return failure.factors
+    ranks = Factor(name=WORLD_SIZE, values=(str(failure.needs.world_size), "1"), meaning="number of ranks")
+    return (*failure.factors, ranks)
+
+
+def rows(factors: Sequence[Factor]) -> list[dict[str, str]]:
+    """The rows to run, the default first: single flips, then a covering array of all pairs; none twice."""
+    default = {factor.name: factor.default for factor in factors}
+    made = [default]
+    made += [default | {factor.name: value} for factor in factors for value in factor.values[1:]]
+    if len(factors) >= STRENGTH:
+        array = AllPairs([list(factor.values) for factor in factors], n=STRENGTH)
+        made += [dict(zip(default, values, strict=True)) for values in array]
+    return list({tuple(row.values()): row for row in made}.values())
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What flipping one factor does."""
+
+    factor: Factor
+    alone: dict[str, Verdict]
+    """Other value -> verdict, all other factors at their defaults."""
+    necessary: bool
+    """With every other value, alone, the failure no longer shows."""
+    irrelevant: bool
+    """In no pair of rows that differ in this factor alone does the verdict change."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The reading of all rows."""
+
+    influences: tuple[Influence, ...]
+    smallest: tuple[dict[str, str], ...]
+    """The smallest sets of default values with which every run row shows the failure; several may tie."""
+    undecided: int
+    """Rows that could not be told."""
+
+
+def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[Row, Verdict]]) -> Ablation:
+    """Read the verdicts of the rows; the default row must be among them."""
+    told = [(row, verdict) for row, verdict in outcomes if verdict not in {Verdict.UNRUNNABLE, Verdict.FLAKY}]
+    default = {factor.name: factor.default for factor in factors}
+    influences = []
+    for factor in factors:
+        alone = {
+            value: verdict
+            for value in factor.values[1:]
+            for row, verdict in outcomes
+            if dict(row) == default | {factor.name: value}
+        }
+        influences.append(
+            Influence(
+                factor,
+                alone,
+                necessary=bool(alone)
+                and all(verdict in {Verdict.ABSENT, Verdict.REJECTED, Verdict.DIFFERENT} for verdict in alone.values()),
+                irrelevant=not _matters(factor.name, told) and bool(alone),
+            )
+        )
+    return Ablation(tuple(influences), _smallest(default, told), len(outcomes) - len(told))
+
+
+def _matters(name: str, told: Sequence[tuple[Row, Verdict]]) -> bool:
+    """Whether two rows that differ in this factor alone have different verdicts."""
+
+    def others(row: Row) -> dict[str, str]:
+        return {key: value for key, value in row.items() if key != name}
+
+    return any(
+        first_verdict is not second_verdict
+        for (first, first_verdict), (second, second_verdict) in combinations(told, 2)
+        if first[name] != second[name] and others(first) == others(second)
+    )
+
+
+def _smallest(default: Row, told: Sequence[tuple[Row, Verdict]]) -> tuple[dict[str, str], ...]:
+    if not any(dict(row) == dict(default) and verdict is Verdict.REPRODUCED for row, verdict in told):
+        return ()
+    for size in range(len(default) + 1):
+        found = [
+            {name: default[name] for name in names}
+            for names in combinations(default, size)
+            if all(
+                verdict is Verdict.REPRODUCED
+                for row, verdict in told
+                if all(row[name] == default[name] for name in names)
+            )
+        ]
+        if found:
+            return tuple(found)
+    return ()
