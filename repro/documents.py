@@ -46,7 +46,11 @@ class _Builder:
             return built
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*at, index)) for index, child in enumerate(node.value)]
-        return self._scalars.construct_object(node)
+        try:
+            return self._scalars.construct_object(node)
+        except (ValueError, yaml.YAMLError) as error:
+            problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
+            raise RecordError([Fault(self.file, self.lines[at], "", f"not valid YAML: {problem}")]) from None
 
 
 def _explain(kind: str, value: Any, context: dict[str, Any], message: str) -> tuple[str, str]:
@@ -105,13 +109,15 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecordError([Fault(file, line, "", f"not valid YAML: {error.problem}")]) from None
+    except yaml.YAMLError as error:
+        raise RecordError([Fault(file, 1, "", f"not valid YAML: {' '.join(str(error).split())}")]) from None
     if not isinstance(node, yaml.MappingNode):
         raise RecordError([Fault(file, 1, "", "a mapping is expected here")])
     builder = _Builder(file)
     try:
         content = builder.build(node, ())
-    except (ValueError, yaml.YAMLError) as error:
-        raise RecordError([Fault(file, 1, "", f"not valid YAML: {error}")]) from None
+    except RecursionError:
+        raise RecordError([Fault(file, 1, "", "not valid YAML: an alias lies inside what it stands for")]) from None
     faults = builder.faults
     try:
         validated = model.model_validate(content)

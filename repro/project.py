@@ -1,7 +1,8 @@
 """Finds the files of a project: catalogue, matrix, locks, reports, and the cache of this machine."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from repro import documents
 from repro.catalog.loading import Catalog, load
 from repro.environments.building import Environments
 from repro.errors import Fault, RecordError
-from repro.matrix.models import Matrix
+from repro.matrix.models import Environment, Matrix
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -31,17 +32,25 @@ class Project:
     locks: Path
     reports: Path
     cache: Path
+    derived: Mapping[str, Environment] = field(default_factory=dict)
 
     @classmethod
     def here(cls, reports: Path | None = None) -> "Project":
-        """The project that this package belongs to: its repository, or what an installed wheel carries."""
+        """The project that this package belongs to: its repository, or what an installed wheel carries.
+
+        ``REPRO_CATALOG`` names a catalogue elsewhere: a folder of failures, which may hold a ``matrix.yaml``
+        and ``locks`` of its own.
+        """
         root = PACKAGE.parent
         in_repository = (root / "matrix.yaml").is_file()
+        matrix = (root if in_repository else PACKAGE) / "matrix.yaml"
+        own = os.environ.get("REPRO_CATALOG")
+        catalog = Path(own).expanduser().resolve() if own else None
         return cls(
-            failures=PACKAGE / "failures",
-            matrix_file=(root if in_repository else PACKAGE) / "matrix.yaml",
-            locks=PACKAGE / "locks",
-            reports=reports or (root if in_repository else Path.cwd()) / "reports",
+            failures=catalog or PACKAGE / "failures",
+            matrix_file=catalog / "matrix.yaml" if catalog and (catalog / "matrix.yaml").is_file() else matrix,
+            locks=catalog / "locks" if catalog and (catalog / "locks").is_dir() else PACKAGE / "locks",
+            reports=reports or (root if in_repository and not catalog else Path.cwd()) / "reports",
             cache=cache_root(),
         )
 
@@ -65,4 +74,8 @@ class Project:
 
     @cached_property
     def environments(self) -> Environments:
-        return Environments(self.matrix, self.locks, self.cache / "environments")
+        return Environments(self.matrix, self.locks, self.cache, self.derived)
+
+    def deriving(self, environments: Mapping[str, Environment]) -> "Project":
+        """The same project with environments that a search makes up."""
+        return replace(self, derived=environments)

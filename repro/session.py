@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,8 @@ class Session:
     options: Options = field(default_factory=Options)
     listener: Listener = field(default_factory=Silent)
     stop: threading.Event = field(default_factory=threading.Event)
+    warm: WarmLauncher | None = None
+    """A warm launcher that outlives this session; its own where None."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
     def run(self, cells: Sequence[Cell]) -> list[Result]:
@@ -80,7 +83,7 @@ class Session:
         """
         slots = Slots(self.project.cache / "slots", rank_limit())
         with (
-            WarmLauncher() as warm,
+            nullcontext(self.warm) if self.warm else WarmLauncher() as warm,
             ThreadPoolExecutor(1, "build") as builder,
             ThreadPoolExecutor(max(1, min(len(cells), slots.limit)), "run") as runner,
         ):

@@ -10,6 +10,8 @@ from repro.errors import Fault, RecordError, UsageError, unknown
 
 RECORD = "failure.yaml"
 SCRIPT = "repro.py"
+NOT_FAILURES = ("locks", "reports")
+"""Folders that a catalogue outside the package may hold besides its failures."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def load(root: Path) -> Catalog:
         raise UsageError(f"no catalogue at {root}: a folder with one folder a failure is expected")
     entries: dict[str, Entry] = {}
     faults: list[Fault] = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))):
+    folders = (path for path in root.iterdir() if path.is_dir() and path.name not in NOT_FAILURES)
+    for folder in sorted(path for path in folders if not path.name.startswith(("_", "."))):
         file = folder / RECORD
         try:
             failure = documents.read(Failure, file)

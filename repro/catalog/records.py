@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
 from repro.documents import Strict
@@ -57,12 +57,15 @@ Releases = Annotated[dict[str, Specifiers], Field(min_length=1)]
 def covers(releases: dict[str, str], versions: dict[str, str]) -> bool:
     """Whether the versions lie in the releases; a distribution that is not installed does not.
 
-    Pre-releases and local builds (``2.13.0+cpu``) count by their version.
+    Pre-releases and local builds (``2.13.0+cpu``) count by their version; what is no version lies nowhere.
     """
-    return all(
-        name in versions and SpecifierSet(text).contains(Version(versions[name]), prereleases=True)
-        for name, text in releases.items()
-    )
+    try:
+        return all(
+            name in versions and SpecifierSet(text).contains(Version(versions[name]), prereleases=True)
+            for name, text in releases.items()
+        )
+    except InvalidVersion:
+        return False
 
 
 class Signature(Strict):

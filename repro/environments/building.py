@@ -1,23 +1,25 @@
 """Builds environments from their locks: once, whole or not at all, however many processes ask."""
 
 import csv
+import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
 
 from repro.environments.interpreter import Interpreter, probe
-from repro.environments.locks import Lock, read_lock, stale
-from repro.environments.resolving import refuse_denied
+from repro.environments.locks import Lock, header_of, read_lock, stale
+from repro.environments.resolving import refuse_denied, resolve
 from repro.environments.uv import run_uv
 from repro.errors import EnvironmentFailure, Fault, RecordError, unknown
-from repro.matrix.models import Matrix
+from repro.files import write_whole
+from repro.matrix.models import Environment, Matrix
 
 _MARK = "repro-environment.txt"
 """Written last: a folder without it is not finished."""
@@ -51,15 +53,42 @@ class Environments:
 
     matrix: Matrix
     locks: Path
-    built: Path
+    cache: Path
+    derived: Mapping[str, Environment] = field(default_factory=dict)
+    """Environments that a search makes up; they are resolved when they are first used, and kept in the cache."""
+
+    @property
+    def built(self) -> Path:
+        """The folder of the built environments."""
+        return self.cache / "environments"
+
+    def environment(self, name: str) -> Environment:
+        """The definition of an environment; raises UsageError for an unknown name."""
+        if name in self.derived:
+            return self.derived[name]
+        if name not in self.matrix.environments:
+            raise unknown("environment", name, self.matrix.environments)
+        return self.matrix.environments[name]
+
+    def _derived_lock(self, name: str) -> Lock:
+        environment = self.derived[name]
+        key = hashlib.sha256("\n".join(header_of("", environment)).encode()).hexdigest()[:16]
+        file = self.cache / "locks" / f"{key}.txt"
+        if file.is_file():
+            return read_lock(file)
+        lock = resolve(name, environment, self.matrix)
+        write_whole(file, lock.text)
+        return lock
 
     def lock(self, name: str) -> Lock:
         """The lock of a named environment.
 
-        Raises UsageError for an unknown name, RecordError for a missing, wrong or stale lock.
+        Raises UsageError for an unknown name, RecordError for a missing, wrong or stale lock,
+        EnvironmentFailure if a derived environment does not resolve.
         """
-        if name not in self.matrix.environments:
-            raise unknown("environment", name, self.matrix.environments)
+        if name in self.derived:
+            return self._derived_lock(name)
+        self.environment(name)
         file = self.locks / f"{name}.txt"
         lock = read_lock(file)
         problem = stale(lock, name, self.matrix.environments[name])
@@ -71,9 +100,10 @@ class Environments:
         """Where the environment is or would be: its folder is named by its lock and its torch's source."""
         lock = self.lock(name)
         backend = os.environ.get("UV_TORCH_BACKEND", "")
-        python = self.matrix.environments[name].python
+        python = self.environment(name).python
         suffix = f"-{backend}" if backend else ""
-        return Place(name, self.built / f"{name}-py{python}-{lock.digest[:12]}{suffix}")
+        folder = "derived" if name in self.derived else name
+        return Place(name, self.built / f"{folder}-py{python}-{lock.digest[:12]}{suffix}")
 
     def interpreter(self, name: str, tell: Tell = quiet) -> Interpreter:
         """The interpreter of a named environment, built if missing, rebuilt if broken.
@@ -101,7 +131,7 @@ class Environments:
     def _build(self, place: Place) -> None:
         lock = self.lock(place.name)
         refuse_denied(lock, self.matrix)
-        python = self.matrix.environments[place.name].python
+        python = self.environment(place.name).python
         for leftover in place.folder.parent.glob(f"{place.folder.name}.partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         shutil.rmtree(place.folder, ignore_errors=True)
@@ -128,8 +158,7 @@ class Environments:
 
     def remove(self, name: str) -> int:
         """Remove what was built under a name, for any lock; returns the number of folders removed."""
-        if name not in self.matrix.environments:
-            raise unknown("environment", name, self.matrix.environments)
+        self.environment(name)
         removed = 0
         for folder in self._folders(name):
             with FileLock(f"{folder}.lock"):

@@ -20,7 +20,6 @@ object a line, to ``rank<N>.jsonl`` in the run's folder:
 
 import ast
 import faulthandler
-import importlib.abc
 import importlib.util
 import json
 import linecache
@@ -60,10 +59,10 @@ def imported_versions():
         try:
             # Lazy modules (transformers) keep their version outside of __dict__.
             version, path = getattr(module, "__version__", None), getattr(module, "__file__", None)
+            if version is not None and isinstance(path, str):
+                found[name] = {"version": str(version), "file": path}
         except Exception:
             continue
-        if version is not None and isinstance(path, str):
-            found[name] = {"version": str(version), "file": path}
     return found
 
 
@@ -116,26 +115,30 @@ def chain_of(error):
     return chain
 
 
-class AfterImport(importlib.abc.MetaPathFinder):
+class AfterImport:
     """Calls back once a named module has been executed, before its importer sees it."""
 
     def __init__(self, callbacks):
-        self._waiting = {}
+        self._waiting, self._finding = {}, set()
         for module, callback in callbacks:
             self._waiting.setdefault(module, []).append(callback)
 
     def find_spec(self, fullname, path=None, target=None):
-        callbacks = self._waiting.pop(fullname, None)
-        if callbacks is None:
+        if fullname not in self._waiting or fullname in self._finding:
             return None
-        spec = importlib.util.find_spec(fullname)
+        self._finding.add(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._finding.discard(fullname)
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
 
         def exec_module(module):
             execute(module)
-            for callback in callbacks:
+            # Only now: libraries look whether a module is there before they import it.
+            for callback in self._waiting.pop(fullname, ()):
                 callback(module)
 
         spec.loader.exec_module = exec_module
@@ -145,7 +148,7 @@ class AfterImport(importlib.abc.MetaPathFinder):
 def load_file(path, name):
     """Import a file by its path, outside ``sys.path``."""
     spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
@@ -219,7 +222,10 @@ def run_script(job, flags, journal):
 
 
 def become_child(job, rank):
-    """Set up the process that runs the script: its output file, stack dumps, death with its parent."""
+    """Set up the process that runs the script: its output file, stack dumps, death with its parent.
+
+    The files of the dumps stay open to the very end: a script may hang at its shutdown.
+    """
     for number in TERMINATION:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     if sys.platform == "linux":
@@ -231,12 +237,10 @@ def become_child(job, rank):
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    files = []
     for dump, number in enumerate((signal.SIGUSR1, signal.SIGUSR2), start=1):
-        files.append(open(os.path.join(job["folder"], f"rank{rank}.stacks{dump}"), "w"))
-        faulthandler.register(number, file=files[-1], all_threads=True, chain=False)
+        file = open(os.path.join(job["folder"], f"rank{rank}.stacks{dump}"), "w")
+        faulthandler.register(number, file=file, all_threads=True, chain=False)
     faulthandler.enable(file=sys.stderr, all_threads=False)
-    return files
 
 
 def all_ended(folder, world_size):
@@ -279,7 +283,8 @@ def supervise(child, job, journal, world_size):
             os.kill(child, asked[forwarded])
             forwarded += 1
         time.sleep(POLL_SECONDS)
-    write_end(journal, status, usage, time.monotonic() - started, bool(forwarded))
+    # torchrun signals the whole group: the child may be gone before anything was forwarded.
+    write_end(journal, status, usage, time.monotonic() - started, bool(asked))
     if status != 0:
         deadline = time.monotonic() + job["grace"]
         while time.monotonic() < deadline and not asked and os.getppid() == parent:
@@ -296,11 +301,9 @@ def main():
     journal = Journal(job["folder"], rank)
     child = os.fork()
     if child == 0:
-        stack_files = become_child(job, rank)
+        become_child(job, rank)
         journal.write("started", pid=os.getpid())
         run_script(job, sys.argv[2:], journal)
-        for file in stack_files:
-            file.close()
         return
     status = supervise(child, job, journal, world_size)
     sys.stdout.flush()

@@ -1,12 +1,14 @@
 """Starts a process tree, waits for it with a deadline, and ends all of it.
 
-torchrun starts every rank in a session of its own, so killing torchrun's process group is not enough:
-the ranks are found as descendants and by the process ids that they wrote down themselves.
+torchrun starts every rank in a session of its own, so killing torchrun's process group is not enough, and what
+a rank started may outlive it.  All of a run is found: as descendants, by the process ids that the ranks wrote down
+themselves, and by the run's folder, in which they work and which is their ``TMPDIR``.
 """
 
 import contextlib
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +24,10 @@ TERM_GRACE_SECONDS = 10.0
 DUMP_PAUSE_SECONDS = 3.0
 DUMP_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.05
+CLOCK_SECONDS = 2.0
+"""How far the start of a process may seem to lie after what it wrote down itself."""
+KILL_ROUNDS = 5
+"""A process that is being killed may have started another."""
 PR_SET_PDEATHSIG = 1
 # Loaded here: nothing may be imported between fork and exec of a process with threads.
 _LIBC = ctypes.CDLL(None)
@@ -89,35 +95,37 @@ def run_tree(
     return Ended(process.returncode, time.monotonic() - started, deadline_passed, interrupted)
 
 
-def rank_pids(folder: Path) -> dict[int, int]:
-    """Rank -> process id of every script process that wrote down its start."""
-    found = {}
+def rank_processes(folder: Path) -> list[psutil.Process]:
+    """The script processes that wrote down their start and still run."""
+    found = []
     for file in sorted(folder.glob("rank*.jsonl")):
         try:
             first = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
-            found[int(file.stem.removeprefix("rank"))] = int(first["pid"])
-        except (OSError, ValueError, KeyError, IndexError):
+            process = psutil.Process(int(first["pid"]))
+            # Ids are used again: a process that began after the note is another one.
+            if process.create_time() < float(first["time"]) + CLOCK_SECONDS:
+                found.append(process)
+        except (OSError, ValueError, KeyError, IndexError, TypeError, psutil.Error):
             continue
     return found
 
 
-def _alive(pid: int, folder: Path) -> psutil.Process | None:
-    """The process of that id if it still is a rank of this run: ids are used again."""
-    try:
-        process = psutil.Process(pid)
-        return process if Path(process.cwd()) == folder else None
-    except psutil.Error:
-        return None
+def _of_run(folder: Path) -> list[psutil.Process]:
+    """Every process that works in the run's folder or was started with it as its ``TMPDIR``."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if Path(process.cwd()) == folder or process.environ().get("TMPDIR") == str(folder):
+                found.append(process)
+    return [process for process in found if process.pid != os.getpid()]
 
 
 def dump_stacks(folder: Path) -> None:
     """Make every rank write its Python stacks twice, some seconds apart: standing still is told from slow."""
     for number, pause in ((signal.SIGUSR1, DUMP_PAUSE_SECONDS), (signal.SIGUSR2, DUMP_WAIT_SECONDS)):
-        for pid in rank_pids(folder).values():
-            process = _alive(pid, folder)
-            if process is not None:
-                with contextlib.suppress(psutil.Error):
-                    process.send_signal(number)
+        for process in rank_processes(folder):
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
         time.sleep(pause)
 
 
@@ -139,8 +147,12 @@ def end_tree(process: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 def end_ranks(folder: Path) -> None:
-    """Kill the ranks of a run that are still there after their launcher has gone."""
-    _kill([found for found in (_alive(pid, folder) for pid in rank_pids(folder).values()) if found])
+    """Kill what is left of a run after its launcher has gone: ranks, and whatever they started."""
+    for _ in range(KILL_ROUNDS):
+        left = [*rank_processes(folder), *_of_run(folder)]
+        if not left:
+            return
+        _kill(left)
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:

@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,14 @@ from repro.launch.hardware import hardware
 from repro.launch.job import BOOTSTRAP, GATES, HERE, Job, prepare
 from repro.launch.layout import Layout
 from repro.launch.processes import Ended, run_tree
-from repro.observation import Observation
+from repro.observation import Installed, Observation
+
+
+def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
+    """What is installed, with the modules of those distributions only that the record speaks of."""
+    modules = {name: installed.modules[name] for name in distributions if name in installed.modules}
+    return installed.model_copy(update={"modules": modules})
+
 
 LauncherName = Literal["torchrun", "warm"]
 Launch = Callable[[Job, threading.Event], tuple[Ended, LauncherName]]
@@ -116,7 +123,7 @@ def run_cell(
             timeout=seconds,
             deadline_passed=ended.deadline_passed,
             fault="interrupted" if ended.interrupted else None,
-            installed=interpreter.installed,
+            installed=_named(interpreter.installed, entry.failure.distributions),
             hardware=hardware(),
             ranks=collect_ranks(folder, cell.world_size, layout, started),
         )

@@ -26,6 +26,10 @@ RESOURCES = re.compile(
 """The machine, not the library."""
 
 
+_OWNERS = {Origin.LIBRARY, Origin.SCRIPT, Origin.HARNESS}
+"""Whose innermost frame says who raised: the standard library and generated code act for their caller."""
+
+
 def is_consequence(error: Raised) -> bool:
     """Whether an exception only tells that another rank has gone."""
     return bool(CONSEQUENCES.search(error.message)) and error.type not in {"AssertionError", "KeyError"}
@@ -49,7 +53,10 @@ def shows(error: Raised, signature: Signature) -> bool:
         frame = error.innermost_frame
         return frame is not None and frame.origin is Origin.SCRIPT and signature.function in {"", frame.function}
     frame = error.innermost_library_frame
-    return frame is not None and signature.library in {"", frame.package} and signature.function in {"", frame.function}
+    if frame is None or signature.library not in {"", frame.package} or signature.function not in {"", frame.function}:
+        return False
+    # A named library must have raised it: not our script or a backport that the library called.
+    return not signature.library or frame is next(found for found in reversed(error.frames) if found.origin in _OWNERS)
 
 
 def hangs(stacks: tuple[tuple[Frame, ...], ...], signature: Signature) -> bool:

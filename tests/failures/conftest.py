@@ -1,11 +1,13 @@
-"""What all matched pytests share: their cells come from matrix.yaml, each cell runs once."""
+"""What all matched pytests share: their cells come from matrix.yaml and the records, each cell runs once."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from repro.catalog.records import Claim
 from repro.cell import Cell
+from repro.claims import Examined, cells_of, examine
+from repro.launch import WarmLauncher
 from repro.matrix import default_cells
 from repro.project import Project
 from repro.result import Result
@@ -23,58 +25,83 @@ def expected(cell: Cell) -> Expectation:
     return expect(PROJECT.catalog[cell.failure].failure, cell, versions)
 
 
+WANTED: dict[str, Callable[[Cell], bool]] = {
+    "failing": lambda cell: cell.backport is None and expected(cell) is Expectation.REPRODUCED,
+    "correct": lambda cell: cell.backport is None and expected(cell) is not Expectation.REPRODUCED,
+    "backported": lambda cell: cell.backport is not None,
+}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise ``failing``, ``correct`` and ``backported`` with the default cells of the module's FAILURE."""
-    wanted: dict[str, Callable[[Cell], bool]] = {
-        "failing": lambda cell: cell.backport is None and expected(cell) is Expectation.REPRODUCED,
-        "correct": lambda cell: cell.backport is None and expected(cell) is not Expectation.REPRODUCED,
-        "backported": lambda cell: cell.backport is not None,
-    }
-    for fixture, wants in wanted.items():
+    """Parametrise ``failing``, ``correct``, ``backported`` with the module's default cells, ``claim`` with its claims."""
+    for fixture, wants in WANTED.items():
         if fixture in metafunc.fixturenames:
-            failure = metafunc.module.FAILURE
-            cells = [cell for cell in default_cells(PROJECT.matrix, PROJECT.catalog) if cell.failure == failure]
-            marked = [
-                # One group a cell: with pytest-xdist all tests of a cell stay in one worker, which runs it once.
-                pytest.param(cell, id=cell.label.removeprefix(f"{failure} "), marks=pytest.mark.xdist_group(cell.label))
-                for cell in cells
-                if wants(cell)
-            ]
-            metafunc.parametrize(fixture, marked, indirect=True)
+            name = metafunc.module.FAILURE
+            cells = [cell for cell in default_cells(PROJECT.matrix, PROJECT.catalog) if cell.failure == name]
+            chosen = [cell for cell in cells if wants(cell)]
+            metafunc.parametrize(
+                fixture, chosen, indirect=True, ids=[cell.label.removeprefix(f"{name} ") for cell in chosen]
+            )
+    if "claim" in metafunc.fixturenames:
+        claims = PROJECT.catalog[metafunc.module.FAILURE].failure.claims
+        metafunc.parametrize("claim", claims, indirect=True, ids=[claim.id for claim in claims])
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Keep the tests of a failure in one pytest-xdist worker: they share their cells."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item.module, "FAILURE"):
+            item.add_marker(pytest.mark.xdist_group(item.module.FAILURE))
+
+
+class Laboratory:
+    """Runs cells with a store of its own, so that tests leave the reports alone; no cell runs twice."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._results: dict[str, Result] = {}
+
+    def result(self, cell: Cell) -> Result:
+        """The result of one cell."""
+        return self.results([cell])[cell.label]
+
+    def results(self, cells: Sequence[Cell]) -> dict[str, Result]:
+        """The results of many cells by label."""
+        missing = [cell for cell in cells if cell.label not in self._results]
+        self._results |= {result.cell.label: result for result in self._session.run(missing)}
+        return {cell.label: self._results[cell.label] for cell in cells}
 
 
 @pytest.fixture(scope="session")
-def results() -> dict[str, Result]:
-    """Results of the cells that ran in this process, by label."""
-    return {}
-
-
-@pytest.fixture(scope="session")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session with a store of its own: tests leave the reports alone."""
-    folder: Path = tmp_path_factory.mktemp("store")
-    return Session(PROJECT, Store(folder))
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """One laboratory a process, with a warm launcher that lives as long."""
+    with WarmLauncher() as warm:
+        yield Laboratory(Session(PROJECT, Store(tmp_path_factory.mktemp("store")), warm=warm))
 
 
 @pytest.fixture
-def failing(request: pytest.FixtureRequest, session: Session, results: dict[str, Result]) -> Result:
+def failing(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
     """The result of a cell on which the failure is documented."""
-    return _result(request.param, session, results)
+    return laboratory.result(request.param)
 
 
 @pytest.fixture
-def correct(request: pytest.FixtureRequest, session: Session, results: dict[str, Result]) -> Result:
+def correct(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
     """The result of a cell that passes its oracle, or that the library refuses in clear words."""
-    return _result(request.param, session, results)
+    return laboratory.result(request.param)
 
 
 @pytest.fixture
-def backported(request: pytest.FixtureRequest, session: Session, results: dict[str, Result]) -> Result:
+def backported(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
     """The result of a cell with a backport."""
-    return _result(request.param, session, results)
+    return laboratory.result(request.param)
 
 
-def _result(cell: Cell, session: Session, results: dict[str, Result]) -> Result:
-    if cell.label not in results:
-        (results[cell.label],) = session.run([cell])
-    return results[cell.label]
+@pytest.fixture
+def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> Examined:
+    """A claim of the record, examined by running its evidence."""
+    asked: Claim = request.param
+    failure = PROJECT.catalog[request.module.FAILURE].failure
+    only = failure.model_copy(update={"claims": (asked,), "surveys": ()})
+    (examined,) = examine(only, laboratory.results(cells_of(only)))
+    return examined

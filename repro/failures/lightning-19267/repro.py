@@ -65,19 +65,19 @@ def main() -> None:
     fabric.launch()
     if flags.wrapper == "huggingface":
         model.gradient_checkpointing_enable({"use_reentrant": flags.use_reentrant == "on"})
-    model = fabric.setup(model) if flags.fsdp == "on" else fabric.to_device(model)
+    wrapped = fabric.setup(model) if flags.fsdp == "on" else fabric.to_device(model)
     if flags.wrapper != "huggingface" and policy is None:
         wrappers.apply_activation_checkpointing(model, wrappers.checkpoint_wrapper, auto_wrap_policy=layers)
 
     tokens = fabric.to_device(torch.arange(25).view(1, 25))
     with fabric.autocast():
         expected = fabric.to_device(plain)(input_ids=tokens, labels=tokens).loss
-        loss = model(input_ids=tokens, labels=tokens).loss
+        loss = wrapped(input_ids=tokens, labels=tokens).loss
     expected.backward()
     fabric.backward(loss)
 
-    with FSDP.summon_full_params(model, with_grads=True):  # without FSDP there is nothing to gather
-        pairs = [(a.grad, b.grad) for a, b in zip(model.parameters(), plain.parameters()) if b.grad is not None]
+    with FSDP.summon_full_params(wrapped, with_grads=True):  # without FSDP there is nothing to gather
+        pairs = [(a.grad, b.grad) for a, b in zip(wrapped.parameters(), plain.parameters()) if b.grad is not None]
         wrong = sum((a.double() - b.double()).square().sum() for a, b in pairs)
     error = (wrong / sum(b.double().square().sum() for _, b in pairs)).sqrt().item()
     loss_error = abs(loss.item() / expected.item() - 1)

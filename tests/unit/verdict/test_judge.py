@@ -717,6 +717,15 @@ class TestRejected:
         seen = observation(failed(0, self.ERROR), failed(1, self.ERROR))
         assert verdict(seen, rejected=[other, REJECTION]) is Verdict.REJECTED
 
+    def test_by_a_backport(self) -> None:
+        """A refusal that names no place may be a backport's, called by the library."""
+        anywhere = {"type": "ValueError", "message": "not supported"}
+        frames = (script_frame(), frame("setup"), frame("check", "refusal.py", Origin.HARNESS))
+        error = raised("ValueError", "this is not supported", *frames)
+        ranks = (failed(number, error, backport_applied=True) for number in (0, 1))
+        record = failure(rejected=[REJECTION | {"signature": anywhere}])
+        assert judge(record, observation(*ranks, cell=cell(backport="refusal"))).verdict is Verdict.REJECTED
+
     def test_in_a_hang_record(self) -> None:
         """A record about a hang may have refusals too."""
         seen = observation(failed(0, self.ERROR), failed(1, self.ERROR))
