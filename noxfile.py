@@ -48,3 +48,17 @@ def relock(session: nox.Session) -> None:
     arguments = ["--all-extras", "--universal", "--python-version", "3.11", "--exclude-newer", day]
     arguments += ["--generate-hashes", "--no-annotate", "--custom-compile-command", "nox -s relock -- DAY"]
     session.run("uv", "pip", "compile", "pyproject.toml", *arguments, "--quiet", "-o", HARNESS)
+
+
+@nox.session
+def noise(session: nox.Session) -> None:
+    """A/A control: the default matrix twice; a cell that is not the same both times is flaky."""
+    install(session)
+    session.run("repro", "run", "--fresh", "--repeat", "2", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Seconds a verdict: by hand with pip, torchrun launcher, warm launcher, side by side."""
+    install(session)
+    session.run("python", "tests/bench/launchers.py", *session.posargs)

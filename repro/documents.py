@@ -122,8 +122,11 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     try:
         validated = model.model_validate(content)
     except ValidationError as error:
-        for item in error.errors():
+        found = error.errors()
+        for item in found:
             at: Location = item["loc"]
+            if item["type"] == "too_short" and any(at == other["loc"][: len(at)] != other["loc"] for other in found):
+                continue  # its items are there, but wrong: they are told below
             key = ".".join(str(part) for part in at)
             if item["type"] == "extra_forbidden":
                 problem, remedy = "unknown key", nearest(str(at[-1]), _fields(model, at))

@@ -5,6 +5,8 @@ ReproError            base; caught once, in the command line
   RecordError         a record, the matrix or a lock is wrong: all faults at once
   EnvironmentFailure  an environment cannot be resolved, built or used: its cells are unrunnable
   StoreError          an observation cannot be read or written
+  ContradictionError  an end of a search shows the opposite of what was said of it
+  UndecidedError      an end of a search cannot be told, or both ends show the same
 """
 
 import difflib
@@ -33,6 +35,16 @@ class EnvironmentFailure(ReproError):  # noqa: N818 - "EnvironmentError" is a bu
 
 class StoreError(ReproError):
     """A stored observation cannot be read or written."""
+
+    exit_code = Exit.UNKNOWN
+
+
+class ContradictionError(ReproError):
+    """An end of a search shows the opposite of what was said of it: the question is wrong, or the record."""
+
+
+class UndecidedError(ReproError):
+    """A search cannot begin: what an end shows cannot be told."""
 
     exit_code = Exit.UNKNOWN
 

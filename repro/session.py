@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from repro.cell import ADOPTED, Cell
 from repro.environments.interpreter import Interpreter, probe
 from repro.errors import EnvironmentFailure
 from repro.launch import Launch, WarmLauncher, environment_key, hardware, not_run, recipe_of, run_cell, torchrun
+from repro.launch.folders import sweep
 from repro.observation import Observation
 from repro.project import Project
 from repro.result import Result, conclude
@@ -72,6 +73,8 @@ class Session:
     options: Options = field(default_factory=Options)
     listener: Listener = field(default_factory=Silent)
     stop: threading.Event = field(default_factory=threading.Event)
+    provide: Callable[[str], Interpreter] | None = None
+    """Where the interpreters of named environments come from; the project builds them where None."""
     warm: WarmLauncher | None = None
     """A warm launcher that outlives this session; its own where None."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
@@ -81,6 +84,7 @@ class Session:
 
         KeyboardInterrupt ends all ranks before it is raised again; finished cells are stored by then.
         """
+        sweep()
         slots = Slots(self.project.cache / "slots", rank_limit())
         with (
             nullcontext(self.warm) if self.warm else WarmLauncher() as warm,
@@ -114,6 +118,8 @@ class Session:
     def _interpreter(self, name: str) -> Interpreter:
         if name.startswith(ADOPTED):
             return probe(Path(name.removeprefix(ADOPTED)), name)
+        if self.provide is not None:
+            return self.provide(name)
         return self.project.environments.interpreter(name, self.listener.told)
 
     def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, launch: Launch) -> Result | None:
@@ -148,7 +154,7 @@ class Session:
                 observation = not_run(cell, self.id, recipe, str(error))
             if self.stop.is_set():
                 return None
-            self.store.add(observation)
+            self._keep(observation)
             observations.append(observation)
         return self._conclude(cell, observations, reused)
 
@@ -170,11 +176,18 @@ class Session:
     def _fault(self, cell: Cell, reason: str) -> Observation:
         """The stored observation of a cell whose environment cannot be had."""
         entry = self.project.catalog[cell.failure]
-        named = not cell.environment.startswith(ADOPTED)
+        # What a search makes up may not resolve: then it has no lock, and its name stands for it.
+        named = not cell.environment.startswith(ADOPTED) and cell.environment not in self.project.derived
         key = self.project.environments.lock(cell.environment).digest if named else cell.environment
         observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
-        self.store.add(observation)
+        self._keep(observation)
         return observation
+
+    def _keep(self, observation: Observation) -> None:
+        """Store an observation, and beside it the verdict that is told of it now."""
+        self.store.add(observation)
+        failure = self.project.catalog[observation.cell.failure].failure
+        self.store.tell(observation.id, judge(failure, observation).verdict)
 
     def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
         result = conclude(self.project.catalog[cell.failure].failure, observations, reused)

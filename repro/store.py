@@ -2,8 +2,13 @@
 
 ``<root>/<failure>/<id>.json``; the id begins with the recipe's key, so that all observations of one
 recipe lie together.  Concurrent runs write different files and cannot hurt one another.
+
+Beside them ``<root>/verdicts.jsonl`` says which verdict was told of each, a line a verdict, the newest last:
+a verdict is no part of an observation, and a better rule may change it.
 """
 
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +17,12 @@ from pydantic import ValidationError
 
 from repro.errors import StoreError
 from repro.files import write_whole
-from repro.observation import Observation
+from repro.observation import FORMAT, Observation
 
 KEY_CHARACTERS = 12
+SEARCHES = "searches"
+"""The folder of what searches found: no failure can have this name."""
+TOLD = "verdicts.jsonl"
 
 
 @dataclass(frozen=True)
@@ -26,11 +34,44 @@ class Store:
     def add(self, observation: Observation) -> Path:
         """Write an observation; raises StoreError if it cannot be written."""
         file = self.root / observation.cell.failure / f"{observation.id}.json"
+        # What has its default is left out, but never the format: without it nobody could read the file later.
+        content = {"format": observation.format} | observation.model_dump(mode="json", exclude_defaults=True)
         try:
-            write_whole(file, observation.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+            write_whole(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         except OSError as error:
             raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
         return file
+
+    def tell(self, observation_id: str, verdict: str) -> None:
+        """Note which verdict was told of an observation; raises StoreError."""
+        file = self.root / TOLD
+        line = json.dumps({"format": 1, "id": observation_id, "verdict": verdict}) + "\n"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                os.write(descriptor, line.encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
+
+    def told(self) -> dict[str, str]:
+        """The verdict last told of each observation; a line that a crash cut off counts as not told."""
+        found: dict[str, str] = {}
+        try:
+            lines = (self.root / TOLD).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return found
+        except OSError as error:
+            raise StoreError(f"{self.root / TOLD}: cannot be read: {error.strerror}") from None
+        for line in lines:
+            try:
+                told = json.loads(line)
+                found[told["id"]] = told["verdict"]
+            except (ValueError, TypeError, KeyError):
+                continue
+        return found
 
     def of_recipe(self, failure: str, recipe: str) -> list[Observation]:
         """The observations of one recipe, the oldest first."""
@@ -47,10 +88,14 @@ class Store:
 
     def __iter__(self) -> Iterator[Observation]:
         """All observations, by failure and id."""
+        for file in self.files():
+            yield read(file)
+
+    def files(self) -> Iterator[Path]:
+        """The file of every observation, by failure and id."""
         for folder in sorted(self.root.iterdir()) if self.root.is_dir() else []:
-            if folder.is_dir():
-                for file in self._files(folder.name, "*.json"):
-                    yield read(file)
+            if folder.is_dir() and folder.name != SEARCHES:
+                yield from self._files(folder.name, "*.json")
 
     def _files(self, failure: str, pattern: str) -> list[Path]:
         folder = self.root / failure
@@ -60,10 +105,23 @@ class Store:
 def read(file: Path) -> Observation:
     """One stored observation; raises StoreError if it is damaged or of an unknown format."""
     try:
-        return Observation.model_validate_json(file.read_bytes())
+        content = file.read_bytes()
+        found = _format(content)
+        if found not in {None, FORMAT}:
+            raise StoreError(f"{file}: is of format {found!r}, this version reads {FORMAT}; a newer repro wrote it")
+        return Observation.model_validate_json(content)
     except OSError as error:
         raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{file}: {where}: {first['msg'].lower()}; remove or restore the file") from None
+
+
+def _format(content: bytes) -> object:
+    """The format that a file states, before anything else of it is believed; None where it states none."""
+    try:
+        stated = json.loads(content)
+    except ValueError:
+        return None
+    return stated.get("format") if isinstance(stated, dict) else None

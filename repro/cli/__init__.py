@@ -11,8 +11,10 @@ from repro.exits import Exit
 
 def main() -> None:
     """Run the command line; every error that the user can mend is one line and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    from repro.cli.app import app  # noqa: PLC0415 - SIGTERM is handled before the slow imports
+    # Explicitly: a shell that starts us in the background has SIGINT ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    from repro.cli.app import app  # noqa: PLC0415 - signals are handled before the slow imports
 
     try:
         app()

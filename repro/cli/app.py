@@ -2,7 +2,7 @@
 
 import typer
 
-from repro.cli import catalogue, environments, questions, running
+from repro.cli import catalogue, environments, questions, running, searching
 
 app = typer.Typer(
     name="repro",
@@ -19,6 +19,9 @@ app.command("check")(catalogue.check)
 app.command("run")(running.run)
 app.command("claims")(questions.claims)
 app.command("ablate")(questions.ablate)
+app.command("bisect")(searching.bisect)
+app.command("blame")(searching.blame)
+app.command("sweep")(searching.sweep)
 app.command("report")(running.report)
 app.command("lock")(environments.lock)
 app.add_typer(environments.app, name="envs")

@@ -73,8 +73,8 @@ class Lock:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what is installed; comments do not count."""
-        content = "\n".join([package.text for package in self.packages if package.name != "torch"])
+        """SHA-256 of what is installed; comments do not count, nor does the order in which uv told it."""
+        content = "\n".join([package.text for package in (*self.accelerator, *self.libraries)])
         torch = self.torch.without_hashes if self.torch else ""
         return hashlib.sha256(f"{torch}\n{content}".encode()).hexdigest()
 
@@ -89,6 +89,7 @@ def header_of(name: str, environment: Environment) -> tuple[str, ...]:
         f"# python: {environment.python}",
         f"# cutoff: {environment.cutoff}{cutoffs}",
         f"# pins: {pins}",
+        *([f"# floating: {' '.join(sorted(environment.floating))}"] if environment.floating else []),
     )
 
 
@@ -114,6 +115,8 @@ def read_lock(file: Path) -> Lock:
     """Read a lock file; raises RecordError if it is missing or not one of ours."""
     try:
         text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RecordError([Fault(file, 0, "", "is not UTF-8 text", f"run `repro lock {file.stem}`")]) from None
     except OSError as error:
         raise RecordError(
             [Fault(file, 0, "", f"cannot be read: {error.strerror}", f"run `repro lock {file.stem}`")]

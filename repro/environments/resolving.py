@@ -23,10 +23,11 @@ def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
     days = dict(environment.cutoffs)
     if "torch" in days:
         # What torch's accelerator builds need is as young as torch itself.
-        torch = f"torch=={environment.pins['torch']}"
+        torch = f"torch=={environment.pins['torch']}" if "torch" in environment.pins else "torch"
         layer = _compile([torch], environment.python, days["torch"], {}, matrix)
         days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
     pins = [f"{package}=={version}" for package, version in environment.pins.items()]
+    pins += environment.floating
     lock = Lock(header_of(name, environment), _compile(pins, environment.python, environment.cutoff, days, matrix))
     refuse_denied(lock, matrix)
     return lock

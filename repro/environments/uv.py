@@ -22,7 +22,8 @@ def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence
         done = subprocess.run(
             [find_uv_bin(), *arguments],
             input=stdin,
-            env=environment | {"NO_COLOR": "1"},
+            # A cut-off day ends at the same instant on every machine.
+            env=environment | {"NO_COLOR": "1", "TZ": "UTC"},
             capture_output=True,
             text=True,
             check=False,

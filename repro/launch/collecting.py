@@ -19,7 +19,10 @@ def collect_ranks(folder: Path, world_size: int, layout: Layout, started: float)
 
 
 def _events(file: Path) -> list[dict[str, Any]]:
-    """The events of a journal; a last line that a dying process left unfinished is dropped."""
+    """The events of a journal; a last line that a dying process left unfinished is dropped.
+
+    Characters that UTF-8 has no form for (undecodable file names) are replaced: an observation must be storable.
+    """
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -27,7 +30,7 @@ def _events(file: Path) -> list[dict[str, Any]]:
     events = []
     for line in lines:
         try:
-            event = json.loads(line)
+            event = json.loads(json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace"))
         except ValueError:
             continue
         if isinstance(event, dict):

@@ -189,7 +189,7 @@ GATES: Tuple[Gate, ...] = (
         name="fsdp-cpu-optimizer-copy",
         module="torch.distributed.fsdp._optim_utils",
         releases={"torch": ">=2.1"},
-        refusal="silently, all states of a parameter get the values of the last one: offloading from the CPU does not copy",
+        refusal="silently, all states of a parameter get the values of the last: offloading from the CPU is no copy",
         reason="a copy, which offloading from an accelerator makes as well: the same values as on an accelerator",
         lift=lift_fsdp_optimizer_copy,
     ),

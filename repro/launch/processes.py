@@ -103,7 +103,7 @@ def rank_processes(folder: Path) -> list[psutil.Process]:
             first = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
             process = psutil.Process(int(first["pid"]))
             # Ids are used again: a process that began after the note is another one.
-            if process.create_time() < float(first["time"]) + CLOCK_SECONDS:
+            if process.create_time() < float(first["time"]) + CLOCK_SECONDS and not _has_ended(process):
                 found.append(process)
         except (OSError, ValueError, KeyError, IndexError, TypeError, psutil.Error):
             continue
@@ -159,4 +159,14 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(processes, timeout=TERM_GRACE_SECONDS)
+    deadline = time.monotonic() + TERM_GRACE_SECONDS
+    while time.monotonic() < deadline and not all(_has_ended(process) for process in processes):
+        time.sleep(POLL_SECONDS / 5)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether a process has gone, or only waits for an idle parent to take note."""
+    try:
+        return process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.Error:
+        return True

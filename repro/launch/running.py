@@ -2,13 +2,12 @@
 
 import hashlib
 import shutil
-import tempfile
+import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from repro.catalog.loading import Entry
@@ -16,6 +15,7 @@ from repro.catalog.records import Lane
 from repro.cell import Cell
 from repro.environments.interpreter import Interpreter
 from repro.launch.collecting import collect_ranks, launcher_tail
+from repro.launch.folders import make_folder
 from repro.launch.hardware import hardware
 from repro.launch.job import BOOTSTRAP, GATES, HERE, Job, prepare
 from repro.launch.layout import Layout
@@ -102,7 +102,7 @@ def run_cell(
     seconds = timeout or entry.failure.timeout
     recipe = recipe_of(cell, entry, environment_key(interpreter))
     try:
-        folder = Path(tempfile.mkdtemp(prefix="repro-")).resolve()
+        folder = make_folder()
     except OSError as error:
         return not_run(cell, run, recipe, f"no temporary folder: {error.strerror}", seconds)
     started = time.time()
@@ -129,5 +129,8 @@ def run_cell(
         )
     except OSError as error:
         return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)
+    except (ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return not_run(cell, run, recipe, f"what the run left could not be read: {reason}", seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

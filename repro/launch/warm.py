@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from repro.catalog.records import Lane
+from repro.launch.folders import make_folder
 from repro.launch.job import GATES, HERE, Job, applicable_gates, rank_variables
 from repro.launch.processes import (
     POLL_SECONDS,
@@ -61,7 +61,7 @@ class Zygote:
     """One process in the environment under test that has imported a script's libraries."""
 
     def __init__(self, job: Job) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="repro-warm-")).resolve()
+        self._folder = make_folder()
         ours, theirs = socket.socketpair()
         plan = {
             "folder": str(self._folder),
@@ -74,16 +74,21 @@ class Zygote:
         file = self._folder / "plan.json"
         file.write_text(json.dumps(plan), encoding="utf-8")
         with theirs, (self._folder / "zygote.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [job.interpreter.executable, ZYGOTE, file],
-                env=rank_variables(job.cell.lane, self._folder, adopted=job.interpreter.adopted),
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [job.interpreter.executable, ZYGOTE, file],
+                    env=rank_variables(job.cell.lane, self._folder, adopted=job.interpreter.adopted),
+                    cwd=self._folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
         self._socket = ours
         self._lines = ours.makefile("r", encoding="utf-8")
         self._hosts: dict[int, _Host] = {}
@@ -181,7 +186,10 @@ class WarmLauncher:
         """The zygote for a job, started if need be; None where a run must go through torchrun."""
         if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
             return None
-        key = (job.interpreter.executable, job.cell.lane, imported_modules(job.entry.script))
+        try:
+            key = (job.interpreter.executable, job.cell.lane, imported_modules(job.entry.script))
+        except (SyntaxError, ValueError):
+            return None  # under torchrun the script's own interpreter tells what is wrong
         with self._lock:
             if key not in self._zygotes:
                 self._zygotes[key] = Zygote(job)

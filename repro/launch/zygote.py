@@ -10,6 +10,7 @@ torchrun sets, records their ends, and after a failure ends the others as torchr
 """
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import json
@@ -35,13 +36,22 @@ def load_bootstrap():
 
 
 class Lifted:
-    """Notes the gates that were lifted while importing; every rank's journal repeats them."""
+    """Notes the gates that were lifted while importing; every rank's journal repeats them, and adds its own."""
 
     def __init__(self):
         self.names = []
+        self.journal = None
 
-    def write(self, _event, name):
+    def write(self, event, name):
         self.names.append(name)
+        if self.journal is not None:
+            self.journal.write(event, name=name)
+
+    def begin(self, journal):
+        """In a rank: tell its journal what was lifted so far, and from now on what is lifted later."""
+        for name in self.names:
+            journal.write("gate", name=name)
+        self.journal = journal
 
 
 def threads():
@@ -122,8 +132,7 @@ def run_rank(bootstrap, request, job, rank, port, lifted):
     journal = bootstrap.Journal(job["folder"], rank)
     bootstrap.become_child(job, rank)
     journal.write("started", pid=os.getpid())
-    for name in lifted:
-        journal.write("gate", name=name)
+    lifted.begin(journal)
     bootstrap.run_script({**job, "gates": []}, request["flags"], journal)
 
 
@@ -138,6 +147,8 @@ def host(bootstrap, request, lifted):
 
     tempfile.tempdir = None
     store, port = open_store()
+    if not port:
+        os._exit(1)  # no rank starts: a fault of ours must not become an error of theirs
     ranks = {}
     for rank in range(request["world_size"]):
         pid = fork(signal.SIGKILL)
@@ -227,8 +238,11 @@ def main():
         if name.split(".")[0] in sys.modules:
             with contextlib.suppress(ImportError):  # not in every release
                 importlib.import_module(name)
+    # What was imported is shared by all ranks: collecting it in each of them would copy its pages.
+    gc.collect()
+    gc.freeze()
     tell(control, {"ready": True, "threads": threads()})
-    serve(bootstrap, control, lifted.names)
+    serve(bootstrap, control, lifted)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal, Self
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
@@ -46,8 +47,16 @@ class Environment(Strict):
     """Distributions uploaded after this day are not seen by the resolver."""
     cutoffs: dict[str, Day] = {}
     """Other days for single distributions, where one pin is younger than the others."""
-    pins: Annotated[dict[str, Release], Field(min_length=1)]
+    pins: dict[str, Release] = {}
+    floating: tuple[str, ...] = ()
+    """Distributions without a pin: the newest release that the cut-off day allows."""
     why: str
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if not self.pins and not self.floating:
+            raise ValueError("an environment needs pins, or names under floating")
+        return self
 
 
 class Runs(Strict):
@@ -80,7 +89,8 @@ class Matrix(Strict):
             (
                 entry
                 for entry in self.deny
-                if entry.distribution == distribution and Version(entry.version) == Version(version)
+                if canonicalize_name(entry.distribution) == canonicalize_name(distribution)
+                and Version(entry.version) == Version(version)
             ),
             None,
         )

@@ -13,6 +13,7 @@ from repro.cell import Cell
 from repro.observation import Frame, Origin
 from repro.report.markdown import code, escape, span
 from repro.report.rows import Lookup, Row, row_of
+from repro.report.searches import sections
 from repro.report.words import (
     VERDICT_GLYPHS,
     count_words,
@@ -25,6 +26,7 @@ from repro.report.words import (
 )
 from repro.result import Result
 from repro.search.ablation import Ablation, analyse, factors_of, rows
+from repro.search.answers import Stored
 from repro.search.cells import ablation_cells
 
 SHOWN_FRAMES = 8
@@ -72,7 +74,9 @@ def signature_words(signature: Signature) -> str:
     return f"{signature.type} /{signature.message}/{place}{owner}, {ranks}"
 
 
-def failure_markdown(entry: Entry, cells: Sequence[Cell], lookup: Lookup, ablated: str | None) -> str:
+def failure_markdown(
+    entry: Entry, cells: Sequence[Cell], lookup: Lookup, ablated: str | None, answers: Sequence[Stored] = ()
+) -> str:
     """The whole page of a failure, from what is stored."""
     failure = entry.failure
     results = {cell.label: lookup.result(cell) for cell in [*cells, *claims.cells_of(failure)]}
@@ -98,6 +102,7 @@ def failure_markdown(entry: Entry, cells: Sequence[Cell], lookup: Lookup, ablate
         surveys=[_survey(failure, survey, found) for survey in failure.surveys],
         ablation=_ablation(failure, ablated, lookup) if ablated else None,
         claims=claims.examine(failure, found),
+        searches=sections(answers),
     )
 
 

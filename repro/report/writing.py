@@ -6,6 +6,7 @@ from repro.project import Project
 from repro.report.markdown import matrix_markdown
 from repro.report.page import failure_markdown
 from repro.report.rows import Lookup, Report
+from repro.search.answers import Answers
 from repro.search.cells import ablation_environment
 from repro.store import Store
 
@@ -17,11 +18,13 @@ def write_reports(project: Project, store: Store) -> Report:
     """
     cells = default_cells(project.matrix, project.catalog)
     lookup = Lookup(project.catalog, project.environments, store)
+    answers = Answers(store.root)
     report = Report(rows=tuple(lookup.row(cell) for cell in cells))
     write_whole(project.reports / "matrix.json", report.model_dump_json(indent=1) + "\n")
     write_whole(project.reports / "matrix.md", matrix_markdown(report.rows, project.catalog))
     for entry in project.catalog:
         own = [cell for cell in cells if cell.failure == entry.failure.id]
-        page = failure_markdown(entry, own, lookup, ablation_environment(entry.failure, project.matrix))
+        ablated = ablation_environment(entry.failure, project.matrix)
+        page = failure_markdown(entry, own, lookup, ablated, answers.of(entry.failure.id))
         write_whole(project.reports / f"{entry.failure.id}.md", page)
     return report

@@ -42,11 +42,10 @@ class Model(L.LightningModule):
     def on_train_end(self) -> None:
         """Keep the whole model as it is after the last step, which is the step that is saved."""
         with FullyShardedDataParallel.summon_full_params(self.trainer.strategy.model):
-            self.trained = {name: value.detach().cpu().clone() for name, value in self.layers.named_parameters()}
+            self.trained = {name: value.cpu().clone() for name, value in self.layers.named_parameters()}
 
 
-def load(checkpoint: Path) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint, loaded into a fresh model."""
+def load_into_fresh_model(checkpoint: Path) -> dict[str, torch.Tensor]:
     model = Model()
     state = model.state_dict()
     if checkpoint.is_dir():
@@ -60,22 +59,23 @@ def load(checkpoint: Path) -> dict[str, torch.Tensor]:
 def run(flags: argparse.Namespace, folder: Path) -> None:
     L.seed_everything(0)
     model = Model()
-    last = ModelCheckpoint(folder, "last", save_weights_only=flags.save_weights_only == "on", every_n_train_steps=2)
+    weights_only = flags.save_weights_only == "on"
+    saver = ModelCheckpoint(folder, "last", save_weights_only=weights_only, every_n_train_steps=2)
     strategy = FSDPStrategy(state_dict_type=flags.state_dict_type) if flags.strategy == "fsdp" else "ddp"
     size = int(os.environ["WORLD_SIZE"])
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = L.Trainer(strategy=strategy, devices=size, max_steps=2, callbacks=[last], **quiet)
+    trainer = L.Trainer(strategy=strategy, devices=size, max_steps=2, callbacks=[saver], logger=False)
     try:
         trainer.fit(model, DataLoader(torch.randn(8 * size, 8), batch_size=4))
     finally:
-        if os.environ["RANK"] == "0":
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
             files = sorted(str(path.relative_to(folder)) + "/" * path.is_dir() for path in folder.rglob("*"))
             print("measured checkpoint_files =", json.dumps(files))
-    loaded = load(folder / "last.ckpt")
+    loaded = load_into_fresh_model(folder / "last.ckpt")
     trainer.strategy.barrier()
     different = [name for name, value in model.trained.items() if not torch.equal(value, loaded[name])]
     assert loaded.keys() == model.trained.keys() and not different, f"loaded weights differ: {different}"
-    print(f"oracle passed: all {len(loaded)} weights loaded from the checkpoint equal the trained ones exactly")
+    print(f"oracle passed: all {len(loaded)} weights of the checkpoint equal the trained ones exactly")
 
 
 def main() -> None:

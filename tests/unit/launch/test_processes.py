@@ -25,14 +25,17 @@ import os, signal, subprocess, sys
 count = int(sys.argv[1])
 ranks = []
 def stop(number, frame):
-    for rank in ranks:
-        os.killpg(rank.pid, signal.SIGTERM)
-    sys.exit(1)
+    raise KeyboardInterrupt
 signal.signal(signal.SIGTERM, stop)
 for rank in range(count):
     variables = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(count)}
     ranks.append(subprocess.Popen([sys.executable, *sys.argv[2:]], env=variables, start_new_session=True))
-codes = [rank.wait() for rank in ranks]
+try:
+    codes = [rank.wait() for rank in ranks]
+except KeyboardInterrupt:
+    for rank in ranks:
+        os.killpg(rank.pid, signal.SIGTERM)
+    codes = [1, *(rank.wait() for rank in ranks)]
 sys.exit(1 if any(codes) else 0)
 """
 
@@ -119,7 +122,6 @@ class TestNothingIsLeft:
         """A detached process outlives the root that started it, but not the run."""
         source = f"""{DETACHED}
 subprocess.Popen([*sleeper, "a.pid"], start_new_session=True)
-subprocess.Popen([*sleeper, "b.pid"], start_new_session=True, cwd="/", env={{**os.environ}}) if False else None
 import time
 while not os.path.exists("a.pid") or not open("a.pid").read(): time.sleep(0.01)
 """

@@ -1,0 +1,196 @@
+"""How the answers of searches are written: for a terminal, and for the page of a failure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.report.markdown import code, escape
+from repro.report.words import VERDICT_GLYPHS
+from repro.search.answers import Bisected, Blamed, Stored, Swept, stretches
+from repro.search.bisection import Side
+from repro.search.blame import Part
+from repro.search.journal import Tried
+from repro.search.planning import left_out_words
+from repro.search.timeline import Every
+
+NOTHING = "·"
+"""Where the failure does not apply."""
+
+
+def glyph(fact: Tried) -> str:
+    return VERDICT_GLYPHS[fact.verdict] if fact.verdict else NOTHING
+
+
+def strip(points: Sequence[Tried]) -> str:
+    """``✗✗✗⊘⊘``: a glyph a point."""
+    return "".join(glyph(fact) for fact in points)
+
+
+def _name(answer: Bisected, fact: Tried) -> str:
+    return f"{answer.package} {fact.label}" if answer.package else f"the stack of {fact.label}"
+
+
+def bisected_lines(answer: Bisected) -> list[str]:
+    """The answer of a bisection: neighbours, evidence, what lies between, and how the record stands to it."""
+    last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
+    lines = [
+        f"{last:<11} {_name(answer, answer.before)}: {answer.before.words}",
+        f"{first:<11} {_name(answer, answer.after)}: {answer.after.words}",
+    ]
+    if answer.untested:
+        lines.append(f"between     {len(answer.untested)} that could not be told; the answer is a range:")
+        lines += [f"            {_name(answer, fact)}: {fact.words}" for fact in answer.untested]
+    if answer.package and answer.also_moved:
+        lines.append(f"also moved  {', '.join(answer.also_moved)}")
+    if answer.blame:
+        lines += blamed_lines(answer.blame)
+    if answer.upstream:
+        lines.append(f"upstream    {', '.join(answer.upstream)}")
+    lines += record_lines(answer)
+    lines.append(f"effort      {effort(answer)}; log {answer.log}")
+    return lines
+
+
+def record_lines(answer: Bisected) -> list[str]:
+    """How the record's specifiers stand to what was seen."""
+    if answer.package is None:
+        return []
+    if answer.disagreeing:
+        lines = []
+        for fact in answer.disagreeing:
+            says = "affected" if fact.affected else "not affected"
+            lines.append(f"record      disagrees: it lists {_name(answer, fact)} as {says}, which is {fact.verdict}")
+        return lines
+    return ["record      agrees" if answer.agrees else "record      agrees with all that could be told"]
+
+
+def effort(answer: Stored) -> str:
+    """``7 runs, 2 reused, 84 s``."""
+    facts = answer.all_tried
+    reused = sum(fact.reused for fact in facts)
+    total = f" of {answer.points} points" if isinstance(answer, Bisected) else ""
+    return f"{len(facts) - reused} run, {reused} reused{total}, {answer.seconds:.0f} s"
+
+
+_PARTS = {
+    Part.GUILTY: "guilty",
+    Part.NEEDED: "guilty or only needed: the rest does not resolve without it",
+    Part.INNOCENT: "innocent (tested)",
+    Part.UNTESTED: "untested: nothing with it and without the guilty ones could be told",
+}
+
+
+def blamed_lines(answer: Blamed) -> list[str]:
+    """The answer of a blame: each smallest set, then every change with its part."""
+    lines = []
+    for cause in answer.causes:
+        together = "together" if len(cause) > 1 else "alone"
+        lines.append(f"cause       {' and '.join(cause)}, {together}")
+    lines += [f"  {change.words}: {_PARTS[change.part]}" for change in answer.changes]
+    return lines
+
+
+def swept_lines(answer: Swept) -> list[str]:
+    """The answer of a sweep: the strip, then its stretches."""
+    lines = [f"{answer.package} in {answer.base}", strip(answer.tried)]
+    for stretch in stretches(answer.tried):
+        ends = stretch.first.label if stretch.count == 1 else f"{stretch.first.label} to {stretch.last.label}"
+        lines.append(f"{glyph(stretch.first)} {ends} ({stretch.count}): {stretch.last.words}")
+    lines += left_out_words(answer.left_out)
+    lines.append(f"effort      {effort(answer)}")
+    return lines
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a failure's page."""
+
+    title: str
+    lead: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def sections(answers: Sequence[Stored]) -> list[Section]:
+    """The parts of a page that tell what searches found: sweeps first."""
+    order = {"sweep": 0, "bisect": 1, "blame": 2}
+    return [_section(answer) for answer in sorted(answers, key=lambda found: order[found.kind])]
+
+
+def _section(answer: Stored) -> Section:
+    if isinstance(answer, Swept):
+        return _sweep(answer)
+    if isinstance(answer, Bisected):
+        return _bisection(answer)
+    return _blame(answer, f"Blame: {answer.start.environment} to {answer.end.environment}")
+
+
+def _sweep(answer: Swept) -> Section:
+    rows = []
+    for stretch in stretches(answer.tried):
+        ends = stretch.first.label if stretch.count == 1 else f"{stretch.first.label} to {stretch.last.label}"
+        said = f"{glyph(stretch.first)} {stretch.first.verdict or 'does not apply'}"
+        told = stretch.last.evidence or stretch.last.reason
+        rows.append((escape(ends), str(stretch.count), said, code(told), _disagreement(answer, stretch.first.verdict)))
+    first, last = answer.tried[0].label, answer.tried[-1].label
+    every = "the last release of every minor series" if answer.every is Every.MINOR else "every release"
+    lead = f"{code(strip(answer.tried))} {every}, {first} to {last}, other pins as in `{answer.base}`"
+    return Section(
+        f"Releases of {answer.package}",
+        f"{lead}, on {answer.date[:10]}.",
+        ("releases", "number", "verdict", "evidence of the last", "record"),
+        tuple(rows),
+        tuple(escape(line) for line in left_out_words(answer.left_out)),
+    )
+
+
+def _disagreement(answer: Swept, verdict: object) -> str:
+    facts = [fact for fact in answer.tried if fact.verdict == verdict]
+    wrong = [fact.label for fact in facts if fact.agrees is False]
+    if wrong:
+        return f"disagrees: {', '.join(wrong)}"
+    return "agrees" if any(fact.agrees for fact in facts) else "—"
+
+
+def _bisection(answer: Bisected) -> Section:
+    last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
+    rows = [(last, answer.before), *(("not told", fact) for fact in answer.untested), (first, answer.after)]
+    notes = [escape(" ".join(line.split())) for line in record_lines(answer)]
+    if answer.package and answer.also_moved:
+        notes.append(f"Between the two these moved too: {escape(', '.join(answer.also_moved))}.")
+    if answer.blame:
+        notes += [escape(" ".join(line.split())) for line in blamed_lines(answer.blame)]
+    question = "When was it mended" if answer.older is Side.BAD else "When did it break"
+    return Section(
+        f"{question}: {answer.package or 'the whole stack, by days'}",
+        f"{effort(answer)}, from `{answer.base}`, on {answer.date[:10]}.",
+        ("", answer.package or "day", "verdict", "evidence"),
+        tuple(
+            (
+                name,
+                escape(fact.label),
+                f"{glyph(fact)} {fact.verdict or 'does not apply'}",
+                code(fact.evidence or fact.reason),
+            )
+            for name, fact in rows
+        ),
+        tuple(notes),
+    )
+
+
+def _blame(answer: Blamed, title: str) -> Section:
+    causes = ["**" + escape(" and ".join(cause)) + "**" for cause in answer.causes]
+    turn = f"The verdict turns from {answer.start.verdict} to {answer.end.verdict}"
+    return Section(
+        title,
+        f"{turn} by {', or by '.join(causes)}. {effort(answer)}.",
+        ("package", "change", "part"),
+        tuple(
+            (
+                escape(change.distribution),
+                escape(change.words.removeprefix(change.distribution).strip()),
+                _PARTS[change.part],
+            )
+            for change in answer.changes
+        ),
+    )

@@ -1,0 +1,242 @@
+"""The releases of a distribution, from the package index; what is left out is named with its reason."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import Literal, overload
+from urllib.parse import urlsplit
+
+from packaging import tags
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from pypi_simple import (
+    ACCEPT_JSON_PREFERRED,
+    PYPI_SIMPLE_ENDPOINT,
+    NoSuchProjectError,
+    PyPISimple,
+    UnsupportedContentTypeError,
+    UnsupportedRepoVersionError,
+)
+from requests import RequestException
+
+from repro.documents import Strict
+from repro.errors import EnvironmentFailure, UsageError, nearest
+
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """One file of a distribution, as the index states it."""
+
+    filename: str
+    version: str
+    kind: Literal["wheel", "sdist", "other"]
+    uploaded: datetime | None
+    requires_python: str = ""
+    yanked: str | None = None
+    """The reason, perhaps empty, where the file is yanked."""
+
+
+class Release(Strict):
+    """A release that can be tried."""
+
+    version: str
+    day: str
+    """Upload day of its first file, in UTC."""
+    requires_python: str = ""
+
+
+class LeftOut(Strict):
+    """A release that is not tried, and why."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All releases of a distribution, the oldest version first."""
+
+    releases: tuple[Release, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+Fetch = Callable[[str], list[IndexFile]]
+Refuse = Callable[[str], str | None]
+"""Why a version must not be tried, or None."""
+
+
+def index_address() -> str:
+    """The index that uv or pip would ask, else PyPI."""
+    told = (os.environ.get(name, "").strip() for name in INDEX_VARIABLES)
+    return next((address for address in told if address), PYPI_SIMPLE_ENDPOINT)
+
+
+def _without_credentials(address: str) -> str:
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def fetch_files(distribution: str) -> list[IndexFile]:
+    """Ask the index for the files of a distribution.
+
+    Raises UsageError if it has no such distribution, EnvironmentFailure if it cannot be reached or read.
+    """
+    address = index_address()
+    shown = _without_credentials(address)
+    try:
+        with PyPISimple(endpoint=address, accept=ACCEPT_JSON_PREFERRED) as client:
+            page = client.get_project_page(distribution, timeout=TIMEOUT_SECONDS)
+    except NoSuchProjectError:
+        raise UsageError(f"{shown} has no distribution {distribution!r}") from None
+    except RequestException as error:
+        problem = " ".join(str(error).replace(address, shown).split())[:200]
+        raise EnvironmentFailure(f"{shown}: {type(error).__name__}: {problem}") from None
+    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
+        raise EnvironmentFailure(f"{shown} is no package index that can be read: {error}") from None
+    kinds: dict[str | None, Literal["wheel", "sdist"]] = {"wheel": "wheel", "sdist": "sdist"}
+    return [
+        IndexFile(
+            filename=file.filename,
+            version=file.version or "",
+            kind=kinds.get(file.package_type, "other"),
+            uploaded=file.upload_time,
+            requires_python=file.requires_python or "",
+            yanked=(file.yanked_reason or "") if file.is_yanked else None,
+        )
+        for file in page.packages
+    ]
+
+
+def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: None) -> Listing:
+    """Sort the files of a distribution into releases for a Python version and what is left out.  Pure."""
+    by_version: dict[Version, list[IndexFile]] = {}
+    left_out: list[LeftOut] = []
+    for file in files:
+        try:
+            by_version.setdefault(Version(file.version), []).append(file)
+        except InvalidVersion:
+            left_out.append(LeftOut(version=file.version or file.filename, reason="its version is not valid"))
+    releases: list[Release] = []
+    for version, held in sorted(by_version.items()):
+        name = held[0].version
+        reason = _objection(version, held, python) or refuse(name)
+        days = [file.uploaded for file in held if file.uploaded is not None]
+        if reason is None and not days:
+            reason = "the index does not state when it was uploaded"
+        if reason is not None:
+            left_out.append(LeftOut(version=name, reason=reason))
+            continue
+        required = next(file.requires_python for file in held if file.yanked is None)
+        day = min(days).astimezone(UTC).date().isoformat()
+        releases.append(Release(version=name, day=day, requires_python=required))
+    return Listing(tuple(releases), tuple(left_out))
+
+
+def _objection(version: Version, files: Sequence[IndexFile], python: str) -> str | None:
+    offered = [file for file in files if file.yanked is None]
+    if not offered:
+        why = next((file.yanked for file in files if file.yanked), "no reason given")
+        return f"yanked: {' '.join(why.split())}"
+    if version.is_prerelease:
+        return "pre-release"
+    allowed = [file for file in offered if _allows(file.requires_python, python)]
+    if not allowed:
+        return f"needs Python {offered[0].requires_python}"
+    if not any(_installs(file, python) for file in allowed):
+        return f"has no wheel for Python {python} on this platform, and no source"
+    return None
+
+
+def _allows(requires_python: str, python: str) -> bool:
+    try:
+        return SpecifierSet(requires_python).contains(python)
+    except InvalidSpecifier:
+        return True
+
+
+def _installs(file: IndexFile, python: str) -> bool:
+    if file.kind != "wheel":
+        return file.kind == "sdist"
+    try:
+        return not parse_wheel_filename(file.filename)[3].isdisjoint(_supported(python))
+    except (InvalidWheelFilename, InvalidVersion):
+        return False
+
+
+@cache
+def _supported(python: str) -> frozenset[tags.Tag]:
+    """The wheel tags that a CPython of that version takes on this platform."""
+    major, minor = (int(part) for part in python.split(".")[:2])
+    platforms = list(tags.platform_tags())
+    return frozenset(
+        [
+            *tags.cpython_tags((major, minor), platforms=platforms),
+            *tags.compatible_tags((major, minor), f"cp{major}{minor}", platforms),
+        ]
+    )
+
+
+class Releases(Sequence[Release]):
+    """The releases of a distribution that can be tried, fetched when they are first looked at."""
+
+    def __init__(
+        self, distribution: str, python: str, refuse: Refuse = lambda _: None, fetch: Fetch = fetch_files
+    ) -> None:
+        self.distribution = distribution
+        self._python = python
+        self._refuse = refuse
+        self._fetch = fetch
+
+    @cached_property
+    def _listing(self) -> Listing:
+        return listing(self._fetch(self.distribution), self._python, self._refuse)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is not tried, with the reason of each."""
+        return self._listing.left_out
+
+    def __len__(self) -> int:
+        return len(self._listing.releases)
+
+    @overload
+    def __getitem__(self, index: int) -> Release: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Release]: ...
+
+    def __getitem__(self, index: int | slice) -> Release | Sequence[Release]:
+        return self._listing.releases[index]
+
+    def place(self, version: str) -> int:
+        """The index of a version; raises UsageError with the reason why it is not there."""
+        try:
+            wanted = Version(version)
+        except InvalidVersion:
+            raise UsageError(f"{version!r} is no version") from None
+        for index, release in enumerate(self):
+            if Version(release.version) == wanted:
+                return index
+        for entry in self.left_out:
+            if _same(entry.version, wanted):
+                raise UsageError(f"{self.distribution} {version} is left out: {entry.reason}")
+        known = [release.version for release in self]
+        near = nearest(version, known) if known else "it has no release for this Python"
+        raise UsageError(f"no release {self.distribution} {version}; {_short(near)}")
+
+
+def _same(text: str, version: Version) -> bool:
+    try:
+        return Version(text) == version
+    except InvalidVersion:
+        return False
+
+
+def _short(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."

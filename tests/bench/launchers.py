@@ -1,0 +1,132 @@
+"""How long verdicts take, side by side in one run: by hand, torchrun launcher, warm launcher.
+
+    nox -s bench                      # all parts, prints a table and the machine
+    nox -s bench -- --hand-cells 0    # leaves out the slow part: fresh environments with pip
+
+(a) by hand: a fresh venv, ``pip install`` of the lock, torchrun, for each cell (only ``--hand-cells`` of them);
+(b) our torchrun launcher and (c) our warm launcher, over the same default cells, environments built before.
+"Overhead" is one cell as a whole ``repro run --launcher torchrun`` against the same torchrun by hand on the same
+interpreter, in turns; the job's bootstrap and gates are the same on both sides, or the CPU could not run it at all.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from repro.cell import Cell
+from repro.launch.job import prepare
+from repro.matrix import default_cells
+from repro.project import Project
+from repro.session import Options, Session
+from repro.store import Store
+
+PROJECT = Project.here()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock seconds of some work."""
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def by_hand(cell: Cell, python: Path, folder: Path) -> None:
+    """The cell's torchrun as one would type it, without our launcher, observation, verdict or report."""
+    entry = PROJECT.catalog[cell.failure]
+    interpreter = PROJECT.environments.interpreter(cell.environment)
+    job = prepare(cell, entry, interpreter, folder, entry.failure.timeout)
+    with (folder / "hand.log").open("wb") as log:
+        subprocess.run([python, *job.command[1:]], env=job.variables, cwd=folder, stdout=log, stderr=log, check=False)
+
+
+def fresh_by_hand(cell: Cell) -> None:
+    """A fresh environment with venv and pip, then torchrun."""
+    lock = PROJECT.environments.lock(cell.environment)
+    torch = [lock.torch.without_hashes] if lock.torch else []
+    requirements = [package.without_hashes for package in lock.libraries]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        python = folder / "venv" / "bin" / "python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *torch, *requirements], check=True)
+        by_hand(cell, python, folder)
+
+
+def ours(cells: Sequence[Cell], *, warm: bool) -> None:
+    """The cells through a session of ours."""
+    with tempfile.TemporaryDirectory() as name:
+        Session(PROJECT, Store(Path(name)), Options(warm=warm)).run(cells)
+
+
+def whole_command(cell: Cell) -> None:
+    """One cell as a user runs it."""
+    with tempfile.TemporaryDirectory() as name:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment),
+                *("--launcher", "torchrun", "--fresh", "--reports", name),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def overhead(cell: Cell, rounds: int) -> dict[str, object]:
+    """The command against torchrun by hand, in turns."""
+    python = PROJECT.environments.interpreter(cell.environment).executable
+    hand, command = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name).resolve()
+            hand.append(seconds(lambda folder=folder: by_hand(cell, python, folder)))  # type: ignore[misc]
+        command.append(seconds(lambda: whole_command(cell)))
+    ratio = statistics.median(command) / statistics.median(hand)
+    return {"cell": cell.label, "by_hand_s": hand, "command_s": command, "ratio_of_medians": round(ratio, 3)}
+
+
+def main() -> None:
+    """Measure, print a table, and write the numbers where ``--out`` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of each measurement")
+    parser.add_argument("--hand-cells", type=int, default=2, help="cells of part (a): each makes a fresh environment")
+    parser.add_argument("--failure", action="append", help="only the cells of these failures")
+    parser.add_argument("--out", type=Path, help="write the numbers as JSON (format 1)")
+    options = parser.parse_args()
+    cells = [
+        cell
+        for cell in default_cells(PROJECT.matrix, PROJECT.catalog)
+        if not options.failure or cell.failure in options.failure
+    ]
+    for name in dict.fromkeys(cell.environment for cell in cells):
+        PROJECT.environments.interpreter(name, print)
+    hand = [seconds(lambda cell=cell: fresh_by_hand(cell)) for cell in cells[: options.hand_cells]]  # type: ignore[misc]
+    cold = [seconds(lambda: ours(cells, warm=False)) / len(cells) for _ in range(options.rounds)]
+    warm = [seconds(lambda: ours(cells, warm=True)) / len(cells) for _ in range(options.rounds)]
+    by_torchrun, by_warm = statistics.median(cold), statistics.median(warm)
+    found = {
+        "format": 1,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "cells": len(cells),
+        "seconds_a_verdict": {"hand": hand, "torchrun": cold, "warm": warm},
+        "medians": {"hand": statistics.median(hand) if hand else None, "torchrun": by_torchrun, "warm": by_warm},
+        "hand_over_torchrun": round(statistics.median(hand) / by_torchrun, 2) if hand else None,
+        "torchrun_over_warm": round(by_torchrun / by_warm, 2),
+        "overhead": overhead(cells[0], options.rounds),
+    }
+    text = json.dumps(found, indent=1)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

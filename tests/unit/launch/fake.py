@@ -1,0 +1,70 @@
+"""An environment under test without torch: an interpreter that finds a small ``torch`` and ``lightning`` of ours."""
+
+import sys
+import sysconfig
+from pathlib import Path
+
+from repro.environments.interpreter import Interpreter
+from tests.unit.factories import installed
+
+# As torchrun: ranks in sessions of their own; after a failure, or when asked, all others are ended.
+TORCHRUN = """\
+import argparse, os, signal, subprocess, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--standalone", action="store_true", required=True)
+parser.add_argument("--local-addr", required=True)
+parser.add_argument("--nproc-per-node", type=int, required=True)
+parser.add_argument("rest", nargs=argparse.REMAINDER)
+flags = parser.parse_args()
+class Asked(Exception): pass
+def ask(*_): raise Asked
+signal.signal(signal.SIGTERM, ask)
+ranks = []
+for rank in range(flags.nproc_per_node):
+    own = {"RANK": str(rank), "WORLD_SIZE": str(flags.nproc_per_node), "TORCHELASTIC_RUN_ID": "fake"}
+    ranks.append(subprocess.Popen([sys.executable, *flags.rest], env=os.environ | own, start_new_session=True))
+try:
+    while any(rank.poll() is None for rank in ranks) and not any(rank.poll() for rank in ranks):
+        time.sleep(0.02)
+except Asked:
+    print("asked to end")
+for rank in ranks:
+    if rank.poll() is None:
+        os.killpg(rank.pid, signal.SIGTERM)
+codes = [rank.wait() for rank in ranks]
+print("codes", codes)
+sys.exit(1 if any(codes) else 0)
+"""
+
+LIGHTNING = """\
+__version__ = "2.2.1"
+
+def save_checkpoint(state):
+    return state.pop("optimizer_states")
+"""
+
+
+def environment(root: Path, *, lightning: str = LIGHTNING) -> Interpreter:
+    """Write the environment below ``root``; its interpreter is this one, started through a wrapper."""
+    site = (root / "site-packages").resolve()
+    files = {
+        "torch/__init__.py": "__version__ = '2.2.2+cpu'\n",
+        "torch/distributed/__init__.py": "class TCPStore:\n    def __init__(self, *_, **__):\n        self.port = 29500\n",
+        "torch/distributed/run.py": TORCHRUN,
+        "lightning/__init__.py": lightning,
+    }
+    for name, text in files.items():
+        file = site / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    python = root / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    return Interpreter(
+        executable=python,
+        installed=installed(),
+        libraries=(str(site),),
+        stdlib=tuple(sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})),
+        prefix=sys.prefix,
+        adopted=False,
+    )

@@ -1,0 +1,75 @@
+"""What a run is started with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from repro.catalog.records import Lane
+from repro.launch.gates import GATES
+from repro.launch.job import applicable_gates, flags, prepare, rank_variables, torchrun_command
+from tests.unit.factories import cell, entry, installed, interpreter
+
+
+def test_flags(tmp_path: Path) -> None:
+    """Only changed factors become flags; the number of ranks is torchrun's."""
+    held = entry(tmp_path)
+    assert flags(cell(), held) == ()
+    changed = cell(factors={"state-dict-type": "full", "world-size": "4"}, world_size=4)
+    assert flags(changed, held) == ("--state-dict-type", "full")
+
+
+def test_command() -> None:
+    """torchrun of the environment under test, on this host only."""
+    command = torchrun_command(Path("/env/bin/python"), 3)
+    assert command[:3] == ("/env/bin/python", "-m", "torch.distributed.run")
+    assert command[-2:] == ("--nproc-per-node", "3")
+    assert "--standalone" in command
+
+
+def test_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ranks see an allow-list: no PYTHONPATH, no tokens, no home; each lane its own devices."""
+    for name in ("PYTHONPATH", "HF_TOKEN", "VIRTUAL_ENV", "NCCL_DEBUG", "CUDA_VISIBLE_DEVICES", "TZ", "PYTHONSTARTUP"):
+        monkeypatch.setenv(name, "set")
+    cpu = rank_variables(Lane.CPU, tmp_path, adopted=False)
+    assert not {"PYTHONPATH", "HF_TOKEN", "VIRTUAL_ENV", "NCCL_DEBUG", "PYTHONSTARTUP"} & set(cpu)
+    assert cpu["CUDA_VISIBLE_DEVICES"] == ""
+    assert cpu["HOME"] == cpu["TMPDIR"] == str(tmp_path)
+    assert cpu["TZ"] == "set"
+    assert cpu["PYTHONNOUSERSITE"] == "1"
+    cuda = rank_variables(Lane.CUDA, tmp_path, adopted=True)
+    assert (cuda["NCCL_DEBUG"], cuda["CUDA_VISIBLE_DEVICES"]) == ("set", "set")
+    assert "PYTHONNOUSERSITE" not in cuda
+    assert "HF_TOKEN" not in cuda
+
+
+def test_gates_by_release() -> None:
+    """A gate is lifted only for the releases that it names, and never on a GPU."""
+    held = interpreter(installed=installed({"torch": "2.2.2+cpu", "lightning": "2.2.1"}))
+    names = applicable_gates(Lane.CPU, held)
+    assert "lightning-fsdp-accelerator" in names
+    assert not [name for name in names if name.startswith("accelerate")]
+    assert applicable_gates(Lane.CUDA, held) == ()
+    assert applicable_gates(Lane.CPU, interpreter(installed=installed({"numpy": "1.0"}))) == ()
+
+
+def test_gates_are_explained() -> None:
+    """Every gate has a name of its own, the refusal that it lifts, and the reason why that is safe."""
+    assert len({gate.name for gate in GATES}) == len(GATES)
+    assert all(gate.refusal and gate.reason and gate.releases for gate in GATES)
+
+
+def test_job_file(tmp_path: Path) -> None:
+    """The job's file names everything absolutely: the bootstrap runs elsewhere."""
+    held = entry(tmp_path / "failures")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    job = prepare(cell(backport="cure"), held, interpreter(), folder, 7)
+    written = json.loads((folder / "job.json").read_text())
+    assert written["script"] == str(held.script.resolve())
+    assert written["backport"] == str((held.folder / "backport.py").resolve())
+    assert written["folder"] == str(folder)
+    assert job.timeout == 7
+    assert str(folder / "job.json") in job.command
+    assert prepare(cell(), held, interpreter(), folder, 7).command != ()
+    assert json.loads((folder / "job.json").read_text())["backport"] is None
