@@ -93,7 +93,13 @@ class Session:
         ):
             launch = warm.run if self.options.warm else torchrun
             interpreters = self._build_ahead(builder, cells)
-            pending = [runner.submit(self._cell, cell, interpreters[cell.environment], slots, launch) for cell in cells]
+            # Cells of one environment run together: they share its imports and its pages in memory.
+            order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
+            futures = {
+                index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launch)
+                for index in order
+            }
+            pending = [futures[index] for index in range(len(cells))]
             try:
                 done, _ = wait(pending, return_when=FIRST_EXCEPTION)
                 failed = next((future for future in done if future.exception()), None)
@@ -180,12 +186,13 @@ class Session:
         named = not cell.environment.startswith(ADOPTED) and cell.environment not in self.project.derived
         key = self.project.environments.lock(cell.environment).digest if named else cell.environment
         observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
-        self._keep(observation)
+        if not cell.environment.startswith(ADOPTED):
+            self._keep(observation)
         return observation
 
     def _keep(self, observation: Observation) -> None:
         """Store an observation, and beside it the verdict that is told of it now."""
-        self.store.add(observation)
+        self.store.add(_unplaced(observation))
         failure = self.project.catalog[observation.cell.failure].failure
         self.store.tell(observation.id, judge(failure, observation).verdict)
 
@@ -193,3 +200,17 @@ class Session:
         result = conclude(self.project.catalog[cell.failure].failure, observations, reused)
         self.listener.finished(result)
         return result
+
+
+def _unplaced(observation: Observation) -> Observation:
+    """The observation without the path of an adopted interpreter: a stored record names no machine's folders."""
+    if not observation.cell.environment.startswith(ADOPTED):
+        return observation
+    installed = observation.installed
+    name = f"{ADOPTED}{installed.python if installed else 'unknown'}"
+    return observation.model_copy(
+        update={
+            "cell": observation.cell.model_copy(update={"environment": name}),
+            "installed": installed.model_copy(update={"name": name}) if installed else None,
+        }
+    )

@@ -42,6 +42,14 @@ class Store:
             raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
         return file
 
+    def remove(self, observation: Observation) -> None:
+        """Remove an observation: only pruning does; raises StoreError."""
+        file = self.root / observation.cell.failure / f"{observation.id}.json"
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be removed: {error.strerror}") from None
+
     def tell(self, observation_id: str, verdict: str) -> None:
         """Note which verdict was told of an observation; raises StoreError."""
         file = self.root / TOLD

@@ -2,7 +2,7 @@
 
 import typer
 
-from repro.cli import catalogue, environments, questions, running, searching
+from repro.cli import catalogue, environments, questions, running, searching, storing
 
 app = typer.Typer(
     name="repro",
@@ -23,5 +23,7 @@ app.command("bisect")(searching.bisect)
 app.command("blame")(searching.blame)
 app.command("sweep")(searching.sweep)
 app.command("report")(running.report)
+app.command("rejudge")(storing.rejudge)
+app.add_typer(storing.app, name="store")
 app.command("lock")(environments.lock)
 app.add_typer(environments.app, name="envs")

@@ -202,13 +202,16 @@ def broken(place: Place) -> str | None:
         return "its interpreter is gone"
     if not any(site.glob("*.dist-info")):
         return "it holds no distributions"
-    for file, size in _recorded(site):
-        try:
-            found = os.stat(file).st_size  # noqa: PTH116 - tens of thousands of files
-        except OSError:
-            return f"{file.name} is gone"
-        if found != size:
-            return f"{file.name} has {found} bytes where {size} were installed"
+    try:
+        for file, size in _recorded(site):
+            try:
+                found = os.stat(file).st_size  # noqa: PTH116 - tens of thousands of files
+            except OSError:
+                return f"{file.name} is gone"
+            if found != size:
+                return f"{file.name} has {found} bytes where {size} were installed"
+    except (ValueError, OSError, csv.Error):
+        return "a list of installed files is damaged"
     return None
 
 

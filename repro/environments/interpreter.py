@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import canonicalize_name
 
@@ -20,7 +21,7 @@ from importlib import metadata
 distributions, modules = {}, {}
 for found in metadata.distributions():
     name = found.metadata["Name"]
-    if not name or name in distributions:
+    if not name or not found.version or name in distributions:
         continue
     distributions[name] = found.version
     stated = found.read_text("top_level.txt")
@@ -81,7 +82,7 @@ def probe(executable: Path, name: str, *, lock: str | None = None) -> Interprete
                 timeout=PROBE_SECONDS,
                 check=True,
             )
-        facts = json.loads(answer.stdout)
+        return _interpreter(executable, name, lock, json.loads(answer.stdout))
     except FileNotFoundError:
         raise EnvironmentFailure(f"{executable}: no such interpreter") from None
     except PermissionError:
@@ -91,8 +92,12 @@ def probe(executable: Path, name: str, *, lock: str | None = None) -> Interprete
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
         raise EnvironmentFailure(f"{executable}: does not run: {last}") from None
-    except (ValueError, OSError) as error:
-        raise EnvironmentFailure(f"{executable}: its answer cannot be read: {error}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise EnvironmentFailure(f"{executable}: its answer cannot be read: {reason}") from None
+
+
+def _interpreter(executable: Path, name: str, lock: str | None, facts: dict[str, Any]) -> Interpreter:
     return Interpreter(
         executable=executable,
         installed=Installed(

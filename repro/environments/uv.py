@@ -39,7 +39,7 @@ def one_line(stderr: str, limit: int = 400) -> str:
     """Uv's explanation without its drawing, its hints and its progress, as one line."""
     lines = []
     for line in stderr.splitlines():
-        if line.startswith("hint:"):
+        if line.lstrip().startswith("hint:"):
             break
         text = _NOISE.sub("", line).strip()
         if text and not text.startswith(("Using ", "Resolved ", "Creating ", "Prepared ", "Downloading ")):

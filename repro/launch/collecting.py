@@ -91,11 +91,11 @@ def launcher_tail(folder: Path, layout: Layout) -> str:
 
 
 def _measurements(output: str) -> dict[str, Any]:
-    """``measured NAME = JSON`` lines of a rank's output; a value that is no JSON stays text."""
+    """``measured NAME = JSON`` lines of a rank's output; a value that is no JSON (NaN is none) stays text."""
     found: dict[str, Any] = {}
     for name, value in _MEASURED.findall(output):
         try:
-            found[name] = json.loads(value)
+            found[name] = json.loads(value, parse_constant=str)
         except ValueError:
             found[name] = value
     return found

@@ -15,6 +15,9 @@ import socket
 import subprocess
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +36,7 @@ from repro.launch.running import LauncherName, torchrun
 
 ZYGOTE = HERE / "zygote.py"
 START_SECONDS = 180.0
+MAX_ZYGOTES = 4
 # What FSDP and distributed checkpoints import on first use; each rank would do so again.
 LAZY = ("torch._dynamo", "torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
 
@@ -155,10 +159,15 @@ class Zygote:
 
 
 class WarmLauncher:
-    """Runs jobs through zygotes, one for each environment and set of imports; used as a context."""
+    """Runs jobs through zygotes, one for each environment and set of imports; used as a context.
 
-    def __init__(self) -> None:
+    A zygote holds the memory of its imports, so the one that was idle longest is ended when there are too many.
+    """
+
+    def __init__(self, limit: int = MAX_ZYGOTES) -> None:
+        self._limit = limit
         self._zygotes: dict[tuple[object, ...], Zygote] = {}
+        self._busy: Counter[tuple[object, ...]] = Counter()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -176,25 +185,45 @@ class WarmLauncher:
 
     def run(self, job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        zygote = self._zygote(job)
-        host = zygote.start(job) if zygote else None
-        if host is None:
+        key = _key(job)
+        if key is None:
             return torchrun(job, stop)
-        return _watch(host, job, stop), "warm"
+        with self._taken(key, job) as zygote:
+            host = zygote.start(job) if zygote.ready else None
+            if host is not None:
+                return _watch(host, job, stop), "warm"
+        return torchrun(job, stop)
 
-    def _zygote(self, job: Job) -> Zygote | None:
-        """The zygote for a job, started if need be; None where a run must go through torchrun."""
-        if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
-            return None
-        try:
-            key = (job.interpreter.executable, job.cell.lane, imported_modules(job.entry.script))
-        except (SyntaxError, ValueError):
-            return None  # under torchrun the script's own interpreter tells what is wrong
+    @contextmanager
+    def _taken(self, key: tuple[object, ...], job: Job) -> Iterator[Zygote]:
+        """The zygote for a key, started if need be, and kept from being ended meanwhile."""
         with self._lock:
-            if key not in self._zygotes:
-                self._zygotes[key] = Zygote(job)
-            zygote = self._zygotes[key]
-        return zygote if zygote.ready else None
+            zygote = self._zygotes.pop(key, None)
+            if zygote is None:
+                self._make_room()
+                zygote = Zygote(job)
+            self._zygotes[key] = zygote  # the last is the one used last
+            self._busy[key] += 1
+        try:
+            yield zygote
+        finally:
+            with self._lock:
+                self._busy[key] -= 1
+
+    def _make_room(self) -> None:
+        idle = [key for key in self._zygotes if not self._busy[key]]
+        for key in idle[: max(0, len(self._zygotes) - self._limit + 1)]:
+            self._zygotes.pop(key).close()
+
+
+def _key(job: Job) -> tuple[object, ...] | None:
+    """What one zygote can serve; None where a run must go through torchrun."""
+    if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
+        return None
+    try:
+        return (job.interpreter.executable, imported_modules(job.entry.script))
+    except (SyntaxError, ValueError):
+        return None  # under torchrun the script's own interpreter tells what is wrong
 
 
 def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:

@@ -20,7 +20,8 @@ from pypi_simple import (
     UnsupportedContentTypeError,
     UnsupportedRepoVersionError,
 )
-from requests import RequestException
+from requests import ConnectionError as RequestsConnectionError
+from requests import RequestException, Timeout
 
 from repro.documents import Strict
 from repro.errors import EnvironmentFailure, UsageError, nearest
@@ -94,6 +95,8 @@ def fetch_files(distribution: str) -> list[IndexFile]:
             page = client.get_project_page(distribution, timeout=TIMEOUT_SECONDS)
     except NoSuchProjectError:
         raise UsageError(f"{shown} has no distribution {distribution!r}") from None
+    except (RequestsConnectionError, Timeout) as error:
+        raise EnvironmentFailure(f"{shown} cannot be reached ({type(error).__name__}): is there a network?") from None
     except RequestException as error:
         problem = " ".join(str(error).replace(address, shown).split())[:200]
         raise EnvironmentFailure(f"{shown}: {type(error).__name__}: {problem}") from None

@@ -33,7 +33,7 @@ WANTED: dict[str, Callable[[Cell], bool]] = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise ``failing``, ``correct``, ``backported`` with the module's default cells, ``claim`` with its claims."""
+    """Parametrise ``failing``, ``correct``, ``backported`` with default cells, ``claim`` with the record's claims."""
     for fixture, wants in WANTED.items():
         if fixture in metafunc.fixturenames:
             name = metafunc.module.FAILURE
@@ -73,10 +73,16 @@ class Laboratory:
 
 
 @pytest.fixture(scope="session")
-def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """One laboratory a process, with a warm launcher that lives as long."""
-    with WarmLauncher() as warm:
-        yield Laboratory(Session(PROJECT, Store(tmp_path_factory.mktemp("store")), warm=warm))
+def warm() -> Iterator[WarmLauncher]:
+    """One warm launcher a process."""
+    with WarmLauncher() as launcher:
+        yield launcher
+
+
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory: pytest.TempPathFactory, warm: WarmLauncher) -> Laboratory:
+    """One laboratory a process."""
+    return Laboratory(Session(PROJECT, Store(tmp_path_factory.mktemp("store")), warm=warm))
 
 
 @pytest.fixture

@@ -26,15 +26,14 @@ from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from transformers import AutoConfig, AutoModelForCausalLM
 
-TOLERANCE = {"fp32": 1e-5, "bf16": 2.0**-6}  # bf16: four units in the last place, gradients are reduced in it
+TOLERANCE = {"fp32": 1e-5, "bf16": 2.0**-5}  # bf16 resolves 2**-7, and FSDP sums gradients in it
 
 
 def new_model(flags: argparse.Namespace) -> torch.nn.Module:
     seed_everything(0)
     sizes = {"vocab_size": 64, "hidden_size": 64, "intermediate_size": 32, "num_hidden_layers": 2}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "num_local_experts": 4}
-    no_dropout = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
-    config = AutoConfig.for_model(flags.model_family, **sizes, **heads, **no_dropout)
+    config = AutoConfig.for_model(flags.model_family, **sizes, **heads)
     config.use_cache = flags.use_cache == "on"
     return AutoModelForCausalLM.from_config(config, attn_implementation=flags.attention).train()
 
@@ -47,7 +46,7 @@ def main() -> None:
     parser.add_argument("--use-cache", choices=["on", "off"], default="on")
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--model-family", choices=["mixtral", "llama", "qwen2", "gpt2"], default="mixtral")
+    parser.add_argument("--model-family", choices=["mixtral", "llama", "qwen2"], default="mixtral")
     flags = parser.parse_args()
 
     model = new_model(flags)

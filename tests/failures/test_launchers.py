@@ -1,0 +1,63 @@
+"""The warm launcher is as truthful as torchrun: the same cells, the same verdict, the same signature."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from repro.cell import Cell
+from repro.launch import WarmLauncher
+from repro.matrix import default_cells
+from repro.project import Project
+from repro.result import Result
+from repro.session import Options, Session
+from repro.store import Store
+
+PROJECT = Project.here()
+CELLS = default_cells(PROJECT.matrix, PROJECT.catalog)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a run showed, without what differs from run to run: addresses, folders, times."""
+
+    verdict: str
+    reason: str
+    errors: tuple[tuple[str, str, str], ...]
+    """Type, package and function of each rank's error, where it is the rank's own."""
+    oracles: tuple[str | None, ...]
+    gates: tuple[tuple[str, ...], ...]
+    versions: tuple[tuple[str, str], ...]
+
+
+def shown(result: Result) -> Shown:
+    """What a result showed."""
+    errors = []
+    for rank in result.newest.ranks:
+        frame = rank.error.innermost_library_frame if rank.error else None
+        deciding = rank.rank == result.judgement.rank
+        errors.append(
+            (rank.error.type, frame.package, frame.function) if rank.error and frame and deciding else ("",) * 3
+        )
+    first = result.newest.ranks[0]
+    return Shown(
+        result.verdict,
+        result.judgement.reason,
+        tuple(errors),
+        tuple(rank.oracle for rank in result.newest.ranks),
+        tuple(rank.gates for rank in result.newest.ranks),
+        tuple(
+            (name, first.imported[name].version)
+            for name in ("torch", "lightning", "transformers", "accelerate")
+            if name in first.imported
+        ),
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=[cell.label for cell in CELLS])
+def test_same_verdict_and_signature(cell: Cell, tmp_path_factory: pytest.TempPathFactory, warm: WarmLauncher) -> None:
+    """A cell shows the same through both launchers."""
+    (by_torchrun,) = Session(PROJECT, Store(tmp_path_factory.mktemp("cold")), Options(warm=False)).run([cell])
+    (by_warm,) = Session(PROJECT, Store(tmp_path_factory.mktemp("warm")), warm=warm).run([cell])
+    assert by_torchrun.newest.launcher == "torchrun"
+    assert by_warm.newest.launcher == "warm"
+    assert shown(by_warm) == shown(by_torchrun)

@@ -1,0 +1,141 @@
+"""Asking an interpreter what it holds."""
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from repro.environments import interpreter as module
+from repro.environments.interpreter import clean_environment, probe
+from repro.errors import EnvironmentFailure
+
+
+def script(tmp_path: Path, text: str, mode: int = 0o755) -> Path:
+    file = tmp_path / "python"
+    file.write_text(text)
+    file.chmod(mode)
+    return file
+
+
+class TestThis:
+    """The interpreter of these tests."""
+
+    def test_facts(self) -> None:
+        """Version, distributions in canonical names, modules, folders; adopted without a lock."""
+        found = probe(Path(sys.executable), "python:here")
+        assert found.installed.python == sys.version.split()[0]
+        assert found.installed.name == "python:here"
+        assert found.installed.distributions["pytest"] == pytest.__version__
+        assert "pytest" in found.installed.modules["pytest"]
+        assert "yaml" in found.installed.modules["pyyaml"]
+        assert sysconfig.get_path("purelib") in found.libraries
+        assert sysconfig.get_path("stdlib") in found.stdlib
+        assert (found.prefix, found.adopted, found.installed.lock) == (sys.prefix, True, None)
+
+    def test_built(self) -> None:
+        """With a lock it is ours."""
+        found = probe(Path(sys.executable), "old", lock="abc")
+        assert (found.adopted, found.installed.lock) == (False, "abc")
+
+    def test_nothing_of_ours_gets_in(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Neither PYTHONPATH nor the current folder nor a start-up file changes the answer."""
+        (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')\n")
+        (tmp_path / "fake-1.0.dist-info").mkdir()
+        (tmp_path / "fake-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "json.py"))
+        monkeypatch.chdir(tmp_path)
+        assert "fake" not in probe(Path(sys.executable), "x").installed.distributions
+
+    def test_nothing_is_written(self, tmp_path: Path) -> None:
+        """An adopted interpreter's folders stay as they are: no bytecode of ours."""
+        environment = tmp_path / "env"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+        before = sorted(environment.rglob("*"))
+        found = probe(environment / "bin" / "python", "x")
+        assert found.installed.distributions == {}
+        assert found.prefix == str(environment)
+        assert sorted(environment.rglob("*")) == before
+
+    def test_broken_distribution(self, tmp_path: Path) -> None:
+        """Leftovers of an interrupted installation are passed over."""
+        environment = tmp_path / "env"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+        (site,) = environment.glob("lib/python3*/site-packages")
+        for name, metadata in {
+            "empty-1.dist-info": None,
+            "nameless-1.dist-info": "Metadata-Version: 2.1\nVersion: 1.0\n",
+            "versionless-1.dist-info": "Metadata-Version: 2.1\nName: versionless\n",
+            "Good_One-1.dist-info": "Metadata-Version: 2.1\nName: Good_One\nVersion: 1.0+cpu\n",
+        }.items():
+            (site / name).mkdir()
+            if metadata is not None:
+                (site / name / "METADATA").write_text(metadata)
+        (site / "Good_One-1.dist-info" / "RECORD").write_text("good/__init__.py,,\nsingle.py,,\n../../bin/x,,\n")
+        found = probe(environment / "bin" / "python", "x").installed
+        assert found.distributions == {"good-one": "1.0+cpu"}
+        assert found.modules == {"good-one": ("good", "single")}
+
+
+class TestWrong:
+    """What is no interpreter is an environment failure of one line that names it."""
+
+    def failure(self, executable: Path) -> str:
+        with pytest.raises(EnvironmentFailure) as caught:
+            probe(executable, "x")
+        message = str(caught.value)
+        assert message.startswith(str(executable))
+        assert "\n" not in message
+        return message
+
+    def test_missing(self, tmp_path: Path) -> None:
+        """No such file."""
+        assert "no such interpreter" in self.failure(tmp_path / "none")
+
+    def test_not_executable(self, tmp_path: Path) -> None:
+        """A file without the permission."""
+        assert "not executable" in self.failure(script(tmp_path, "x", 0o644))
+
+    def test_folder(self, tmp_path: Path) -> None:
+        """A folder."""
+        assert "not executable" in self.failure(tmp_path)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "no program at all",
+            "#!/bin/sh\necho rubbish\n",
+            "#!/bin/sh\n",
+            "#!/bin/sh\necho 3\n",
+            "#!/bin/sh\necho '{}'\n",
+            "#!/bin/sh\necho '[1]'\n",
+            "#!/bin/sh\nprintf '\\377\\376'\n",
+        ],
+    )
+    def test_rubbish(self, tmp_path: Path, text: str) -> None:
+        """Programs that answer something else, or nothing."""
+        assert "cannot be read" in self.failure(script(tmp_path, text))
+
+    def test_fails(self, tmp_path: Path) -> None:
+        """A program that fails is quoted with its last line, or its code."""
+        assert "does not run: last" in self.failure(
+            script(tmp_path, "#!/bin/sh\necho first >&2\necho last >&2\nexit 1\n")
+        )
+        assert "exit code 3" in self.failure(script(tmp_path, "#!/bin/sh\nexit 3\n"))
+
+    def test_does_not_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A program that does not end in time."""
+        monkeypatch.setattr(module, "PROBE_SECONDS", 0.2)
+        assert "no answer within" in self.failure(script(tmp_path, "#!/bin/sh\nexec sleep 30\n"))
+
+
+def test_clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that would let another environment's modules in are left out, others stay."""
+    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "UV_PYTHON"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("LANG", "C")
+    cleaned = clean_environment()
+    assert not [name for name in cleaned if name.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA", "PIP_", "UV_"))]
+    assert cleaned["LANG"] == "C"

@@ -1,0 +1,172 @@
+"""The loop of a bisection against worlds that are known."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.search.bisection import (
+    Change,
+    Contradiction,
+    Move,
+    Probe,
+    Range,
+    Side,
+    Untold,
+    bisect,
+    next_move,
+    side_of,
+    upcoming,
+)
+from repro.verdict import Verdict
+
+B, G, S = Side.BAD, Side.GOOD, Side.SKIP
+
+
+class World:
+    """Knows every answer and counts who asks."""
+
+    def __init__(self, sides: list[Side]) -> None:
+        self.sides = sides
+        self.asked: list[int] = []
+        self.ahead: list[tuple[int, ...]] = []
+
+    def __call__(self, index: int, ahead: tuple[int, ...]) -> Side:
+        assert index not in self.asked, "no point is asked for twice"
+        self.asked.append(index)
+        self.ahead.append(ahead)
+        return self.sides[index]
+
+
+def run(sides: list[Side], older: Side, fixed: tuple[bool, bool] = (True, True)) -> tuple[Move, World]:
+    world = World(sides)
+    return bisect(Range(len(sides), older, fixed), {}, world), world
+
+
+class TestSides:
+    @pytest.mark.parametrize(
+        ("verdict", "side"),
+        [
+            (Verdict.REPRODUCED, B),
+            (Verdict.ABSENT, G),
+            (Verdict.REJECTED, G),
+            (Verdict.DIFFERENT, S),
+            (Verdict.UNRUNNABLE, S),
+            (Verdict.FLAKY, S),
+            (None, S),
+        ],
+    )
+    def test_a_verdict_that_is_not_certain_is_no_side(self, verdict: Verdict | None, side: Side) -> None:
+        assert side_of(verdict) is side
+
+    def test_the_opposite_of_not_known_is_not_known(self) -> None:
+        assert [side.opposite for side in (B, G, S)] == [G, B, S]
+
+
+class TestBisection:
+    @given(st.integers(2, 400), st.data(), st.sampled_from([B, G]))
+    def test_finds_the_change_within_the_promised_number_of_runs(self, n: int, data: st.DataObject, older: Side) -> None:
+        first_new = data.draw(st.integers(1, n - 1))
+        move, world = run([older] * first_new + [older.opposite] * (n - first_new), older)
+        assert move == Change(first_new - 1, first_new, ())
+        assert len(world.asked) <= math.ceil(math.log2(n)) + 2
+        assert len(world.asked) <= Range(n, older).most_runs == math.ceil(math.log2(n)) + 2
+
+    @given(st.lists(st.booleans(), min_size=2, max_size=60), st.data())
+    def test_what_cannot_be_told_makes_the_answer_a_range_that_is_true(
+        self, told: list[bool], data: st.DataObject
+    ) -> None:
+        n = len(told)
+        first_new = data.draw(st.integers(1, n - 1))
+        truth = [G] * first_new + [B] * (n - first_new)
+        sides = [side if known or index in {0, n - 1} else S for index, (side, known) in enumerate(zip(truth, told, strict=True))]
+        move, _ = run(sides, G)
+        assert isinstance(move, Change)
+        assert sides[move.before] is G
+        assert sides[move.after] is B
+        assert move.untested == tuple(range(move.before + 1, move.after))
+        assert all(sides[index] is S for index in move.untested)
+
+    def test_both_ends_are_verified_before_anything_else(self) -> None:
+        _, world = run([B, B, B, G, G], B)
+        assert world.asked[:2] == [0, 4]
+
+    def test_neighbours_need_two_runs(self) -> None:
+        move, world = run([G, B], G)
+        assert move == Change(0, 1, ())
+        assert world.asked == [0, 1]
+
+    @pytest.mark.parametrize(
+        ("sides", "contradiction"),
+        [([B, B, B], Contradiction(0, G)), ([G, G, G], Contradiction(2, B)), ([B, G, G], Contradiction(0, G))],
+    )
+    def test_an_end_that_shows_the_opposite_is_a_contradiction(
+        self, sides: list[Side], contradiction: Contradiction
+    ) -> None:
+        move, _ = run(sides, G)
+        assert move == contradiction
+
+    @pytest.mark.parametrize(("sides", "end"), [([S, G, B], 0), ([G, G, S], 2)])
+    def test_a_named_end_that_cannot_be_told_stops_the_search(self, sides: list[Side], end: int) -> None:
+        move, world = run(sides, G)
+        assert move == Untold(end, G if end == 0 else B)
+        assert set(world.asked) <= {0, 2}
+
+    def test_an_end_that_nobody_named_moves_inwards_in_growing_steps(self) -> None:
+        sides = [B] * 20 + [G] * 10 + [S] * 10
+        move, world = run(sides, B, (True, False))
+        assert move == Change(19, 20, ())
+        assert world.asked[1:6] == [39, 38, 36, 32, 24]
+
+    def test_both_ends_never_meet(self) -> None:
+        move, world = run([S] * 9, G, (False, False))
+        assert move == Untold(0, G)
+        assert max(world.asked) < 4
+
+    def test_goes_away_from_what_cannot_be_told(self) -> None:
+        """Neighbours of a broken release are broken too: the next one asked for is far from it."""
+        sides = [G] * 40 + [S] * 21 + [B] * 40
+        _, world = run(sides, G)
+        assert world.asked[2] == 50
+        assert abs(world.asked[3] - 50) > 20
+
+    def test_all_between_untold(self) -> None:
+        move, world = run([G, S, S, S, B], G)
+        assert move == Change(0, 4, (1, 2, 3))
+        assert len(world.asked) == 5
+
+    def test_goes_on_from_the_answers_at_hand(self) -> None:
+        sides = [B] * 30 + [G] * 30
+        _, whole = run(sides, B)
+        known = {index: sides[index] for index in whole.asked[:3]}
+        world = World(sides)
+        move = bisect(Range(60, B), known, world)
+        assert move == Change(29, 30, ())
+        assert world.asked == whole.asked[3:]
+
+    @given(st.integers(2, 80), st.data())
+    def test_the_same_answers_give_the_same_next_point(self, n: int, data: st.DataObject) -> None:
+        first_new = data.draw(st.integers(1, n - 1))
+        _, world = run([B] * first_new + [G] * (n - first_new), B)
+        for count, asked in enumerate(world.asked):
+            known = {index: B if index < first_new else G for index in world.asked[:count]}
+            assert next_move(Range(n, B), known) == Probe(asked)
+
+
+class TestUpcoming:
+    def test_names_both_next_midpoints(self) -> None:
+        known = {0: B, 16: G}
+        assert next_move(Range(17, B), known) == Probe(8)
+        assert set(upcoming(Range(17, B), known)) == {4, 12}
+
+    def test_looks_past_the_ends(self) -> None:
+        assert upcoming(Range(17, B), {}) == (16, 8)
+
+    @given(st.integers(2, 60), st.data())
+    def test_what_comes_next_was_prepared(self, n: int, data: st.DataObject) -> None:
+        first_new = data.draw(st.integers(1, n - 1))
+        _, world = run([G] * first_new + [B] * (n - first_new), G)
+        for ahead, following in zip(world.ahead, world.asked[1:], strict=False):
+            assert following in ahead
+        assert all(len(ahead) <= 2 for ahead in world.ahead)

@@ -1,0 +1,74 @@
+"""Files appear whole or not at all."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from repro.files import write_whole
+
+
+def test_written(tmp_path: Path) -> None:
+    """The text, in UTF-8, in folders that are made if need be, readable by others; nothing else is left."""
+    file = tmp_path / "a" / "b" / "x.json"
+    write_whole(file, "ü\n")
+    assert file.read_bytes() == "ü\n".encode()
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in file.parent.iterdir()] == ["x.json"]
+
+
+def test_replaced(tmp_path: Path) -> None:
+    """An existing file is replaced as a whole; who has it open keeps the old text."""
+    file = tmp_path / "x"
+    file.write_text("old and long")
+    with file.open() as reader:
+        write_whole(file, "new")
+        assert reader.read() == "old and long"
+    assert file.read_text() == "new"
+
+
+@pytest.mark.parametrize("step", ["fsync", "encode", "replace"])
+def test_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whatever fails: the old file stays, and no half file is left beside it."""
+    file = tmp_path / "x"
+    file.write_text("old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if step == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    if step == "replace":
+        monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises((OSError, UnicodeEncodeError)):
+        write_whole(file, "\udcff" if step == "encode" else "new")
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle leaves nothing either."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "x", "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_concurrent(tmp_path: Path) -> None:
+    """Many writers of one file: a reader always sees one of their texts, whole."""
+    file = tmp_path / "x"
+    texts = {str(number) * 5000 for number in range(4)}
+    write_whole(file, "0" * 5000)
+    threads = [
+        threading.Thread(target=lambda text=text: [write_whole(file, text) for _ in range(15)]) for text in texts
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert file.read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
