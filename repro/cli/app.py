@@ -2,7 +2,7 @@
 
 import typer
 
-from repro.cli import catalogue, environments, questions, running, searching, storing
+from repro.cli import catalogue, doctoring, environments, questions, running, searching, storing
 
 app = typer.Typer(
     name="repro",
@@ -22,6 +22,7 @@ app.command("ablate")(questions.ablate)
 app.command("bisect")(searching.bisect)
 app.command("blame")(searching.blame)
 app.command("sweep")(searching.sweep)
+app.command("doctor")(doctoring.doctor)
 app.command("report")(running.report)
 app.command("rejudge")(storing.rejudge)
 app.add_typer(storing.app, name="store")
