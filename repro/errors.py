@@ -7,6 +7,7 @@ ReproError            base; caught once, in the command line
   StoreError          an observation cannot be read or written
   ContradictionError  an end of a search shows the opposite of what was said of it
   UndecidedError      an end of a search cannot be told, or both ends show the same
+  StoppedError        Ctrl-C, or a request to end
 """
 
 import difflib
@@ -47,6 +48,15 @@ class UndecidedError(ReproError):
     """A search cannot begin: what an end shows cannot be told."""
 
     exit_code = Exit.UNKNOWN
+
+
+class StoppedError(ReproError):
+    """The command was broken off."""
+
+    exit_code = Exit.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; no rank is left running, finished runs are stored")
 
 
 @dataclass(frozen=True, order=True)

@@ -230,12 +230,13 @@ def lead_sweep(
 ) -> Swept:
     """Ask every chosen release, the oldest first, then the newest stack of today."""
     began = time.monotonic()
-    low = releases.place(since) if since else 0
-    high = releases.place(until) if until else len(releases) - 1
-    points = [point_of(base, releases.distribution, release) for release in chosen(releases[low : high + 1], every)]
-    if not points:
-        raise UsageError(f"no release of {releases.distribution} lies between {since} and {until}")
-    left_out = left_out_between(releases, low, high)
+    within = releases.between(since, until)
+    if not within:
+        raise UsageError(
+            f"no release of {releases.distribution} lies from {since or 'the first'} to {until or 'the last'}"
+        )
+    points = [point_of(base, releases.distribution, release) for release in chosen(within, every)]
+    left_out = left_out_between(releases, within[0], within[-1])
     if latest:
         points.append(Point.of(LATEST, as_of(base.name, base.environment, today(), {}), today()))
     source.define(environments_of(points))
@@ -243,7 +244,8 @@ def lead_sweep(
     for index, point in enumerate(points):
         ahead = [other.environment for other in points[index + 1 : index + 3]]
         fact = source.ask(point.environment, point.label, ahead)
-        tell(f"{releases.distribution} {point.label}: {fact.words}")
+        what = "the newest stack of today" if point.label == LATEST else f"{releases.distribution} {point.label}"
+        tell(f"{what}: {fact.words}")
         facts.append(fact)
     return Swept(
         failure=failure.id,
@@ -251,7 +253,8 @@ def lead_sweep(
         package=releases.distribution,
         base=base.name,
         every=every,
-        tried=tuple(facts),
+        tried=tuple(fact for fact in facts if fact.label != LATEST),
+        latest=next((fact for fact in facts if fact.label == LATEST), None),
         left_out=left_out,
         seconds=round(time.monotonic() - began, 1),
     )
@@ -278,10 +281,10 @@ def exit_of(answer: Stored) -> Exit:
     if isinstance(answer, Blamed):
         undecided = {Part.UNTESTED, Part.NEEDED}
         return Exit.UNKNOWN if any(change.part in undecided for change in answer.changes) else Exit.OK
-    if any(fact.agrees is False for fact in answer.tried) and (isinstance(answer, Swept) or answer.package):
+    if any(fact.agrees is False for fact in answer.all_tried) and (isinstance(answer, Swept) or answer.package):
         return Exit.CHANGED
     if isinstance(answer, Swept):
-        return Exit.UNKNOWN if any(fact.side is Side.SKIP for fact in answer.tried) else Exit.OK
+        return Exit.UNKNOWN if any(fact.side is Side.SKIP for fact in answer.all_tried) else Exit.OK
     return Exit.UNKNOWN if answer.untested or (answer.blame and exit_of(answer.blame)) else Exit.OK
 
 

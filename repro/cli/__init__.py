@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from repro.errors import ReproError
+from repro.errors import ReproError, StoppedError
 from repro.exits import Exit
 
 
@@ -17,13 +17,13 @@ def main() -> None:
     from repro.cli.app import app  # noqa: PLC0415 - signals are handled before the slow imports
 
     try:
-        app()
+        try:
+            app()
+        except KeyboardInterrupt:
+            raise StoppedError from None
     except ReproError as error:
         sys.stderr.write(f"repro: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("repro: interrupted; no rank is left running, finished runs are stored\n")
-        sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             sys.stdout.close()

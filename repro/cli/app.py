@@ -1,11 +1,27 @@
 """All commands, each a function of few lines."""
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from repro.cli import catalogue, doctoring, environments, questions, running, searching, storing
+from repro.errors import StoppedError
+
+
+class _Commands(TyperGroup):
+    """Hands Ctrl-C to ``main``: the library below would end the process without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise StoppedError from None
+
 
 app = typer.Typer(
     name="repro",
+    cls=_Commands,
     help="A laboratory of known failures of the sharded-training stack.",
     epilog="Exit codes: 0 as documented, 1 something changed, 2 bad usage or record, 3 could not be told.",
     no_args_is_help=True,

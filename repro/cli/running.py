@@ -73,6 +73,9 @@ def choose_cells(
         if not name.startswith(ADOPTED) and name not in matrix.environments:
             raise unknown("environment", name, matrix.environments)
     chosen = [catalog[failure_id].failure.id for failure_id in ids] or list(matrix.runs)
+    nowhere = [failure_id for failure_id in chosen if failure_id not in matrix.runs]
+    if nowhere and not environments:
+        raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
     if not environments and backport is None and not factors and lane is Lane.CPU:
         return [cell for cell in default_cells(matrix, catalog) if cell.failure in chosen]
     return [

@@ -156,7 +156,7 @@ def lift_fsdp_sync(module: Any) -> None:
 
 
 def lift_fsdp_offload(module: Any) -> None:
-    """Leave an unsharded parameter where it is when it is on the CPU already, as torch itself does since 2.15."""
+    """Leave an unsharded parameter that is on the CPU where it is, as torch itself does since 2.15."""
     import contextlib
 
     handle = module.FlatParamHandle
@@ -214,7 +214,7 @@ GATES: Tuple[Gate, ...] = (
         module="accelerate.state",
         releases={"accelerate": ">=0.21"},
         refusal="FSDP is ignored: CPU ranks keep the distributed type MULTI_CPU",
-        reason="the same three assignments that accelerate makes for an accelerator; it saves and loads nothing",
+        reason="the three assignments that accelerate makes for an accelerator; it saves and loads nothing",
         lift=lift_accelerate_state,
     ),
     Gate(
@@ -222,7 +222,7 @@ GATES: Tuple[Gate, ...] = (
         module="accelerate.utils.dataclasses",
         releases={"accelerate": ">=0.21"},
         refusal="There are currently no available devices found, must be one of 'XPU', 'CUDA', or 'NPU'.",
-        reason="only the device of parameters without storage is chosen here, the last act of the plugin for FSDP1",
+        reason="only the device of parameters without storage is chosen, the plugin's last act for FSDP1",
         lift=lift_accelerate_plugin,
     ),
     Gate(
@@ -246,7 +246,7 @@ GATES: Tuple[Gate, ...] = (
         module="torch.distributed.fsdp._flat_param",
         releases={"torch": ">=2.2,<2.15"},
         refusal="Segmentation fault: a full state dict offloaded from CPU to CPU is freed before it is read",
-        reason="a move from the CPU to the CPU; on an accelerator the unsharded values are copied, the same bits",
+        reason="a move from the CPU to the CPU; on an accelerator the same bits are copied",
         lift=lift_fsdp_offload,
     ),
 )

@@ -1,5 +1,6 @@
 """``matrix.md``: the matrix for reading in a repository's browser."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -17,10 +18,13 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code inside a Markdown table."""
+    """Text as code inside a Markdown table: the fence is longer than any run of ticks in the text."""
     flat = " ".join(text.split()).replace("|", "\\|")
-    fence = "``" if "`" in flat else "`"
-    return f"{fence}{flat}{fence}" if flat else ""
+    if not flat:
+        return ""
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    space = " " if flat[0] == "`" or flat[-1] == "`" else ""
+    return f"{fence}{space}{flat}{space}{fence}"
 
 
 def matrix_markdown(rows: Sequence[Row], catalog: Catalog) -> str:

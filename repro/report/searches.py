@@ -20,9 +20,10 @@ def glyph(fact: Tried) -> str:
     return VERDICT_GLYPHS[fact.verdict] if fact.verdict else NOTHING
 
 
-def strip(points: Sequence[Tried]) -> str:
-    """``✗✗✗⊘⊘``: a glyph a point."""
-    return "".join(glyph(fact) for fact in points)
+def strip(answer: Swept) -> str:
+    """``✗✗✗⊘⊘ ✓``: a glyph a release, and the newest stack apart."""
+    latest = f" {glyph(answer.latest)}" if answer.latest else ""
+    return "".join(glyph(fact) for fact in answer.tried) + latest
 
 
 def _name(answer: Bisected, fact: Tried) -> str:
@@ -89,12 +90,21 @@ def blamed_lines(answer: Blamed) -> list[str]:
     return lines
 
 
+def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
+    """Each range of equal verdicts by its ends, its length and the evidence of its last release."""
+    told = [
+        (one.first.label if one.count == 1 else f"{one.first.label} to {one.last.label}", one.count, one.last)
+        for one in stretches(answer.tried)
+    ]
+    if answer.latest:
+        told.append((f"the newest stack of {answer.date[:10]}", 1, answer.latest))
+    return told
+
+
 def swept_lines(answer: Swept) -> list[str]:
     """The answer of a sweep: the strip, then its stretches."""
-    lines = [f"{answer.package} in {answer.base}", strip(answer.tried)]
-    for stretch in stretches(answer.tried):
-        ends = stretch.first.label if stretch.count == 1 else f"{stretch.first.label} to {stretch.last.label}"
-        lines.append(f"{glyph(stretch.first)} {ends} ({stretch.count}): {stretch.last.words}")
+    lines = [f"{answer.package} in {answer.base}", strip(answer)]
+    lines += [f"{glyph(fact)} {ends} ({count}): {fact.words}" for ends, count, fact in _stretches(answer)]
     lines += left_out_words(answer.left_out)
     lines.append(f"effort      {effort(answer)}")
     return lines
@@ -126,30 +136,26 @@ def _section(answer: Stored) -> Section:
 
 
 def _sweep(answer: Swept) -> Section:
-    rows = []
-    for stretch in stretches(answer.tried):
-        ends = stretch.first.label if stretch.count == 1 else f"{stretch.first.label} to {stretch.last.label}"
-        said = f"{glyph(stretch.first)} {stretch.first.verdict or 'does not apply'}"
-        told = stretch.last.evidence or stretch.last.reason
-        rows.append((escape(ends), str(stretch.count), said, code(told), _disagreement(answer, stretch.first.verdict)))
+    rows = [
+        (
+            escape(ends),
+            str(count),
+            f"{glyph(fact)} {fact.verdict or 'does not apply'}",
+            code(fact.evidence or fact.reason),
+            {True: "agrees", False: "disagrees", None: "—"}[fact.agrees],
+        )
+        for ends, count, fact in _stretches(answer)
+    ]
     first, last = answer.tried[0].label, answer.tried[-1].label
     every = "the last release of every minor series" if answer.every is Every.MINOR else "every release"
-    lead = f"{code(strip(answer.tried))} {every}, {first} to {last}, other pins as in `{answer.base}`"
+    others = f"other pins as in `{answer.base}`; {effort(answer)}, on {answer.date[:10]}"
     return Section(
         f"Releases of {answer.package}",
-        f"{lead}, on {answer.date[:10]}.",
+        f"{code(strip(answer))} {every}, {first} to {last}, {others}.",
         ("releases", "number", "verdict", "evidence of the last", "record"),
         tuple(rows),
         tuple(escape(line) for line in left_out_words(answer.left_out)),
     )
-
-
-def _disagreement(answer: Swept, verdict: object) -> str:
-    facts = [fact for fact in answer.tried if fact.verdict == verdict]
-    wrong = [fact.label for fact in facts if fact.agrees is False]
-    if wrong:
-        return f"disagrees: {', '.join(wrong)}"
-    return "agrees" if any(fact.agrees for fact in facts) else "—"
 
 
 def _bisection(answer: Bisected) -> Section:

@@ -123,7 +123,9 @@ class Swept(Strict):
     base: str
     every: Every
     tried: tuple[Tried, ...]
-    """The oldest release first; the stack of the newest releases last, where it was asked for."""
+    """The oldest release first."""
+    latest: Tried | None = None
+    """The newest releases of the whole stack, where they were asked for."""
     left_out: tuple[LeftOut, ...] = ()
     seconds: float
 
@@ -133,7 +135,7 @@ class Swept(Strict):
 
     @property
     def all_tried(self) -> tuple[Tried, ...]:
-        return self.tried
+        return (*self.tried, *([self.latest] if self.latest else []))
 
 
 Stored = Bisected | Blamed | Swept
@@ -153,9 +155,15 @@ class Stretch:
     count: int
 
 
+def _alike(fact: Tried) -> tuple[object, ...]:
+    return (fact.verdict, fact.agrees, fact.reason if fact.side is Side.SKIP else "")
+
+
 def stretches(points: Sequence[Tried]) -> list[Stretch]:
-    """A timeline as ranges of equal verdicts; what was not told for different reasons stays apart."""
-    grouped = groupby(points, key=lambda fact: (fact.verdict, fact.reason if fact.side is Side.SKIP else ""))
+    """A timeline as ranges of equal verdicts; apart stays what the record says differently of, or was not told
+    for different reasons.
+    """
+    grouped = groupby(points, key=_alike)
     held = [list(group) for _, group in grouped]
     return [Stretch(group[0], group[-1], len(group)) for group in held]
 

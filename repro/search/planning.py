@@ -65,13 +65,13 @@ def question_of_releases(
         older=older,
         fixed=fixed,
         points=tuple(points),
-        left_out=left_out_between(releases, low, high),
+        left_out=left_out_between(releases, releases[low], releases[high]),
     )
 
 
-def left_out_between(releases: Releases, low: int, high: int) -> tuple[LeftOut, ...]:
+def left_out_between(releases: Releases, first: Release, last: Release) -> tuple[LeftOut, ...]:
     """What is left out between two releases; what lies outside them is no part of the question."""
-    within = {"it": f">={releases[low].version},<={releases[high].version}"}
+    within = {"it": f">={first.version},<={last.version}"}
     return tuple(entry for entry in releases.left_out if covers(within, {"it": entry.version}))
 
 

@@ -217,6 +217,19 @@ class Releases(Sequence[Release]):
     def __getitem__(self, index: int | slice) -> Release | Sequence[Release]:
         return self._listing.releases[index]
 
+    def between(self, first: str | None, last: str | None) -> Sequence[Release]:
+        """The releases from one version to another, both included; raises UsageError for what is no version."""
+        try:
+            lowest, highest = (Version(text) if text else None for text in (first, last))
+        except InvalidVersion as error:
+            raise UsageError(f"{error}: a version is expected") from None
+        return [
+            release
+            for release in self
+            if (lowest is None or Version(release.version) >= lowest)
+            and (highest is None or Version(release.version) <= highest)
+        ]
+
     def place(self, version: str) -> int:
         """The index of a version; raises UsageError with the reason why it is not there."""
         try:

@@ -64,9 +64,12 @@ def test_concurrent(tmp_path: Path) -> None:
     file = tmp_path / "x"
     texts = {str(number) * 5000 for number in range(4)}
     write_whole(file, "0" * 5000)
-    threads = [
-        threading.Thread(target=lambda text=text: [write_whole(file, text) for _ in range(15)]) for text in texts
-    ]
+
+    def write(text: str) -> None:
+        for _ in range(15):
+            write_whole(file, text)
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in texts]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):

@@ -102,7 +102,8 @@ class TestTake:
         """Another process's slots are taken; when it is killed they are free again."""
         source = (
             "import sys, threading, time; from pathlib import Path; from repro.slots import Slots\n"
-            "with Slots(Path(sys.argv[1]), 2).take(2, threading.Event()):\n    print('held', flush=True)\n    time.sleep(60)\n"
+            "with Slots(Path(sys.argv[1]), 2).take(2, threading.Event()):\n"
+            "    print('held', flush=True)\n    time.sleep(60)\n"
         )
         entered = threading.Event()
         with subprocess.Popen([sys.executable, "-c", source, str(tmp_path)], stdout=subprocess.PIPE) as process:

@@ -18,8 +18,8 @@ def apply() -> None:
         return
 
     def call_without_cache(self, *args, **kwargs):
-        checkpointed = self.training and any(isinstance(module, CheckpointWrapper) for module in self.modules())
-        if checkpointed and "use_cache" in inspect.signature(self.forward).parameters:
+        checkpointed = any(isinstance(module, CheckpointWrapper) for module in self.modules())
+        if self.training and checkpointed and "use_cache" in inspect.signature(self.forward).parameters:
             kwargs["use_cache"] = False
         return call(self, *args, **kwargs)
 

@@ -17,8 +17,8 @@ def apply() -> None:
     def save_model_and_shards(self, output_dir=None, _internal_call=False):
         save_model(self, output_dir, _internal_call)
         plugin = getattr(self.accelerator.state, "fsdp_plugin", None)
-        checkpoint_of_weights = _internal_call and self.args.save_only_model
-        if checkpoint_of_weights and plugin is not None and "SHARDED_STATE_DICT" in str(plugin.state_dict_type):
+        sharded = plugin is not None and "SHARDED_STATE_DICT" in str(plugin.state_dict_type)
+        if _internal_call and self.args.save_only_model and sharded:
             options = getattr(trainer, "_get_fsdp_ckpt_kwargs", dict)()
             save_fsdp_model(plugin, self.accelerator, self.model, output_dir, **options)
 

@@ -399,9 +399,8 @@ class TestWhole:
     def test_misspelt(self, tmp_path: Path) -> None:
         """A mistake is one line on standard error."""
         variables = catalogue(tmp_path / "project", PASSING)
-        done = subprocess.run(
-            [sys.executable, "-m", "repro", "show", "lightning-1949"], env=variables, cwd=tmp_path, capture_output=True, text=True, check=False
-        )  # fmt: skip
+        command = [sys.executable, "-m", "repro", "show", "lightning-1949"]
+        done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "repro: no failure 'lightning-1949'; did you mean 'lightning-19492'?\n"
 

@@ -19,7 +19,7 @@ Using Python 3.11.7 environment at: .venv
 """
 PLAIN = """\
 error: No solution found when resolving dependencies
-  cause: Because there is no version of packaging==1.2 and you require packaging==1.2, we can conclude that your requirements are unsatisfiable.
+  cause: Because there is no version of packaging==1.2 and you require packaging==1.2, we can conclude that they fail.
 
 hint: Packages were unavailable because index lookups were disabled and no additional package locations were provided
 """

@@ -49,7 +49,7 @@ def environment(root: Path, *, lightning: str = LIGHTNING) -> Interpreter:
     site = (root / "site-packages").resolve()
     files = {
         "torch/__init__.py": "__version__ = '2.2.2+cpu'\n",
-        "torch/distributed/__init__.py": "class TCPStore:\n    def __init__(self, *_, **__):\n        self.port = 29500\n",
+        "torch/distributed/__init__.py": "class TCPStore:\n    port = 29500\n    def __init__(self, *_, **__): ...\n",
         "torch/distributed/run.py": TORCHRUN,
         "lightning/__init__.py": lightning,
     }

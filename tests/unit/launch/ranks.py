@@ -44,7 +44,7 @@ class Bootstrap:
     rank: int = 0
     world_size: int = 1
     flags: tuple[str, ...] = ()
-    job: dict[str, Any] = field(default_factory=dict)
+    job: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def script(self) -> Path:
@@ -60,7 +60,7 @@ class Bootstrap:
     def prepare(self) -> None:
         """Write the script and the job's file."""
         self.write("repro.py", self.source)
-        job = {
+        job: dict[str, Any] = {
             "folder": str(self.folder),
             "script": str(self.script),
             "gates": [],

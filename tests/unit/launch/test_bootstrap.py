@@ -73,7 +73,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
     def test_signal(self, make: Make, number: signal.Signals) -> None:
-        """A script killed by a signal: the number is recorded, nobody asked for it, and the supervisor dies of it too."""
+        """Death by a signal: the number is recorded, nobody asked for it, and the supervisor dies of it too."""
         rank = make(f"import os\nprint('before')\nos.kill(os.getpid(), {int(number)})\n")
         assert rank.run() == -number
         ended = rank.event("ended")
@@ -190,7 +190,10 @@ class TestException:
 
     def test_long_chain(self, make: Make) -> None:
         """A long chain is cut, the propagated exception kept."""
-        source = "error = None\nfor number in range(50):\n    new = ValueError(number)\n    new.__cause__ = error\n    error = new\nraise error\n"
+        source = (
+            "error = None\nfor number in range(50):\n    new = ValueError(number)\n    new.__cause__ = error\n"
+            "    error = new\nraise error\n"
+        )
         chain = self.chain(make(source))
         assert chain[0]["message"] == "49"
         assert len(chain) == 8
@@ -225,7 +228,10 @@ class TestException:
 
     def test_unpicklable(self, make: Make) -> None:
         """An exception that holds a lock and cannot be pickled is recorded."""
-        source = "import threading\nclass Held(Exception):\n    def __init__(self):\n        super().__init__(threading.Lock())\nraise Held\n"
+        source = (
+            "import threading\nclass Held(Exception):\n    def __init__(self):\n"
+            "        super().__init__(threading.Lock())\nraise Held\n"
+        )
         assert "lock" in self.chain(make(source))[0]["message"]
 
     def test_exception_group(self, make: Make) -> None:
@@ -311,7 +317,7 @@ class TestScript:
         rank.run()
         assert rank.log == "Words. 5\n"
 
-    def test_source_encoding(self, make: Make, tmp_path: Path) -> None:
+    def test_source_encoding(self, make: Make) -> None:
         """Non-ASCII source is read as Python does."""
         rank = make("import os\nprint('µ ✓')\n")
         assert rank.run() == 0
@@ -384,7 +390,7 @@ class TestBackport:
         ["def apply():\n    raise ValueError('no')\n", "raise ValueError('no')\n", "x = 1\n", "def apply(:\n", None],
     )
     def test_fails(self, make: Make, tmp_path: Path, source: str | None) -> None:
-        """A backport that raises, cannot be read, has no ``apply`` or is missing: its own phase, and the script never runs."""
+        """A backport that raises, cannot be read or is missing: a phase of its own, and the script never runs."""
         rank = make("print('ran')\n", backport=str(tmp_path / "failure" / "backport.py"))
         if source is not None:
             rank.write("backport.py", source)
@@ -493,7 +499,10 @@ class TestGates:
 
     def test_looked_for_first(self, gated: Make) -> None:
         """Libraries ask whether a module could be imported before they import it: the gate survives that."""
-        source = "import importlib.util\nassert importlib.util.find_spec('library.checks')\nimport library.checks\nprint(library.checks.refuse())\n"
+        source = (
+            "import importlib.util\nassert importlib.util.find_spec('library.checks')\n"
+            "import library.checks\nprint(library.checks.refuse())\n"
+        )
         rank = gated(source, "first")
         rank.run()
         assert rank.log == "lifted\n"
@@ -546,7 +555,10 @@ class TestStops:
 
     def test_script_handles_it(self, make: Make) -> None:
         """A script may end in its own way; it was asked to all the same."""
-        source = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\nprint('ready', flush=True)\ntime.sleep(60)\n"
+        source = (
+            "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+            "print('ready', flush=True)\ntime.sleep(60)\n"
+        )
         rank = make(source)
         with rank.start() as process:
             wait_for(lambda: (rank.folder / "rank0.log").exists() and "ready" in rank.log)
@@ -654,7 +666,10 @@ class TestStacks:
 
     def test_at_shutdown(self, make: Make) -> None:
         """A script that hangs after its last line, in a thread that does not end, can be asked as well."""
-        source = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\nprint('end', flush=True)\n"
+        source = (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n"
+            "print('end', flush=True)\n"
+        )
         first, second = self.dump(make(source), "end")
         assert "threading.py" in first
         assert first

@@ -207,7 +207,8 @@ class TestOutput:
         """Names and JSON values; what is no JSON stays text; the last of a name counts; others are no measurement."""
         text = (
             'measured files = ["a", "b"]\nmeasured drift = 1.5e-7\nmeasured loss = 1\nmeasured loss = 2\n'
-            "measured odd = not json\nmeasured nan = [NaN, -Infinity]\nmeasured Big = 1\n measured indented = 1\nmeasured = 3\nmeasured none = null\n"
+            "measured odd = not json\nmeasured nan = [NaN, -Infinity]\nmeasured Big = 1\n"
+            " measured indented = 1\nmeasured = 3\nmeasured none = null\n"
         )
         assert self.log(tmp_path, text).measured == {
             "files": ["a", "b"], "drift": 1.5e-7, "loss": 2, "odd": "not json", "nan": ["NaN", "-Infinity"],

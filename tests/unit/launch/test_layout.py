@@ -11,7 +11,7 @@ LAYOUT = Layout(
     failure="/work/repro/failures/x-1",
     libraries=("/home/me/.cache/envs/old/lib/python3.11/site-packages", "/home/me/.local/lib/python3.11/site-packages"),
     stdlib=("/opt/py/lib/python3.11",),
-    folder="/tmp/repro-abc",
+    folder="/run/repro-abc",
     prefix="/home/me/.cache/envs/old",
     home="/home/me",
 )
@@ -30,7 +30,7 @@ LAYOUT = Layout(
         ("<frozen importlib._bootstrap>", Origin.OTHER, "<frozen importlib._bootstrap>"),
         ("/home/me/project/x.py", Origin.OTHER, "~/project/x.py"),
         ("/work/repro/launch_other/x.py", Origin.OTHER, "<harness>_other/x.py"),
-        ("/tmp/repro-abc/generated.py", Origin.OTHER, "<run>/generated.py"),
+        ("/run/repro-abc/generated.py", Origin.OTHER, "<run>/generated.py"),
     ],
 )
 def test_locate(file: str, origin: Origin, path: str) -> None:
@@ -47,7 +47,7 @@ def test_library_inside_the_stdlib() -> None:
 def test_scrub() -> None:
     """No folder of the machine survives in a text, however it is wrapped."""
     text = (
-        "open('/tmp/repro-abc/checkpoint-1/x') /home/me/.cache/envs/old/bin/python "
+        "open('/run/repro-abc/checkpoint-1/x') /home/me/.cache/envs/old/bin/python "
         f"{LAYOUT.libraries[0]}/torch /opt/py/lib/python3.11/os.py /home/me/.netrc {LAYOUT.script} {LAYOUT.failure}"
     )
     scrubbed = LAYOUT.scrub(text)
@@ -63,13 +63,13 @@ def test_scrub_keeps_roots() -> None:
     assert layout.scrub("/etc/hosts") == "/etc/hosts"
 
 
-ONE = """\
+ONE = f"""\
 Current thread 0x00007f1 (most recent call first):
   File "/opt/py/lib/python3.11/threading.py", line 320 in wait
-  File "{library}/torch/distributed/c10d.py", line 99 in all_gather
+  File "{LAYOUT.libraries[0]}/torch/distributed/c10d.py", line 99 in all_gather
   File "/work/repro/failures/x-1/repro.py", line 12 in main
   File "/work/repro/failures/x-1/repro.py", line 20 in <module>
-""".format(library=LAYOUT.libraries[0])
+"""
 
 
 class TestStack:
@@ -99,7 +99,10 @@ class TestStack:
 
     def test_odd_names(self) -> None:
         """Lambdas, comprehensions and files with spaces are read."""
-        text = 'Thread 0x1 (most recent call first):\n  File "/a b/c.py", line 3 in <lambda>\n  File "<string>", line 1 in <module>\n'
+        text = (
+            'Thread 0x1 (most recent call first):\n  File "/a b/c.py", line 3 in <lambda>\n'
+            '  File "<string>", line 1 in <module>\n'
+        )
         assert [(frame.file, frame.function) for frame in LAYOUT.stack(text)] == [
             ("<string>", "<module>"),
             ("/a b/c.py", "<lambda>"),

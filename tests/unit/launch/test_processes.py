@@ -162,8 +162,8 @@ while not os.path.exists("a.pid") or not open("a.pid").read(): time.sleep(0.01)
         """At the deadline root, children, and grandchildren in sessions of their own are ended."""
         source = f"""{DETACHED}
 import time
-subprocess.Popen([sys.executable, "-c", {DETACHED!r} + 'subprocess.Popen([*sleeper, "b.pid"], start_new_session=True).wait()'],
-    start_new_session=True)
+child = {DETACHED!r} + 'subprocess.Popen([*sleeper, "b.pid"], start_new_session=True).wait()'
+subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
 open("root.pid", "w").write(str(os.getpid()))
 time.sleep(60)
 """
@@ -266,7 +266,12 @@ class TestRanks:
         if when == "before":
             stop.set()
         else:
-            threading.Thread(target=lambda: (rank.wait_until("reached"), stop.set())).start()
+
+            def stop_it() -> None:
+                rank.wait_until("reached")
+                stop.set()
+
+            threading.Thread(target=stop_it).start()
         began = time.monotonic()
         ended = self.launch(rank, stop=stop)
         assert (ended.interrupted, ended.deadline_passed) == (True, False)

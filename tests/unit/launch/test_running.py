@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from repro.catalog.loading import Entry
-from repro.launch import Launch, WarmLauncher, environment_key, recipe_of, run_cell, torchrun
+from repro.launch import Launch, WarmLauncher, environment_key, processes, recipe_of, run_cell, torchrun, warm
 from repro.launch import job as job_module
-from repro.launch import processes, warm
 from repro.observation import Observation, Origin, Phase
 from repro.verdict import Verdict, judge
 from tests.unit.factories import HANG, cell, entry, interpreter
@@ -62,9 +61,18 @@ def launch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def run(
-    root: Path, launch: Launch, script: str, *, lightning: str = LIGHTNING, stop: threading.Event | None = None, timeout: int = 20,
-    backport: str | None = None, source: str = CURE, factors: dict[str, str] | None = None, **record: Any,
-) -> tuple[Observation, Entry]:  # fmt: skip
+    root: Path,
+    launch: Launch,
+    script: str,
+    *,
+    lightning: str = LIGHTNING,
+    stop: threading.Event | None = None,
+    timeout: int = 20,
+    backport: str | None = None,
+    source: str = CURE,
+    factors: dict[str, str] | None = None,
+    **record: Any,
+) -> tuple[Observation, Entry]:
     held = entry(root / "failures", script=script, backport=source, **record)
     wanted = cell(backport=backport, factors=factors or {})
     under_test = environment(root, lightning=lightning)
@@ -118,7 +126,10 @@ class TestVerdicts:
 
     def test_one_rank_fails(self, tmp_path: Path, launch: Launch) -> None:
         """After the grace the launcher ends the others, which is marked: the failing rank's words decide."""
-        script = "import lightning, os, time, torch\nlightning.save_checkpoint({}) if os.environ['RANK'] == '0' else time.sleep(60)\n"
+        script = (
+            "import lightning, os, time, torch\n"
+            "lightning.save_checkpoint({}) if os.environ['RANK'] == '0' else time.sleep(60)\n"
+        )
         seen, held = run(tmp_path, launch, script, signature={**_signature(), "ranks": 0})
         assert judge(held.failure, seen).verdict is Verdict.REPRODUCED, seen
         assert (seen.ranks[1].stopped, seen.ranks[1].signal) == (True, signal.SIGTERM)
@@ -215,7 +226,10 @@ class TestSide:
 
     def test_nothing_names_the_machine(self, tmp_path: Path, launch: Launch) -> None:
         """No folder of this machine is in what is stored, and the run's own folder is gone."""
-        script = "import lightning, os, sys, torch\nprint(os.getcwd(), __file__, lightning.__file__, os.environ['TMPDIR'])\nraise ValueError(os.getcwd())\n"
+        script = (
+            "import lightning, os, sys, torch\n"
+            "print(os.getcwd(), __file__, lightning.__file__, os.environ['TMPDIR'])\nraise ValueError(os.getcwd())\n"
+        )
         seen, _ = run(tmp_path, launch, script)
         text = seen.model_dump_json()
         assert str(tmp_path) not in text
@@ -244,9 +258,13 @@ class TestSide:
 
     def test_two_runs_share_nothing(self, tmp_path: Path, launch: Launch) -> None:
         """What one run changes in its modules, another does not see."""
-        script = "import lightning, torch\nassert not hasattr(lightning, 'mark')\nlightning.mark = 1\nprint('oracle passed: fresh')\n"
-        for number in range(2):
-            seen, held = run(tmp_path / str(number), launch, script)
+        script = (
+            "import lightning, torch\nassert not hasattr(lightning, 'mark')\nlightning.mark = 1\n"
+            "print('oracle passed: fresh')\n"
+        )
+        held, under_test = entry(tmp_path / "failures", script=script), environment(tmp_path)
+        for _ in range(2):
+            seen = run_cell(cell(), held, under_test, run="r", timeout=20, launch=launch)
             assert judge(held.failure, seen).verdict is Verdict.ABSENT, seen
 
     def test_cannot_start(self, tmp_path: Path, launch: Launch) -> None:

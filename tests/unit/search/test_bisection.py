@@ -66,7 +66,9 @@ class TestSides:
 
 class TestBisection:
     @given(st.integers(2, 400), st.data(), st.sampled_from([B, G]))
-    def test_finds_the_change_within_the_promised_number_of_runs(self, n: int, data: st.DataObject, older: Side) -> None:
+    def test_finds_the_change_within_the_promised_number_of_runs(
+        self, n: int, data: st.DataObject, older: Side
+    ) -> None:
         first_new = data.draw(st.integers(1, n - 1))
         move, world = run([older] * first_new + [older.opposite] * (n - first_new), older)
         assert move == Change(first_new - 1, first_new, ())
@@ -80,7 +82,10 @@ class TestBisection:
         n = len(told)
         first_new = data.draw(st.integers(1, n - 1))
         truth = [G] * first_new + [B] * (n - first_new)
-        sides = [side if known or index in {0, n - 1} else S for index, (side, known) in enumerate(zip(truth, told, strict=True))]
+        sides = [
+            side if known or index in {0, n - 1} else S
+            for index, (side, known) in enumerate(zip(truth, told, strict=True))
+        ]
         move, _ = run(sides, G)
         assert isinstance(move, Change)
         assert sides[move.before] is G

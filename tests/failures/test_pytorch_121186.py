@@ -1,0 +1,30 @@
+"""pytorch-121186: asking for an optimizer's state dict decays the weights of the model."""
+
+from repro.claims import Examined, measurements
+from repro.result import Result
+from repro.verdict import Status
+
+FAILURE = "pytorch-121186"
+
+
+def test_failing(failing: Result) -> None:
+    """The loaded parameters are changed by the call alone."""
+    assert failing.status is Status.AS_DOCUMENTED, failing.judgement
+    assert measurements(failing)["parameter_change"] > 1e-3
+
+
+def test_correct(correct: Result) -> None:
+    """The call leaves the parameters exactly as they were."""
+    assert correct.status is Status.AS_DOCUMENTED, correct.judgement
+    assert measurements(correct)["parameter_change"] == 0
+
+
+def test_backported(backported: Result) -> None:
+    """The backport asks with a learning rate of zero, as later releases do."""
+    assert backported.status is Status.AS_DOCUMENTED, backported.judgement
+    assert measurements(backported)["parameter_change"] == 0
+
+
+def test_claim(claim: Examined) -> None:
+    """The published finding is the one that the evidence computes."""
+    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
