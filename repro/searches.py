@@ -18,7 +18,7 @@ from repro.search.bisection import Change, Contradiction, Side, bisect
 from repro.search.blame import Outcome, Part, drive, outcome_of
 from repro.search.cells import ablation_environment
 from repro.search.journal import Journal, Point, Question, Tried, environments_of
-from repro.search.planning import Base, left_out_between, point_of
+from repro.search.planning import left_out_between, point_of
 from repro.search.releases import Releases
 from repro.search.timeline import Every, chosen
 from repro.search.variants import Move, Vector, as_of, mixture, moves, vector
@@ -49,7 +49,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def base_of(project: Project, failure: Failure, name: str | None) -> Base:
+def base_of(project: Project, failure: Failure, name: str | None) -> Vector:
     """The named environment, or the failure's first affected default one.
 
     Raises UsageError for an unknown name, or where the matrix has no affected one.
@@ -57,12 +57,7 @@ def base_of(project: Project, failure: Failure, name: str | None) -> Base:
     chosen_name = name or ablation_environment(failure, project.matrix)
     if chosen_name is None:
         raise UsageError(f"matrix.yaml runs {failure.id} on no affected environment; name one with --env")
-    environments = project.matrix.environments
-    if chosen_name not in environments:
-        raise unknown("environment", chosen_name, environments)
-    lock = project.environments.lock(chosen_name)
-    held = vector(chosen_name, environments[chosen_name], lock)
-    return Base(chosen_name, environments[chosen_name], held.versions)
+    return vector_of(project, chosen_name)
 
 
 def lead_bisection(source: Source, failure: Failure, journal: Journal, tell: Tell) -> Bisected:
@@ -219,7 +214,7 @@ def _told_end(source: Source, held: Vector, tell: Tell) -> Tried:
 def lead_sweep(
     source: Source,
     failure: Failure,
-    base: Base,
+    base: Vector,
     releases: Releases,
     *,
     every: Every,

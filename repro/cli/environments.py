@@ -9,7 +9,7 @@ from rich.text import Text
 
 from repro.cli.catalogue import Json
 from repro.environments import broken, disk_use, resolve
-from repro.errors import EnvironmentFailure, unknown
+from repro.errors import EnvironmentFailure, UsageError, unknown
 from repro.files import write_whole
 from repro.project import Project
 from repro.report.terminal import console
@@ -98,12 +98,21 @@ def build(names: Names = None) -> None:
 
 
 @app.command("remove")
-def remove(names: Names = None) -> None:
+def remove(
+    names: Names = None,
+    *,
+    derived: Annotated[bool, typer.Option("--derived", help="Only those that searches had built.")] = False,
+) -> None:
     """Remove built environments; their locks stay, and the next run builds them again.
 
     Example: repro envs remove newest
     """
     project = Project.here()
+    if derived:
+        if names:
+            raise UsageError("--derived takes no names: what searches build has none here")
+        typer.echo(f"{project.environments.remove_derived()} environments of searches removed")
+        return
     for name in _chosen(project, names):
         count = project.environments.remove(name)
         typer.echo(f"{name}: {'removed' if count else 'was not built'}")

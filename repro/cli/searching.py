@@ -126,8 +126,8 @@ def bisect(
         journal = Journal.begin(folder / f"bisect-{question.package or 'days'}-{stamp}{SUFFIX}", question)
     _print_question(out, journal)
     again = ["repro", "bisect", failure_id, "--resume", str(journal.file)]
-    again += ["--repeat", str(repeat)] if repeat > 1 else []
-    again += _reports(reports)
+    again += ["--write"] if write else []
+    again += _options(repeat, launcher, reports, fresh=fresh)
 
     def tell(text: str) -> None:
         out.print(Text(text))
@@ -208,7 +208,8 @@ def blame(
     first, last = vector_of(project, start), vector_of(project, end)
     out = console(error=as_json)
     options = Options(repeat, None, launcher is Launcher.WARM, fresh)
-    again = ["repro", "blame", failure_id, "--from", start, "--to", end, *_reports(reports)]
+    again = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane]
+    again += _options(repeat, launcher, reports, fresh=False)
     with _resumable(again), _Steps(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_blame(trials, failure, first, last, tell=lambda text: out.print(Text(text)))
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
@@ -246,9 +247,12 @@ def sweep(
     releases = releases_of(project.matrix, failure, base, package)
     out = console(error=as_json)
     options = Options(repeat, None, launcher is Launcher.WARM, fresh)
-    again = ["repro", "sweep", failure_id, "--package", package, "--every", every, *_reports(reports)]
+    again = ["repro", "sweep", failure_id, "--package", package, "--every", every, "--lane", lane]
+    again += [] if latest else ["--no-latest"]
+    again += ["--env", env] if env else []
     again += ["--since", since] if since else []
     again += ["--until", until] if until else []
+    again += _options(repeat, launcher, reports, fresh=False)
     with _resumable(again), _Steps(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_sweep(
             trials,
@@ -265,5 +269,9 @@ def sweep(
     raise typer.Exit(exit_of(answer))
 
 
-def _reports(reports: Path | None) -> list[str]:
-    return ["--reports", str(reports)] if reports else []
+def _options(repeat: int, launcher: Launcher, reports: Path | None, *, fresh: bool) -> list[str]:
+    """The options of a command that goes on; runs that are stored are reused where it is asked again as a whole."""
+    words = ["--repeat", str(repeat)] if repeat > 1 else []
+    words += ["--launcher", launcher] if launcher is not Launcher.WARM else []
+    words += ["--reports", str(reports)] if reports else []
+    return words + (["--fresh"] if fresh else [])

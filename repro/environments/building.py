@@ -23,6 +23,8 @@ from repro.matrix.models import Environment, Matrix
 
 _MARK = "repro-environment.txt"
 """Written last: a folder without it is not finished."""
+_DERIVED = "derived"
+"""How the folders of environments begin that a search makes up."""
 
 Tell = Callable[[str], None]
 
@@ -102,7 +104,7 @@ class Environments:
         backend = os.environ.get("UV_TORCH_BACKEND", "")
         python = self.environment(name).python
         suffix = f"-{backend}" if backend else ""
-        folder = "derived" if name in self.derived else name
+        folder = _DERIVED if name in self.derived else name
         return Place(name, self.built / f"{folder}-py{python}-{lock.digest[:12]}{suffix}")
 
     def interpreter(self, name: str, tell: Tell = quiet) -> Interpreter:
@@ -159,6 +161,13 @@ class Environments:
     def remove(self, name: str) -> int:
         """Remove what was built under a name, for any lock; returns the number of folders removed."""
         self.environment(name)
+        return self._remove(name)
+
+    def remove_derived(self) -> int:
+        """Remove what searches had built; returns the number of folders removed."""
+        return self._remove(_DERIVED)
+
+    def _remove(self, name: str) -> int:
         removed = 0
         for folder in self._folders(name):
             with FileLock(f"{folder}.lock"):

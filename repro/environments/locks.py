@@ -90,7 +90,12 @@ def header_of(name: str, environment: Environment) -> tuple[str, ...]:
         f"# cutoff: {environment.cutoff}{cutoffs}",
         f"# pins: {pins}",
         *([f"# floating: {' '.join(sorted(environment.floating))}"] if environment.floating else []),
+        *([f"# preferred: {_joined(environment.preferred)}"] if environment.preferred else []),
     )
+
+
+def _joined(versions: dict[str, str]) -> str:
+    return " ".join(f"{package}=={version}" for package, version in sorted(versions.items()))
 
 
 def split(requirements: str) -> tuple[Locked, ...]:

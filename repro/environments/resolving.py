@@ -24,19 +24,19 @@ def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
     if "torch" in days:
         # What torch's accelerator builds need is as young as torch itself.
         torch = f"torch=={environment.pins['torch']}" if "torch" in environment.pins else "torch"
-        layer = _compile([torch], environment.python, days["torch"], {}, matrix)
+        layer = _compile([torch], environment, days["torch"], {}, matrix)
         days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
     pins = [f"{package}=={version}" for package, version in environment.pins.items()]
     pins += environment.floating
-    lock = Lock(header_of(name, environment), _compile(pins, environment.python, environment.cutoff, days, matrix))
+    lock = Lock(header_of(name, environment), _compile(pins, environment, environment.cutoff, days, matrix))
     refuse_denied(lock, matrix)
     return lock
 
 
 def _compile(
-    pins: Sequence[str], python: str, cutoff: str, cutoffs: dict[str, str], matrix: Matrix
+    pins: Sequence[str], environment: Environment, cutoff: str, cutoffs: dict[str, str], matrix: Matrix
 ) -> tuple[Locked, ...]:
-    arguments = ["pip", "compile", "-", "--quiet", "--universal", "--python-version", python]
+    arguments = ["pip", "compile", "-", "--quiet", "--universal", "--python-version", environment.python]
     arguments += ["--generate-hashes", "--no-header", "--no-annotate", "--exclude-newer", cutoff]
     for package, day in sorted(cutoffs.items()):
         arguments += ["--exclude-newer-package", f"{package}={day}"]
@@ -44,6 +44,13 @@ def _compile(
         denied = Path(folder) / "denied.txt"
         denied.write_text("".join(f"{entry.distribution}!={entry.version}\n" for entry in matrix.deny))
         arguments += ["--constraints", str(denied)]
+        if environment.preferred:
+            # The resolver keeps the versions that it finds in its output file.
+            before = Path(folder) / "lock.txt"
+            before.write_text("".join(f"{package}=={version}\n" for package, version in environment.preferred.items()))
+            arguments += ["--output-file", str(before)]
+            run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES)
+            return split(before.read_text(encoding="utf-8"))
         return split(run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES))
 
 

@@ -9,7 +9,8 @@ from repro.launch.layout import Layout
 from repro.observation import Imported, Phase, Raised, Rank
 
 TAIL_CHARACTERS = 4000
-_MEASURED = re.compile(r"^measured ([a-z][a-z0-9_]*) = (.*)$", re.MULTILINE)
+# A progress bar may have left its line open.
+_MEASURED = re.compile(r"(?:^|\])measured ([a-z][a-z0-9_]*) = (.*)$", re.MULTILINE)
 _ORACLE = re.compile(r"^oracle passed: (.*)$", re.MULTILINE)
 
 

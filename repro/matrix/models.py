@@ -50,6 +50,9 @@ class Environment(Strict):
     pins: dict[str, Release] = {}
     floating: tuple[str, ...] = ()
     """Distributions without a pin: the newest release that the cut-off day allows."""
+    preferred: dict[str, Release] = {}
+    """Versions that the resolver keeps wherever the pins allow, instead of the newest ones: a search moves one
+    package and leaves the others where they are."""
     why: str
 
     @model_validator(mode="after")

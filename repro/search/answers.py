@@ -95,7 +95,8 @@ class Bisected(Strict):
 
     @property
     def all_tried(self) -> tuple[Tried, ...]:
-        return (*self.tried, *(self.blame.all_tried if self.blame else ()))
+        # The ends of the blame are points of the bisection.
+        return (*self.tried, *(self.blame.tried if self.blame else ()))
 
     @property
     def disagreeing(self) -> tuple[Tried, ...]:

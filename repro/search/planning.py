@@ -8,24 +8,15 @@ from packaging.utils import canonicalize_name
 
 from repro.catalog.records import Failure, Lane, covers
 from repro.errors import UsageError
-from repro.matrix import Environment, Matrix
+from repro.matrix import Matrix
 from repro.search.bisection import Side
 from repro.search.journal import Point, Question
 from repro.search.releases import Fetch, LeftOut, Release, Releases, fetch_files
-from repro.search.variants import as_of, days_between, with_release
+from repro.search.variants import Vector, as_of, days_between, with_release
 from repro.verdict import is_affected
 
 
-@dataclass(frozen=True)
-class Base:
-    """The environment that a search starts from, with the versions of its lock."""
-
-    name: str
-    environment: Environment
-    versions: Mapping[str, str]
-
-
-def releases_of(matrix: Matrix, failure: Failure, base: Base, package: str, fetch: Fetch = fetch_files) -> Releases:
+def releases_of(matrix: Matrix, failure: Failure, base: Vector, package: str, fetch: Fetch = fetch_files) -> Releases:
     """The releases of a package that may be tried for a failure in an environment."""
     distribution = canonicalize_name(package)
     needed = failure.needs.distributions.get(distribution)
@@ -52,7 +43,7 @@ class Asked:
 
 
 def question_of_releases(
-    failure: Failure, base: Base, releases: Releases, asked: Asked, lane: Lane = Lane.CPU
+    failure: Failure, base: Vector, releases: Releases, asked: Asked, lane: Lane = Lane.CPU
 ) -> Question:
     """The question of a bisection over releases; raises UsageError where the ends make no range."""
     low, high, older, fixed = _ends(failure, base, releases, asked)
@@ -75,7 +66,7 @@ def left_out_between(releases: Releases, first: Release, last: Release) -> tuple
     return tuple(entry for entry in releases.left_out if covers(within, {"it": entry.version}))
 
 
-def _ends(failure: Failure, base: Base, releases: Releases, asked: Asked) -> tuple[int, int, Side, tuple[bool, bool]]:
+def _ends(failure: Failure, base: Vector, releases: Releases, asked: Asked) -> tuple[int, int, Side, tuple[bool, bool]]:
     """The first and the last release, what the older one shows, and which of the two the user named."""
     if len(releases) < 2:  # noqa: PLR2004 - a range has two ends
         raise UsageError(f"{releases.distribution} has {len(releases)} releases that can be tried")
@@ -114,13 +105,13 @@ def _ends(failure: Failure, base: Base, releases: Releases, asked: Asked) -> tup
     return low, high, Side.BAD if fix else Side.GOOD, named
 
 
-def _own(releases: Releases, base: Base) -> int | None:
+def _own(releases: Releases, base: Vector) -> int | None:
     held = base.versions.get(releases.distribution)
     return next((index for index, release in enumerate(releases) if release.version == held), None)
 
 
 def question_of_days(
-    failure: Failure, base: Base, *, good: str, bad: str, keep: Mapping[str, str], lane: Lane = Lane.CPU
+    failure: Failure, base: Vector, *, good: str, bad: str, keep: Mapping[str, str], lane: Lane = Lane.CPU
 ) -> Question:
     """The question of a bisection over days; raises UsageError for days that make no range."""
     for option, day in (("--good", good), ("--bad", bad)):
@@ -143,14 +134,20 @@ def question_of_days(
     )
 
 
-def point_of(base: Base, distribution: str, release: Release) -> Point:
-    variant = with_release(base.name, base.environment, distribution, release.version, release.day)
+def point_of(base: Vector, distribution: str, release: Release) -> Point:
+    variant = with_release(base, distribution, release.version, release.day)
     return Point.of(release.version, variant, release.day)
 
 
 def left_out_words(left_out: Sequence[LeftOut]) -> list[str]:
-    """``pre-release: 4.50.0rc1, 4.51.0rc1``: a line a reason."""
+    """``left out, pre-release: 4.50.0rc1, 4.51.0rc1``: a line a reason; of many only the first and the last."""
     reasons: dict[str, list[str]] = {}
     for entry in left_out:
         reasons.setdefault(entry.reason, []).append(entry.version)
-    return [f"left out, {reason}: {', '.join(versions)}" for reason, versions in reasons.items()]
+    return [f"left out, {reason}: {_few(versions)}" for reason, versions in reasons.items()]
+
+
+def _few(versions: Sequence[str], limit: int = 6) -> str:
+    if len(versions) <= limit:
+        return ", ".join(versions)
+    return f"{len(versions)} from {versions[0]} to {versions[-1]}"

@@ -22,11 +22,25 @@ class Variant:
     definition: Environment | None = None
 
 
-def with_release(base: str, environment: Environment, distribution: str, version: str, day: str) -> Variant:
-    """The base environment with one package at another release, resolved as of the younger of the two days."""
+@dataclass(frozen=True)
+class Vector:
+    """A named environment with all versions that its lock installs on this platform."""
+
+    name: str
+    environment: Environment
+    versions: Mapping[str, str]
+    days: tuple[str, ...] = ()
+
+
+def with_release(base: Vector, distribution: str, version: str, day: str) -> Variant:
+    """The base environment with one package at another release, resolved as of the younger of the two days.
+
+    All other packages stay at their versions wherever the release allows.
+    """
+    environment = base.environment
     own: dict[str, str] = {canonicalize_name(pin): held for pin, held in environment.pins.items()}
     if distribution in own and Version(own[distribution]) == Version(version):
-        return Variant(base)
+        return Variant(base.name)
     cutoffs = dict(environment.cutoffs)
     if distribution in cutoffs:
         cutoffs[distribution] = max(cutoffs[distribution], day)
@@ -36,9 +50,10 @@ def with_release(base: str, environment: Environment, distribution: str, version
         cutoffs=cutoffs,
         pins=own | {distribution: version},
         floating=tuple(name for name in environment.floating if canonicalize_name(name) != distribution),
-        why=f"{distribution} {version} in {base}",
+        preferred={name: held for name, held in base.versions.items() if name not in {distribution, *own}},
+        why=f"{distribution} {version} in {base.name}",
     )
-    return Variant(f"{base} with {distribution} {version}", definition)
+    return Variant(f"{base.name} with {distribution} {version}", definition)
 
 
 def as_of(base: str, environment: Environment, day: str, keep: Mapping[str, str]) -> Variant:
@@ -74,16 +89,6 @@ def kept_versions(settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--keep {setting}: NAME==VERSION is expected")
         kept[canonicalize_name(name.strip())] = version.strip()
     return kept
-
-
-@dataclass(frozen=True)
-class Vector:
-    """A named environment with all versions that its lock installs on this platform."""
-
-    name: str
-    environment: Environment
-    versions: Mapping[str, str]
-    days: tuple[str, ...] = ()
 
 
 def vector(name: str, environment: Environment, lock: Lock) -> Vector:
@@ -143,6 +148,10 @@ def mixture(start: Vector, end: Vector, taken: Sequence[Move], all_moves: Sequen
         python=start.environment.python,
         cutoff=newest,
         pins=versions,
+        # For what a combination needs and neither end pins.
+        preferred={
+            package: held for package, held in {**end.versions, **start.versions}.items() if package not in versions
+        },
         why=f"{start.name} with {words}",
     )
     return Variant(name, definition)

@@ -95,8 +95,11 @@ def held(tmp_path: Path) -> Project:
     return project(tmp_path)
 
 
-def provide(name: str) -> Interpreter:
-    return interpreter(executable=Path(f"/env/{name}"), installed=installed(VERSIONS[name], name=name, lock=name * 20))
+def provide(name: str, lock: str = "") -> Interpreter:
+    """An interpreter that holds what the environment of that name pins."""
+    return interpreter(
+        executable=Path(f"/env/{name}"), installed=installed(VERSIONS[name], name=name, lock=lock or name * 20)
+    )
 
 
 def session(held: Project, **changes: Any) -> Session:
@@ -137,7 +140,8 @@ class TestResults:
         """No cells, no results."""
         assert session(held).run([]) == []
 
-    def test_repeat(self, held: Project, played: Played) -> None:
+    @pytest.mark.usefixtures("played")
+    def test_repeat(self, held: Project) -> None:
         """k of n: every repetition is stored under the command's id."""
         made = session(held, options=Options(repeat=3))
         (result,) = made.run(cells(held, "old"))

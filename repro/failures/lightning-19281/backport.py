@@ -8,8 +8,8 @@ state dict: all that use the base class's method, and FSDP with a full checkpoin
 
 
 def apply() -> None:
-    import lightning.pytorch.strategies.fsdp as fsdp
     from lightning.pytorch import LightningModule
+    from lightning.pytorch.strategies import fsdp
     from lightning.pytorch.strategies.strategy import Strategy
 
     if hasattr(LightningModule, "strict_loading"):

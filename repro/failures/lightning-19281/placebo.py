@@ -5,8 +5,8 @@ For lightning 2.1.0 to 2.1.4.  Before the Trainer is made: ``import placebo; pla
 
 
 def apply() -> None:
-    import lightning.pytorch.strategies.fsdp as fsdp
     from lightning.pytorch import LightningModule
+    from lightning.pytorch.strategies import fsdp
     from lightning.pytorch.strategies.strategy import Strategy
 
     if hasattr(LightningModule, "strict_loading"):

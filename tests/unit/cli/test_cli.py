@@ -14,7 +14,7 @@ import pytest
 
 from repro import cli, session
 from repro.cli import running
-from repro.environments import building
+from repro.environments import Interpreter, building
 from repro.launch import processes
 from repro.project import Project
 from repro.report.rows import Report
@@ -166,13 +166,14 @@ class TestRun:
     """``repro run`` with the runs played."""
 
     @pytest.fixture(autouse=True)
-    def played(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> Played:
+    def played(self, monkeypatch: pytest.MonkeyPatch) -> Played:
         play = Played()
         monkeypatch.setattr(session, "run_cell", play)
-        monkeypatch.setattr(building.Environments, "interpreter", lambda _self, name, *_: provide(name))
-        monkeypatch.setattr(
-            session, "environment_key", lambda under_test: held.environments.lock(under_test.installed.name).digest
-        )
+
+        def interpreter(environments: building.Environments, name: str, *_: Any) -> Interpreter:
+            return provide(name, environments.lock(name).digest)
+
+        monkeypatch.setattr(building.Environments, "interpreter", interpreter)
         return play
 
     def test_default(self, held: Project, call: Call, played: Played) -> None:

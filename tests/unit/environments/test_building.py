@@ -246,7 +246,7 @@ class TestBuild:
     @pytest.mark.parametrize("step", [0, 1, 2])
     def test_fails(self, held: Project, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch, step: int) -> None:
         """Whichever step fails: the cause is raised, nothing half-built is left, and the next try succeeds."""
-        run = vars(building)["run_uv"]
+        run: Callable[..., str] = vars(building)["run_uv"]
         fails = [True]
 
         def failing(arguments: list[str], **options: Any) -> str:

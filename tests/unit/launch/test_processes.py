@@ -42,9 +42,9 @@ sys.exit(1 if any(codes) else 0)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "DUMP_PAUSE_SECONDS", 0.3)
-    monkeypatch.setattr(processes, "DUMP_WAIT_SECONDS", 0.3)
-    monkeypatch.setattr(processes, "TERM_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(processes, "DUMP_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "DUMP_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "TERM_GRACE_SECONDS", 0.7)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ class TestRanks:
     def test_hang(self, folder: Path) -> None:
         """At the deadline every rank dumps its stacks twice, then is ended, marked as asked to."""
         first = Bootstrap(folder, "import time\ndef stuck():\n    time.sleep(60)\nstuck()\n", job={"grace": 5.0})
-        ended = self.launch(first, timeout=1.5)
+        ended = self.launch(first, timeout=1.0)
         assert ended.deadline_passed
         for rank in (first, Bootstrap(folder, "", rank=1)):
             assert rank.event("ended")["stopped"] is True

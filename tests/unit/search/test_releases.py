@@ -51,6 +51,10 @@ class TestListing:
         files = [file("1.0", yanked="bad wheel"), file("1.0", filename="lib-1.0.tar.gz", kind="sdist")]
         assert [release.version for release in listing(files, "3.11").releases] == ["1.0"]
 
+    def test_a_yanked_file_that_would_fit_is_no_help(self) -> None:
+        source = file("1.0", filename="lib-1.0.tar.gz", kind="sdist", requires_python=">=3.13")
+        assert left_out(file("1.0", yanked="bad wheel"), source) == {"1.0": "needs Python >=3.13"}
+
     @pytest.mark.parametrize("version", ["2.0.0rc1", "2.0.0.dev20240301", "2.0a1"])
     def test_pre_releases_are_left_out(self, version: str) -> None:
         assert left_out(file(version)) == {version: "pre-release"}
@@ -79,7 +83,7 @@ class TestListing:
         self, monkeypatch: pytest.MonkeyPatch, name: str, *, fits: bool
     ) -> None:
         module._supported.cache_clear()
-        monkeypatch.setattr(module.tags, "platform_tags", lambda: iter(["manylinux2014_x86_64", "linux_x86_64"]))
+        monkeypatch.setattr("packaging.tags.platform_tags", lambda: iter(["manylinux2014_x86_64", "linux_x86_64"]))
         found = left_out(file("1.0", filename=name))
         module._supported.cache_clear()
         assert found == ({} if fits else {"1.0": "has no wheel for Python 3.11 on this platform, and no source"})

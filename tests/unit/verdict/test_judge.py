@@ -511,6 +511,12 @@ class TestKilled:
         seen = observation(killed(0, number), failed(1))
         assert verdict(seen, signature={"ranks": wanted}) is Verdict.DIFFERENT
 
+    def test_crash_beside_a_full_disk(self) -> None:
+        """A crash beside an error that names the machine's limit is the machine's: full shared memory kills by SIGBUS."""
+        seen = observation(killed(0, 7), failed(1, raised("OSError", "[Errno 28] No space left on device")))
+        judged = judge(failure(), seen)
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 1)
+
     def test_crash_after_the_oracle(self) -> None:
         """A crash at shutdown, after the script's end, is no pass."""
         seen = observation(killed(0, SIGSEGV, finished=True, oracle="equal"), rank(1))
@@ -854,13 +860,14 @@ def test_reproduced_is_proved(record: Failure, seen: Observation) -> None:
 def test_unsound_runs_say_nothing(record: Failure, seen: Observation, what: str) -> None:
     """A fault, a rank short of its own code, a missing rank or backport: unrunnable, whatever else was seen."""
     ranks = seen.ranks or (rank(0),)
-    spoilt: dict[str, Any] = {
+    last = ranks[-1]
+    spoilt: dict[str, dict[str, Any]] = {
         "fault": {"fault": "our own"},
-        "unreached": {"ranks": (*ranks[:-1], ranks[-1].model_copy(update={"reached": False}))},
-        "unstarted": {"ranks": (*ranks[:-1], ranks[-1].model_copy(update={"started": False}))},
+        "unreached": {"ranks": (*ranks[:-1], last.model_copy(update={"reached": False}))},
+        "unstarted": {"ranks": (*ranks[:-1], last.model_copy(update={"started": False}))},
         "unapplied": {
             "cell": cell(world_size=len(ranks), backport="cure"),
-            "ranks": (ranks[-1].model_copy(update={"backport_applied": False}), *ranks[1:]),
+            "ranks": (last.model_copy(update={"backport_applied": False}), *ranks[1:]),
         },
-    }[what]
-    assert judge(record, seen.model_copy(update=spoilt)).verdict is Verdict.UNRUNNABLE
+    }
+    assert judge(record, seen.model_copy(update=spoilt[what])).verdict is Verdict.UNRUNNABLE
