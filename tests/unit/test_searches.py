@@ -17,7 +17,7 @@ from repro.search.answers import Bisected
 from repro.search.bisection import Side, side_of
 from repro.search.blame import Part
 from repro.search.journal import Journal, Tried
-from repro.search.planning import Asked, Base, question_of_days, question_of_releases, releases_of
+from repro.search.planning import Asked, question_of_days, question_of_releases, releases_of
 from repro.search.releases import IndexFile
 from repro.search.timeline import Every
 from repro.search.variants import Vector
@@ -39,7 +39,7 @@ Rule = Callable[[Mapping[str, str]], Verdict]
 RELEASES = [f"2.{minor}.{patch}" for minor in range(5) for patch in range(3)]
 DAY_OF = {version: f"2024-03-{number + 1:02}" for number, version in enumerate(RELEASES)}
 ENVIRONMENT = Environment(cutoff="2024-03-28", pins={"torch": "2.2.2", "lightning": "2.2.1"}, why="affected")
-BASE = Base("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "2.2.1"})
+BASE = Vector("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "2.2.1"})
 FAILURE = factories.failure()
 """Its record says: affected are 2.1.0 to 2.2.1."""
 

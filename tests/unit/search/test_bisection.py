@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.search.bisection import (
@@ -65,7 +65,8 @@ class TestSides:
 
 
 class TestBisection:
-    @given(st.integers(2, 400), st.data(), st.sampled_from([B, G]))
+    @settings(deadline=None)
+    @given(st.integers(2, 200), st.data(), st.sampled_from([B, G]))
     def test_finds_the_change_within_the_promised_number_of_runs(
         self, n: int, data: st.DataObject, older: Side
     ) -> None:
@@ -75,6 +76,7 @@ class TestBisection:
         assert len(world.asked) <= math.ceil(math.log2(n)) + 2
         assert len(world.asked) <= Range(n, older).most_runs == math.ceil(math.log2(n)) + 2
 
+    @settings(deadline=None)
     @given(st.lists(st.booleans(), min_size=2, max_size=60), st.data())
     def test_what_cannot_be_told_makes_the_answer_a_range_that_is_true(
         self, told: list[bool], data: st.DataObject
@@ -150,6 +152,7 @@ class TestBisection:
         assert move == Change(29, 30, ())
         assert world.asked == whole.asked[3:]
 
+    @settings(deadline=None)
     @given(st.integers(2, 80), st.data())
     def test_the_same_answers_give_the_same_next_point(self, n: int, data: st.DataObject) -> None:
         first_new = data.draw(st.integers(1, n - 1))
@@ -168,6 +171,7 @@ class TestUpcoming:
     def test_looks_past_the_ends(self) -> None:
         assert upcoming(Range(17, B), {}) == (16, 8)
 
+    @settings(deadline=None)
     @given(st.integers(2, 60), st.data())
     def test_what_comes_next_was_prepared(self, n: int, data: st.DataObject) -> None:
         first_new = data.draw(st.integers(1, n - 1))

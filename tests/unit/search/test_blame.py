@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.search.blame import Blame, Outcome, Part, drive, outcome_of
@@ -68,6 +68,7 @@ class TestCauses:
         assert ask("abcdefghijklmnop", oracle).causes == (("m",),)
         assert len(oracle.asked) <= 10
 
+    @settings(deadline=None)
     @given(st.data())
     def test_every_cause_is_enough_and_none_of_its_members_can_go(self, data: st.DataObject) -> None:
         changes = "abcdefg"[: data.draw(st.integers(1, 7))]
@@ -104,6 +105,7 @@ class TestUnresolved:
         assert found.causes == (("a", "b", "c", "d"),)
         assert set(found.parts.values()) == {Part.NEEDED}
 
+    @settings(deadline=None)
     @given(st.data())
     def test_ends_with_a_set_that_flips_whatever_does_not_resolve(self, data: st.DataObject) -> None:
         changes = "abcdef"

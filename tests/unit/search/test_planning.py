@@ -7,12 +7,13 @@ import pytest
 from repro.errors import UsageError
 from repro.matrix import Environment
 from repro.search.bisection import Side
-from repro.search.planning import Asked, Base, left_out_words, question_of_days, question_of_releases, releases_of
+from repro.search.planning import Asked, left_out_words, question_of_days, question_of_releases, releases_of
 from repro.search.releases import IndexFile, LeftOut, Releases
+from repro.search.variants import Vector
 from tests.unit import factories
 
 ENVIRONMENT = Environment(cutoff="2024-03-28", pins={"torch": "2.2.2", "lightning": "2.2.1"}, why="affected")
-BASE = Base("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "2.2.1"})
+BASE = Vector("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "2.2.1"})
 VERSIONS = ("2.0.9", "2.1.0", "2.1.4", "2.2.0", "2.2.1", "2.2.2", "2.2.3rc1", "2.3.0", "2.4.0")
 """Affected are 2.1.0 to 2.2.1."""
 
@@ -62,7 +63,7 @@ class TestEnds:
         assert ask(bad="2.1.0", find_fix=False) == ("2.0.9", "2.1.0", Side.GOOD, (False, True))
 
     def test_without_its_own_release_the_nearest_affected_one_is_the_bad_end(self) -> None:
-        base = Base("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "1.9"})
+        base = Vector("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "1.9"})
         question = question_of_releases(factories.failure(), base, releases(), Asked())
         assert question.points[0].label == "2.2.1"
 

@@ -24,42 +24,49 @@ BASE = Environment(
     pins={"torch": "2.2.2", "Lightning": "2.2.1"},
     why="affected",
 )
+OLD = Vector("old", BASE, {"torch": "2.2.2", "lightning": "2.2.1", "numpy": "1.26.4", "fsspec": "2024.3.1"})
 
 
 class TestRelease:
     def test_replaces_the_pin_and_moves_the_cutoff_to_the_younger_day(self) -> None:
-        made = with_release("old", BASE, "lightning", "2.2.2", "2024-04-11").definition
+        made = with_release(OLD, "lightning", "2.2.2", "2024-04-11").definition
         assert made is not None
         assert made.pins == {"torch": "2.2.2", "lightning": "2.2.2"}
         assert made.cutoff == "2024-04-11"
         assert made.cutoffs == BASE.cutoffs
         assert made.python == BASE.python
 
+    def test_all_others_stay_where_they_are_if_the_release_allows(self) -> None:
+        """Else a younger day would bring younger packages, and they would be blamed on the release."""
+        made = with_release(OLD, "lightning", "2.6.6", "2026-11-01").definition
+        assert made is not None
+        assert made.preferred == {"numpy": "1.26.4", "fsspec": "2024.3.1"}
+
     def test_an_older_release_keeps_the_cutoff(self) -> None:
-        made = with_release("old", BASE, "lightning", "2.0.0", "2023-03-15").definition
+        made = with_release(OLD, "lightning", "2.0.0", "2023-03-15").definition
         assert made is not None
         assert made.cutoff == BASE.cutoff
 
     def test_a_package_with_a_day_of_its_own_gets_its_releases_day(self) -> None:
-        made = with_release("old", BASE, "torch", "2.4.0", "2024-07-24").definition
+        made = with_release(OLD, "torch", "2.4.0", "2024-07-24").definition
         assert made is not None
         assert made.cutoffs == {"torch": "2024-07-24"}
-        older = with_release("old", BASE, "torch", "2.1.0", "2023-10-04").definition
+        older = with_release(OLD, "torch", "2.1.0", "2023-10-04").definition
         assert older is not None
         assert older.cutoffs == {"torch": "2024-05-01"}
 
     def test_a_package_that_is_not_pinned_becomes_so(self) -> None:
-        made = with_release("old", BASE, "numpy", "1.26.4", "2024-02-05").definition
+        made = with_release(OLD, "numpy", "1.26.4", "2024-02-05").definition
         assert made is not None
         assert made.pins["numpy"] == "1.26.4"
         assert len(made.pins) == 3
 
     @pytest.mark.parametrize("version", ["2.2.1", "2.2.1.0"])
     def test_its_own_release_is_the_base_environment_itself(self, version: str) -> None:
-        assert with_release("old", BASE, "lightning", version, "2024-03-04") == Variant("old")
+        assert with_release(OLD, "lightning", version, "2024-03-04") == Variant("old")
 
     def test_the_same_version_of_another_package_is_not(self) -> None:
-        assert with_release("old", BASE, "numpy", "2.2.2", "2025-01-01").definition is not None
+        assert with_release(OLD, "numpy", "2.2.2", "2025-01-01").definition is not None
 
 
 class TestDays:
@@ -145,6 +152,7 @@ class TestMixture:
         assert made is not None
         assert made.pins == {"a": "2", "b": "1", "same": "3", "came": "1"}
         assert made.cutoff == "2024-09-01"
+        assert made.preferred == {"gone": "1"}
 
     def test_long_names_stay_apart(self) -> None:
         start = held("s", {f"package-{n}": "1" for n in range(30)})
