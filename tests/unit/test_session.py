@@ -20,6 +20,7 @@ from repro.session import Options, Session
 from repro.store import Store
 from repro.verdict import Status, Verdict
 from tests.unit.factories import FAILURE, failed, installed, interpreter, observation, project, rank, write_failure
+from tests.unit.launch.ranks import wait_for
 
 VERSIONS = {"old": {"lightning": "2.2.1", "torch": "2.2.2"}, "new": {"lightning": "2.2.2", "torch": "2.2.2"}}
 
@@ -289,11 +290,14 @@ class TestEnvironments:
 class TestStops:
     """Ctrl-C and errors end the session soon; what was finished is stored."""
 
-    def test_interrupt(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("ranks", ["8", "2"])
+    def test_interrupt(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch, ranks: str) -> None:
         """A KeyboardInterrupt while waiting ends the running cells, starts no others, and is raised again."""
+        monkeypatch.setenv("REPRO_RANKS", ranks)
         made = session(held)
-        monkeypatch.setenv("REPRO_RANKS", "2")
         running = threading.Event()
+        heard = Heard()
+        made.listener = heard
 
         def answer(cell: Cell, under_test: Interpreter) -> Observation:
             if cell.environment == "new":
@@ -304,14 +308,16 @@ class TestStops:
 
         def interrupted(*_: Any, **__: Any) -> Any:
             assert running.wait(10)
+            if ranks == "8":
+                wait_for(lambda: bool(heard.finished_) and len(played.cells) == 4)
             raise KeyboardInterrupt
 
         played.answer = answer
         monkeypatch.setattr(module, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            made.run(cells(held, "new", "old", "old", "old"))
-        assert [seen.cell.environment for seen in Store(held.reports / "data")] == ["new"]
-        assert len(played.cells) == 2
+            made.run(cells(held, *(["new"] if ranks == "8" else []), "old", "old", "old"))
+        assert [seen.cell.environment for seen in Store(held.reports / "data")] == (["new"] if ranks == "8" else [])
+        assert len(played.cells) == (4 if ranks == "8" else 1)
 
     def test_stopped_before(self, held: Project, played: Played) -> None:
         """A session that was stopped starts nothing."""
@@ -330,6 +336,20 @@ class TestStops:
         with pytest.raises(StoreError, match="disk full"):
             session(held).run(cells(held, "old", "new"))
         assert played.cells
+
+    def test_nothing_new_after_an_error(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After an error no further cell is started."""
+        monkeypatch.setenv("REPRO_RANKS", "2")
+
+        def fail(*_: Any) -> None:
+            raise StoreError("disk full")
+
+        monkeypatch.setattr(Store, "add", fail)
+        made = session(held)
+        with pytest.raises(StoreError):
+            made.run(cells(held, *["old"] * 12))
+        assert made.stop.is_set()
+        assert len(played.cells) < 12
 
     def test_own_mistake(self, held: Project, played: Played) -> None:
         """A mistake of ours is raised, never turned into a verdict."""

@@ -36,8 +36,9 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Run a command line in this process; returns exit code, standard output and error."""
+def call(held: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Run a command line in this process, on ``held`` and never on the real project; returns code, output, error."""
+    assert Project.here() is held
 
     def called(*arguments: str) -> tuple[int, str, str]:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -162,6 +163,7 @@ class TestMistakes:
         assert "remove or restore the file" in err
 
 
+@pytest.mark.usefixtures("held")
 class TestRun:
     """``repro run`` with the runs played."""
 

@@ -53,6 +53,9 @@ class TestThis:
         """An adopted interpreter's folders stay as they are: no bytecode of ours."""
         environment = tmp_path / "env"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+        (site,) = environment.glob("lib/python3*/site-packages")
+        (site / "hooked.py").write_text("")
+        (site / "hook.pth").write_text("import hooked\n")
         before = sorted(environment.rglob("*"))
         found = probe(environment / "bin" / "python", "x")
         assert found.installed.distributions == {}

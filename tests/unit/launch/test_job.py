@@ -8,7 +8,7 @@ import pytest
 from repro.catalog.records import Lane
 from repro.launch.gates import GATES
 from repro.launch.job import applicable_gates, flags, prepare, rank_variables, torchrun_command
-from tests.unit.factories import cell, entry, installed, interpreter
+from tests.unit.factories import RECORD, cell, entry, installed, interpreter
 
 
 def test_flags(tmp_path: Path) -> None:
@@ -17,6 +17,9 @@ def test_flags(tmp_path: Path) -> None:
     assert flags(cell(), held) == ()
     changed = cell(factors={"state-dict-type": "full", "world-size": "4"}, world_size=4)
     assert flags(changed, held) == ("--state-dict-type", "full")
+    ranks = {"name": "world-size", "values": ["2", "4"], "meaning": "ranks"}
+    named = entry(tmp_path / "named", factors=[ranks, *RECORD["factors"]])
+    assert flags(changed, named) == ("--state-dict-type", "full")
 
 
 def test_command() -> None:

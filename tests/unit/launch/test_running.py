@@ -1,6 +1,7 @@
 """One cell, run for real by both launchers with a small torch of ours: facts in, facts out."""
 
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from repro.observation import Observation, Origin, Phase
 from repro.verdict import Verdict, judge
 from tests.unit.factories import HANG, cell, entry, interpreter
 from tests.unit.launch.fake import LIGHTNING, environment
+from tests.unit.launch.ranks import gone
 
 SCRIPT = """\
 import argparse
@@ -186,6 +188,21 @@ class TestSide:
         assert seen.fault == "interrupted"
         assert judge(held.failure, seen).verdict is Verdict.UNRUNNABLE
 
+    def test_what_ranks_forked_is_ended(self, tmp_path: Path, launch: Launch) -> None:
+        """A fork of a rank that detached itself is ended with the run."""
+        note = tmp_path / "pid"
+        script = (
+            "import lightning, os, time, torch\n"
+            "if os.environ['RANK'] == '0' and os.fork() == 0:\n"
+            f"    os.setsid()\n    open({str(note)!r}, 'w').write(str(os.getpid()))\n"
+            "    time.sleep(60)\n    os._exit(0)\n"
+            f"while not os.path.exists({str(note)!r}) or not open({str(note)!r}).read(): time.sleep(0.01)\n"
+            "print('oracle passed: yes')\n"
+        )
+        seen, _ = run(tmp_path, launch, script)
+        assert seen.launcher_code == 0
+        assert gone(int(note.read_text()))
+
     def test_what_ranks_started_is_ended(self, tmp_path: Path, launch: Launch) -> None:
         """A process that a rank left behind is ended with the run."""
         note = tmp_path / "pid"
@@ -199,17 +216,19 @@ class TestSide:
         )
         seen, _ = run(tmp_path, launch, script)
         assert seen.launcher_code == 0
-        from tests.unit.launch.ranks import gone  # noqa: PLC0415
-
         assert gone(int(note.read_text()))
 
-    def test_nothing_names_the_machine(self, tmp_path: Path, launch: Launch) -> None:
+    def test_nothing_names_the_machine(self, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
         """No folder of this machine is in what is stored, and the run's own folder is gone."""
         script = (
             "import lightning, os, sys, torch\n"
             "print(os.getcwd(), __file__, lightning.__file__, os.environ['TMPDIR'])\nraise ValueError(os.getcwd())\n"
         )
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
         seen, _ = run(tmp_path, launch, script)
+        assert [path for path in temporary.iterdir() if (path / "job.json").exists()] == []
         text = seen.model_dump_json()
         assert str(tmp_path) not in text
         assert "/repro-" not in text

@@ -512,7 +512,7 @@ class TestKilled:
         assert verdict(seen, signature={"ranks": wanted}) is Verdict.DIFFERENT
 
     def test_crash_beside_a_full_disk(self) -> None:
-        """A crash beside an error that names the machine's limit is the machine's: full shared memory kills by SIGBUS."""
+        """A crash beside an error of the machine is the machine's: full shared memory kills by SIGBUS."""
         seen = observation(killed(0, 7), failed(1, raised("OSError", "[Errno 28] No space left on device")))
         judged = judge(failure(), seen)
         assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 1)

@@ -4,7 +4,7 @@
 # ///
 """A test of the tool: fails where idna is new.  Nothing is wrong with it.
 
-    torchrun --standalone --nproc-per-node 2 repro.py
+torchrun --standalone --nproc-per-node 2 repro.py
 """
 
 import idna

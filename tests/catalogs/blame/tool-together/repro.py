@@ -4,7 +4,7 @@
 # ///
 """A test of the tool: fails where packaging and idna are both new.  Nothing is wrong with them.
 
-    torchrun --standalone --nproc-per-node 2 repro.py
+torchrun --standalone --nproc-per-node 2 repro.py
 """
 
 import idna
