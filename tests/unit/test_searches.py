@@ -131,6 +131,7 @@ class TestBisection:
         assert len(source.asked) <= 4 + 2
         assert answer.also_moved == ()
         assert "old" in source.asked
+        assert answer.blame is None
 
     def test_finds_the_breaking_release(self, tmp_path: Path) -> None:
         answer = lead_bisection(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.catalog import amending
 from repro.catalog.amending import amend, bounds, replaced, with_bound
 from repro.catalog.records import Failure
 from repro.documents import read
@@ -58,6 +59,14 @@ class TestAmend:
         with pytest.raises(RecordError, match="alias"):
             amend(record, {("affected", 0, "torch"): ">=2.2"})
         assert record.read_text(encoding="utf-8") == text
+
+    def test_a_change_of_anything_else_is_refused(self, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            amending, "replaced", lambda text, *_: text.replace("<2.2.2", "<2.3").replace("open", "closed")
+        )
+        with pytest.raises(RecordError, match="would touch other values"):
+            amend(record, {("affected", 1, "lightning"): ">=2.1.0,<2.3"})
+        assert record.read_text(encoding="utf-8") == TEXT
 
     def test_an_invalid_record_is_refused_before(self, record: Path) -> None:
         record.write_text(TEXT.replace("kind: crash", "kind: crush"), encoding="utf-8")

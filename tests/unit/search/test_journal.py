@@ -53,6 +53,10 @@ class TestTried:
         found = tried("2.2.1", "old", failure, result, 0.0)
         assert (found.side, found.affected, found.agrees) == (Side.SKIP, None, None)
 
+    def test_what_was_not_told_neither_agrees_nor_disagrees(self) -> None:
+        assert fact("1.0", Side.SKIP, affected=True).agrees is None
+        assert fact("1.0", Side.SKIP, affected=False).agrees is None
+
 
 class TestJournal:
     def test_is_read_back_as_it_was_written(self, tmp_path: Path) -> None:

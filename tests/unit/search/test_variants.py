@@ -59,6 +59,7 @@ class TestRelease:
         made = with_release(OLD, "numpy", "1.26.4", "2024-02-05").definition
         assert made is not None
         assert made.pins["numpy"] == "1.26.4"
+        assert made.preferred == {"fsspec": "2024.3.1"}
         assert len(made.pins) == 3
 
     @pytest.mark.parametrize("version", ["2.2.1", "2.2.1.0"])
