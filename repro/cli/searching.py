@@ -60,13 +60,17 @@ def _resumable(words: list[str]) -> Iterator[None]:
         raise
 
 
-def _reported(project: Project, answer: Stored, lines: list[str], out: Console, *, as_json: bool) -> None:
-    """Store an answer, write the reports, print it."""
+def _kept(project: Project, answer: Stored) -> None:
+    """Store an answer and write the reports."""
     Answers(project.reports / "data").put(answer)
     try:
         write_reports(project, Store(project.reports / "data"))
     except OSError as error:
         raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+
+
+def _printed(answer: Stored, lines: list[str], out: Console, *, as_json: bool) -> None:
+    """Print an answer."""
     if as_json:
         typer.echo(answer.model_dump_json(indent=1))
     else:
@@ -142,7 +146,9 @@ def bisect(
             Trials(project, entry.failure, options, steps, journal.question.lane) as trials,
         ):
             answer = lead_bisection(trials, entry.failure, journal, tell)
-    _reported(project, answer, bisected_lines(answer), out, as_json=as_json)
+    if not replay:
+        _kept(project, answer)
+    _printed(answer, bisected_lines(answer), out, as_json=as_json)
     if write:
         out.print(Text(amend_record(entry.folder / RECORD, entry.failure, answer)))
     raise typer.Exit(exit_of(answer))
@@ -213,7 +219,8 @@ def blame(
     with _resumable(again), _Steps(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_blame(trials, failure, first, last, tell=lambda text: out.print(Text(text)))
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
-    _reported(project, answer, lines, out, as_json=as_json)
+    _kept(project, answer)
+    _printed(answer, lines, out, as_json=as_json)
     raise typer.Exit(exit_of(answer))
 
 
@@ -265,7 +272,8 @@ def sweep(
             until=until,
             latest=latest,
         )
-    _reported(project, answer, swept_lines(answer), out, as_json=as_json)
+    _kept(project, answer)
+    _printed(answer, swept_lines(answer), out, as_json=as_json)
     raise typer.Exit(exit_of(answer))
 
 

@@ -139,7 +139,10 @@ class TestBisect:
         call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")
         (log,) = (held.reports / "data" / "searches" / FAILURE).glob("*.jsonl")
         count = len(world.asked)
+        (stored,) = log.parent.glob("*.json")
+        before = stored.read_bytes()
         code, out, _ = call("bisect", FAILURE, "--replay", str(log))
+        assert stored.read_bytes() == before, "what was measured stays"
         assert (code, len(world.asked)) == (0, count)
         assert "first good  lightning 2.2.2" in out
 
