@@ -11,6 +11,7 @@ from repro.project import Project
 from repro.result import Result
 from repro.session import Options, Session
 from repro.store import Store
+from repro.verdict.signature import is_consequence
 
 PROJECT = Project.here()
 CELLS = default_cells(PROJECT.matrix, PROJECT.catalog)
@@ -33,11 +34,10 @@ def shown(result: Result) -> Shown:
     """What a result showed."""
     errors = []
     for rank in result.newest.ranks:
-        frame = rank.error.innermost_library_frame if rank.error else None
-        deciding = rank.rank == result.judgement.rank
-        errors.append(
-            (rank.error.type, frame.package, frame.function) if rank.error and frame and deciding else ("",) * 3
-        )
+        # The loss of a peer shows in many ways, and which rank is the first to fail is chance.
+        own = rank.error if rank.error and not is_consequence(rank.error) else None
+        frame = own.innermost_library_frame if own else None
+        errors.append((own.type if own else "", frame.package if frame else "", frame.function if frame else ""))
     first = result.newest.ranks[0]
     return Shown(
         result.verdict,

@@ -1,5 +1,5 @@
 # /// script
-# requires-python = ">=3.9,<3.13"
+# requires-python = ">=3.10,<3.13"
 # dependencies = ["torch==2.6.0", "numpy"]
 # ///
 """set_model_state_dict(strict=True, full_state_dict=True) accepts a state dict that lacks a parameter.
@@ -68,7 +68,6 @@ def main() -> None:
         print("measured missing_keys_reported =", json.dumps(sorted(answer.missing_keys)))
         print("measured keys_added_to_the_state_dict =", json.dumps(added))
     assert stale == sorted(answer.missing_keys), f"not loaded: {stale}; the load says {answer}"
-    dist.destroy_process_group()
     print(f"oracle passed: all parameters equal the checkpoint's, but for those reported as missing: {stale}")
 
 
