@@ -6,9 +6,9 @@ from repro.launch.layout import Layout
 from repro.observation import Origin
 
 LAYOUT = Layout(
-    script="/work/repro/failures/x-1/repro.py",
-    harness="/work/repro/launch",
-    failure="/work/repro/failures/x-1",
+    script="/project/repro/failures/x-1/repro.py",
+    harness="/project/repro/launch",
+    failure="/project/repro/failures/x-1",
     libraries=("/home/me/.cache/envs/old/lib/python3.11/site-packages", "/home/me/.local/lib/python3.11/site-packages"),
     stdlib=("/opt/py/lib/python3.11",),
     folder="/run/repro-abc",
@@ -20,16 +20,16 @@ LAYOUT = Layout(
 @pytest.mark.parametrize(
     ("file", "origin", "path"),
     [
-        ("/work/repro/failures/x-1/repro.py", Origin.SCRIPT, "repro.py"),
+        ("/project/repro/failures/x-1/repro.py", Origin.SCRIPT, "repro.py"),
         (f"{LAYOUT.libraries[0]}/lightning/fsdp.py", Origin.LIBRARY, "lightning/fsdp.py"),
         (f"{LAYOUT.libraries[1]}/torch/x.py", Origin.LIBRARY, "torch/x.py"),
         ("/opt/py/lib/python3.11/json/decoder.py", Origin.STDLIB, "json/decoder.py"),
-        ("/work/repro/launch/bootstrap.py", Origin.HARNESS, "bootstrap.py"),
-        ("/work/repro/failures/x-1/backport.py", Origin.HARNESS, "backport.py"),
+        ("/project/repro/launch/bootstrap.py", Origin.HARNESS, "bootstrap.py"),
+        ("/project/repro/failures/x-1/backport.py", Origin.HARNESS, "backport.py"),
         ("<string>", Origin.OTHER, "<string>"),
         ("<frozen importlib._bootstrap>", Origin.OTHER, "<frozen importlib._bootstrap>"),
         ("/home/me/project/x.py", Origin.OTHER, "~/project/x.py"),
-        ("/work/repro/launch_other/x.py", Origin.OTHER, "<harness>_other/x.py"),
+        ("/project/repro/launch_other/x.py", Origin.OTHER, "<harness>_other/x.py"),
         ("/run/repro-abc/generated.py", Origin.OTHER, "<run>/generated.py"),
     ],
 )
@@ -67,8 +67,8 @@ ONE = f"""\
 Current thread 0x00007f1 (most recent call first):
   File "/opt/py/lib/python3.11/threading.py", line 320 in wait
   File "{LAYOUT.libraries[0]}/torch/distributed/c10d.py", line 99 in all_gather
-  File "/work/repro/failures/x-1/repro.py", line 12 in main
-  File "/work/repro/failures/x-1/repro.py", line 20 in <module>
+  File "/project/repro/failures/x-1/repro.py", line 12 in main
+  File "/project/repro/failures/x-1/repro.py", line 20 in <module>
 """
 
 
