@@ -37,8 +37,9 @@ from repro.launch.running import LauncherName, torchrun
 ZYGOTE = HERE / "zygote.py"
 START_SECONDS = 180.0
 MAX_ZYGOTES = 4
-# What FSDP and distributed checkpoints import on first use; each rank would do so again.
-LAZY = ("torch._dynamo", "torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
+# What libraries import on first use; each rank would do so again.
+LAZY = ("torch._dynamo",)
+LAZY_DISTRIBUTED = ("torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
 
 
 def imported_modules(script: Path) -> tuple[str, ...]:
@@ -50,6 +51,16 @@ def imported_modules(script: Path) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
             found[node.module] = None
     return tuple(found)
+
+
+def lazy_modules(imported: tuple[str, ...]) -> tuple[str, ...]:
+    """What to import ahead for a script with these imports; nothing sharded where it is about torch alone.
+
+    The gates of what was imported count as lifted, so a script that shards nothing must not be given FSDP.
+    """
+    alone = not any(module.startswith("torch.distributed") for module in imported)
+    libraries = {"lightning", "transformers", "accelerate"} & {module.split(".")[0] for module in imported}
+    return LAZY if alone and not libraries else LAZY + LAZY_DISTRIBUTED
 
 
 @dataclass
@@ -71,8 +82,8 @@ class Zygote:
             "folder": str(self._folder),
             "gates": applicable_gates(job.cell.lane, job.interpreter),
             "gates_file": str(GATES),
-            "modules": imported_modules(job.entry.script),
-            "lazy": LAZY,
+            "modules": (modules := imported_modules(job.entry.script)),
+            "lazy": lazy_modules(modules),
             "control": theirs.fileno(),
         }
         file = self._folder / "plan.json"
