@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from repro.catalog.loading import Catalog
+from repro.report.declared import Reading, Standing
 from repro.report.rows import Row, gate_reasons
 from repro.report.words import LEGEND, count_words, evidence_words, verdict_words, versions_words, where_words
 
@@ -27,8 +28,8 @@ def code(text: str) -> str:
     return f"{fence}{space}{flat}{space}{fence}"
 
 
-def matrix_markdown(rows: Sequence[Row], catalog: Catalog) -> str:
-    """The whole page: a summary, a table a failure, and the gates that were lifted."""
+def matrix_markdown(rows: Sequence[Row], catalog: Catalog, standings: Sequence[Standing] = ()) -> str:
+    """The whole page: a summary, a table a failure, upstream's word against the runs, and the lifted gates."""
     run = [row for row in rows if row.verdict]
     lines = ["# Matrix", ""]
     if run:
@@ -49,6 +50,7 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog) -> str:
         lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
         lines += [_line(row) for row in rows if row.cell.failure == failure_id]
         lines.append("")
+    lines += _standings(standings)
     gates = gate_reasons(rows)
     if gates:
         lines += ["## Gates lifted in the CPU lane", ""]
@@ -63,6 +65,24 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog) -> str:
     if machines:
         lines += ["## Machines", "", *(f"- {escape(machine)}" for machine in machines), ""]
     return "\n".join(lines)
+
+
+def _standings(standings: Sequence[Standing]) -> list[str]:
+    """Upstream's word against the runs: a line a failure, the disagreements first."""
+    if not standings:
+        return []
+    order = list(Reading)
+    disagree = sum(standing.reading is Reading.DISAGREES for standing in standings)
+    lines = ["## What upstream says, and what runs show", ""]
+    lines += [f"Not as upstream says: {disagree} of {len(standings)} failures.", ""]
+    lines += ["| failure | upstream says | newest release that was run | runs and upstream | where they disagree |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for found in sorted(standings, key=lambda found: order.index(found.reading)):
+        newest = ", ".join(dict.fromkeys(point.words for point in found.newest)) or "—"
+        words = " ".join(item.words for item in found.disagreements)
+        cells = (found.failure, found.declared, newest, found.reading.value, words)
+        lines.append(f"| {' | '.join(escape(text) for text in cells)} |")
+    return [*lines, ""]
 
 
 def _changed(rows: Sequence[Row]) -> str:

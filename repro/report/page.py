@@ -11,6 +11,7 @@ from repro.catalog.loading import Entry
 from repro.catalog.records import Failure, Signature, Survey
 from repro.cell import Cell
 from repro.observation import Frame, Origin
+from repro.report.declared import standing
 from repro.report.markdown import code, escape, span
 from repro.report.rows import Lookup, Row, row_of
 from repro.report.searches import sections
@@ -103,6 +104,7 @@ def failure_markdown(
         ablation=_ablation(failure, ablated, lookup) if ablated else None,
         claims=claims.examine(failure, found),
         searches=sections(answers),
+        standing=standing(failure, table, answers),
     )
 
 

@@ -3,6 +3,7 @@
 from repro.files import write_whole
 from repro.matrix import default_cells
 from repro.project import Project
+from repro.report.declared import standing
 from repro.report.markdown import matrix_markdown
 from repro.report.page import failure_markdown
 from repro.report.rows import Lookup, Report
@@ -21,7 +22,12 @@ def write_reports(project: Project, store: Store) -> Report:
     answers = Answers(store.root)
     report = Report(rows=tuple(lookup.row(cell) for cell in cells))
     write_whole(project.reports / "matrix.json", report.model_dump_json(indent=1) + "\n")
-    write_whole(project.reports / "matrix.md", matrix_markdown(report.rows, project.catalog))
+    standings = [
+        standing(entry.failure, report.rows, answers.of(entry.failure.id))
+        for entry in project.catalog
+        if entry.failure.id in project.matrix.runs
+    ]
+    write_whole(project.reports / "matrix.md", matrix_markdown(report.rows, project.catalog, standings))
     for entry in project.catalog:
         own = [cell for cell in cells if cell.failure == entry.failure.id]
         ablated = ablation_environment(entry.failure, project.matrix)
