@@ -1,7 +1,7 @@
 """The rows that every report shows: one a cell, whether it was run or not.  Reads the store, runs nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from repro.catalog.loading import Catalog
@@ -79,20 +79,33 @@ def row_of(result: Result, distributions: Iterable[str]) -> Row:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Finds the newest stored result of a cell whose sources and lock are still the same."""
+    """Finds the newest stored result of a cell whose sources and lock are still the same.
+
+    It remembers what it found: make a new one for a store that has grown.
+    """
 
     catalog: Catalog
     environments: Environments
     store: Store
+    _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _found: dict[str, Result | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def recipe(self, cell: Cell) -> str:
+        """What determines a run of this cell today; its environment must be one of the matrix."""
+        name = cell.environment
+        if name not in self._digests:
+            self._digests[name] = self.environments.lock(name).digest
+        return recipe_of(cell, self.catalog[cell.failure], self._digests[name])
 
     def result(self, cell: Cell) -> Result | None:
         """The newest command's runs of a cell, judged now; None where none is stored."""
         if cell.environment.startswith(ADOPTED) or cell.environment not in self.environments.matrix.environments:
             return None
-        entry = self.catalog[cell.failure]
-        recipe = recipe_of(cell, entry, self.environments.lock(cell.environment).digest)
-        observations = self.store.newest_run(cell.failure, recipe)
-        return conclude(entry.failure, observations) if observations else None
+        if cell.label not in self._found:
+            observations = self.store.newest_run(cell.failure, self.recipe(cell))
+            failure = self.catalog[cell.failure].failure
+            self._found[cell.label] = conclude(failure, observations) if observations else None
+        return self._found[cell.label]
 
     def row(self, cell: Cell) -> Row:
         """The row of a cell: of its newest stored run, or of a cell that was not run."""

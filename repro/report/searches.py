@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.report.markdown import code, escape
+from repro.report.fragments import Code, Fragments, Strong
 from repro.report.words import VERDICT_GLYPHS
 from repro.search.answers import Bisected, Blamed, Stored, Swept, stretches
 from repro.search.bisection import Side
@@ -112,12 +112,13 @@ def swept_lines(answer: Swept) -> list[str]:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a failure's page."""
+    """A part of a failure's page; in which form it is written is the page's affair."""
 
     title: str
-    lead: str
+    lead: Fragments
     heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[Fragments, ...]
+    """A fragment a column."""
     notes: tuple[str, ...] = ()
 
 
@@ -138,46 +139,45 @@ def _section(answer: Stored) -> Section:
 def _sweep(answer: Swept) -> Section:
     rows = [
         (
-            escape(ends),
+            ends,
             str(count),
             f"{glyph(fact)} {fact.verdict or 'does not apply'}",
-            code(fact.evidence or fact.reason),
+            Code(fact.evidence or fact.reason),
             {True: "agrees", False: "disagrees", None: "—"}[fact.agrees],
         )
         for ends, count, fact in _stretches(answer)
     ]
     first, last = answer.tried[0].label, answer.tried[-1].label
     every = "the last release of every minor series" if answer.every is Every.MINOR else "every release"
-    others = f"other pins as in `{answer.base}`; {effort(answer)}, on {answer.date[:10]}"
     return Section(
         f"Releases of {answer.package}",
-        f"{code(strip(answer))} {every}, {first} to {last}, {others}.",
+        (
+            Code(strip(answer)),
+            f" {every}, {first} to {last}, other pins as in ",
+            Code(answer.base),
+            f"; {effort(answer)}, on {answer.date[:10]}.",
+        ),
         ("releases", "number", "verdict", "evidence of the last", "record"),
         tuple(rows),
-        tuple(escape(line) for line in left_out_words(answer.left_out)),
+        tuple(left_out_words(answer.left_out)),
     )
 
 
 def _bisection(answer: Bisected) -> Section:
     last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
     rows = [(last, answer.before), *(("not told", fact) for fact in answer.untested), (first, answer.after)]
-    notes = [escape(" ".join(line.split())) for line in record_lines(answer)]
+    notes = [" ".join(line.split()) for line in record_lines(answer)]
     if answer.package and answer.also_moved:
-        notes.append(f"Between the two these moved too: {escape(', '.join(answer.also_moved))}.")
+        notes.append(f"Between the two these moved too: {', '.join(answer.also_moved)}.")
     if answer.blame:
-        notes += [escape(" ".join(line.split())) for line in blamed_lines(answer.blame)]
+        notes += [" ".join(line.split()) for line in blamed_lines(answer.blame)]
     question = "When was it mended" if answer.older is Side.BAD else "When did it break"
     return Section(
         f"{question}: {answer.package or 'the whole stack, by days'}",
-        f"{effort(answer)}, from `{answer.base}`, on {answer.date[:10]}.",
+        (f"{effort(answer)}, from ", Code(answer.base), f", on {answer.date[:10]}."),
         ("", answer.package or "day", "verdict", "evidence"),
         tuple(
-            (
-                name,
-                escape(fact.label),
-                f"{glyph(fact)} {fact.verdict or 'does not apply'}",
-                code(fact.evidence or fact.reason),
-            )
+            (name, fact.label, f"{glyph(fact)} {fact.verdict or 'does not apply'}", Code(fact.evidence or fact.reason))
             for name, fact in rows
         ),
         tuple(notes),
@@ -185,16 +185,18 @@ def _bisection(answer: Bisected) -> Section:
 
 
 def _blame(answer: Blamed, title: str) -> Section:
-    causes = ["**" + escape(" and ".join(cause)) + "**" for cause in answer.causes]
-    turn = f"The verdict turns from {answer.start.verdict} to {answer.end.verdict}"
+    lead: list[str] = [f"The verdict turns from {answer.start.verdict} to {answer.end.verdict} by "]
+    for number, cause in enumerate(answer.causes):
+        lead += [", or by "] if number else []
+        lead.append(Strong(" and ".join(cause)))
     return Section(
         title,
-        f"{turn} by {', or by '.join(causes)}. {effort(answer)}.",
+        (*lead, f". {effort(answer)}."),
         ("package", "change", "part"),
         tuple(
             (
-                escape(change.distribution),
-                escape(change.words.removeprefix(change.distribution).strip()),
+                change.distribution,
+                change.words.removeprefix(change.distribution).strip(),
                 _PARTS[change.part],
             )
             for change in answer.changes

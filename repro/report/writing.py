@@ -3,10 +3,10 @@
 from repro.files import write_whole
 from repro.matrix import default_cells
 from repro.project import Project
-from repro.report.declared import standing
 from repro.report.markdown import matrix_markdown
 from repro.report.page import failure_markdown
 from repro.report.rows import Lookup, Report
+from repro.report.view import failure_view
 from repro.search.answers import Answers
 from repro.search.cells import ablation_environment
 from repro.store import Store
@@ -22,15 +22,18 @@ def write_reports(project: Project, store: Store) -> Report:
     answers = Answers(store.root)
     report = Report(rows=tuple(lookup.row(cell) for cell in cells))
     write_whole(project.reports / "matrix.json", report.model_dump_json(indent=1) + "\n")
-    standings = [
-        standing(entry.failure, report.rows, answers.of(entry.failure.id))
+    views = [
+        failure_view(
+            entry,
+            [cell for cell in cells if cell.failure == entry.failure.id],
+            lookup,
+            ablation_environment(entry.failure, project.matrix),
+            answers.of(entry.failure.id),
+        )
         for entry in project.catalog
-        if entry.failure.id in project.matrix.runs
     ]
+    standings = [view.standing for view in views if view.failure.id in project.matrix.runs]
     write_whole(project.reports / "matrix.md", matrix_markdown(report.rows, project.catalog, standings))
-    for entry in project.catalog:
-        own = [cell for cell in cells if cell.failure == entry.failure.id]
-        ablated = ablation_environment(entry.failure, project.matrix)
-        page = failure_markdown(entry, own, lookup, ablated, answers.of(entry.failure.id))
-        write_whole(project.reports / f"{entry.failure.id}.md", page)
+    for view in views:
+        write_whole(project.reports / f"{view.failure.id}.md", failure_markdown(view))
     return report

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from repro.report.fragments import Code, Strong
 from repro.report.searches import bisected_lines, blamed_lines, effort, sections, strip, swept_lines
 from repro.search.answers import Answers, Bisected, Blamed, Changed, Swept, stretches
 from repro.search.bisection import Side, side_of
@@ -155,7 +156,7 @@ class TestSwept:
 
 
 class TestSections:
-    def test_sweeps_come_first_and_tables_are_escaped(self) -> None:
+    def test_sweeps_come_first_and_tables_are_whole(self) -> None:
         made = sections([blamed(), bisected(), swept(V.REPRODUCED)])
         assert [section.title for section in made] == [
             "Releases of lib",
@@ -164,10 +165,15 @@ class TestSections:
         ]
         for section in made:
             assert all(len(row) == len(section.heads) for row in section.rows)
-        assert made[0].lead.startswith("`✗` the last release of every minor series, 1.0 to 1.0")
-        assert made[0].rows[0] == ("1.0", "1", "✗ reproduced", "`KeyError: 'x\\|y'`", "agrees")
+        assert "".join(made[0].lead).startswith("✗ the last release of every minor series, 1.0 to 1.0")
+        assert made[0].rows[0] == ("1.0", "1", "✗ reproduced", "KeyError: 'x|y'", "agrees")
         assert made[1].notes == ("record agrees",)
-        assert "**a and b**" in made[2].lead
+        assert Strong("a and b") in made[2].lead
+
+    def test_upstreams_words_are_code(self) -> None:
+        """The page decides how they are escaped, so it must know them from ours."""
+        (section,) = sections([swept(V.REPRODUCED)])
+        assert [isinstance(text, Code) for text in section.rows[0]] == [False, False, False, True, False]
 
     def test_ranges_and_moves_are_in_the_page(self) -> None:
         (section,) = sections([bisected(untested=(fact("1.0.1", V.FLAKY),), also_moved=("numpy 1 → 2",))])

@@ -1,0 +1,182 @@
+"""What the page of a failure shows, computed once; Markdown and HTML only write it down."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from repro import claims
+from repro.catalog.loading import Entry
+from repro.catalog.records import Failure, Signature, Survey
+from repro.cell import Cell
+from repro.observation import Frame, Origin
+from repro.report.declared import Standing, standing
+from repro.report.rows import Lookup, Row, row_of
+from repro.report.searches import Section, sections
+from repro.result import Result
+from repro.search.ablation import Ablation, analyse, factors_of, rows
+from repro.search.answers import Stored
+from repro.search.cells import ablation_cells
+
+SHOWN_FRAMES = 8
+
+
+@dataclass(frozen=True)
+class AblationTable:
+    """An ablation with the rows that it was read from."""
+
+    environment: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[dict[str, str], Row], ...]
+    reading: Ablation
+
+    @property
+    def influences(self) -> object:
+        return self.reading.influences
+
+    @property
+    def smallest(self) -> object:
+        return self.reading.smallest
+
+    @property
+    def undecided(self) -> int:
+        return self.reading.undecided
+
+
+@dataclass(frozen=True)
+class Root:
+    """The deciding error of a run, with the frames that a reader needs."""
+
+    where: str
+    rank: int
+    frames: tuple[Frame, ...]
+    line: str
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """One place of a survey: its verdict and what was measured; no verdict where it was not run."""
+
+    verdict: str | None
+    measured: str = ""
+
+
+@dataclass(frozen=True)
+class SurveyTable:
+    """The same rows on several environments."""
+
+    title: str
+    environments: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Surveyed, ...]], ...]
+
+
+@dataclass(frozen=True)
+class FailureView:
+    """All that is known of a failure, from its record and the store."""
+
+    failure: Failure
+    rows: tuple[Row, ...]
+    """Of its default cells."""
+    results: Mapping[str, Result]
+    """Of its default cells and those of its claims and surveys that were run, by the cell's label."""
+    root: Root | None
+    surveys: tuple[SurveyTable, ...]
+    ablation: AblationTable | None
+    claims: tuple[claims.Examined, ...]
+    searches: tuple[Section, ...]
+    answers: tuple[Stored, ...]
+    standing: Standing
+    """Upstream's word against the runs."""
+
+
+def failure_view(
+    entry: Entry, cells: Sequence[Cell], lookup: Lookup, ablated: str | None, answers: Sequence[Stored] = ()
+) -> FailureView:
+    """All that is known of a failure; ``ablated`` is the environment where it is taken apart."""
+    failure = entry.failure
+    results = {cell.label: lookup.result(cell) for cell in [*cells, *claims.cells_of(failure)]}
+    found = {label: result for label, result in results.items() if result is not None}
+    table = tuple(lookup.row(cell) for cell in cells)
+    return FailureView(
+        failure=failure,
+        rows=table,
+        results=found,
+        root=_root([found[cell.label] for cell in cells if cell.label in found]),
+        surveys=tuple(_survey(failure, survey, found) for survey in failure.surveys),
+        ablation=_ablation(failure, ablated, lookup) if ablated else None,
+        claims=tuple(claims.examine(failure, found)),
+        searches=tuple(sections(answers)),
+        answers=tuple(answers),
+        standing=standing(failure, table, answers),
+    )
+
+
+def signature_words(signature: Signature) -> str:
+    """``KeyError /.../ in save_checkpoint of lightning, on all ranks``."""
+    ranks = {"all": "on every rank", "any": "on some rank"}.get(str(signature.ranks), f"on rank {signature.ranks} only")
+    if signature.kind == "hang":
+        return f"hangs in {signature.function}, {ranks}"
+    place = f" in {signature.function}" if signature.function else ""
+    owner = f" of {signature.library}" if signature.library else ""
+    return f"{signature.type} /{signature.message}/{place}{owner}, {ranks}"
+
+
+def predicted_words(item: claims.Weighed) -> str:
+    """What a claim says that a cell shows."""
+    measured = [f"{name} {text}" for name, text in item.evidence.measured.items()]
+    verdict = [item.evidence.predicts.value] if item.evidence.predicts.value != "any" else []
+    return "; ".join(verdict + measured)
+
+
+def measured_words(item: claims.Weighed) -> str:
+    """What the run of a claim's cell measured of what the claim speaks of; empty where nothing was."""
+    if item.result is None:
+        return ""
+    found = claims.measurements(item.result)
+    return "; ".join(f"{name} = {found[name]}" for name in item.evidence.measured if name in found)
+
+
+def _root(results: Sequence[Result]) -> Root | None:
+    """The error of the first cell that shows the failure."""
+    for result in results:
+        if result.verdict != "reproduced" or result.judgement.rank is None:
+            continue
+        error = result.newest.ranks[result.judgement.rank].error
+        if error is None:
+            continue
+        frames = tuple(frame for frame in error.frames if frame.origin is not Origin.HARNESS)[-SHOWN_FRAMES:]
+        return Root(result.cell.environment, result.judgement.rank, frames, error.line)
+    return None
+
+
+def _survey(failure: Failure, survey: Survey, results: Mapping[str, Result]) -> SurveyTable:
+    table = [
+        (row.label, tuple(_surveyed(results.get(cell.label), survey) for cell in cells))
+        for row, cells in zip(survey.rows, claims.survey_cells(failure, survey), strict=True)
+    ]
+    return SurveyTable(survey.title, survey.environments, tuple(table))
+
+
+def _surveyed(result: Result | None, survey: Survey) -> Surveyed:
+    if result is None:
+        return Surveyed(None)
+    found = claims.measurements(result)
+    shown = [f"{name} = {_number(found[name])}" for name in survey.measured if name in found]
+    return Surveyed(result.verdict, ", ".join(shown))
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _ablation(failure: Failure, environment: str, lookup: Lookup) -> AblationTable | None:
+    """The ablation as far as it is stored; None where the default row was not run."""
+    factors = factors_of(failure)
+    found: list[tuple[dict[str, str], Result]] = []
+    for row, cell in zip(rows(factors), ablation_cells(failure, environment), strict=True):
+        result = lookup.result(cell)
+        if result is not None:
+            found.append((row, result))
+    if len(found) < 2:  # noqa: PLR2004 - one row is no comparison
+        return None
+    reading = analyse(factors, [(row, result.verdict) for row, result in found])
+    shown = tuple((row, row_of(result, failure.distributions)) for row, result in found)
+    return AblationTable(environment, tuple(factor.name for factor in factors), shown, reading)
