@@ -58,6 +58,13 @@ def noise(session: nox.Session) -> None:
 
 
 @nox.session
+def launchers(session: nox.Session) -> None:
+    """Every cell of the matrix through both launchers: the same verdict and signature."""
+    install(session)
+    session.run("pytest", "-m", "whole or not whole", "tests/failures/test_launchers.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Seconds a verdict: by hand with pip, torchrun launcher, warm launcher, side by side."""
     install(session)

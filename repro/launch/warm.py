@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -78,11 +79,12 @@ class Zygote:
     def __init__(self, job: Job) -> None:
         self._folder = make_folder()
         ours, theirs = socket.socketpair()
+        modules = imported_modules(job.entry.script)
         plan = {
             "folder": str(self._folder),
             "gates": applicable_gates(job.cell.lane, job.interpreter),
             "gates_file": str(GATES),
-            "modules": (modules := imported_modules(job.entry.script)),
+            "modules": modules,
             "lazy": lazy_modules(modules),
             "control": theirs.fileno(),
         }
@@ -109,7 +111,7 @@ class Zygote:
         self._hosts: dict[int, _Host] = {}
         self._asking = threading.Lock()
         self._answer = threading.Condition()
-        self._started: list[_Host] = []
+        self._answers: list[_Host | None] = []
         self.ready = self._first_answer()
         if self.ready:
             threading.Thread(target=self._listen, daemon=True).start()
@@ -133,7 +135,11 @@ class Zygote:
                     if "host" in message:
                         host = _Host(message["host"])
                         self._hosts[host.pid] = host
-                        self._started.append(host)
+                        self._answers.append(host)
+                        self._answer.notify_all()
+                    elif "refused" in message:
+                        self.ready = False
+                        self._answers.append(None)
                         self._answer.notify_all()
                     elif host_ended := self._hosts.pop(message["ended"], None):
                         host_ended.code = message["code"]
@@ -147,15 +153,23 @@ class Zygote:
             self._answer.notify_all()
 
     def start(self, job: Job) -> _Host | None:
-        """Fork the host of a run; None if the zygote is gone."""
-        request = {"job": str(job.folder / "job.json"), "flags": job.flags, "world_size": job.cell.world_size}
+        """Fork the host of a run; None if the zygote is gone, or refuses: then it is not asked again."""
+        request = {
+            "job": str(job.folder / "job.json"),
+            "flags": job.flags,
+            "world_size": job.cell.world_size,
+            "modules": imported_modules(job.entry.script),
+        }
         with self._asking, self._answer:
             try:
                 self._socket.sendall((json.dumps(request) + "\n").encode())
             except OSError:
                 return None
-            self._answer.wait_for(lambda: self._started or not self.ready, timeout=START_SECONDS)
-            return self._started.pop() if self._started else None
+            if not self._answer.wait_for(lambda: self._answers or not self.ready, timeout=START_SECONDS):
+                # Its late answer would be a second run of the same job: its end is the end of what it forks.
+                self.ready = False
+                self._process.kill()
+            return self._answers.pop() if self._answers else None
 
     def close(self) -> None:
         """End the zygote and what is left of its runs."""
@@ -170,7 +184,7 @@ class Zygote:
 
 
 class WarmLauncher:
-    """Runs jobs through zygotes, one for each environment and set of imports; used as a context.
+    """Runs jobs through zygotes, one for each environment and set of libraries; used as a context.
 
     A zygote holds the memory of its imports, so the one that was idle longest is ended when there are too many.
     """
@@ -227,14 +241,20 @@ class WarmLauncher:
             self._zygotes.pop(key).close()
 
 
+def libraries(imported: tuple[str, ...]) -> frozenset[str]:
+    """The libraries of a script's imports: scripts with the same ones share a zygote."""
+    return frozenset(module.split(".")[0] for module in imported) - sys.stdlib_module_names
+
+
 def _key(job: Job) -> tuple[object, ...] | None:
     """What one zygote can serve; None where a run must go through torchrun."""
     if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
         return None
     try:
-        return (job.interpreter.executable, imported_modules(job.entry.script))
+        imported = imported_modules(job.entry.script)
     except (SyntaxError, ValueError):
         return None  # under torchrun the script's own interpreter tells what is wrong
+    return (job.interpreter.executable, libraries(imported), lazy_modules(imported))
 
 
 def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:

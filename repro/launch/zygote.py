@@ -2,8 +2,8 @@
 
 Started as ``zygote.py PLAN``; standard library only, nothing of the harness.  It speaks JSON lines over the
 socket whose descriptor the plan names: first ``{"ready": ..., "threads": ...}``, then for each request
-``{"job": PATH, "flags": [...], "world_size": N}`` the process id of a *host* and, when that has ended,
-its exit status.
+``{"job": PATH, "flags": [...], "world_size": N, "modules": [...]}`` the process id of a *host* and, when that
+has ended, its exit status; or ``{"refused": WHY}`` where the modules that it asks for cannot be imported ahead.
 
 A host stands for torchrun: it keeps the store at which ranks meet, forks the ranks with the variables that
 torchrun sets, records their ends, and after a failure ends the others as torchrun does.
@@ -52,6 +52,23 @@ class Lifted:
         for name in self.names:
             journal.write("gate", name=name)
         self.journal = journal
+
+
+def import_ahead(modules, lazy):
+    """Import what ranks will need; what libraries import on first use only if they are there at all.
+
+    What was imported is shared by all ranks: collecting it in each of them would copy its pages.
+    """
+    missing = [name for name in modules if name not in sys.modules]
+    for name in missing:
+        importlib.import_module(name)
+    for name in lazy:
+        if name not in sys.modules and name.split(".")[0] in sys.modules:
+            with contextlib.suppress(ImportError):  # not in every release
+                importlib.import_module(name)
+    if missing:
+        gc.collect()
+        gc.freeze()
 
 
 def threads():
@@ -204,6 +221,10 @@ def serve(bootstrap, control, lifted):
                     os.kill(pid, signal.SIGTERM)
                 os._exit(0)
             request = json.loads(line)
+            refusal = prepared(request)
+            if refusal:
+                tell(control, {"refused": refusal})
+                continue
             pid = fork(signal.SIGTERM)
             if pid == 0:
                 control.close()
@@ -219,6 +240,15 @@ def serve(bootstrap, control, lifted):
                 tell(control, {"ended": pid, "code": code})
 
 
+def prepared(request):
+    """Import what a request needs beyond what is there; why it cannot be served, or None."""
+    try:
+        import_ahead(request["modules"], ())
+    except BaseException as error:  # noqa: BLE001 - an import may do anything; under torchrun its rank will tell
+        return repr(error)
+    return "threads were started" if threads() != 1 else None
+
+
 def tell(control, message):
     control.sendall((json.dumps(message) + "\n").encode())
 
@@ -232,15 +262,7 @@ def main():
     control = socket.socket(fileno=plan["control"])
     lifted = Lifted()
     bootstrap.open_gates(plan, lifted)
-    for name in plan["modules"]:
-        importlib.import_module(name)
-    for name in plan["lazy"]:
-        if name.split(".")[0] in sys.modules:
-            with contextlib.suppress(ImportError):  # not in every release
-                importlib.import_module(name)
-    # What was imported is shared by all ranks: collecting it in each of them would copy its pages.
-    gc.collect()
-    gc.freeze()
+    import_ahead(plan["modules"], plan["lazy"])
     tell(control, {"ready": True, "threads": threads()})
     serve(bootstrap, control, lifted)
 

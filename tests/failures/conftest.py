@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from repro.catalog.records import Claim
 from repro.cell import Cell
@@ -32,8 +33,24 @@ WANTED: dict[str, Callable[[Cell], bool]] = {
 }
 
 
+def every_cell() -> Iterator[ParameterSet]:
+    """All default cells; those that another cell of the same failure and expectation stands for are marked."""
+    represented = set()
+    for cell in default_cells(PROJECT.matrix, PROJECT.catalog):
+        kind = (cell.failure, expected(cell))
+        marks = [pytest.mark.xdist_group(cell.failure)]
+        marks += [pytest.mark.whole] if kind in represented else []
+        represented.add(kind)
+        yield pytest.param(cell, marks=marks, id=cell.label)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrise ``failing``, ``correct``, ``backported`` with default cells, ``claim`` with the record's claims."""
+    """Parametrise ``failing``, ``correct``, ``backported`` with a failure's default cells, ``cell`` with all of them.
+
+    ``claim`` runs through the record's claims.
+    """
+    if "cell" in metafunc.fixturenames:
+        metafunc.parametrize("cell", list(every_cell()))
     for fixture, wants in WANTED.items():
         if fixture in metafunc.fixturenames:
             name = metafunc.module.FAILURE
@@ -101,6 +118,12 @@ def correct(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
 def backported(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
     """The result of a cell with a backport."""
     return laboratory.result(request.param)
+
+
+@pytest.fixture
+def by_warm(cell: Cell, laboratory: Laboratory) -> Result:
+    """The result of the test's cell through the warm launcher."""
+    return laboratory.result(cell)
 
 
 @pytest.fixture
