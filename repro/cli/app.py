@@ -1,16 +1,58 @@
-"""All commands, each a function of few lines."""
+"""All commands by name; the module of a command is imported when the command is used or its help is shown."""
 
+from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from repro.cli import catalogue, doctoring, environments, questions, running, searching, storing
 from repro.errors import StoppedError
+
+COMMANDS = {
+    "list": "catalogue:list_failures",
+    "show": "catalogue:show",
+    "check": "catalogue:check",
+    "run": "running:run",
+    "claims": "questions:claims",
+    "ablate": "questions:ablate",
+    "bisect": "searching:bisect",
+    "blame": "searching:blame",
+    "sweep": "searching:sweep",
+    "doctor": "doctoring:doctor",
+    "report": "running:report",
+    "rejudge": "storing:rejudge",
+    "store": "storing:app",
+    "lock": "environments:lock",
+    "envs": "environments:app",
+}
+"""Command -> ``module:function`` in this package; a group of commands is its module's Typer app."""
 
 
 class _Commands(TyperGroup):
-    """Hands Ctrl-C to ``main``: the library below would end the process without a word."""
+    """Imports a command's module when it is asked for: start-up is part of every run's time.
+
+    Hands Ctrl-C to ``main``: the library below would end the process without a word.
+    """
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(f"repro.cli.{module}"), name)
+        if isinstance(found, typer.Typer):
+            return get_command(found)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(cmd_name)(found)
+        return get_command(alone)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # The nearest name to a mistyped one is looked for among these.
+        self.commands = {name: TyperCommand(name) for name in COMMANDS}
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -22,25 +64,14 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="repro",
     cls=_Commands,
-    help="A laboratory of known failures of the sharded-training stack.",
     epilog="Exit codes: 0 as documented, 1 something changed, 2 bad usage or record, 3 could not be told.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("list")(catalogue.list_failures)
-app.command("show")(catalogue.show)
-app.command("check")(catalogue.check)
-app.command("run")(running.run)
-app.command("claims")(questions.claims)
-app.command("ablate")(questions.ablate)
-app.command("bisect")(searching.bisect)
-app.command("blame")(searching.blame)
-app.command("sweep")(searching.sweep)
-app.command("doctor")(doctoring.doctor)
-app.command("report")(running.report)
-app.command("rejudge")(storing.rejudge)
-app.add_typer(storing.app, name="store")
-app.command("lock")(environments.lock)
-app.add_typer(environments.app, name="envs")
+
+
+@app.callback()
+def _laboratory() -> None:
+    """A laboratory of known failures of the sharded-training stack."""

@@ -15,6 +15,7 @@ from repro.project import Project
 from repro.report.terminal import console
 
 app = typer.Typer(
+    add_completion=False,
     help="List, build and remove the environments under test.",
     invoke_without_command=True,
     rich_markup_mode=None,

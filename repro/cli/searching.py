@@ -23,6 +23,7 @@ from repro.report.terminal import Progress, console
 from repro.report.writing import write_reports
 from repro.result import Result
 from repro.search.answers import Answers, Stored
+from repro.search.index import fetch_files
 from repro.search.journal import SUFFIX, Journal, Question
 from repro.search.planning import Asked, left_out_words, question_of_days, question_of_releases, releases_of
 from repro.search.timeline import Every
@@ -175,7 +176,9 @@ def _question(
         raise UsageError("give --package NAME, or --by-date --good DAY --bad DAY")
     if keep:
         raise UsageError("--keep goes with --by-date: a bisection over releases keeps all other pins anyway")
-    return question_of_releases(failure, base, releases_of(project.matrix, failure, base, package), asked, lane)
+    return question_of_releases(
+        failure, base, releases_of(project.matrix, failure, base, package, fetch_files), asked, lane
+    )
 
 
 def _print_question(out: Console, journal: Journal) -> None:
@@ -251,7 +254,7 @@ def sweep(
     project = Project.here(reports)
     failure = project.catalog[failure_id].failure
     base = base_of(project, failure, env)
-    releases = releases_of(project.matrix, failure, base, package)
+    releases = releases_of(project.matrix, failure, base, package, fetch_files)
     out = console(error=as_json)
     options = Options(repeat, None, launcher is Launcher.WARM, fresh)
     again = ["repro", "sweep", failure_id, "--package", package, "--every", every, "--lane", lane]

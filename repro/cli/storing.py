@@ -22,6 +22,7 @@ from repro.store import Store
 from repro.verdict import judge
 
 app = typer.Typer(
+    add_completion=False,
     help="List, show, verify and prune the stored observations.",
     no_args_is_help=True,
     rich_markup_mode=None,

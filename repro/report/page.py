@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING
 
 from repro import claims
 from repro.catalog.records import Failure
@@ -21,6 +20,9 @@ from repro.report.words import (
     versions_words,
     where_words,
 )
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def failure_markdown(view: FailureView) -> str:
@@ -45,7 +47,9 @@ def failure_markdown(view: FailureView) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - slow, and not for every command
+
     environment = Environment(
         loader=PackageLoader("repro.report"),
         undefined=StrictUndefined,

@@ -11,12 +11,12 @@ from repro.errors import UsageError
 from repro.matrix import Matrix
 from repro.search.bisection import Side
 from repro.search.journal import Point, Question
-from repro.search.releases import Fetch, LeftOut, Release, Releases, fetch_files
+from repro.search.releases import Fetch, LeftOut, Release, Releases
 from repro.search.variants import Vector, as_of, days_between, with_release
 from repro.verdict import is_affected
 
 
-def releases_of(matrix: Matrix, failure: Failure, base: Vector, package: str, fetch: Fetch = fetch_files) -> Releases:
+def releases_of(matrix: Matrix, failure: Failure, base: Vector, package: str, fetch: Fetch) -> Releases:
     """The releases of a package that may be tried for a failure in an environment."""
     distribution = canonicalize_name(package)
     needed = failure.needs.distributions.get(distribution)
@@ -29,7 +29,7 @@ def releases_of(matrix: Matrix, failure: Failure, base: Vector, package: str, fe
             return f"the failure needs {distribution}{needed}"
         return None
 
-    return Releases(distribution, base.environment.python, refuse, fetch)
+    return Releases(distribution, base.environment.python, refuse, fetch=fetch)
 
 
 @dataclass(frozen=True)

@@ -1,33 +1,18 @@
-"""The releases of a distribution, from the package index; what is left out is named with its reason."""
+"""The releases of a distribution; what is left out is named with its reason.  Pure, but for what is fetched."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import Literal, overload
-from urllib.parse import urlsplit
 
 from packaging import tags
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
-from pypi_simple import (
-    ACCEPT_JSON_PREFERRED,
-    PYPI_SIMPLE_ENDPOINT,
-    NoSuchProjectError,
-    PyPISimple,
-    UnsupportedContentTypeError,
-    UnsupportedRepoVersionError,
-)
-from requests import ConnectionError as RequestsConnectionError
-from requests import RequestException, Timeout
 
 from repro.documents import Strict
-from repro.errors import EnvironmentFailure, UsageError, nearest
-
-INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-TIMEOUT_SECONDS = 60
+from repro.errors import UsageError, nearest
 
 
 @dataclass(frozen=True)
@@ -70,50 +55,6 @@ class Listing:
 Fetch = Callable[[str], list[IndexFile]]
 Refuse = Callable[[str], str | None]
 """Why a version must not be tried, or None."""
-
-
-def index_address() -> str:
-    """The index that uv or pip would ask, else PyPI."""
-    told = (os.environ.get(name, "").strip() for name in INDEX_VARIABLES)
-    return next((address for address in told if address), PYPI_SIMPLE_ENDPOINT)
-
-
-def _without_credentials(address: str) -> str:
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-
-def fetch_files(distribution: str) -> list[IndexFile]:
-    """Ask the index for the files of a distribution.
-
-    Raises UsageError if it has no such distribution, EnvironmentFailure if it cannot be reached or read.
-    """
-    address = index_address()
-    shown = _without_credentials(address)
-    try:
-        with PyPISimple(endpoint=address, accept=ACCEPT_JSON_PREFERRED) as client:
-            page = client.get_project_page(distribution, timeout=TIMEOUT_SECONDS)
-    except NoSuchProjectError:
-        raise UsageError(f"{shown} has no distribution {distribution!r}") from None
-    except (RequestsConnectionError, Timeout) as error:
-        raise EnvironmentFailure(f"{shown} cannot be reached ({type(error).__name__}): is there a network?") from None
-    except RequestException as error:
-        problem = " ".join(str(error).replace(address, shown).split())[:200]
-        raise EnvironmentFailure(f"{shown}: {type(error).__name__}: {problem}") from None
-    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
-        raise EnvironmentFailure(f"{shown} is no package index that can be read: {error}") from None
-    kinds: dict[str | None, Literal["wheel", "sdist"]] = {"wheel": "wheel", "sdist": "sdist"}
-    return [
-        IndexFile(
-            filename=file.filename,
-            version=file.version or "",
-            kind=kinds.get(file.package_type, "other"),
-            uploaded=file.upload_time,
-            requires_python=file.requires_python or "",
-            yanked=(file.yanked_reason or "") if file.is_yanked else None,
-        )
-        for file in page.packages
-    ]
 
 
 def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: None) -> Listing:
@@ -188,9 +129,7 @@ def _supported(python: str) -> frozenset[tags.Tag]:
 class Releases(Sequence[Release]):
     """The releases of a distribution that can be tried, fetched when they are first looked at."""
 
-    def __init__(
-        self, distribution: str, python: str, refuse: Refuse = lambda _: None, fetch: Fetch = fetch_files
-    ) -> None:
+    def __init__(self, distribution: str, python: str, refuse: Refuse = lambda _: None, *, fetch: Fetch) -> None:
         self.distribution = distribution
         self._python = python
         self._refuse = refuse

@@ -14,7 +14,6 @@ from repro.environments.locks import Locked
 from repro.errors import EnvironmentFailure
 from repro.matrix import Environment
 from repro.project import Project
-from repro.search import planning
 from repro.search.bisection import side_of
 from repro.search.journal import Tried
 from repro.search.releases import IndexFile
@@ -81,7 +80,7 @@ def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
         return [IndexFile(f"lightning-{v}-py3-none-any.whl", v, "wheel", day) for v in RELEASES]
 
     made = type("World", (FakeTrials,), {"asked": []})
-    monkeypatch.setattr(planning.releases_of, "__defaults__", (fetch,))
+    monkeypatch.setattr(searching, "fetch_files", fetch)
     monkeypatch.setattr(searching, "Trials", made)
     del held
     return made
@@ -180,7 +179,7 @@ class TestBisect:
         def fetch(_: str) -> list[IndexFile]:
             raise EnvironmentFailure("https://pypi.org/simple/ cannot be reached")
 
-        monkeypatch.setattr(planning.releases_of, "__defaults__", (fetch,))
+        monkeypatch.setattr(searching, "fetch_files", fetch)
         code, _, err = call(*BISECT)
         assert (code, err) == (3, "repro: https://pypi.org/simple/ cannot be reached\n")
 

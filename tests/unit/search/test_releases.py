@@ -8,8 +8,10 @@ import requests
 from pypi_simple import NoSuchProjectError, ProjectPage, PyPISimple
 
 from repro.errors import EnvironmentFailure, UsageError
-from repro.search import releases as module
-from repro.search.releases import IndexFile, LeftOut, Release, Releases, fetch_files, index_address, listing
+from repro.search import index as module
+from repro.search import releases
+from repro.search.index import fetch_files, index_address
+from repro.search.releases import IndexFile, LeftOut, Release, Releases, listing
 
 
 def file(version: str, **changes: Any) -> IndexFile:
@@ -82,10 +84,10 @@ class TestListing:
     def test_wheels_that_cannot_be_installed_here(
         self, monkeypatch: pytest.MonkeyPatch, name: str, *, fits: bool
     ) -> None:
-        module._supported.cache_clear()
+        releases._supported.cache_clear()
         monkeypatch.setattr("packaging.tags.platform_tags", lambda: iter(["manylinux2014_x86_64", "linux_x86_64"]))
         found = left_out(file("1.0", filename=name))
-        module._supported.cache_clear()
+        releases._supported.cache_clear()
         assert found == ({} if fits else {"1.0": "has no wheel for Python 3.11 on this platform, and no source"})
 
     def test_a_source_is_enough(self) -> None:
