@@ -7,7 +7,7 @@ from repro.catalog.checking import EntryCheck
 from repro.environments.locks import read_lock, stale
 from repro.environments.resolving import refuse_denied
 from repro.errors import EnvironmentFailure, Fault, RecordError
-from repro.project import PACKAGE, Project
+from repro.project import Project
 
 
 def check(project: Project) -> Sequence[Fault]:
@@ -19,10 +19,9 @@ def check(project: Project) -> Sequence[Fault]:
         faults += error.faults
     else:
         faults += _locks(project)
-        tests = PACKAGE.parent / "tests" / "failures"
         try:
             for entry in project.catalog:
-                faults += EntryCheck(entry, matrix, tests if tests.is_dir() else None).faults()
+                faults += EntryCheck(entry, matrix, project.tests).faults()
             faults += [
                 Fault(project.matrix_file, 0, f"runs.{name}", "no such failure in the catalogue")
                 for name in matrix.runs
@@ -34,8 +33,9 @@ def check(project: Project) -> Sequence[Fault]:
 
 
 def _locks(project: Project) -> list[Fault]:
+    """The faults of the project's own locks; those of a project below it are that one's affair."""
     faults: list[Fault] = []
-    for name, environment in project.matrix.environments.items():
+    for name, environment in project.own_matrix.environments.items():
         file = project.locks / f"{name}.txt"
         try:
             lock = read_lock(file)
@@ -49,7 +49,7 @@ def _locks(project: Project) -> list[Fault]:
         problem = stale(lock, name, environment)
         if problem:
             faults.append(Fault(file, 0, "", problem, f"run `repro lock {name}`"))
-    known = {f"{name}.txt" for name in project.matrix.environments}
+    known = {f"{name}.txt" for name in project.own_matrix.environments}
     faults += [
         Fault(file, 0, "", "belongs to no environment of the matrix", "remove it")
         for file in sorted(project.locks.glob("*.txt"))

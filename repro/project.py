@@ -23,6 +23,12 @@ def cache_root() -> Path:
     return Path(moved).expanduser().resolve() if moved else user_cache_path("repro-lab")
 
 
+def catalog_elsewhere(given: Path | None = None) -> Path | None:
+    """The folder of a catalogue outside the package: the one given, else what ``REPRO_CATALOG`` names, else None."""
+    named = given or os.environ.get("REPRO_CATALOG")
+    return Path(named).expanduser().resolve() if named else None
+
+
 @dataclass(frozen=True)
 class Project:
     """The files that a command works on; each is read when it is first needed."""
@@ -33,25 +39,39 @@ class Project:
     reports: Path
     cache: Path
     derived: Mapping[str, Environment] = field(default_factory=dict)
+    tests: Path | None = None
+    """The folder of the matched pytests; an installed wheel carries none."""
+    base: "Project | None" = None
+    """For a catalogue elsewhere: the project whose environments and deny list it may use as well."""
 
     @classmethod
-    def here(cls, reports: Path | None = None) -> "Project":
+    def here(cls, reports: Path | None = None, catalog: Path | None = None) -> "Project":
         """The project that this package belongs to: its repository, or what an installed wheel carries.
 
-        ``REPRO_CATALOG`` names a catalogue elsewhere: a folder of failures, which may hold a ``matrix.yaml``
-        and ``locks`` of its own.
+        ``catalog``, or ``REPRO_CATALOG``, names a catalogue elsewhere: a folder of failures, which may hold a
+        ``matrix.yaml``, ``locks`` and ``tests`` of its own.
         """
         root = PACKAGE.parent
         in_repository = (root / "matrix.yaml").is_file()
-        matrix = (root if in_repository else PACKAGE) / "matrix.yaml"
-        own = os.environ.get("REPRO_CATALOG")
-        catalog = Path(own).expanduser().resolve() if own else None
-        return cls(
-            failures=catalog or PACKAGE / "failures",
-            matrix_file=catalog / "matrix.yaml" if catalog and (catalog / "matrix.yaml").is_file() else matrix,
-            locks=catalog / "locks" if catalog and (catalog / "locks").is_dir() else PACKAGE / "locks",
-            reports=reports or (root if in_repository and not catalog else Path.cwd()) / "reports",
+        own = cls(
+            failures=PACKAGE / "failures",
+            matrix_file=(root if in_repository else PACKAGE) / "matrix.yaml",
+            locks=PACKAGE / "locks",
+            reports=reports or (root if in_repository else Path.cwd()) / "reports",
             cache=cache_root(),
+            tests=root / "tests" / "failures" if in_repository else None,
+        )
+        elsewhere = catalog_elsewhere(catalog)
+        if elsewhere is None:
+            return own
+        return cls(
+            failures=elsewhere,
+            matrix_file=elsewhere / "matrix.yaml",
+            locks=elsewhere / "locks",
+            reports=reports or Path.cwd() / "reports",
+            cache=own.cache,
+            tests=elsewhere / "tests",
+            base=own,
         )
 
     @cached_property
@@ -59,9 +79,16 @@ class Project:
         return load(self.failures)
 
     @cached_property
+    def own_matrix(self) -> Matrix:
+        """What the matrix file says; a catalogue elsewhere needs none until it runs something."""
+        if self.base is not None and not self.matrix_file.is_file():
+            return Matrix(format=1, environments={}, runs={})
+        return documents.read(Matrix, self.matrix_file)
+
+    @cached_property
     def matrix(self) -> Matrix:
         """The matrix; raises RecordError also for names that it uses and nothing defines."""
-        matrix = documents.read(Matrix, self.matrix_file)
+        matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
         faults = [
             Fault(self.matrix_file, 0, f"runs.{failure}", f"environment {name!r} is not defined")
             for failure, runs in matrix.runs.items()
@@ -74,7 +101,8 @@ class Project:
 
     @cached_property
     def environments(self) -> Environments:
-        return Environments(self.matrix, self.locks, self.cache, self.derived)
+        other = self.base.locks if self.base else None
+        return Environments(self.matrix, self.locks, self.cache, self.derived, other)
 
     def deriving(self, environments: Mapping[str, Environment]) -> "Project":
         """The same project with environments that a search makes up."""

@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from repro import documents
+from repro.catalog import tested
 from repro.catalog.loading import RECORD, Entry
 from repro.catalog.records import WORLD_SIZE, Evidence, covers
 from repro.documents import Location
@@ -193,11 +194,8 @@ class EntryCheck:
                 yield self._fault(("backports",), f"matrix.yaml runs backport {name!r}, which is not defined", "add it")
 
     def _test(self) -> Iterator[Fault]:
-        if self.tests is None:
-            return
-        file = self.tests / f"test_{self.failure.id.replace('-', '_')}.py"
-        if not file.is_file():
-            yield self._fault(("id",), f"its matched pytest {file.name} is missing", f"write {file}")
+        if self.tests is not None:
+            yield from tested.faults_of(self.failure, self.matrix, self.tests)
 
 
 def _literal(node: ast.expr | None) -> object:

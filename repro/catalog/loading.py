@@ -10,7 +10,7 @@ from repro.errors import Fault, RecordError, UsageError, unknown
 
 RECORD = "failure.yaml"
 SCRIPT = "repro.py"
-NOT_FAILURES = ("locks", "reports")
+NOT_FAILURES = ("locks", "reports", "tests")
 """Folders that a catalogue outside the package may hold besides its failures."""
 
 

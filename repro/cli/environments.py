@@ -126,7 +126,7 @@ def lock(names: Names = None) -> None:
     """
     project = Project.here()
     failures: list[str] = []
-    for name in _chosen(project, names):
+    for name in _chosen(project, names or list(project.own_matrix.environments)):
         try:
             resolved = resolve(name, project.matrix.environments[name], project.matrix)
         except EnvironmentFailure as error:

@@ -58,6 +58,8 @@ class Environments:
     cache: Path
     derived: Mapping[str, Environment] = field(default_factory=dict)
     """Environments that a search makes up; they are resolved when they are first used, and kept in the cache."""
+    base_locks: Path | None = None
+    """Where the lock of an environment is that has none among ``locks``."""
 
     @property
     def built(self) -> Path:
@@ -92,6 +94,8 @@ class Environments:
             return self._derived_lock(name)
         self.environment(name)
         file = self.locks / f"{name}.txt"
+        if self.base_locks and not file.is_file() and (self.base_locks / file.name).is_file():
+            file = self.base_locks / file.name
         lock = read_lock(file)
         problem = stale(lock, name, self.matrix.environments[name])
         if problem:

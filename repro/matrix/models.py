@@ -86,6 +86,12 @@ class Matrix(Strict):
                     raise ValueError(f"environment {name!r} pins {distribution} {version}: denied, {denied.reason}")
         return self
 
+    def over(self, base: "Matrix") -> "Matrix":
+        """This matrix with the environments of another one behind its own, and the deny lists of both."""
+        environments = {**base.environments, **self.environments}
+        deny = self.deny + tuple(entry for entry in base.deny if entry not in self.deny)
+        return Matrix(format=1, deny=deny, environments=environments, runs=self.runs)
+
     def denied(self, distribution: str, version: str) -> Denied | None:
         """The deny-list entry of a release, if there is one."""
         return next(

@@ -3,11 +3,15 @@
 Of each failure, the first cell of each expected verdict; all cells of the matrix with ``nox -s launchers``.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from repro.cell import Cell
+from repro.matched import Laboratory, expected
+from repro.matrix import default_cells
 from repro.project import Project
 from repro.result import Result
 from repro.session import Options, Session
@@ -15,6 +19,23 @@ from repro.store import Store
 from repro.verdict.signature import is_consequence
 
 PROJECT = Project.here()
+
+
+def every_cell() -> Iterator[ParameterSet]:
+    """All default cells; those that another cell of the same failure and expectation stands for are marked."""
+    represented = set()
+    for cell in default_cells(PROJECT.matrix, PROJECT.catalog):
+        kind = (cell.failure, expected(PROJECT, cell))
+        marks = [pytest.mark.xdist_group(cell.failure)]
+        marks += [pytest.mark.whole] if kind in represented else []
+        represented.add(kind)
+        yield pytest.param(cell, marks=marks, id=cell.label)
+
+
+@pytest.fixture
+def by_warm(cell: Cell, laboratory: Laboratory) -> Result:
+    """The result of the test's cell through the warm launcher."""
+    return laboratory.result(cell)
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,7 @@ def shown(result: Result) -> Shown:
     )
 
 
+@pytest.mark.parametrize("cell", list(every_cell()))
 def test_same_verdict_and_signature(cell: Cell, by_warm: Result, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A cell shows the same through both launchers."""
     (by_torchrun,) = Session(PROJECT, Store(tmp_path_factory.mktemp("cold")), Options(warm=False)).run([cell])

@@ -2,7 +2,7 @@
 
 import re
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -31,8 +31,3 @@ def test_backported(backported: Result) -> None:
     """With the cache left out of the recomputation the failing release has right gradients."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["gradient_relative_error"] < 1e-2
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

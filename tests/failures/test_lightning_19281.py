@@ -1,6 +1,5 @@
 """lightning-19281: resuming from a checkpoint that holds the adapter only fails under strict loading."""
 
-from repro.claims import Examined
 from repro.result import Result
 from repro.verdict import Status
 
@@ -26,8 +25,3 @@ def test_backported(backported: Result) -> None:
     """The backport gives the failing release the attribute ``strict_loading`` of later ones."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert all(rank.backport_applied and rank.oracle for rank in backported.newest.ranks)
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

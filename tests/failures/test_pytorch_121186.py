@@ -1,6 +1,6 @@
 """pytorch-121186: asking for an optimizer's state dict decays the weights of the model."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -23,8 +23,3 @@ def test_backported(backported: Result) -> None:
     """The backport asks with a learning rate of zero, as later releases do."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["parameter_change"] == 0
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -1,6 +1,6 @@
 """pytorch-164929: asking for the state dict of a fresh Adam counts as a step."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -25,8 +25,3 @@ def test_backported(backported: Result) -> None:
     """The backport asks without a trace."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["parameter_difference"] == 0
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -1,6 +1,6 @@
 """pytorch-192202: the optimizer state of parameters that are frozen at the load is dropped."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -25,8 +25,3 @@ def test_backported(backported: Result) -> None:
     """The backport restores the state of the frozen ones too."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert len(measurements(backported)["parameters_with_state_after_the_load"]) == 4
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

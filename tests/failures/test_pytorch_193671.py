@@ -1,6 +1,6 @@
 """pytorch-193671: RReLU at the end of a checkpointed block gets gradients from uninitialised memory."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -23,8 +23,3 @@ def test_backported(backported: Result) -> None:
     """With the backport no gradient differs."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["wrong_gradients"] == 0
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

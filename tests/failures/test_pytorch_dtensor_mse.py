@@ -1,6 +1,6 @@
 """pytorch-dtensor-mse: the gradient of mse_loss on DTensors comes out times the world size."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -25,8 +25,3 @@ def test_backported(backported: Result) -> None:
     """With the backport the gradients are those of plain tensors."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert abs(measurements(backported)["largest_gradient_ratio"] - 1) < 1e-3
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -1,6 +1,6 @@
 """transformers-36626: FSDP SHARDED_STATE_DICT with save_only_model saves no checkpoint."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -36,8 +36,3 @@ def test_backported(backported: Result) -> None:
     files = measurements(backported)["checkpoint_files"]
     assert "pytorch_model_fsdp_0/.metadata" in files
     assert any(name.endswith(".distcp") for name in files)
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

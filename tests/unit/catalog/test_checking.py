@@ -10,7 +10,7 @@ from repro.catalog import load
 from repro.catalog.checking import MAX_LINES, EntryCheck
 from repro.errors import Fault
 from repro.matrix import Matrix
-from tests.unit.factories import BACKPORT, FAILURE, RECORD, SCRIPT, matrix, write_failure
+from tests.unit.factories import FAILURE, RECORD, SCRIPT, matrix, write_failure
 
 Check = Callable[..., list[Fault]]
 
@@ -214,14 +214,12 @@ class TestMatchedTest:
     """Each failure has its matched pytest."""
 
     def test_missing(self, check: Check, tmp_path: Path) -> None:
-        """It is named, with the place where it belongs."""
+        """It is named, with the place where it belongs; what it must hold is told in ``test_tested``."""
         fault = only(check(tests=tmp_path))
-        assert fault.problem == "its matched pytest test_lightning_19492.py is missing"
-
-    def test_there(self, check: Check, tmp_path: Path) -> None:
-        """And found."""
-        (tmp_path / "test_lightning_19492.py").write_text(BACKPORT)
-        assert check(tests=tmp_path) == []
+        assert (fault.file, fault.problem) == (
+            tmp_path / "test_lightning_19492.py",
+            "the matched pytest of lightning-19492 is missing",
+        )
 
 
 def test_several_at_once(check: Check) -> None:

@@ -1,0 +1,3 @@
+"""Tests of our own pytest plugins run pytest."""
+
+pytest_plugins = ["pytester"]
