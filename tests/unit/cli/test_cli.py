@@ -289,11 +289,8 @@ class TestOthers:
         assert json.loads(call("show", FAILURE, "--json")[1])["id"] == FAILURE
         assert held.catalog
 
-    def test_check(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_check(self, held: Project, call: Call) -> None:
         """A project without a fault: 0; with one: 2 and the fault."""
-        from repro import checking  # noqa: PLC0415
-
-        monkeypatch.setattr(checking, "PACKAGE", held.failures / "none")
         code, out, err = call("check")
         assert (code, err) == (0, "")
         assert "no fault" in out
