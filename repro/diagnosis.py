@@ -1,11 +1,17 @@
 """What a catalogue says of an environment, by specifiers and, where it was run, by verdict.  Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from repro.catalog.records import Cure, Failure
+from packaging.version import InvalidVersion, Version
+
+from repro.catalog.records import Cure, Failure, covers
+from repro.exits import Exit
+from repro.observation import Observation
 from repro.result import Result
+from repro.stack.models import ALIASES, Held, Stack
 from repro.verdict import Verdict, inapplicable, is_affected
 
 
@@ -30,6 +36,9 @@ class Diagnosis:
     finding: Finding
     why: str
     cures: tuple[str, ...] = ()
+    """Each in one line, the one to try first in front."""
+    runs: bool = True
+    """Whether the reproduction speaks of what is installed: it imports one name only."""
 
 
 def listed(failure: Failure, versions: Mapping[str, str]) -> bool:
@@ -38,40 +47,104 @@ def listed(failure: Failure, versions: Mapping[str, str]) -> bool:
     return inapplicable(failure, held) is None and is_affected(failure, held)
 
 
-def diagnose(
-    failures: Iterable[Failure],
-    versions: Mapping[str, str],
-    results: Mapping[str, Result],
-    unknown: Iterable[str] = (),
-) -> list[Diagnosis]:
-    """One diagnosis a failure.
-
-    ``results`` are runs on this environment by failure; ``unknown`` are distributions that are there in
-    a version that cannot be known.
-    """
-    return [_diagnose(failure, versions, results.get(failure.id), frozenset(unknown)) for failure in failures]
+def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
+    """Everything that a record says about versions, by distribution."""
+    said: dict[str, list[str]] = {name: [] for name in failure.distributions}
+    sets = [*failure.affected, failure.needs.distributions, *(rejection.releases for rejection in failure.rejected)]
+    for releases in sets:
+        for name, text in releases.items():
+            said[name].append(text)
+    return {name: tuple(texts) for name, texts in said.items()}
 
 
-def _diagnose(
-    failure: Failure, versions: Mapping[str, str], result: Result | None, unknown: frozenset[str]
-) -> Diagnosis:
-    open_ones = sorted(set(failure.distributions) & unknown)
-    if open_ones:
-        return Diagnosis(failure, Finding.UNKNOWN, f"the version of {', '.join(open_ones)} is not known")
-    if not listed(failure, versions):
-        why = inapplicable(failure, dict(versions)) or "its versions are not among the affected ones"
-        return Diagnosis(failure, Finding.NOT_AFFECTED, why)
-    cures = tuple(cure_words(failure, cure) for cure in failure.cures)
-    if result is None:
-        held = ", ".join(f"{name} {versions[name]}" for name in failure.distributions if name in versions)
-        return Diagnosis(failure, Finding.LISTED, held, cures)
+def diagnose(failures: Iterable[Failure], stack: Stack, results: Mapping[str, Result] | None = None) -> list[Diagnosis]:
+    """One diagnosis a failure; ``results`` are runs on this environment by failure."""
+    return [_told(_by_specifiers(failure, stack), (results or {}).get(failure.id)) for failure in failures]
+
+
+def _by_specifiers(failure: Failure, stack: Stack) -> Diagnosis:
+    found = _one_name(failure, stack)
+    for name in failure.distributions:
+        other = stack.under_alias(name) if found.finding is not Finding.LISTED else None
+        renamed = _one_name(failure, other) if other else None
+        if renamed and (renamed.finding is not Finding.NOT_AFFECTED or found.finding is Finding.NOT_AFFECTED):
+            alias = ALIASES[name]
+            note = f"{renamed.why}; {alias} is {name} under another name, which the reproduction does not import"
+            found = replace(renamed, why=note, runs=False)
+    return found
+
+
+def _one_name(failure: Failure, stack: Stack) -> Diagnosis:
+    held = {name: stack.get(name) for name in failure.distributions}
+    odd = [f"{name} {version}" for name, facts in held.items() if facts for version in facts.versions if _odd(version)]
+    if odd:
+        return Diagnosis(failure, Finding.UNKNOWN, f"{', '.join(odd)}: not a version that can be compared")
+    readings = stack.readings(specifiers_of(failure))
+    covered = [listed(failure, versions) for versions in readings]
+    if covered and all(covered):
+        return Diagnosis(failure, Finding.LISTED, _versions(held), cures_of(failure))
+    if any(covered):
+        doubts = [f"{name} {facts.why}" for name, facts in held.items() if facts and facts.version is None]
+        return Diagnosis(failure, Finding.UNKNOWN, "; ".join(doubts), cures_of(failure))
+    return Diagnosis(failure, Finding.NOT_AFFECTED, _why_not(failure, held, stack, readings))
+
+
+def _odd(version: str) -> bool:
+    try:
+        Version(version)
+    except InvalidVersion:
+        return True
+    return False
+
+
+def _versions(held: Mapping[str, Held | None]) -> str:
+    """``lightning 2.2.1, torch >=2.2``."""
+    words = [(name, " or ".join(facts.versions) or facts.specifiers or "any") for name, facts in held.items() if facts]
+    return ", ".join(f"{name} {text}" for name, text in words)
+
+
+def _why_not(failure: Failure, held: Mapping[str, Held | None], stack: Stack, readings: list[dict[str, str]]) -> str:
+    missing = [name for name in failure.needs.distributions if held.get(name) is None]
+    if missing:
+        return f"needs {', '.join(missing)}: not {'installed' if stack.closed else 'named'}"
+    stated = _versions(held)
+    for rejection in failure.rejected:
+        if readings and all(covers(rejection.releases, versions) for versions in readings):
+            return f"{stated}: refused with a clear error"
+    alternatives = (", ".join(f"{name} {text}" for name, text in releases.items()) for releases in failure.affected)
+    return f"{stated}: only {' or '.join(alternatives)} is affected"
+
+
+def _told(static: Diagnosis, result: Result | None) -> Diagnosis:
+    """What a run adds to the record's word."""
+    if result is None or static.finding is not Finding.LISTED:
+        return static
     said = result.judgement.evidence or result.judgement.reason
     if result.verdict is Verdict.REPRODUCED:
-        return Diagnosis(failure, Finding.SUFFERS, said, cures)
+        return replace(static, finding=Finding.SUFFERS, why=said)
     if result.verdict in {Verdict.ABSENT, Verdict.REJECTED}:
-        return Diagnosis(failure, Finding.NOT_SEEN, f"{result.verdict}: {said}", cures)
-    why = f"{result.verdict}: {result.judgement.reason}"
-    return Diagnosis(failure, Finding.UNKNOWN, f"{why}: {result.judgement.evidence}".removesuffix(": "), cures)
+        return replace(static, finding=Finding.NOT_SEEN, why=f"{result.verdict}: {said}")
+    evidence = result.judgement.evidence or _last_words(result.newest)
+    why = f"listed; {result.verdict}: {result.judgement.reason}"
+    return replace(static, finding=Finding.UNKNOWN, why=f"{why}: {evidence}" if evidence else why)
+
+
+_ERROR = re.compile(r"^(?:\[\S+\]:)?((?:[\w.]*\.)?\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
+
+
+def _last_words(observation: Observation) -> str:
+    """The last error that a rank or the launcher printed, where nothing was recorded: a broken torch."""
+    for text in (*(rank.tail for rank in observation.ranks), observation.launcher_tail):
+        found = _ERROR.findall(text)
+        if found:
+            return str(found[-1])[:300]
+    return ""
+
+
+def cures_of(failure: Failure) -> tuple[str, ...]:
+    """All cures in words; an upgrade first."""
+    ordered = sorted(failure.cures, key=lambda cure: cure.upgrade is None)
+    return tuple(cure_words(failure, cure) for cure in ordered)
 
 
 def cure_words(failure: Failure, cure: Cure) -> str:
@@ -82,3 +155,11 @@ def cure_words(failure: Failure, cure: Cure) -> str:
         backport = failure.backport(cure.backport)
         return f"backport {failure.id}/{backport.file}: {backport.meaning}" if backport else cure.backport
     return str(cure.setting)
+
+
+def exit_of(found: Iterable[Diagnosis], *, static: bool) -> Exit:
+    """1 if something was seen, or, where nothing is run, is listed; else 3 if something could not be told."""
+    findings = {item.finding for item in found}
+    if Finding.SUFFERS in findings or (static and Finding.LISTED in findings):
+        return Exit.CHANGED
+    return Exit.UNKNOWN if findings & {Finding.UNKNOWN, Finding.LISTED} else Exit.OK

@@ -1,124 +1,110 @@
 """``repro doctor``."""
 
-import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from repro.catalog.records import Failure
+from repro.catalog.records import Failure, Lane
 from repro.cell import ADOPTED, make_cell
 from repro.cli.catalogue import Json
-from repro.diagnosis import Diagnosis, Finding, diagnose, listed
+from repro.diagnosis import Finding, diagnose, exit_of
 from repro.environments import probe
 from repro.errors import UsageError
-from repro.exits import Exit
 from repro.project import Project
+from repro.report.doctoring import examined, print_examined
 from repro.report.terminal import Progress, console
 from repro.result import Result
 from repro.session import Options, Session
-from repro.stack import Stack, read_stack
+from repro.stack import Stack, read_stack, stack_of
 from repro.store import Store
 
-_STYLES = {
-    Finding.SUFFERS: "bold red",
-    Finding.LISTED: "yellow",
-    Finding.NOT_SEEN: "cyan",
-    Finding.UNKNOWN: "magenta",
-    Finding.NOT_AFFECTED: "dim",
-}
+Python = Annotated[
+    Path | None,
+    typer.Option(
+        "--python",
+        metavar="PATH",
+        help="An interpreter, or the folder of an environment [default: the active environment's].",
+    ),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="requirements.txt, pip freeze (- for standard input), uv.lock, poetry.lock, pylock.toml, "
+        "environment.yml; runs nothing.",
+    ),
+]
 
 
-def _active_python() -> Path:
-    """The interpreter of the user's active environment, which need not be ours."""
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        if prefix := os.environ.get(variable):
-            return Path(prefix) / "bin" / "python"
-    return Path(sys.executable)
+def interpreter_path(python: Path | None) -> Path:
+    """The interpreter that is meant: the named one, or that of the active environment, which need not be ours."""
+    if python is None:
+        prefix = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+        python = Path(prefix) if prefix else Path(sys.executable)
+    if python.is_dir() and (python / "bin" / "python").exists():
+        python = python / "bin" / "python"
+    return python.absolute()
 
 
-def _run(project: Project, python: Path, stack: Stack, failures: list[Failure], *, quiet: bool) -> dict[str, Result]:
-    """Run the listed failures on an interpreter, in a store that is thrown away."""
-    import tempfile  # noqa: PLC0415 - not needed for a static answer
+def stack_from(python: Path | None, source: Path | None, failures: list[Failure]) -> tuple[str, Stack]:
+    """What is looked at, in words, and its versions.
 
-    chosen = [failure for failure in failures if listed(failure, stack.versions)]
-    cells = [make_cell(failure, f"{ADOPTED}{python}") for failure in chosen]
+    Raises UsageError for a file that cannot be read, EnvironmentFailure for an interpreter that does not answer.
+    """
+    if source and python:
+        raise UsageError("--from and --python exclude one another")
+    if source:
+        return str(source), read_stack(source)
+    executable = interpreter_path(python)
+    watched = sorted({name for failure in failures for name in failure.distributions})
+    return str(executable), stack_of(probe(executable, "doctor", watched=watched))
+
+
+def _run(project: Project, python: Path, failures: list[Failure]) -> dict[str, Result]:
+    """Run failures on an interpreter, in a store that is thrown away; progress goes to standard error."""
+    cells = [make_cell(failure, f"{ADOPTED}{python}") for failure in failures if Lane.CPU in failure.needs.lanes]
+    if not cells:
+        return {}
     with (
         tempfile.TemporaryDirectory() as folder,
-        Progress(console(error=quiet), len(cells)) as progress,
+        Progress(console(error=True), len(cells)) as progress,
     ):
         results = Session(project, Store(Path(folder)), Options(), progress).run(cells)
     return {result.cell.failure: result for result in results}
 
 
 def doctor(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Only these failures.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Only these failures, with details.")
+    ] = None,
     *,
-    python: Annotated[
-        Path | None, typer.Option("--python", metavar="PATH", help="Interpreter [default: the active environment's].")
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="FILE", help="requirements.txt, pip freeze, a lock or environment.yml (static)."
-        ),
-    ] = None,
+    python: Python = None,
+    source: Source = None,
     static: Annotated[bool, typer.Option("--static", help="Read specifiers only; run nothing.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
     as_json: Json = False,
 ) -> None:
     """Tell which documented failures an environment has.  Nothing is installed or written there.
 
-    Exit code 1 if a failure was seen (or, with --static and --from, is listed).
+    Exit code 1 if a failure was seen (with --static or --from: is listed), 3 if one could not be told.
 
     Example: repro doctor --python .venv/bin/python
     """
-    if source and python:
-        raise UsageError("--from and --python exclude one another")
     project = Project.here()
     failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
-    executable = (python or _active_python()).absolute()
-    stack = read_stack(source) if source else Stack(probe(executable, "doctor").installed.distributions)
-    results = {} if static or source else _run(project, executable, stack, failures, quiet=as_json)
-    found = diagnose(failures, stack.versions, results, stack.open)
+    where, stack = stack_from(python, source, failures)
+    static = static or source is not None
+    found = diagnose(failures, stack)
+    if not static:
+        chosen = [item.failure for item in found if item.finding is Finding.LISTED and item.runs]
+        found = diagnose(failures, stack, _run(project, Path(where), chosen))
     if as_json:
-        typer.echo(json.dumps({"format": 1, "failures": [_as_json(item) for item in found]}, indent=1))
+        typer.echo(examined(where, stack, found, static=static).model_dump_json(indent=1))
     else:
-        _print(found)
-    findings = {item.finding for item in found}
-    if findings & {Finding.SUFFERS, Finding.LISTED}:
-        raise typer.Exit(Exit.CHANGED)
-    raise typer.Exit(Exit.UNKNOWN if Finding.UNKNOWN in findings else Exit.OK)
-
-
-def _as_json(item: Diagnosis) -> dict[str, object]:
-    return {
-        "id": item.failure.id,
-        "title": item.failure.title,
-        "kind": item.failure.kind,
-        "finding": item.finding,
-        "why": item.why,
-        "cures": list(item.cures),
-    }
-
-
-def _print(found: list[Diagnosis]) -> None:
-    out = console()
-    table = Table(box=None, pad_edge=False)
-    table.add_column("failure", no_wrap=True)
-    table.add_column("finding", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    order = list(_STYLES)
-    for item in sorted(found, key=lambda item: order.index(item.finding)):
-        affected = item.finding is not Finding.NOT_AFFECTED
-        table.add_row(
-            Text(item.failure.id),
-            Text(item.finding, style=_STYLES[item.finding]),
-            Text(f"{item.failure.title}\n{item.why}" if affected else item.why),
-        )
-        for cure in item.cures if item.finding in {Finding.SUFFERS, Finding.LISTED} else ():
-            table.add_row("", Text("  cure", style="green"), Text(cure))
-    out.print(table)
+        print_examined(console(), where, stack, found, details=details or bool(ids))
+    raise typer.Exit(exit_of(found, static=static))

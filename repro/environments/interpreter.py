@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +16,61 @@ from repro.observation import Installed
 
 PROBE_SECONDS = 60
 
+# Runs on any Python from 3.8; distributions that were left half installed must not stop it.
 _PROBE = r"""
-import json, platform, sys, sysconfig
+import json, platform, re, site, sys, sysconfig
 from importlib import metadata
-distributions, modules = {}, {}
+from importlib.machinery import PathFinder
+distributions, modules, unreadable, local, places = {}, {}, {}, [], {}
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+def stated(found):
+    try:
+        return found.metadata["Name"], found.metadata["Version"]
+    except Exception:
+        return None, None
+def tops(found):
+    listed = found.read_text("top_level.txt")
+    if listed:
+        return listed.split()
+    firsts = {str(file).split("/")[0] for file in found.files or ()}
+    return sorted(
+        first[:-3] if first.endswith(".py") else first
+        for first in firsts if not first.endswith((".dist-info", "..", "__pycache__", ".pth", ".libs"))
+    )
 for found in metadata.distributions():
-    name = found.metadata["Name"]
-    if not name or not found.version or name in distributions:
+    name, version = stated(found)
+    folder = getattr(found, "_path", None)
+    if not name or not version:
+        guessed = name or getattr(folder, "name", "").split("-")[0]
+        if guessed and not guessed.startswith("~"):
+            unreadable.setdefault(canonical(guessed), "has no metadata that can be read")
         continue
-    distributions[name] = found.version
-    stated = found.read_text("top_level.txt")
-    if stated:
-        modules[name] = stated.split()
-    else:
-        tops = {str(file).split("/")[0] for file in found.files or ()}
-        modules[name] = sorted(
-            top.removesuffix(".py") if hasattr(top, "removesuffix") else top.split(".")[0]
-            for top in tops if not top.endswith((".dist-info", "..", "__pycache__", ".pth", ".libs"))
-        )
+    name, place = canonical(name), str(getattr(folder, "parent", ""))
+    if name in distributions:
+        if places[name] == place and distributions[name] != version:
+            unreadable[name] = "is stated as %s and as %s" % (distributions[name], version)
+        continue
+    distributions[name], places[name] = version, place
+    try:
+        modules[name] = tops(found)
+        if found.read_text("direct_url.json"):
+            local.append(name)
+    except Exception:
+        modules[name] = []
+for name in sys.argv[1:]:
+    if name not in distributions and name not in unreadable:
+        try:
+            spec = PathFinder.find_spec(name.replace("-", "_"))
+        except Exception:
+            spec = None
+        if spec is not None and spec.origin:
+            unreadable[name] = "can be imported, and no distribution states its version"
 paths = sysconfig.get_paths()
 print(json.dumps({
     "python": platform.python_version(), "implementation": platform.python_implementation(),
-    "distributions": distributions, "modules": modules,
+    "distributions": distributions, "modules": modules, "unreadable": unreadable, "local": local,
+    "user_base": site.getuserbase() if site.ENABLE_USER_SITE else None,
     "libraries": [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))],
     "stdlib": sorted({paths["stdlib"], paths["platstdlib"]}), "prefix": sys.prefix,
 }))
@@ -55,6 +89,12 @@ class Interpreter:
     prefix: str
     adopted: bool
     """An existing interpreter, used as it is; else one that we built from a lock."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Distributions that are there in a version that cannot be known: name -> why, said of the name."""
+    local: tuple[str, ...] = ()
+    """Distributions that were installed from an address, so that no index need have them."""
+    user_base: str | None = None
+    """The user's own base folder, where the interpreter looks for distributions there too."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -63,18 +103,25 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
-def probe(executable: Path, name: str, *, lock: str | None = None) -> Interpreter:
+# What a user's own shell tells an adopted interpreter about the user's own folder of distributions.
+_USER_SITE = ("PYTHONUSERBASE", "PYTHONNOUSERSITE")
+
+
+def probe(executable: Path, name: str, *, lock: str | None = None, watched: Iterable[str] = ()) -> Interpreter:
     """Ask an interpreter what it is and holds.  Nothing is installed or written there.
 
+    ``watched`` distributions are also looked for as modules, without importing them.
     Raises EnvironmentFailure if it cannot be started or its answer cannot be read.
     """
     environment = clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
     if lock is not None:
         environment["PYTHONNOUSERSITE"] = "1"
+    else:
+        environment |= {name: os.environ[name] for name in _USER_SITE if name in os.environ}
     try:
         with tempfile.TemporaryDirectory() as elsewhere:
             answer = subprocess.run(
-                [executable, "-c", _PROBE],
+                [executable, "-c", _PROBE, *watched],
                 env=environment,
                 cwd=elsewhere,
                 capture_output=True,
@@ -112,4 +159,7 @@ def _interpreter(executable: Path, name: str, lock: str | None, facts: dict[str,
         stdlib=tuple(facts["stdlib"]),
         prefix=facts["prefix"],
         adopted=lock is None,
+        unreadable=facts["unreadable"],
+        local=tuple(facts["local"]),
+        user_base=facts["user_base"],
     )

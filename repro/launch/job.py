@@ -60,8 +60,11 @@ def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def rank_variables(lane: Lane, folder: Path, *, adopted: bool) -> dict[str, str]:
-    """The variables of the ranks: an allow-list of ours, and what keeps a run to itself."""
+def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter) -> dict[str, str]:
+    """The variables of the ranks: an allow-list of ours, and what keeps a run to itself.
+
+    An adopted interpreter is not written to, and finds the user's own distributions although HOME is moved.
+    """
     names = [*PASSED_ON, *(PASSED_ON_CUDA if lane is Lane.CUDA else ())]
     prefixes = PREFIXES_CUDA if lane is Lane.CUDA else ()
     kept = {
@@ -76,7 +79,11 @@ def rank_variables(lane: Lane, folder: Path, *, adopted: bool) -> dict[str, str]
     }
     if lane is Lane.CPU:
         own["CUDA_VISIBLE_DEVICES"] = ""
-    if not adopted:
+    if interpreter.adopted:
+        own["PYTHONDONTWRITEBYTECODE"] = "1"
+    if interpreter.adopted and interpreter.user_base:
+        own["PYTHONUSERBASE"] = interpreter.user_base
+    else:
         own["PYTHONNOUSERSITE"] = "1"
     return kept | own
 
@@ -102,6 +109,6 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, ti
         folder=folder,
         flags=flags(cell, entry),
         command=(*command, str(BOOTSTRAP), str(file), *flags(cell, entry)),
-        variables=rank_variables(cell.lane, folder, adopted=interpreter.adopted),
+        variables=rank_variables(cell.lane, folder, interpreter),
         timeout=timeout,
     )

@@ -94,7 +94,7 @@ class Zygote:
             try:
                 self._process = subprocess.Popen(
                     [job.interpreter.executable, ZYGOTE, file],
-                    env=rank_variables(job.cell.lane, self._folder, adopted=job.interpreter.adopted),
+                    env=rank_variables(job.cell.lane, self._folder, job.interpreter),
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,

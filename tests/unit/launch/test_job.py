@@ -34,16 +34,27 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ranks see an allow-list: no PYTHONPATH, no tokens, no home; each lane its own devices."""
     for name in ("PYTHONPATH", "HF_TOKEN", "VIRTUAL_ENV", "NCCL_DEBUG", "CUDA_VISIBLE_DEVICES", "TZ", "PYTHONSTARTUP"):
         monkeypatch.setenv(name, "set")
-    cpu = rank_variables(Lane.CPU, tmp_path, adopted=False)
+    cpu = rank_variables(Lane.CPU, tmp_path, interpreter(adopted=False))
     assert not {"PYTHONPATH", "HF_TOKEN", "VIRTUAL_ENV", "NCCL_DEBUG", "PYTHONSTARTUP"} & set(cpu)
     assert cpu["CUDA_VISIBLE_DEVICES"] == ""
     assert cpu["HOME"] == cpu["TMPDIR"] == str(tmp_path)
     assert cpu["TZ"] == "set"
     assert cpu["PYTHONNOUSERSITE"] == "1"
-    cuda = rank_variables(Lane.CUDA, tmp_path, adopted=True)
+    assert "PYTHONDONTWRITEBYTECODE" not in cpu
+    cuda = rank_variables(Lane.CUDA, tmp_path, interpreter(adopted=True, user_base="/home/me/.local"))
     assert (cuda["NCCL_DEBUG"], cuda["CUDA_VISIBLE_DEVICES"]) == ("set", "set")
-    assert "PYTHONNOUSERSITE" not in cuda
     assert "HF_TOKEN" not in cuda
+
+
+def test_adopted(tmp_path: Path) -> None:
+    """An adopted interpreter is not written to, and finds the user's distributions where it found them before."""
+    held = rank_variables(Lane.CPU, tmp_path, interpreter(adopted=True, user_base="/home/me/.local"))
+    assert held["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert held["PYTHONUSERBASE"] == "/home/me/.local"
+    assert "PYTHONNOUSERSITE" not in held
+    without = rank_variables(Lane.CPU, tmp_path, interpreter(adopted=True))
+    assert without["PYTHONNOUSERSITE"] == "1"
+    assert "PYTHONUSERBASE" not in without
 
 
 def test_gates_by_release() -> None:

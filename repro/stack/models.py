@@ -1,0 +1,120 @@
+"""A stack: what is known of the versions of an environment, and what is not.  Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+ALIASES = {"lightning": "pytorch-lightning"}
+"""The same source under the same release number, as another distribution."""
+_BRINGS = {"lightning": "torch", "pytorch-lightning": "torch", "accelerate": "torch"}
+"""What needs what, in all releases that a record may speak of."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is known of one distribution's version."""
+
+    versions: tuple[str, ...] = ()
+    """One: the version.  Several: one of them."""
+    specifiers: str = ""
+    """Where no version is known: what it satisfies; anything where empty."""
+    may_be_absent: bool = False
+    why: str = ""
+    """Why there is not one version, said of the distribution's name: ``is not pinned``."""
+
+    @property
+    def version(self) -> str | None:
+        """The version where it is sure."""
+        return self.versions[0] if len(self.versions) == 1 and not self.may_be_absent else None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What is known of an environment's distributions, by canonical name."""
+
+    held: Mapping[str, Held] = field(default_factory=dict)
+    closed: bool = True
+    """Whether what is not named is not installed; a list of direct requirements says nothing of the others."""
+    python: str | None = None
+    """The Python version, if it is known."""
+
+    @classmethod
+    def of(cls, versions: Mapping[str, str], python: str | None = None) -> "Stack":
+        """The stack of an environment whose distributions are all known."""
+        return cls({name: Held((version,)) for name, version in versions.items()}, python=python)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that are sure."""
+        return {name: held.version for name, held in self.held.items() if held.version is not None}
+
+    def get(self, name: str) -> Held | None:
+        """What is known of a distribution; None where it is not installed."""
+        if name in self.held:
+            return self.held[name]
+        if self.closed:
+            return None
+        needed_by = next((other for other, brought in _BRINGS.items() if brought == name and other in self.held), None)
+        if needed_by:
+            return Held(why=f"is not named ({needed_by} brings it)")
+        return Held(may_be_absent=True, why="is not named: another distribution may bring it")
+
+    def under_alias(self, name: str) -> "Stack | None":
+        """The stack with a distribution as its alias states it; None where that says nothing else."""
+        alias = ALIASES.get(name)
+        if alias is None or alias not in self.held or self.held.get(name) == self.held[alias]:
+            return None
+        return replace(self, held={**self.held, name: self.held[alias]})
+
+    def readings(self, specifiers: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
+        """Every combination of versions that the stack allows, told apart no finer than ``specifiers`` do.
+
+        A distribution that is not installed is missing in a combination.
+        """
+        values = {name: self._values(name, tuple(texts)) for name, texts in specifiers.items()}
+        return [
+            {name: version for name, version in zip(values, chosen, strict=True) if version is not None}
+            for chosen in product(*values.values())
+        ]
+
+    def _values(self, name: str, specifiers: tuple[str, ...]) -> tuple[str | None, ...]:
+        held = self.get(name)
+        if held is None:
+            return (None,)
+        versions = held.versions or representatives(held.specifiers, specifiers)
+        return (*versions, None) if held.may_be_absent else versions
+
+
+def representatives(within: str, specifiers: Iterable[str]) -> tuple[str, ...]:
+    """Versions in a range, one for every way in which the specifiers can hold or not hold there."""
+    texts = tuple(specifiers)
+    found: dict[tuple[bool, ...], str] = {}
+    for version in _points([within, *texts]):
+        if SpecifierSet(within).contains(version, prereleases=True):
+            shape = tuple(SpecifierSet(text).contains(version, prereleases=True) for text in texts)
+            found.setdefault(shape, str(version))
+    return tuple(found.values())
+
+
+def _points(specifiers: Iterable[str]) -> list[Version]:
+    """The bounds that specifiers name, and a version right after each: between two of them nothing changes."""
+    points = {Version("0")}
+    for text in specifiers:
+        for clause in SpecifierSet(text):
+            try:
+                bound = Version(clause.version.removesuffix(".*"))
+            except InvalidVersion:
+                continue  # === compares text: then there is a version, and no range
+            after_series = Version(".".join(str(part) for part in (*bound.release[:-1], bound.release[-1] + 1)))
+            points |= {bound, _right_after(bound), after_series, _right_after(after_series)}
+            if clause.operator == "~=" and len(bound.release) > 1:
+                *kept, last = bound.release[:-1]
+                points.add(Version(".".join(str(part) for part in (*kept, last + 1))))
+    return sorted(points)
+
+
+def _right_after(version: Version) -> Version:
+    return Version(f"{version.epoch}!{'.'.join(str(part) for part in version.release)}.0.0.1")
