@@ -81,17 +81,25 @@ class Store:
                 continue
         return found
 
-    def of_recipe(self, failure: str, recipe: str) -> list[Observation]:
-        """The observations of one recipe, the oldest first."""
-        found = [read(file) for file in self._files(failure, f"{recipe[:KEY_CHARACTERS]}-*.json")]
+    def by_key(self, failure: str) -> dict[str, list[Path]]:
+        """The files of a failure's observations by the beginning of their recipe: its folder is listed once."""
+        found: dict[str, list[Path]] = {}
+        for file in self._files(failure, "*.json"):
+            found.setdefault(file.name[:KEY_CHARACTERS], []).append(file)
+        return found
+
+    def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
+        """The observations of one recipe, the oldest first; ``files`` is what ``by_key`` told, if it was asked."""
+        held = self.by_key(failure) if files is None else files
+        found = [read(file) for file in held.get(recipe[:KEY_CHARACTERS], [])]
         return sorted(
             (observation for observation in found if observation.recipe == recipe),
             key=lambda observation: (observation.started, observation.id),
         )
 
-    def newest_run(self, failure: str, recipe: str) -> list[Observation]:
+    def newest_run(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations of one recipe that the newest command made: its repetitions."""
-        found = self.of_recipe(failure, recipe)
+        found = self.of_recipe(failure, recipe, files)
         return [observation for observation in found if observation.run == found[-1].run]
 
     def __iter__(self) -> Iterator[Observation]:
@@ -114,20 +122,22 @@ def read(file: Path) -> Observation:
     """One stored observation; raises StoreError if it is damaged or of an unknown format."""
     try:
         content = file.read_bytes()
-        found = _format(content)
-        if found not in {None, FORMAT}:
-            raise StoreError(f"{file}: is of format {found!r}, this version reads {FORMAT}; a newer repro wrote it")
-        return Observation.model_validate_json(content)
     except OSError as error:
         raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    try:
+        return Observation.model_validate_json(content)
     except ValidationError as error:
+        found = _format(content)
+        if found not in {None, FORMAT}:
+            problem = f"is of format {found!r}, this version reads {FORMAT}; a newer repro wrote it"
+            raise StoreError(f"{file}: {problem}") from None
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{file}: {where}: {first['msg'].lower()}; remove or restore the file") from None
 
 
 def _format(content: bytes) -> object:
-    """The format that a file states, before anything else of it is believed; None where it states none."""
+    """The format that a file states, whatever else is wrong with it; None where it states none."""
     try:
         stated = json.loads(content)
     except ValueError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from repro.environments.interpreter import Interpreter, probe
+from repro.environments.interpreter import Interpreter, remembered
 from repro.environments.locks import Lock, header_of, read_lock, stale
 from repro.environments.resolving import refuse_denied, resolve
 from repro.environments.uv import run_uv
@@ -23,6 +23,8 @@ from repro.matrix.models import Environment, Matrix
 
 _MARK = "repro-environment.txt"
 """Written last: a folder without it is not finished."""
+_ANSWER = "repro-interpreter.txt"
+"""What the interpreter said of itself, and when its folder of libraries was last changed."""
 _DERIVED = "derived"
 """How the folders of environments begin that a search makes up."""
 
@@ -119,7 +121,7 @@ class Environments:
         place = self.place(name)
         digest = self.lock(name).digest
         if place.exists and not broken(place):
-            return probe(place.python, name, lock=digest)
+            return _known(place, digest)
         try:
             self.built.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -132,7 +134,7 @@ class Environments:
             if not place.exists:
                 tell(f"{name}: building")
                 self._build(place)
-            return probe(place.python, name, lock=digest)
+            return _known(place, digest)
 
     def _build(self, place: Place) -> None:
         lock = self.lock(place.name)
@@ -185,6 +187,10 @@ class Environments:
         if not self.built.is_dir():
             return []
         return [path for path in sorted(self.built.iterdir()) if path.is_dir() and pattern.match(path.name)]
+
+
+def _known(place: Place, digest: str) -> Interpreter:
+    return remembered(place.python, place.name, digest, _site_packages(place), place.folder / _ANSWER)
 
 
 def _site_packages(place: Place) -> Path:

@@ -1,5 +1,7 @@
 """What an interpreter holds, as it says itself."""
 
+import contextlib
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +14,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from repro.errors import EnvironmentFailure
+from repro.files import write_whole
 from repro.observation import Installed
 
 PROBE_SECONDS = 60
@@ -113,6 +116,39 @@ def probe(executable: Path, name: str, *, lock: str | None = None, watched: Iter
     ``watched`` distributions are also looked for as modules, without importing them.
     Raises EnvironmentFailure if it cannot be started or its answer cannot be read.
     """
+    return understood(executable, name, lock, _asked(executable, lock, watched))
+
+
+def understood(executable: Path, name: str, lock: str | None, answer: str) -> Interpreter:
+    """What an interpreter's answer says; raises EnvironmentFailure if it cannot be read."""
+    try:
+        return _interpreter(executable, name, lock, json.loads(answer))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise EnvironmentFailure(f"{executable}: its answer cannot be read: {reason}") from None
+
+
+def remembered(executable: Path, name: str, lock: str, libraries: Path, memory: Path) -> Interpreter:
+    """As ``probe``, but an interpreter that we built is asked again only if its folder of libraries has changed.
+
+    Raises EnvironmentFailure if it cannot be started or its answer cannot be read.
+    """
+    # The question is part of the stamp: a newer version of ours may ask for more.
+    stamp = f"{libraries.stat().st_mtime_ns} {hashlib.sha256(_PROBE.encode()).hexdigest()[:12]}"
+    try:
+        when, answer = memory.read_text(encoding="utf-8").split("\n", 1)
+        if when == stamp:
+            return understood(executable, name, lock, answer)
+    except (OSError, ValueError, EnvironmentFailure):
+        pass
+    answer = _asked(executable, lock)
+    found = understood(executable, name, lock, answer)
+    with contextlib.suppress(OSError):  # a folder that cannot be written is asked each time
+        write_whole(memory, f"{stamp}\n{answer}")
+    return found
+
+
+def _asked(executable: Path, lock: str | None, watched: Iterable[str] = ()) -> str:
     environment = clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
     if lock is not None:
         environment["PYTHONNOUSERSITE"] = "1"
@@ -120,7 +156,7 @@ def probe(executable: Path, name: str, *, lock: str | None = None, watched: Iter
         environment |= {name: os.environ[name] for name in _USER_SITE if name in os.environ}
     try:
         with tempfile.TemporaryDirectory() as elsewhere:
-            answer = subprocess.run(
+            return subprocess.run(
                 [executable, "-c", _PROBE, *watched],
                 env=environment,
                 cwd=elsewhere,
@@ -128,8 +164,7 @@ def probe(executable: Path, name: str, *, lock: str | None = None, watched: Iter
                 text=True,
                 timeout=PROBE_SECONDS,
                 check=True,
-            )
-        return _interpreter(executable, name, lock, json.loads(answer.stdout))
+            ).stdout
     except FileNotFoundError:
         raise EnvironmentFailure(f"{executable}: no such interpreter") from None
     except PermissionError:
@@ -139,7 +174,7 @@ def probe(executable: Path, name: str, *, lock: str | None = None, watched: Iter
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
         raise EnvironmentFailure(f"{executable}: does not run: {last}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise EnvironmentFailure(f"{executable}: its answer cannot be read: {reason}") from None
 

@@ -8,6 +8,8 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from repro.catalog.loading import Entry
@@ -39,6 +41,12 @@ def torchrun(job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
     return run_tree(job.command, job.variables, job.folder, job.timeout, stop), "torchrun"
 
 
+@cache
+def _content(file: Path, _modified: int) -> bytes:
+    """A source's bytes: a report asks for the recipes of hundreds of cells that share a few files."""
+    return file.read_bytes()
+
+
 def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
     """SHA-256 of all that determines a run: its sources, the environment's lock, the cell."""
     sources = [entry.script, BOOTSTRAP]
@@ -48,7 +56,7 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
         sources.append(entry.backport_file(cell.backport))
     digest = hashlib.sha256()
     for source in sources:
-        digest.update(source.read_bytes())
+        digest.update(_content(source, source.stat().st_mtime_ns))
         digest.update(b"\0")
     digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude={"environment"}).encode())
     return digest.hexdigest()

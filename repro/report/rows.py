@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from repro.catalog.loading import Catalog
@@ -89,6 +90,7 @@ class Lookup:
     store: Store
     _digests: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _found: dict[str, Result | None] = field(default_factory=dict, repr=False, compare=False)
+    _files: dict[str, dict[str, list[Path]]] = field(default_factory=dict, repr=False, compare=False)
 
     def recipe(self, cell: Cell) -> str:
         """What determines a run of this cell today; its environment must be one of the matrix."""
@@ -102,7 +104,9 @@ class Lookup:
         if cell.environment.startswith(ADOPTED) or cell.environment not in self.environments.matrix.environments:
             return None
         if cell.label not in self._found:
-            observations = self.store.newest_run(cell.failure, self.recipe(cell))
+            if cell.failure not in self._files:
+                self._files[cell.failure] = self.store.by_key(cell.failure)
+            observations = self.store.newest_run(cell.failure, self.recipe(cell), self._files[cell.failure])
             failure = self.catalog[cell.failure].failure
             self._found[cell.label] = conclude(failure, observations) if observations else None
         return self._found[cell.label]

@@ -51,7 +51,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append(place.name)
 
     monkeypatch.setattr(Environments, "_build", build)
-    monkeypatch.setattr(building, "probe", lambda executable, _name, **_: interpreter(executable=executable))
+    monkeypatch.setattr(building, "remembered", lambda executable, *_: interpreter(executable=executable))
     return done
 
 
@@ -227,7 +227,7 @@ class TestBuild:
             return ""
 
         monkeypatch.setattr(building, "run_uv", run)
-        monkeypatch.setattr(building, "probe", lambda executable, _name, **_: interpreter(executable=executable))
+        monkeypatch.setattr(building, "remembered", lambda executable, *_: interpreter(executable=executable))
         return made
 
     def test_layers(self, held: Project, calls: list[list[str]]) -> None:

@@ -1,5 +1,6 @@
 """Asking an interpreter what it holds."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repro.environments import interpreter as module
-from repro.environments.interpreter import clean_environment, probe
+from repro.environments.interpreter import clean_environment, probe, remembered
 from repro.errors import EnvironmentFailure
 
 
@@ -142,3 +143,34 @@ def test_clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     cleaned = clean_environment()
     assert not [name for name in cleaned if name.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA", "PIP_", "UV_"))]
     assert cleaned["LANG"] == "C"
+
+
+class TestRemembered:
+    def test_asks_again_only_after_a_change(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        libraries, memory = tmp_path / "site-packages", tmp_path / "answer.txt"
+        libraries.mkdir()
+        asked: list[str | None] = []
+        answer = module._asked
+
+        def ask(executable: Path, lock: str | None, *_: object) -> str:
+            asked.append(lock)
+            return answer(executable, lock)
+
+        monkeypatch.setattr(module, "_asked", ask)
+        first = remembered(Path(sys.executable), "torch-2.2", "digest", libraries, memory)
+        assert remembered(Path(sys.executable), "torch-2.2", "digest", libraries, memory) == first
+        assert asked == ["digest"]
+        (libraries / "lib-1.0.dist-info").mkdir()
+        os.utime(libraries, ns=(1, 1))
+        assert remembered(Path(sys.executable), "torch-2.2", "digest", libraries, memory) == first
+        assert len(asked) == 2
+
+    @pytest.mark.parametrize("damage", ["", "x", "{}", "no JSON", "half"])
+    def test_a_damaged_memory_is_no_answer(self, tmp_path: Path, damage: str) -> None:
+        libraries, memory = tmp_path / "site-packages", tmp_path / "answer.txt"
+        libraries.mkdir()
+        first = remembered(Path(sys.executable), "torch-2.2", "digest", libraries, memory)
+        stamp, answer = memory.read_text().split("\n", 1)
+        memory.write_text({"no JSON": f"{stamp}\nx", "half": f"{stamp}\n{answer[:40]}"}.get(damage, damage))
+        assert remembered(Path(sys.executable), "torch-2.2", "digest", libraries, memory) == first
+        assert not first.adopted
