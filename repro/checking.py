@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repro.catalog.checking import EntryCheck
+from repro.catalog.questions import unanswered
 from repro.environments.locks import read_lock, stale
 from repro.environments.resolving import refuse_denied
 from repro.errors import EnvironmentFailure, Fault, RecordError
@@ -19,6 +20,7 @@ def check(project: Project) -> Sequence[Fault]:
         faults += error.faults
     else:
         faults += _locks(project)
+        faults += unanswered(project.matrix_file)
         try:
             for entry in project.catalog:
                 faults += EntryCheck(entry, matrix, project.tests).faults()

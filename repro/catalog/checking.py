@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from repro import documents
 from repro.catalog import tested
 from repro.catalog.loading import RECORD, Entry
+from repro.catalog.questions import unanswered, unanswered_in
 from repro.catalog.records import WORLD_SIZE, Evidence, covers
 from repro.documents import Location
 from repro.errors import Fault, nearest
@@ -37,6 +38,9 @@ class EntryCheck:
 
     def faults(self) -> Iterator[Fault]:
         """Every fault of this failure."""
+        yield from unanswered_in(
+            sorted(path for path in self.entry.folder.iterdir() if path.suffix in {".yaml", ".py"})
+        )
         yield from self._script()
         yield from self._backports()
         yield from self._claims()
@@ -195,6 +199,7 @@ class EntryCheck:
 
     def _test(self) -> Iterator[Fault]:
         if self.tests is not None:
+            yield from unanswered(self.tests / tested.name_of(self.failure.id))
             yield from tested.faults_of(self.failure, self.matrix, self.tests)
 
 

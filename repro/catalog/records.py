@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from repro.documents import Strict
 
+IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
+"""The form of an id: the project, and the number of its issue or a few words."""
 WORLD_SIZE = "world-size"
 """The built-in factor: the number of ranks.  It is the harness's, not a flag of the script."""
 
@@ -254,7 +256,7 @@ class Failure(Strict):
     """One documented bug."""
 
     format: Literal[1]
-    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")]
+    id: Annotated[str, Field(pattern=IDENTIFIER)]
     title: str
     summary: str
     kind: Literal["crash", "silent", "data-loss", "hang"]

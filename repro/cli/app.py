@@ -13,6 +13,7 @@ COMMANDS = {
     "list": "catalogue:list_failures",
     "show": "catalogue:show",
     "check": "catalogue:check",
+    "new": "scaffolding:new",
     "run": "running:run",
     "claims": "questions:claims",
     "ablate": "questions:ablate",

@@ -1,6 +1,7 @@
 """``repro list``, ``repro show``, ``repro check``."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,10 @@ from repro.project import Project
 from repro.report.terminal import console
 from repro.report.words import releases_words
 
+Elsewhere = Annotated[
+    Path | None,
+    typer.Option("--catalog", metavar="DIR", help="Folder of another catalogue [default: REPRO_CATALOG, or our own]."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (format 1) on standard output.")]
 
 

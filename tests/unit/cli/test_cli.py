@@ -31,7 +31,7 @@ Call = Callable[..., tuple[int, str, str]]
 def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project in a folder of its own, which the command line finds."""
     made = project(tmp_path)
-    monkeypatch.setattr(Project, "here", classmethod(lambda _cls, _reports=None: made))
+    monkeypatch.setattr(Project, "here", classmethod(lambda *_, **__: made))
     return made
 
 
@@ -300,6 +300,22 @@ class TestOthers:
         assert code == 2
         assert "belongs to no environment" in err
         assert "placebo.py is missing" in err
+
+    def test_new(self, held: Project, call: Call) -> None:
+        """A new failure can be parsed, and check names its questions; a second time nothing is overwritten."""
+        address = "https://github.com/pytorch/pytorch/issues/1"
+        code, out, err = call("new", "pytorch-1", "--upstream", address, "--kind", "silent")
+        assert (code, err) == (0, "")
+        assert {path.name for path in (held.failures / "pytorch-1").iterdir()} < {
+            Path(line).name for line in out.split()
+        }
+        code, _, err = call("check")
+        assert code == 2
+        assert "failure.yaml:3: title: not answered: What goes wrong, in one line?" in err
+        assert "matrix.yaml:" in err
+        code, _, err = call("new", "pytorch-1", "--upstream", address)
+        assert code == 2
+        assert "is there already; nothing was written" in err
 
     def test_envs(self, held: Project, call: Call) -> None:
         """Environments, built or not, in words and in JSON."""

@@ -1,0 +1,178 @@
+"""A new failure: its folder, its matched pytest and its entry in matrix.yaml, with the questions to answer.
+
+What is written can be parsed from the start, and ``repro check`` names every question that is still open.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from packaging.version import InvalidVersion, Version
+
+from repro import documents
+from repro.catalog import tested
+from repro.catalog.loading import RECORD, SCRIPT
+from repro.catalog.records import IDENTIFIER, Failure, covers
+from repro.errors import Fault, RecordError, UsageError
+from repro.files import write_whole
+from repro.matrix.models import Matrix
+
+_ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|discussions)/(\d+)$")
+_DISTRIBUTIONS = {"pytorch": "torch"}
+"""Projects whose distribution has another name."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known of a failure before it is written."""
+
+    id: str
+    upstream: str
+    """Address of the upstream issue."""
+    package: str
+    kind: str | None = None
+    bad: str | None = None
+    """A release that shows it."""
+    good: str | None = None
+    """The first release with the fix."""
+
+    @property
+    def issue(self) -> str:
+        """The issue as records name it: ``owner/project#12345`` on GitHub, else its address."""
+        found = _ISSUE.match(self.upstream)
+        return f"{found[1]}#{found[2]}" if found else self.upstream
+
+    @property
+    def affected(self) -> str:
+        clauses = [f">={self.bad}" if self.bad else "", f"<{self.good}" if self.good else ""]
+        return ",".join(clause for clause in clauses if clause) or ">=0"
+
+
+def asked(
+    failure_id: str, upstream: str, package: str | None, *, kind: str | None, bad: str | None, good: str | None
+) -> Asked:
+    """What the command line says of a new failure; raises UsageError where it cannot be so."""
+    if not re.match(IDENTIFIER, failure_id):
+        raise UsageError(f"{failure_id!r} is no id: <project>-<issue number> is expected, such as lightning-12345")
+    if not re.match(r"^https?://\S+$", upstream):
+        raise UsageError(f"--upstream {upstream!r}: the address of the upstream issue is expected")
+    for option, version in (("--bad", bad), ("--good", good)):
+        try:
+            Version(version or "0")
+        except InvalidVersion:
+            raise UsageError(f"{option} {version!r} is no version") from None
+    if bad and good and Version(bad) >= Version(good):
+        raise UsageError(f"--bad {bad} must be older than --good {good}: --good is the first release with the fix")
+    project = failure_id.partition("-")[0]
+    return Asked(failure_id, upstream, package or _DISTRIBUTIONS.get(project, project), kind, bad, good)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a failure belong."""
+
+    folder: Path
+    matrix_file: Path
+    tests: Path | None
+
+
+def written(new: Asked, matrix: Matrix, places: Places) -> Mapping[Path, str]:
+    """The text of every file of a new failure that is to be written, matrix.yaml among them.
+
+    Raises UsageError where one of its files is there already, or matrix.yaml runs it.
+    """
+    templates = Environment(
+        loader=PackageLoader("repro.catalog"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - YAML and Python, not HTML
+    )
+
+    def text(name: str) -> str:
+        facts = {name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue")}
+        chosen = environments_for(new, matrix)
+        return templates.get_template(f"{name}.j2").render(**facts, affected=new.affected, environments=chosen)
+
+    files = {places.folder / name: text(name) for name in (RECORD, SCRIPT, "backport.py", "placebo.py")}
+    if places.tests:
+        files[places.tests / tested.name_of(new.id)] = text("test.py")
+    for file in files:
+        if file.exists():
+            raise UsageError(f"{file} is there already; nothing was written")
+    if new.id in matrix.runs:
+        raise UsageError(f"{places.matrix_file} runs {new.id} already; nothing was written")
+    documents.parse(Failure, files[places.folder / RECORD], places.folder / RECORD)
+    if places.tests and not (places.tests / "conftest.py").exists():
+        files[places.tests / "conftest.py"] = text("conftest.py")
+    held = places.matrix_file.read_text(encoding="utf-8") if places.matrix_file.is_file() else text("matrix.yaml")
+    files[places.matrix_file] = with_runs(held, text("runs.yaml"), places.matrix_file)
+    return files
+
+
+def write(files: Mapping[Path, str]) -> None:
+    """Write the files of a new failure, each whole; raises UsageError for a folder that cannot be written."""
+    for file, text in files.items():
+        try:
+            write_whole(file, text)
+        except OSError as error:
+            raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def environments_for(new: Asked, matrix: Matrix) -> list[str]:
+    """Environments to begin with: the first affected one, the first that is not, the newest; at least one."""
+    holding = {name: held.pins for name, held in matrix.environments.items() if new.package in held.pins}
+    if not holding:
+        holding = {name: held.pins for name, held in matrix.environments.items()}
+    if not holding:
+        raise UsageError("the matrix has no environment: add one first")
+    holding = dict(sorted(holding.items(), key=lambda item: len(item[1])))  # the fewer pins, the plainer
+    affected = [name for name, pins in holding.items() if covers({new.package: new.affected}, pins)]
+    others = [name for name in holding if name not in affected]
+    newest = max(holding, key=lambda name: matrix.environments[name].cutoff)
+    return list(dict.fromkeys([*affected[:1], *others[:1], newest]))
+
+
+def with_runs(text: str, entry: str, file: Path) -> str:
+    """A matrix file with one more entry at the end of its ``runs``; all else stays, comments too.
+
+    Raises RecordError where that cannot be done without touching something else.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    runs = None
+    if isinstance(root, yaml.MappingNode):
+        runs = next((value for key, value in root.value if key.value == "runs"), None)
+    by_hand = [Fault(file, 0, "runs", "cannot be extended in place", f"write by hand:\n{entry.rstrip()}")]
+    if not isinstance(runs, yaml.MappingNode):
+        raise RecordError(by_hand)
+    if runs.flow_style and runs.value:
+        raise RecordError(by_hand)
+    if runs.flow_style:
+        indented = "".join(f"\n  {line}" for line in entry.rstrip().splitlines())
+        extended = text[: runs.start_mark.index].rstrip(" ") + indented + text[runs.end_mark.index :]
+    else:
+        lines = text.splitlines(keepends=True)
+        at = _last(runs).end_mark.line + 1
+        lines[at - 1] = lines[at - 1].rstrip("\n") + "\n"
+        margin = " " * runs.value[0][0].start_mark.column
+        lines[at:at] = [f"{margin}{line}\n" for line in entry.rstrip().splitlines()]
+        extended = "".join(lines)
+    before, after = documents.parse(Matrix, text, file), documents.parse(Matrix, extended, file)
+    added = documents.parse(
+        Matrix, f"format: 1\nenvironments: {{}}\nruns:\n  {entry.replace(chr(10), chr(10) + '  ')}", file
+    )
+    if after != before.model_copy(update={"runs": {**before.runs, **added.runs}}):
+        raise RecordError(by_hand)
+    return extended
+
+
+def _last(node: yaml.Node) -> yaml.Node:
+    """The last scalar or flow collection below a node: its end is where the text of the node ends."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return node

@@ -1,0 +1,183 @@
+"""A new failure: parsed from the start, complete but for the answers, and nothing is overwritten."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from repro import documents
+from repro.catalog import load
+from repro.catalog.checking import EntryCheck
+from repro.catalog.records import Failure
+from repro.catalog.scaffold import Asked, Places, asked, environments_for, with_runs, write, written
+from repro.errors import RecordError, UsageError
+from repro.matrix import Matrix
+from tests.unit.factories import FAILURE, MATRIX, matrix
+
+URL = "https://github.com/Lightning-AI/pytorch-lightning/issues/12345"
+NEW = Asked("lightning-12345", URL, "lightning")
+ENTRY = "x-1:\n  # question: where?\n  environments: [old]\n"
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    file = tmp_path / "matrix.yaml"
+    file.write_text(yaml.safe_dump(MATRIX, sort_keys=False), encoding="utf-8")
+    return Places(tmp_path / "failures" / NEW.id, file, tmp_path / "tests")
+
+
+class TestAsked:
+    """What the command line may say."""
+
+    @pytest.mark.parametrize(
+        ("failure_id", "package", "expected"),
+        [("lightning-1", None, "lightning"), ("pytorch-1", None, "torch"), ("x-1", "torch", "torch")],
+    )
+    def test_package(self, failure_id: str, package: str | None, expected: str) -> None:
+        """The distribution is the project of the id, but torch is called otherwise."""
+        assert asked(failure_id, URL, package, kind=None, bad=None, good=None).package == expected
+
+    @pytest.mark.parametrize(
+        ("failure_id", "upstream", "bad", "good", "words"),
+        [
+            ("Lightning_1", URL, None, None, "is no id"),
+            ("x-1", "19492", None, None, "the address of the upstream issue is expected"),
+            ("x-1", URL, "two", None, "--bad 'two' is no version"),
+            ("x-1", URL, "2.2.2", "2.2.1", "--bad 2.2.2 must be older than --good 2.2.1"),
+        ],
+    )
+    def test_mistakes(self, failure_id: str, upstream: str, bad: str | None, good: str | None, words: str) -> None:
+        """Each in one line."""
+        with pytest.raises(UsageError, match=words):
+            asked(failure_id, upstream, None, kind=None, bad=bad, good=good)
+
+    def test_issue(self) -> None:
+        """GitHub's addresses become short; others stay."""
+        assert NEW.issue == "Lightning-AI/pytorch-lightning#12345"
+        assert Asked("x-1", "https://bugs.example.org/7", "x").issue == "https://bugs.example.org/7"
+
+
+class TestWritten:
+    """The files of a new failure."""
+
+    @pytest.mark.parametrize("kind", [None, "crash", "silent", "data-loss", "hang"])
+    @pytest.mark.parametrize(("bad", "good"), [(None, None), ("2.2.1", None), ("2.2.1", "2.2.2")])
+    def test_complete_but_for_answers(
+        self, places: Places, kind: str | None, bad: str | None, good: str | None
+    ) -> None:
+        """Every kind is a valid record, and every fault is an open question."""
+        new = Asked(NEW.id, URL, "lightning", kind, bad, good)
+        files = written(new, matrix(), places)
+        write(files)
+        held = documents.read(Matrix, places.matrix_file)
+        entry = load(places.folder.parent)[NEW.id]
+        faults = list(EntryCheck(entry, held, places.tests).faults())
+        assert {fault.problem.partition(":")[0] for fault in faults} <= {
+            "not answered",
+            "ANSWER stands for what is not written",
+        }
+        assert len(faults) > 20
+        for file, text in files.items():
+            if file.suffix == ".py":
+                assert ast.parse(text)
+
+    def test_what_is_known_is_not_asked(self, places: Places) -> None:
+        """Kind and releases that were given stand in the record, and their questions are gone."""
+        text = written(Asked(NEW.id, URL, "lightning", "silent", "2.2.1", "2.2.2"), matrix(), places)
+        record = text[places.folder / "failure.yaml"]
+        failure = documents.parse(Failure, record, Path("failure.yaml"))
+        assert failure.affected == ({"lightning": ">=2.2.1,<2.2.2"},)
+        assert (failure.kind, failure.fixed_in) == ("silent", {"lightning": "2.2.2"})
+        assert "does it hang?" not in record
+        assert "first with the fix" not in record
+
+    @pytest.mark.parametrize("there", ["failures/lightning-12345/backport.py", "tests/test_lightning_12345.py"])
+    def test_never_overwrites(self, places: Places, tmp_path: Path, there: str) -> None:
+        """A file that is there stops all of it."""
+        file = tmp_path / there
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+        with pytest.raises(UsageError, match=f"{file.name} is there already; nothing was written"):
+            written(NEW, matrix(), places)
+
+    def test_runs_already(self, places: Places) -> None:
+        """So does an entry of the matrix."""
+        with pytest.raises(UsageError, match="already"):
+            written(Asked(FAILURE, URL, "lightning"), matrix(), places)
+
+    def test_keeps_a_conftest(self, places: Places, tmp_path: Path) -> None:
+        """Shared fixtures are written once."""
+        assert tmp_path / "tests" / "conftest.py" in written(NEW, matrix(), places)
+        (tmp_path / "tests").mkdir()
+        (tmp_path / "tests" / "conftest.py").write_text("")
+        assert tmp_path / "tests" / "conftest.py" not in written(NEW, matrix(), places)
+
+    def test_no_matrix_file(self, places: Places) -> None:
+        """A catalogue elsewhere begins with a matrix of its own."""
+        places.matrix_file.unlink()
+        text = written(NEW, matrix(), places)[places.matrix_file]
+        held = documents.parse(Matrix, text, places.matrix_file)
+        assert (held.environments, list(held.runs)) == ({}, [NEW.id])
+
+
+class TestEnvironments:
+    """Where a new failure runs to begin with."""
+
+    @pytest.mark.parametrize(
+        ("package", "bad", "good", "expected"),
+        [
+            ("lightning", None, None, ["old", "new"]),
+            ("lightning", "2.2.1", "2.2.2", ["old", "new"]),
+            ("lightning", "2.2.2", None, ["new", "old"]),
+            ("deepspeed", None, None, ["old", "new"]),
+        ],
+    )
+    def test_chosen(self, package: str, bad: str | None, good: str | None, expected: list[str]) -> None:
+        """The first affected one, one that is not, the newest."""
+        assert environments_for(Asked("x-1", URL, package, None, bad, good), matrix()) == expected
+
+    def test_none(self) -> None:
+        """A matrix without environments."""
+        with pytest.raises(UsageError, match="no environment"):
+            environments_for(NEW, matrix(environments={}, runs={}))
+
+
+class TestWithRuns:
+    """matrix.yaml is extended in place."""
+
+    BEFORE = "# head\nformat: 1\nenvironments:\n  old: {cutoff: '2024-03-28', pins: {torch: '2.2.2'}, why: w}  # note\n"
+
+    def extended(self, text: str) -> str:
+        return with_runs(text, ENTRY, Path("matrix.yaml"))
+
+    @pytest.mark.parametrize("margin", ["  ", "    "])
+    def test_block(self, margin: str) -> None:
+        """After the last entry, with its margin; comments stay, wherever they are."""
+        runs = f"runs:\n{margin}a-1:\n{margin}  environments: [old]  # here\n"
+        tail = "\n# the end\n"
+        added = "".join(f"{margin}{line}\n" for line in ENTRY.splitlines())
+        assert self.extended(self.BEFORE + runs + tail) == self.BEFORE + runs + added + tail
+
+    def test_keys_after_runs(self) -> None:
+        """Other keys may follow."""
+        environments = self.BEFORE.partition("format: 1\n")[2]
+        text = self.extended(f"format: 1\nruns:\n  a-1: {{environments: [old]}}\n{environments}")
+        assert text.index("x-1:") < text.index("environments:\n")
+
+    def test_empty(self) -> None:
+        """The first entry of a new matrix."""
+        text = self.extended(self.BEFORE + "runs: {}\n")
+        assert text == self.BEFORE + "runs:\n  x-1:\n    # question: where?\n    environments: [old]\n"
+
+    def test_no_newline_at_the_end(self) -> None:
+        """A file that ends without a line's end."""
+        assert self.extended(self.BEFORE + "runs:\n  a-1: {environments: [old]}").endswith(
+            "[old]}\n  x-1:\n    # question: where?\n    environments: [old]\n"
+        )
+
+    @pytest.mark.parametrize("runs", ["runs: {a-1: {environments: [old]}}\n", "runs:\n", ""])
+    def test_by_hand(self, runs: str) -> None:
+        """What cannot be extended without touching the rest is told, with what to write."""
+        with pytest.raises(RecordError, match="by hand:\nx-1:"):
+            self.extended(self.BEFORE + runs)
