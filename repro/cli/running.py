@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from repro.catalog.records import Lane
 from repro.cell import ADOPTED, Cell, make_cell
@@ -158,15 +159,27 @@ def run(
     raise typer.Exit(exit_code([result.status for result in results]) if results else Exit.UNKNOWN)
 
 
-def report(*, reports: Reports = None, as_json: Json = False) -> None:
+def report(
+    *,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write the site too: index.html, pages, logs, feed.xml.")
+    ] = False,
+    reports: Reports = None,
+    as_json: Json = False,
+) -> None:
     """Write the reports from stored observations, without running anything.
 
-    Example: repro report --json
+    Example: repro report --html
     """
     project = Project.here(reports)
-    written = write_reports(project, Store(project.reports / "data"))
+    try:
+        written = write_reports(project, Store(project.reports / "data"), html=html)
+    except OSError as error:
+        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
     if as_json:
         typer.echo(json.dumps(written.model_dump(mode="json"), indent=1))
     else:
         out = console()
         out.print(table(written.rows, out.width))
+        if html:
+            out.print(Text(f"the site: {project.reports / 'index.html'}"))

@@ -1,28 +1,41 @@
 """Writes the reports of a project from its store."""
 
+from dataclasses import dataclass
+
+from repro.cell import Cell
 from repro.files import write_whole
+from repro.history import histories
 from repro.matrix import default_cells
 from repro.project import Project
 from repro.report.markdown import matrix_markdown
+from repro.report.overview import overview
 from repro.report.page import failure_markdown
 from repro.report.rows import Lookup, Report
-from repro.report.view import failure_view
+from repro.report.site import site_files, write_site
+from repro.report.view import FailureView, failure_view
 from repro.search.answers import Answers
 from repro.search.cells import ablation_environment
 from repro.store import Store
 
 
-def write_reports(project: Project, store: Store) -> Report:
-    """Write ``matrix.md``, ``matrix.json`` and a page a failure; what was not run is shown as not run.
+@dataclass(frozen=True)
+class Gathered:
+    """What every form of the reports is written from."""
 
-    Raises OSError if they cannot be written.
-    """
+    cells: tuple[Cell, ...]
+    """The default cells."""
+    lookup: Lookup
+    report: Report
+    views: tuple[FailureView, ...]
+    """Of every failure of the catalogue."""
+
+
+def gather(project: Project, store: Store) -> Gathered:
+    """Read from the store what the reports show."""
     cells = default_cells(project.matrix, project.catalog)
     lookup = Lookup(project.catalog, project.environments, store)
     answers = Answers(store.root)
-    report = Report(rows=tuple(lookup.row(cell) for cell in cells))
-    write_whole(project.reports / "matrix.json", report.model_dump_json(indent=1) + "\n")
-    views = [
+    views = tuple(
         failure_view(
             entry,
             [cell for cell in cells if cell.failure == entry.failure.id],
@@ -31,9 +44,25 @@ def write_reports(project: Project, store: Store) -> Report:
             answers.of(entry.failure.id),
         )
         for entry in project.catalog
-    ]
-    standings = [view.standing for view in views if view.failure.id in project.matrix.runs]
-    write_whole(project.reports / "matrix.md", matrix_markdown(report.rows, project.catalog, standings))
-    for view in views:
+    )
+    return Gathered(tuple(cells), lookup, Report(rows=tuple(lookup.row(cell) for cell in cells)), views)
+
+
+def write_reports(project: Project, store: Store, *, html: bool = False) -> Report:
+    """Write ``matrix.md``, ``matrix.json`` and a page a failure; what was not run is shown as not run.
+
+    With ``html`` the site as well, which reads the whole store for its history.  Raises OSError if they cannot be
+    written.
+    """
+    found = gather(project, store)
+    write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
+    standings = [view.standing for view in found.views if view.failure.id in project.matrix.runs]
+    write_whole(project.reports / "matrix.md", matrix_markdown(found.report.rows, project.catalog, standings))
+    for view in found.views:
         write_whole(project.reports / f"{view.failure.id}.md", failure_markdown(view))
-    return report
+    if html:
+        known = histories(project.catalog, store)
+        first = overview(found.views, found.cells, found.lookup, project.matrix, known)
+        pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
+        write_site(project.reports, site_files(first, known, pins, project.catalog.entries))
+    return found.report

@@ -95,10 +95,12 @@ def lost_peer(
     return raised("RuntimeError", message, script_frame(), frame("all_reduce", "torch/distributed/c10d.py"))
 
 
-IMPORTED = {
-    "lightning": Imported(version="2.2.1", inside=True),
-    "torch": Imported(version="2.2.2+cpu", inside=True),
-}
+def imported(versions: Mapping[str, str] = VERSIONS) -> dict[str, Imported]:
+    """What a rank says that it imported, all from the environment under test."""
+    return {name: Imported(version=version, inside=True) for name, version in versions.items()}
+
+
+IMPORTED = imported()
 
 
 def rank(number: int, **changes: Any) -> Rank:

@@ -1,0 +1,228 @@
+"""What the first page shows: counts, what changed, and the map of failures and environments.  Reads, runs nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repro import claims
+from repro.catalog.records import Failure, Lane
+from repro.cell import Cell
+from repro.history import Coverage, History, News, Turn, coverage, news, turns
+from repro.matrix import Matrix
+from repro.report.rows import Lookup, Row
+from repro.report.view import FailureView
+from repro.verdict import Status
+
+CHANGED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
+
+
+class State(StrEnum):
+    """What is known of a cell."""
+
+    TOLD = "told"
+    UNTOLD = "could not be told"
+    OUTDATED = "run with other sources only"
+    NEVER = "never run"
+    INAPPLICABLE = "does not apply"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A cell of the map."""
+
+    row: Row
+    state: State
+    in_matrix: bool
+    """Whether it is a default cell; others were asked for by a claim, or stand for the other lane."""
+    asked: bool
+    """Whether the matrix or a claim asks for it; else it only stands for the other lane."""
+    why: str = ""
+    """Why there is no verdict."""
+
+    @property
+    def cell(self) -> Cell:
+        return self.row.cell
+
+    @property
+    def unexpected(self) -> bool:
+        return self.row.status in CHANGED
+
+    @property
+    def run(self) -> bool:
+        return self.row.verdict is not None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell in both lanes; None for a lane that the failure does not have."""
+
+    cpu: Tile | None
+    cuda: Tile | None
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """A failure in the map."""
+
+    view: FailureView
+    places: Mapping[str, tuple[Pair, ...]]
+    """By environment: the failure as it is first, then with each backport."""
+
+    @property
+    def failure(self) -> Failure:
+        return self.view.failure
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple(pair for pairs in self.places.values() for pair in pairs)
+
+
+@dataclass(frozen=True)
+class ChangeGroup:
+    """Turns with one cause."""
+
+    cause: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Default cells that somebody should look at, for one reason."""
+
+    what: str
+    """Their status, or that they could not be told."""
+    reason: str
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first page."""
+
+    environments: tuple[str, ...]
+    """Of the map, in the order of the matrix."""
+    rows: tuple[HeatRow, ...]
+    counts: Mapping[State, int]
+    """Of the default cells."""
+    changed: int
+    """How many default cells are not as documented, of those that could be told."""
+    cuda: tuple[int, int]
+    """How many cells of the CUDA lane were run, and how many there are."""
+    runs: tuple[Coverage, ...]
+    """Commands that ran default cells, the newest first."""
+    complete: Coverage | None
+    """The newest that ran all of them."""
+    since: Coverage | None
+    """What the changes are counted from: the newest complete run, else the newest one."""
+    changes: tuple[ChangeGroup, ...]
+    attention: tuple[Attention, ...]
+    """What is not as documented, then what could not be told."""
+    news: tuple[tuple[News, Turn], ...]
+    """Every relapse and cure in the store."""
+    newest: str | None
+    """Date of the newest run that is stored."""
+
+
+def overview(
+    views: Sequence[FailureView],
+    cells: Sequence[Cell],
+    lookup: Lookup,
+    matrix: Matrix,
+    known: Mapping[str, History],
+) -> Overview:
+    """The first page; ``cells`` are the default cells, ``known`` the histories by the label of their cell."""
+    rows = tuple(_heat_row(view, cells, lookup, known) for view in views)
+    tiles = [tile for row in rows for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
+    defaults = [tile for tile in tiles if tile.in_matrix]
+    cuda = [tile for tile in tiles if tile.cell.lane is Lane.CUDA and tile.state is not State.INAPPLICABLE]
+    applying = [tile.cell for tile in defaults if tile.state is not State.INAPPLICABLE]
+    runs = coverage(applying, known)
+    complete = next((run for run in runs if run.complete), None)
+    since = complete or (runs[0] if runs else None)
+    shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in tiles}
+    last = [found[-1] for label, named in shown.items() if label in known and (found := turns(known[label], named))]
+    recent = [turn for turn in last if since and turn.after.date >= since.date]
+    used = {name for row in rows for name in row.places}
+    return Overview(
+        environments=tuple(name for name in matrix.environments if name in used),
+        rows=rows,
+        counts=Counter(tile.state for tile in defaults),
+        changed=sum(tile.unexpected for tile in defaults),
+        cuda=(sum(tile.run for tile in cuda), len(cuda)),
+        runs=tuple(runs),
+        complete=complete,
+        since=since,
+        changes=grouped(recent),
+        attention=attention(defaults),
+        news=tuple(
+            item
+            for label, named in shown.items()
+            if label in known and known[label].cell.is_default
+            for item in news(known[label], named)
+        ),
+        newest=max((history.points[-1].date for history in known.values()), default=None),
+    )
+
+
+def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:
+    """Turns by their cause, the cause of most of them first."""
+    groups: dict[str, list[Turn]] = {}
+    for turn in found:
+        groups.setdefault(turn.cause, []).append(turn)
+    made = [ChangeGroup(cause, tuple(held)) for cause, held in groups.items()]
+    return tuple(sorted(made, key=lambda group: (-len(group.turns), group.cause)))
+
+
+def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
+    """The cells that are not as documented, by status, and those that could not be told, by the reason."""
+    groups: dict[tuple[str, str], list[Tile]] = {}
+    for tile in tiles:
+        if tile.unexpected:
+            groups.setdefault((str(tile.row.status), ""), []).append(tile)
+        elif tile.state is State.UNTOLD:
+            groups.setdefault((str(tile.state), tile.why), []).append(tile)
+    order = [*(str(status) for status in Status), str(State.UNTOLD)]
+    made = [Attention(what, reason, tuple(held)) for (what, reason), held in groups.items()]
+    return tuple(sorted(made, key=lambda group: (order.index(group.what), -len(group.tiles), group.reason)))
+
+
+def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matrix: bool, asked: bool) -> Tile:
+    """What is known of a cell."""
+    row = lookup.row(cell)
+    why = lookup.applies_not(cell) if row.verdict is None else None
+    if why:
+        return Tile(row, State.INAPPLICABLE, in_matrix, asked, why)
+    if row.verdict is None:
+        outdated = cell.label in known
+        return Tile(row, State.OUTDATED if outdated else State.NEVER, in_matrix, asked, row.not_run or "")
+    untold = row.status == Status.UNKNOWN
+    return Tile(row, State.UNTOLD if untold else State.TOLD, in_matrix, asked, row.reason if untold else "")
+
+
+def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known: Mapping[str, History]) -> HeatRow:
+    failure = view.failure
+    own = {cell.label: cell for cell in defaults if cell.failure == failure.id}
+    asked = [cell for cell in claims.cells_of(failure) if cell.is_default and not cell.backport]
+    wanted = {cell.label: cell for cell in [*own.values(), *asked]}
+    places: dict[str, list[Pair]] = {}
+    seen: set[str] = set()
+    for cell in wanted.values():
+        lanes = {lane: cell.model_copy(update={"lane": lane}) for lane in Lane}
+        if lanes[Lane.CPU].label in seen:
+            continue
+        seen.add(lanes[Lane.CPU].label)
+        found = {
+            lane: tile_of(twin, lookup, known, in_matrix=twin.label in own, asked=twin.label in wanted)
+            for lane, twin in lanes.items()
+            if lane in failure.needs.lanes
+        }
+        places.setdefault(cell.environment, []).append(Pair(found.get(Lane.CPU), found.get(Lane.CUDA)))
+    for pairs in places.values():
+        pairs.sort(key=lambda pair: _backport(pair) or "")
+    return HeatRow(view, {name: tuple(pairs) for name, pairs in places.items()})
+
+
+def _backport(pair: Pair) -> str | None:
+    tile = pair.cpu or pair.cuda
+    return tile.cell.backport if tile else None

@@ -1,0 +1,22 @@
+"""Prose of the records, which is Markdown, as safe HTML: tags in it are text, and links lead to the web only."""
+
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+
+@cache
+def _renderer() -> MarkdownIt:
+    # Pictures would be fetched from elsewhere while a page is read.
+    return MarkdownIt("commonmark", {"html": False}).disable("image")
+
+
+def prose(text: str) -> Markup:
+    """Paragraphs."""
+    return Markup(_renderer().render(text))  # noqa: S704 - HTML in the text was escaped by the renderer
+
+
+def phrase(text: str) -> Markup:
+    """One line, without a paragraph around it."""
+    return Markup(_renderer().renderInline(" ".join(text.split())))  # noqa: S704 - likewise
