@@ -50,7 +50,7 @@ def list_environments(*, as_json: Json = False) -> None:
     rows = []
     for name, environment in project.matrix.environments.items():
         place = project.environments.place(name)
-        problem = broken(place) if place.exists else None
+        problem = broken(place, project.environments.lock(name)) if place.exists else None
         state = "missing" if not place.exists else f"broken: {problem}" if problem else "built"
         use = disk_use(place) if place.exists else None
         rows.append((name, environment, state, use))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
+from packaging.utils import canonicalize_name
 
 from repro.environments.interpreter import Interpreter, remembered
 from repro.environments.locks import Lock, header_of, read_lock, stale
@@ -119,22 +120,22 @@ class Environments:
         Raises EnvironmentFailure with the cause in one line.
         """
         place = self.place(name)
-        digest = self.lock(name).digest
-        if place.exists and not broken(place):
-            return _known(place, digest)
+        lock = self.lock(name)
+        if place.exists and not broken(place, lock):
+            return _known(place, lock.digest)
         try:
             self.built.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentFailure(f"{self.built} cannot be made: {error.strerror}") from None
         with FileLock(f"{place.folder}.lock"):
-            problem = broken(place) if place.exists else None
+            problem = broken(place, lock) if place.exists else None
             if problem:
                 tell(f"{name}: {problem}; building it again")
                 shutil.rmtree(place.folder)
             if not place.exists:
                 tell(f"{name}: building")
                 self._build(place)
-            return _known(place, digest)
+            return _known(place, lock.digest)
 
     def _build(self, place: Place) -> None:
         lock = self.lock(place.name)
@@ -178,7 +179,6 @@ class Environments:
         for folder in self._folders(name):
             with FileLock(f"{folder}.lock"):
                 shutil.rmtree(folder, ignore_errors=True)
-            Path(f"{folder}.lock").unlink(missing_ok=True)
             removed += 1
         return removed
 
@@ -214,13 +214,23 @@ def _recorded(site: Path) -> Iterator[tuple[Path, int]]:
                     yield site / row[0], int(row[2])
 
 
-def broken(place: Place) -> str | None:
-    """What is wrong with a built environment, in one line, or None: files lost or of another size."""
+def _releases(site: Path) -> set[tuple[str, str]]:
+    """Name and version of each installed distribution, without the local part that a build adds."""
+    stems = [folder.name.removesuffix(".dist-info") for folder in site.glob("*.dist-info")]
+    named = [stem.rpartition("-") for stem in stems]
+    return {(canonicalize_name(name), version.partition("+")[0]) for name, _, version in named}
+
+
+def broken(place: Place, lock: Lock) -> str | None:
+    """What is wrong with a built environment, in one line, or None: files or distributions lost or changed."""
     site = _site_packages(place)
     if not place.python.exists():
         return "its interpreter is gone"
-    if not any(site.glob("*.dist-info")):
-        return "it holds no distributions"
+    held = _releases(site)
+    for package in (*([lock.torch] if lock.torch else []), *lock.libraries):
+        # What has a marker may not be meant for this machine.
+        if ";" not in package.without_hashes and (package.name, package.version.partition("+")[0]) not in held:
+            return f"{package.name} {package.version} is gone"
     try:
         for file, size in _recorded(site):
             try:

@@ -9,6 +9,7 @@ for records that are about torchrun itself, the run goes through torchrun, and t
 import ast
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -37,6 +38,7 @@ from repro.launch.running import LauncherName, torchrun
 
 ZYGOTE = HERE / "zygote.py"
 START_SECONDS = 180.0
+STOP_POLL_SECONDS = 0.2
 MAX_ZYGOTES = 4
 # What libraries import on first use; each rank would do so again.
 LAZY = ("torch._dynamo",)
@@ -76,7 +78,7 @@ class _Host:
 class Zygote:
     """One process in the environment under test that has imported a script's libraries."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, stop: threading.Event) -> None:
         self._folder = make_folder()
         ours, theirs = socket.socketpair()
         modules = imported_modules(job.entry.script)
@@ -112,18 +114,20 @@ class Zygote:
         self._asking = threading.Lock()
         self._answer = threading.Condition()
         self._answers: list[_Host | None] = []
-        self.ready = self._first_answer()
+        self.ready = self._first_answer(stop)
         if self.ready:
             threading.Thread(target=self._listen, daemon=True).start()
 
-    def _first_answer(self) -> bool:
-        """Whether the imports succeeded and left no threads behind."""
-        self._socket.settimeout(START_SECONDS)
+    def _first_answer(self, stop: threading.Event) -> bool:
+        """Whether the imports succeeded and left no threads behind; False at once when ``stop`` is set."""
+        deadline = time.monotonic() + START_SECONDS
+        while not select.select([self._socket], [], [], STOP_POLL_SECONDS)[0]:
+            if stop.is_set() or time.monotonic() > deadline:
+                return False
         try:
             answer: dict[str, Any] = json.loads(self._lines.readline() or "{}")
         except (OSError, ValueError):
             return False
-        self._socket.settimeout(None)
         return answer.get("ready") is True and answer.get("threads") == 1
 
     def _listen(self) -> None:
@@ -213,20 +217,20 @@ class WarmLauncher:
         key = _key(job)
         if key is None:
             return torchrun(job, stop)
-        with self._taken(key, job) as zygote:
+        with self._taken(key, job, stop) as zygote:
             host = zygote.start(job) if zygote.ready else None
             if host is not None:
                 return _watch(host, job, stop), "warm"
         return torchrun(job, stop)
 
     @contextmanager
-    def _taken(self, key: tuple[object, ...], job: Job) -> Iterator[Zygote]:
+    def _taken(self, key: tuple[object, ...], job: Job, stop: threading.Event) -> Iterator[Zygote]:
         """The zygote for a key, started if need be, and kept from being ended meanwhile."""
         with self._lock:
             zygote = self._zygotes.pop(key, None)
             if zygote is None:
                 self._make_room()
-                zygote = Zygote(job)
+                zygote = Zygote(job, stop)
             self._zygotes[key] = zygote  # the last is the one used last
             self._busy[key] += 1
         try:

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,26 @@ import pytest
 
 from repro.environments import building
 from repro.environments.building import Environments, Place, broken, disk_use
+from repro.environments.locks import Lock, Locked
 from repro.errors import EnvironmentFailure, RecordError, UsageError
 from repro.matrix import Environment
 from repro.project import Project
 from tests.unit.factories import interpreter, matrix, project
 
 Build = Callable[[Environments, Place], None]
+LOCK = Lock((), (Locked("torch", "2.2.2", "torch==2.2.2"),))
 
 
-def install(folder: Path, *, mark: bool = True) -> Path:
-    """What a build leaves: an interpreter, one distribution with its RECORD, and the mark; returns site-packages."""
+def install(folder: Path, *, mark: bool = True, others: Iterable[Locked] = ()) -> Path:
+    """What a build leaves: an interpreter, torch with its RECORD, others, and the mark; returns site-packages."""
     site = folder / "lib" / "python3.11" / "site-packages"
     info = site / "torch-2.2.2.dist-info"
     info.mkdir(parents=True)
     (site / "torch").mkdir()
     (site / "torch" / "__init__.py").write_text("x = 1\n")
     (info / "RECORD").write_text("torch/__init__.py,sha256=x,6\ntorch-2.2.2.dist-info/RECORD,,\n")
+    for package in others:
+        (site / f"{package.name}-{package.version}.dist-info").mkdir()
     (folder / "bin").mkdir()
     (folder / "bin" / "python").write_text("")
     if mark:
@@ -45,9 +49,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what was built, by a build that takes a moment and a probe that answers at once."""
     done: list[str] = []
 
-    def build(_environments: Environments, place: Place) -> None:
+    def build(environments: Environments, place: Place) -> None:
         time.sleep(0.1)
-        install(place.folder)
+        install(place.folder, others=environments.lock(place.name).libraries)
         done.append(place.name)
 
     monkeypatch.setattr(Environments, "_build", build)
@@ -68,37 +72,53 @@ class TestBroken:
 
     def test_whole(self, place: Place) -> None:
         """Nothing is wrong with a whole one."""
-        assert broken(place) is None
+        assert broken(place, LOCK) is None
 
     def test_lost_file(self, place: Place) -> None:
         """A file that its distribution lists is gone."""
         (self.site(place) / "torch" / "__init__.py").unlink()
-        assert broken(place) == "__init__.py is gone"
+        assert broken(place, LOCK) == "__init__.py is gone"
 
     def test_changed_size(self, place: Place) -> None:
         """A file of another size, say emptied by a full disk."""
         (self.site(place) / "torch" / "__init__.py").write_text("")
-        assert broken(place) == "__init__.py has 0 bytes where 6 were installed"
+        assert broken(place, LOCK) == "__init__.py has 0 bytes where 6 were installed"
 
     def test_no_interpreter(self, place: Place) -> None:
         """Its interpreter is gone; a link whose target is gone is gone too."""
         place.python.unlink()
-        assert broken(place) == "its interpreter is gone"
+        assert broken(place, LOCK) == "its interpreter is gone"
         place.python.symlink_to("/nonexistent/python")
-        assert broken(place) == "its interpreter is gone"
+        assert broken(place, LOCK) == "its interpreter is gone"
 
     def test_empty(self, tmp_path: Path) -> None:
         """No distributions at all."""
         place = Place("old", tmp_path / "none")
         place.python.parent.mkdir(parents=True)
         place.python.write_text("")
-        assert broken(place) == "it holds no distributions"
+        assert broken(place, LOCK) == "torch 2.2.2 is gone"
+
+    def test_a_whole_distribution_is_gone(self, place: Place) -> None:
+        """A distribution that left no trace is missed by its lock; one for other machines is not."""
+        more = Locked("numpy", "1.26.4", "numpy==1.26.4")
+        elsewhere = Locked("colorama", "0.4.6", "colorama==0.4.6 ; sys_platform == 'win32'")
+        assert broken(place, Lock((), (*LOCK.packages, more))) == "numpy 1.26.4 is gone"
+        assert broken(place, Lock((), (*LOCK.packages, elsewhere))) is None
+
+    def test_another_build_of_torch(self, place: Place) -> None:
+        """The machine chooses torch's build: its local version is no damage, another release is."""
+        info = self.site(place) / "torch-2.2.2.dist-info"
+        (info / "RECORD").write_text("torch/__init__.py,sha256=x,6\n")
+        info.rename(info.with_name("torch-2.2.2+cpu.dist-info"))
+        assert broken(place, LOCK) is None
+        (self.site(place) / "torch-2.2.2+cpu.dist-info").rename(info.with_name("torch-2.3.0.dist-info"))
+        assert broken(place, LOCK) == "torch 2.2.2 is gone"
 
     def test_more_files(self, place: Place) -> None:
         """Bytecode that Python adds is no damage."""
         (self.site(place) / "torch" / "__pycache__").mkdir()
         (self.site(place) / "torch" / "__pycache__" / "x.pyc").write_text("x")
-        assert broken(place) is None
+        assert broken(place, LOCK) is None
 
     @pytest.mark.parametrize(
         "row",
@@ -112,7 +132,7 @@ class TestBroken:
     def test_damaged_list(self, place: Place, row: str) -> None:
         """A damaged list of files never breaks the command."""
         (self.site(place) / "torch-2.2.2.dist-info" / "RECORD").write_text(row)
-        assert isinstance(broken(place), str | None)
+        assert isinstance(broken(place, LOCK), str | None)
 
     def test_disk_use(self, place: Place) -> None:
         """All bytes, and those that no other folder shares."""
@@ -175,7 +195,7 @@ class TestInterpreter:
         assert not place.exists
         held.environments.interpreter("old")
         assert builds == ["old"]
-        assert broken(place) is None
+        assert broken(place, held.environments.lock("old")) is None
 
     def test_broken_is_built_again(self, held: Project, builds: list[str]) -> None:
         """A broken one is removed and built again, and the reason is told."""
@@ -186,7 +206,7 @@ class TestInterpreter:
         held.environments.interpreter("old", told.append)
         assert builds == ["old"]
         assert "building it again" in told[0]
-        assert broken(place) is None
+        assert broken(place, held.environments.lock("old")) is None
 
     def test_no_room(self, tmp_path: Path, builds: list[str]) -> None:
         """A cache that cannot be made is an environment failure."""
