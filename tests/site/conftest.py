@@ -1,0 +1,129 @@
+"""Two sites and a real Chromium: one made here with everything that can happen, one of the repository's own runs."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, ViewportSize, sync_playwright
+
+from repro.catalog.records import Lane
+from repro.cell import Cell
+from repro.matrix import default_cells
+from repro.project import Project
+from repro.report.writing import write_reports
+from repro.search.answers import Answers
+from repro.store import Store
+from repro.verdict import Verdict
+from tests.unit.factories import HARDWARE, failed, lost_peer
+from tests.unit.report.sites import HOSTILE, failing, many, passing, stored
+from tests.unit.report.test_searches import bisected, swept
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OWN = Path(__file__).parents[2] / "reports" / "data"
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=360, height=740)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("site"))
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="needs Chromium: apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of eight failures: relapses, a lost peer, a CUDA run, a sweep, and words that would be markup."""
+    held = many(tmp_path_factory.mktemp("made"), 8, 6)
+    first, second, third, *_ = held.matrix.runs
+    cells = {cell.environment: cell for cell in _cells(held, first)}
+    old, other, *_ = cells.values()
+    machine = HARDWARE.model_copy(update={"accelerators": ("NVIDIA H100",)})
+    stored(held, old.model_copy(update={"lane": Lane.CUDA}), *passing(), at=3, hardware=machine)
+    stored(held, other, *(failed(number, lost_peer(HOSTILE)) for number in (0, 1)), at=4)
+    for cell in _cells(held, second)[:2]:
+        stored(held, cell, ranks=(), fault="No space left on device", launcher="none", at=5)
+    for cell in _cells(held, third):
+        stored(held, cell, *failing(), at=6)
+    releases = [Verdict.REPRODUCED] * 12 + [Verdict.REJECTED] * 4 + [Verdict.ABSENT] * 9
+    answers = Answers(held.reports / "data")
+    answers.put(swept(*releases, failure=first))
+    answers.put(bisected(failure=first))
+    write_reports(held, Store(held.reports / "data"), html=True)
+    return held.reports
+
+
+def _cells(held: Project, failure: str) -> list[Cell]:
+    return [cell for cell in default_cells(held.matrix, held.catalog) if cell.failure == failure and not cell.backport]
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of what is stored in the repository."""
+    project = Project.here(tmp_path_factory.mktemp("own"))
+    write_reports(project, Store(OWN), html=True)
+    return project.reports
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+def _context(playwright: Playwright, folder: Path, *, script: bool) -> BrowserContext:
+    return playwright.chromium.launch_persistent_context(
+        folder,
+        executable_path=CHROMIUM,
+        headless=True,
+        args=ARGUMENTS,
+        viewport=DESKTOP,
+        java_script_enabled=script,
+        reduced_motion="reduce",
+    )
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    context = _context(playwright, tmp_path_factory.mktemp("profile"), script=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """A fresh page, on which an error of a script or a dialog fails the test."""
+    found: list[str] = []
+
+    def dismissed(dialog: Dialog) -> None:
+        found.append(dialog.message)
+        dialog.dismiss()
+
+    opened = browser.new_page()
+    opened.on("pageerror", lambda error: found.append(str(error)))
+    opened.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
+    opened.on("dialog", dismissed)
+    yield opened
+    opened.close()
+    assert found == []
+
+
+@pytest.fixture
+def plain(playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
+    """A page in a browser that runs no script."""
+    context = _context(playwright, tmp_path / "profile", script=False)
+    yield context.new_page()
+    context.close()
