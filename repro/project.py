@@ -13,20 +13,13 @@ from repro.catalog.loading import Catalog, load
 from repro.environments.building import Environments
 from repro.errors import Fault, RecordError
 from repro.matrix.models import Environment, Matrix
-
-PACKAGE = Path(__file__).resolve().parent
+from repro.places import PACKAGE, catalog_elsewhere
 
 
 def cache_root() -> Path:
     """The folder for built environments and locks between processes; ``REPRO_CACHE`` moves it."""
     moved = os.environ.get("REPRO_CACHE")
     return Path(moved).expanduser().resolve() if moved else user_cache_path("repro-lab")
-
-
-def catalog_elsewhere(given: Path | None = None) -> Path | None:
-    """The folder of a catalogue outside the package: the one given, else what ``REPRO_CATALOG`` names, else None."""
-    named = given or os.environ.get("REPRO_CATALOG")
-    return Path(named).expanduser().resolve() if named else None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
 from repro.documents import Strict
+from repro.specifiers import covers as covers  # noqa: PLC0414 - it speaks of a record's releases
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
 """The form of an id: the project, and the number of its issue or a few words."""
@@ -54,20 +54,6 @@ Specifiers = Annotated[str, AfterValidator(_specifiers)]
 Pattern = Annotated[str, AfterValidator(_regular_expression)]
 Releases = Annotated[dict[str, Specifiers], Field(min_length=1)]
 """Specifiers by distribution; all of them must hold."""
-
-
-def covers(releases: dict[str, str], versions: dict[str, str]) -> bool:
-    """Whether the versions lie in the releases; a distribution that is not installed does not.
-
-    Pre-releases and local builds (``2.13.0+cpu``) count by their version; what is no version lies nowhere.
-    """
-    try:
-        return all(
-            name in versions and SpecifierSet(text).contains(Version(versions[name]), prereleases=True)
-            for name, text in releases.items()
-        )
-    except InvalidVersion:
-        return False
 
 
 class Signature(Strict):

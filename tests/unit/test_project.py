@@ -7,7 +7,8 @@ import yaml
 
 from repro.checking import check
 from repro.errors import RecordError
-from repro.project import PACKAGE, Project
+from repro.places import PACKAGE
+from repro.project import Project
 from tests.unit.factories import MATRIX, lock_text, write_failure
 
 ENVIRONMENT = {"cutoff": "2024-03-28", "pins": {"torch": "2.2.2", "lightning": "2.2.1"}, "why": "private"}

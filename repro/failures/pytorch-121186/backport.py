@@ -7,12 +7,15 @@ Before the job: ``import backport; backport.apply()``.
 
 
 def apply() -> None:
+    import functools
+
     from torch.distributed.checkpoint import state_dict as module
 
     initialize = module._init_optim_state
-    if hasattr(initialize, "backported"):
+    if hasattr(initialize, "at_rest"):
         return
 
+    @functools.wraps(initialize)
     def initialize_at_rest(optim, *args, **kwargs):
         rates = [group.get("lr") for group in optim.param_groups]
         for group in optim.param_groups:
@@ -23,5 +26,5 @@ def apply() -> None:
             for group, rate in zip(optim.param_groups, rates, strict=True):
                 group["lr"] = rate
 
-    initialize_at_rest.backported = True
+    initialize_at_rest.at_rest = True
     module._init_optim_state = initialize_at_rest

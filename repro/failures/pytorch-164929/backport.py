@@ -8,13 +8,16 @@ Before the job: ``import backport; backport.apply()``.
 
 
 def apply() -> None:
+    import functools
+
     import torch
     from torch.distributed.checkpoint import state_dict as module
 
     initialize = module._init_optim_state
-    if hasattr(initialize, "backported"):
+    if hasattr(initialize, "resets"):
         return
 
+    @functools.wraps(initialize)
     def initialize_and_reset(optim, *args, **kwargs):
         fresh = not optim.state
         initialize(optim, *args, **kwargs)
@@ -23,5 +26,5 @@ def apply() -> None:
                 for value in state.values():
                     value.zero_()
 
-    initialize_and_reset.backported = True
+    initialize_and_reset.resets = True
     module._init_optim_state = initialize_and_reset

@@ -1,0 +1,63 @@
+"""Cures of known failures at run time, for users who cannot upgrade.
+
+    import repro.backports
+    repro.backports.apply("lightning-19492")  # before the job
+
+Importing this costs next to nothing, and nothing of the laboratory is loaded beside a training job.
+
+NotAffectedError     the installed releases do not have the failure: nothing was touched
+BackportWarning      told once for each failure whose backport is applied
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+from repro.errors import ReproError, UsageError
+
+__all__ = ["BackportWarning", "NotAffectedError", "apply", "is_affected"]
+
+
+class NotAffectedError(ReproError):
+    """The installed releases do not have the failure."""
+
+
+class BackportWarning(UserWarning):
+    """A library was changed at run time."""
+
+
+def apply(failure_id: str, backport: str | None = None, *, catalog: Path | None = None) -> None:
+    """Apply the cure of a failure to the libraries of this process, or the backport of that name.
+
+    A second call changes nothing and says nothing.
+
+    Raises NotAffectedError, before any library is imported, where the installed releases do not have the failure;
+    UsageError for an unknown name, or where another backport of the failure is applied; RecordError for a record
+    that cannot be read.
+    """
+    from repro.backports.reading import find  # noqa: PLC0415 - importing the package stays cheap
+
+    chosen = find(failure_id, backport, catalog)
+    applied = sys.modules.get(chosen.module)
+    if applied is not None:
+        if applied.__file__ != str(chosen.file):
+            raise UsageError(f"{failure_id}: {Path(str(applied.__file__)).name} is applied already, and one is enough")
+        return
+    if not chosen.is_affected:
+        raise NotAffectedError(
+            f"{failure_id}: not applied: {chosen.affected_words} is affected, and {chosen.held_words}; remove the call"
+        )
+    module = chosen.load()
+    module.apply()
+    sys.modules[chosen.module] = module
+    warnings.warn(f"{failure_id}: {chosen.held_words}; applied: {chosen.meaning}", BackportWarning, stacklevel=2)
+
+
+def is_affected(failure_id: str, *, catalog: Path | None = None) -> bool:
+    """Whether the installed releases have the failure, by the specifiers of its record; nothing is imported.
+
+    Raises UsageError for an unknown name, RecordError for a record that cannot be read.
+    """
+    from repro.backports.reading import find  # noqa: PLC0415 - importing the package stays cheap
+
+    return find(failure_id, None, catalog).is_affected

@@ -1,0 +1,20 @@
+"""Which versions a set of specifiers covers.  Light: it also serves users' own processes, beside their training."""
+
+from collections.abc import Mapping
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+
+def covers(releases: Mapping[str, str], versions: Mapping[str, str]) -> bool:
+    """Whether the versions lie in the releases; a distribution that is not installed does not.
+
+    Pre-releases and local builds (``2.13.0+cpu``) count by their version; what is no version lies nowhere.
+    """
+    try:
+        return all(
+            name in versions and SpecifierSet(text).contains(Version(versions[name]), prereleases=True)
+            for name, text in releases.items()
+        )
+    except InvalidVersion:
+        return False
