@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from repro.errors import EnvironmentFailure, UsageError
 
@@ -48,28 +48,43 @@ class Slots:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as held:
-            while not stop.is_set():
-                # Only one run at a time gathers slots: two that hold half each would wait for ever.
-                with FileLock(self.folder / "gather.lock"):
-                    taken = self._try(ranks)
-                if taken is not None:
-                    held.enter_context(taken)
-                    break
-                time.sleep(POLL_SECONDS)
+            # Who gathers goes on until it has all: one rank at a time would always slip in before two.
+            with self._gathering(stop):
+                missing = ranks
+                while missing and not stop.is_set():
+                    taken = self._free(missing)
+                    for lock in taken:
+                        held.callback(lock.release)
+                    missing -= len(taken)
+                    if missing:
+                        time.sleep(POLL_SECONDS)
             yield
 
-    def _try(self, ranks: int) -> ExitStack | None:
-        taken = ExitStack()
-        count = 0
+    @contextmanager
+    def _gathering(self, stop: threading.Event) -> Iterator[None]:
+        """Only one run at a time gathers slots: two that hold half each would wait for ever."""
+        lock = FileLock(self.folder / "gather.lock", thread_local=False)
+        while not stop.is_set():
+            try:
+                lock.acquire(timeout=POLL_SECONDS, poll_interval=POLL_SECONDS)
+                break
+            except Timeout:
+                continue
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _free(self, most: int) -> list[BaseFileLock]:
+        """Slots that nobody holds, taken; not more than so many."""
+        taken: list[BaseFileLock] = []
         for slot in range(self.limit):
+            if len(taken) == most:
+                break
             lock = FileLock(self.folder / f"slot{slot}.lock", thread_local=False)
             try:
                 lock.acquire(blocking=False)
             except Timeout:
                 continue
-            taken.callback(lock.release)
-            count += 1
-            if count == ranks:
-                return taken
-        taken.close()
-        return None
+            taken.append(lock)
+        return taken

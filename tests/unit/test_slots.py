@@ -98,6 +98,28 @@ class TestTake:
                 assert stop.is_set()
             assert time.monotonic() - began < 5
 
+    def test_two_ranks_get_their_turn_among_single_ones(self, tmp_path: Path) -> None:
+        """Runs of one rank that come all the time do not keep a run of two from ever gathering its slots."""
+        slots, ended = Slots(tmp_path, 2), threading.Event()
+
+        def singles() -> None:
+            while not ended.is_set():
+                with slots.take(1, ended):
+                    time.sleep(0.03)
+
+        threads = [threading.Thread(target=singles) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)
+        pair = threading.Thread(target=lambda: _enter(slots, threading.Event(), ranks=2))
+        pair.start()
+        pair.join(5)
+        waited = pair.is_alive()
+        ended.set()
+        for thread in [*threads, pair]:
+            thread.join(20)
+        assert not waited
+
     def test_other_process(self, tmp_path: Path) -> None:
         """Another process's slots are taken; when it is killed they are free again."""
         source = (
@@ -117,6 +139,6 @@ class TestTake:
             waiter.join()
 
 
-def _enter(slots: Slots, entered: threading.Event) -> None:
-    with slots.take(1, threading.Event()):
+def _enter(slots: Slots, entered: threading.Event, ranks: int = 1) -> None:
+    with slots.take(ranks, threading.Event()):
         entered.set()
