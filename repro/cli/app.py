@@ -21,6 +21,7 @@ COMMANDS = {
     "blame": "searching:blame",
     "sweep": "searching:sweep",
     "doctor": "doctoring:doctor",
+    "draft": "drafting:draft",
     "report": "running:report",
     "rejudge": "storing:rejudge",
     "store": "storing:app",
