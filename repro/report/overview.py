@@ -101,7 +101,7 @@ class Overview:
     """The first page."""
 
     environments: tuple[str, ...]
-    """Of the map, in the order of the matrix."""
+    """Of the map: those that most failures run on first, then in the order of the matrix."""
     rows: tuple[HeatRow, ...]
     counts: Mapping[State, int]
     """Of the default cells."""
@@ -141,11 +141,12 @@ def overview(
     complete = next((run for run in runs if run.complete), None)
     since = complete or (runs[0] if runs else None)
     shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in tiles}
-    last = [found[-1] for label, named in shown.items() if label in known and (found := turns(known[label], named))]
+    last = [told[-1] for label, speaks in shown.items() if label in known and (told := turns(known[label], speaks))]
     recent = [turn for turn in last if since and turn.after.date >= since.date]
-    used = {name for row in rows for name in row.places}
+    used = Counter(name for row in rows for name in row.places)
+    named = [name for name in matrix.environments if name in used]
     return Overview(
-        environments=tuple(name for name in matrix.environments if name in used),
+        environments=tuple(sorted(named, key=lambda name: -used[name])),
         rows=rows,
         counts=Counter(tile.state for tile in defaults),
         changed=sum(tile.unexpected for tile in defaults),
@@ -157,9 +158,9 @@ def overview(
         attention=attention(defaults),
         news=tuple(
             item
-            for label, named in shown.items()
+            for label, speaks in shown.items()
             if label in known and known[label].cell.is_default
-            for item in news(known[label], named)
+            for item in news(known[label], speaks)
         ),
         newest=max((history.points[-1].date for history in known.values()), default=None),
     )

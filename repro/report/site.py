@@ -43,6 +43,7 @@ from repro.search.answers import Swept
 LOGS = "logs"
 SHOWN_RUNS = 12
 SHOWN_FRAMES = 6
+SHOWN_POINTS = 20
 
 
 def site_files(
@@ -198,6 +199,7 @@ def _environment() -> Environment:
     environment.globals.update(
         GLYPHS=VERDICT_GLYPHS,
         SHOWN_FRAMES=SHOWN_FRAMES,
+        SHOWN_POINTS=SHOWN_POINTS,
         State=State,
         verdict_kinds=list(VERDICT_GLYPHS),
         page=page_name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from repro.history import histories
 from repro.project import Project
@@ -18,7 +19,7 @@ from repro.report.writing import gather, write_reports
 from repro.search.answers import Answers
 from repro.store import Store
 from repro.verdict import Verdict
-from tests.unit.factories import FAILURE, HARDWARE, failed, lost_peer
+from tests.unit.factories import FAILURE, HARDWARE, failed, lost_peer, write_failure
 from tests.unit.report.sites import HOSTILE, cell, failing, many, passing, small, stored
 from tests.unit.report.test_searches import bisected, blamed, swept
 
@@ -150,6 +151,15 @@ class TestOverview:
         assert first.cuda == (1, 3)
         assert first.counts == {State.TOLD: 1, State.NEVER: 2}
 
+    def test_what_most_failures_run_on_comes_first(self, tmp_path: Path) -> None:
+        """The map is dense at its left: on a phone that is what one sees."""
+        held = small(tmp_path)
+        matrix = yaml.safe_load(held.matrix_file.read_text())
+        matrix["runs"]["lightning-2"] = {"environments": ["new"]}
+        held.matrix_file.write_text(yaml.safe_dump(matrix))
+        write_failure(held.failures, id="lightning-2")
+        assert seen(held).environments == ("new", "old")
+
 
 class TestIndex:
     def test_first_screen(self, held: Project) -> None:
@@ -242,6 +252,13 @@ class TestPage:
         for file in large.reports.glob("*.html"):
             ids = Page(file.read_text()).ids
             assert len(ids) == len(set(ids)), file.name
+
+    def test_long_histories_show_their_newest_part(self, held: Project) -> None:
+        for at in range(1, 24):
+            stored(held, cell(), *failing(), at=at)
+        words = page(held).words
+        assert "3 earlier" in words
+        assert "always the same" in words
 
     def test_logs_are_files_of_their_own_and_old_ones_go(self, held: Project) -> None:
         stored(held, cell(), *failing("raw words"), at=1)
