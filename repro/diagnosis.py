@@ -39,6 +39,8 @@ class Diagnosis:
     """Each in one line, the one to try first in front."""
     runs: bool = True
     """Whether the reproduction speaks of what is installed: it imports one name only."""
+    note: str = ""
+    """What the finding does not say, in one line."""
 
 
 def listed(failure: Failure, versions: Mapping[str, str]) -> bool:
@@ -65,12 +67,17 @@ def diagnose(failures: Iterable[Failure], stack: Stack, results: Mapping[str, Re
 def _by_specifiers(failure: Failure, stack: Stack) -> Diagnosis:
     found = _one_name(failure, stack)
     for name in failure.distributions:
-        other = stack.under_alias(name) if found.finding is not Finding.LISTED else None
-        renamed = _one_name(failure, other) if other else None
-        if renamed and (renamed.finding is not Finding.NOT_AFFECTED or found.finding is Finding.NOT_AFFECTED):
-            alias = ALIASES[name]
-            note = f"{renamed.why}; {alias} is {name} under another name, which the reproduction does not import"
-            found = replace(renamed, why=note, runs=False)
+        other = stack.under_alias(name)
+        renamed = _one_name(failure, other) if other and found.finding is not Finding.LISTED else None
+        if renamed is None or renamed.finding is Finding.NOT_AFFECTED:
+            continue
+        alias = ALIASES[name]
+        if name in stack.held:
+            # lightning brings pytorch-lightning in any version: it matters only to code that imports that.
+            found = replace(found, note=f"{alias} beside it is in the affected range: code that imports it may have it")
+        else:
+            words = f"{renamed.why}; {alias} is {name} under another name, which the reproduction does not import"
+            found = replace(renamed, why=words, runs=False)
     return found
 
 
@@ -124,9 +131,13 @@ def _told(static: Diagnosis, result: Result | None) -> Diagnosis:
         return replace(static, finding=Finding.SUFFERS, why=said)
     if result.verdict in {Verdict.ABSENT, Verdict.REJECTED}:
         return replace(static, finding=Finding.NOT_SEEN, why=f"{result.verdict}: {said}")
+    return replace(static, finding=Finding.UNKNOWN, why=f"listed; {result.verdict}: {cause_of(result)}")
+
+
+def cause_of(result: Result) -> str:
+    """The reason of a verdict with the error that stands behind it, in one line."""
     evidence = result.judgement.evidence or _last_words(result.newest)
-    why = f"listed; {result.verdict}: {result.judgement.reason}"
-    return replace(static, finding=Finding.UNKNOWN, why=f"{why}: {evidence}" if evidence else why)
+    return f"{result.judgement.reason}: {evidence}" if evidence else result.judgement.reason
 
 
 _ERROR = re.compile(r"^(?:\[\S+\]:)?((?:[\w.]*\.)?\w*(?:Error|Exception)\b.*)$", re.MULTILINE)

@@ -22,6 +22,7 @@ COMMANDS = {
     "sweep": "searching:sweep",
     "doctor": "doctoring:doctor",
     "draft": "drafting:draft",
+    "advise": "advising:advise",
     "report": "running:report",
     "rejudge": "storing:rejudge",
     "store": "storing:app",

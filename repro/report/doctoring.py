@@ -29,6 +29,7 @@ class ExaminedFailure(Strict):
     kind: str
     finding: Finding
     why: str
+    note: str = ""
     cures: tuple[str, ...]
     upstream: tuple[str, ...]
 
@@ -61,6 +62,7 @@ def examined(source: str, stack: Stack, found: Sequence[Diagnosis], *, static: b
                 kind=item.failure.kind,
                 finding=item.finding,
                 why=item.why,
+                note=item.note,
                 cures=item.cures,
                 upstream=(*item.failure.upstream.issues, *item.failure.upstream.fixes),
             )
@@ -100,8 +102,11 @@ def print_examined(out: Console, source: str, stack: Stack, found: Sequence[Diag
     others = [item for item in ordered if item.finding is Finding.NOT_AFFECTED]
     if others:
         out.print(Text(f"not affected: {', '.join(item.failure.id for item in others)}", style="dim"))
+    for item in ordered:
+        if item.note:
+            out.print(Text(f"note: {item.failure.id}: {item.note}", style="dim"))
     counts = [(finding, sum(item.finding is finding for item in found)) for finding in STYLES]
-    out.print(Text(", ".join(f"{count} {finding}" for finding, count in counts if count)))
+    out.print(Text(", ".join(f"{finding}: {count}" for finding, count in counts if count)))
     if details:
         for item in ordered:
             _print_details(out, item)
@@ -132,6 +137,7 @@ def _print_details(out: Console, item: Diagnosis) -> None:
     out.print(Text(failure.id, style="bold").append(f"  {item.finding}", style=STYLES[item.finding]))
     out.print(Text(f"  {failure.title}"))
     rows = [("what", failure.summary), ("kind", failure.kind), ("why", item.why)]
+    rows += [("note", item.note)] if item.note else []
     rows += [("cure", cure) for cure in item.cures]
     rows += [("upstream", link) for link in (*failure.upstream.issues, *failure.upstream.fixes)]
     grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))

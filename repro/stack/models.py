@@ -69,6 +69,10 @@ class Stack:
             return None
         return replace(self, held={**self.held, name: self.held[alias]})
 
+    def moved(self, versions: Mapping[str, str]) -> "Stack":
+        """The stack with some distributions at other versions, or new."""
+        return replace(self, held={**self.held, **{name: Held((version,)) for name, version in versions.items()}})
+
     def readings(self, specifiers: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
         """Every combination of versions that the stack allows, told apart no finer than ``specifiers`` do.
 

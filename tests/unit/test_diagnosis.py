@@ -1,5 +1,6 @@
 """What is said of an environment: never 'not affected' where that is not known."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def said(stack: Stack, *observations: Observation, **changes: Any) -> Diagnosis:
     return found
 
 
-def static(held: dict[str, Held | str], *, closed: bool = True, **changes: Any) -> Diagnosis:
+def static(held: Mapping[str, Held | str], *, closed: bool = True, **changes: Any) -> Diagnosis:
     facts = {name: Held((known,)) if isinstance(known, str) else known for name, known in held.items()}
     return said(Stack(facts, closed=closed), **changes)
 
@@ -95,8 +96,18 @@ class TestSpecifiers:
         found = static({"pytorch-lightning": "2.2.1"})
         assert (found.finding, found.runs) == (Finding.LISTED, False)
         assert "pytorch-lightning is lightning under another name" in found.why
-        assert static({"pytorch-lightning": "2.2.1", "lightning": "2.3"}).finding is Finding.LISTED
-        assert static({"pytorch-lightning": "2.2.2", "lightning": "2.3"}).finding is Finding.NOT_AFFECTED
+        assert static({"pytorch-lightning": "2.2.2"}).finding is Finding.NOT_AFFECTED
+        assert static({"pytorch-lightning": Held(why="is not pinned")}).finding is Finding.UNKNOWN
+
+    def test_beside(self) -> None:
+        """lightning brings the other name in any version: that alone is a note, no finding."""
+        old, young = ({"pytorch-lightning": version, "lightning": "2.3"} for version in ("2.2.1", "2.2.2"))
+        assert (static(old).finding, static(young).finding) == (Finding.NOT_AFFECTED, Finding.NOT_AFFECTED)
+        assert static(old).note.startswith("pytorch-lightning beside it")
+        assert not static(young).note
+
+    def test_same(self) -> None:
+        """Both names in one version: the reproduction runs."""
         assert static({"pytorch-lightning": "2.2.1", "lightning": "2.2.1"}).runs
 
     def test_listed(self) -> None:

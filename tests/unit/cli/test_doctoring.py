@@ -1,6 +1,8 @@
 """``repro doctor`` on environments that are made for it: real interpreters, a small torch of ours, nothing written."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +35,16 @@ def finding(call: Call, *arguments: str) -> tuple[int, str, str]:
     return code, found.finding, found.why
 
 
+def python_of(version: str) -> str:
+    """An interpreter of that version on this machine, pyenv's included; skips the test where there is none."""
+    places = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    for place in (str(path) for path in places if path):
+        done = subprocess.run([place, "-c", "import venv"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return place
+    pytest.skip(f"no Python {version} on this machine")
+
+
 class TestInterpreters:
     """An existing environment, run for real."""
 
@@ -48,6 +60,17 @@ class TestInterpreters:
         assert "lightning 2.2.1\n" in out
         assert photograph(root) == before
         assert not (held.reports / "data").exists()
+
+    @pytest.mark.parametrize("version", ["3.9", "3.13"])
+    def test_other_pythons(self, call: Call, held: Project, tmp_path: Path, version: str) -> None:
+        """The oldest Python of the bootstrap, and a young one: the same answer."""
+        with_script(held)
+        root = environment(tmp_path / "env", python_of(version), **AFFECTED)
+        before = photograph(root)
+        code, examined = answer(call, "--python", str(root))
+        assert (examined.python or "").startswith(f"{version}.")
+        assert (code, examined.failures[0].finding) == (1, "suffers")
+        assert photograph(root) == before
 
     def test_not_seen(self, call: Call, held: Project, tmp_path: Path) -> None:
         """A run that does not show it: exit code 0, and the verdict as the reason."""
@@ -150,7 +173,7 @@ def test_json(call: Call, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("torch==2.2.2\nlightning==2.2.1\n")
     content = json.loads(call("doctor", "--json", "--from", str(tmp_path / "x.txt"))[1])
     assert (content["format"], content["static"], content["versions"]) == (1, True, {"lightning": "2.2.1"})
-    assert set(content["failures"][0]) == {"id", "title", "kind", "finding", "why", "cures", "upstream"}
+    assert set(content["failures"][0]) == {"id", "title", "kind", "finding", "why", "note", "cures", "upstream"}
 
 
 @pytest.mark.parametrize(

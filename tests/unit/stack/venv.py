@@ -33,9 +33,9 @@ def install(site: Path, name: str, version: str, files: Mapping[str, str] | None
     (folder / "RECORD").write_text("".join(f"{path},,\n" for path in held))
 
 
-def environment(root: Path, **versions: str) -> Path:
-    """An environment with these distributions; returns its folder."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", root], check=True)
+def environment(root: Path, python: str = sys.executable, **versions: str) -> Path:
+    """An environment of that interpreter with these distributions; returns its folder."""
+    subprocess.run([python, "-m", "venv", "--without-pip", root], check=True)
     for name, version in versions.items():
         install(site_of(root), name, version, SOURCES.get(name))
     return root
