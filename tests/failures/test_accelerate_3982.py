@@ -1,0 +1,33 @@
+"""accelerate-3982: a full state dict is loaded by position, and weights land in other layers."""
+
+from repro.claims import Examined, measurements
+from repro.result import Result
+from repro.verdict import Status
+
+FAILURE = "accelerate-3982"
+
+
+def test_failing(failing: Result) -> None:
+    """The second rank's shards are those of the layers that stand in the same place of the alphabet."""
+    assert failing.status is Status.AS_DOCUMENTED, failing.judgement
+    names = [f"{index}.weight" for index in range(12)]
+    moved = {name: [other] for name, other in zip(names, sorted(names), strict=True) if name != other}
+    assert measurements(failing)["last_shard_holds"] == moved
+    assert measurements(failing)["wrong_parameters"] == sorted(moved)
+
+
+def test_correct(correct: Result) -> None:
+    """Every parameter equals the checkpoint's."""
+    assert correct.status is Status.AS_DOCUMENTED, correct.judgement
+    assert measurements(correct)["wrong_parameters"] == []
+
+
+def test_backported(backported: Result) -> None:
+    """In the model's order the failing release loads every parameter where it belongs."""
+    assert backported.status is Status.AS_DOCUMENTED, backported.judgement
+    assert measurements(backported)["wrong_parameters"] == []
+
+
+def test_claim(claim: Examined) -> None:
+    """The published finding is the one that the evidence computes."""
+    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
