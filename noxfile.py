@@ -51,6 +51,13 @@ def relock(session: nox.Session) -> None:
 
 
 @nox.session
+def rot(session: nox.Session) -> None:
+    """Which locks no longer install: resolved and installed into a place that is thrown away; runs no failure."""
+    install(session)
+    session.run("repro", "rot", *session.posargs)
+
+
+@nox.session
 def noise(session: nox.Session) -> None:
     """A/A control: the default matrix twice; a cell that is not the same both times is flaky."""
     install(session)

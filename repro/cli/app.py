@@ -25,8 +25,11 @@ COMMANDS = {
     "advise": "advising:advise",
     "report": "running:report",
     "rejudge": "storing:rejudge",
+    "matrix": "sharding:matrix",
+    "watch": "sharding:watch",
     "store": "storing:app",
     "lock": "environments:lock",
+    "rot": "rotting:rot",
     "envs": "environments:app",
 }
 """Command -> ``module:function`` in this package; a group of commands is its module's Typer app."""

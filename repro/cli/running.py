@@ -1,6 +1,7 @@
 """``repro run`` and ``repro report``."""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,12 @@ from repro.cell import ADOPTED, Cell, make_cell
 from repro.cli.catalogue import Json
 from repro.errors import StoreError, UsageError, unknown
 from repro.exits import Exit
+from repro.files import write_whole
 from repro.matrix import default_cells
+from repro.matrix.shards import shards
 from repro.project import Project
-from repro.report.rows import Report, row_of
+from repro.report.junit import junit_xml
+from repro.report.rows import Report, Row, row_of
 from repro.report.terminal import Progress, console, table
 from repro.report.writing import write_reports
 from repro.result import Result
@@ -44,6 +48,30 @@ ChosenLauncher = Annotated[
 Reports = Annotated[
     Path | None, typer.Option("--reports", help="Folder of the reports and their data [default: reports/].")
 ]
+
+
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.")]
+
+
+def write_junit(file: Path | None, rows: Sequence[Row]) -> None:
+    """Write the rows as JUnit XML where it was asked for; raises StoreError."""
+    if file is None:
+        return
+    try:
+        write_whole(file, junit_xml(rows))
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Cell]:
+    """The cells of one shard of the default ones, as ``2/6``; all where it is None.  Raises UsageError."""
+    if shard is None:
+        return cells
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"--shard {shard}: K/N is expected, such as 2/6")
+    groups = shards(default_cells(project.matrix, project.catalog), int(count))
+    return [cell for cell in cells if cell in groups[int(number) - 1]] if int(number) <= len(groups) else []
 
 
 def _factors(settings: list[str]) -> dict[str, str]:
@@ -131,6 +159,10 @@ def run(
     repeat: Repeat = 1,
     fresh: Fresh = False,
     launcher: ChosenLauncher = Launcher.WARM,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="K/N", help="Only this part of the default cells.")
+    ] = None,
+    junit: Junit = None,
     reports: Reports = None,
     as_json: Json = False,
 ) -> None:
@@ -147,9 +179,11 @@ def run(
         backport=backport_named or ("cure" if backport else None),
         factors=_factors(settings or []),
     )
+    cells = of_shard(project, cells, shard)
     out = console(error=as_json)
     results = execute(project, cells, Options(repeat, timeout, launcher is Launcher.WARM, fresh), out)
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
+    write_junit(junit, rows)
     if as_json:
         typer.echo(Report(rows=rows).model_dump_json(indent=1))
     else:
@@ -164,6 +198,7 @@ def report(
     html: Annotated[
         bool, typer.Option("--html", help="Write the site too: index.html, pages, logs, feed.xml.")
     ] = False,
+    junit: Junit = None,
     reports: Reports = None,
     as_json: Json = False,
 ) -> None:
@@ -176,6 +211,7 @@ def report(
         written = write_reports(project, Store(project.reports / "data"), html=html)
     except OSError as error:
         raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    write_junit(junit, written.rows)
     if as_json:
         typer.echo(json.dumps(written.model_dump(mode="json"), indent=1))
     else:

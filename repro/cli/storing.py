@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from repro import upkeep
+from repro import merging, upkeep
 from repro.cli.catalogue import Json
 from repro.cli.running import Reports
 from repro.errors import StoreError, unknown
@@ -23,7 +24,7 @@ from repro.verdict import judge
 
 app = typer.Typer(
     add_completion=False,
-    help="List, show, verify and prune the stored observations.",
+    help="List, show, verify, merge and prune the stored observations.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -118,6 +119,33 @@ def verify(*, reports: Reports = None, as_json: Json = False) -> None:
             typer.echo(problem)
         typer.echo(f"{count} observations, {len(problems)} problems")
     raise typer.Exit(Exit.UNKNOWN if problems else Exit.OK)
+
+
+@app.command("merge")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Reports folders, or their data folders.")],
+    *,
+    reports: Reports = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the observations of other stores in, and write the reports; a second time changes nothing.
+
+    All are verified first: a damaged one changes nothing and is exit code 3.
+
+    Example: repro store merge shards/*
+    """
+    project = Project.here(reports)
+    others = [Store(folder / "data" if (folder / "data").is_dir() else folder) for folder in folders]
+    found = merging.merge(_store(project), others)
+    try:
+        write_reports(project, _store(project))
+    except OSError as error:
+        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    if as_json:
+        content = {"format": 1, "added": found.added, "known": found.known, "answers": found.answers}
+        typer.echo(json.dumps(content, indent=1))
+        return
+    typer.echo(f"{found.added} observations added, {found.known} known before, {found.answers} answers")
 
 
 @app.command("prune")

@@ -1,0 +1,66 @@
+"""JUnit XML of a matrix: a suite a failure, a test case a cell.  The format is promised in the README."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from repro.report.rows import Row
+from repro.report.words import count_words, evidence_words, versions_words, where_words
+from repro.verdict import Status
+
+FAILED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_xml(rows: Sequence[Row]) -> str:
+    """The whole document.
+
+    Relapsed, cured and drifted cells are failures; what could not be told is an error; what was not run is skipped;
+    as documented, and cells with nothing to compare with, pass.
+    """
+    root = Element("testsuites", {"name": "repro"} | _counts(rows))
+    for failure, group in groupby(sorted(rows, key=lambda row: row.cell.failure), key=lambda row: row.cell.failure):
+        held = list(group)
+        suite = SubElement(root, "testsuite", {"name": failure} | _counts(held))
+        dates = sorted(row.date for row in held if row.date)
+        if dates:
+            suite.set("timestamp", dates[-1][:19])
+        for row in held:
+            _case(suite, row)
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, str]:
+    counted = {
+        "tests": len(rows),
+        "failures": sum(row.status in FAILED for row in rows),
+        "errors": sum(row.status == Status.UNKNOWN for row in rows),
+        "skipped": sum(row.verdict is None for row in rows),
+    }
+    seconds = sum(row.seconds or 0.0 for row in rows)
+    return {name: str(count) for name, count in counted.items()} | {"time": f"{seconds:.3f}"}
+
+
+def _case(suite: Element, row: Row) -> None:
+    names = {"classname": f"repro.{row.cell.failure}", "name": _clean(where_words(row))}
+    case = SubElement(suite, "testcase", names | {"time": f"{row.seconds or 0.0:.3f}"})
+    if row.verdict is None:
+        SubElement(case, "skipped", {"message": _clean(row.not_run or "not run")})
+        return
+    told = f"{row.status}: {row.verdict} where {row.expected} is expected"
+    if row.status in FAILED:
+        SubElement(case, "failure", {"type": str(row.status), "message": _clean(told)}).text = _clean(
+            evidence_words(row)
+        )
+    elif row.status == Status.UNKNOWN:
+        attributes = {"type": str(row.verdict), "message": _clean(row.reason)}
+        SubElement(case, "error", attributes).text = _clean(evidence_words(row))
+    lines = [f"verdict {row.verdict}", f"status {row.status}", f"k of n {count_words(row)}", versions_words(row)]
+    SubElement(case, "system-out").text = _clean("\n".join([*lines, evidence_words(row)]))
+
+
+def _clean(text: str) -> str:
+    """Text without the characters that XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", text)
