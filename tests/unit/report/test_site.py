@@ -248,6 +248,12 @@ class TestPage:
                 if place:
                     assert place in pages[target.name].ids, (name, tag)
 
+    def test_every_log_is_led_to(self, large: Project) -> None:
+        linked = {str(tag["href"]) for file in large.reports.glob("*.html") for tag in Page(file.read_text()).of("a")}
+        logs = {str(file.relative_to(large.reports)) for file in large.reports.glob("logs/*/*")}
+        assert logs
+        assert logs <= linked
+
     def test_ids_are_unique(self, large: Project) -> None:
         for file in large.reports.glob("*.html"):
             ids = Page(file.read_text()).ids
