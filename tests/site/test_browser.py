@@ -112,8 +112,11 @@ class TestKeys:
 
     def test_arrows_walk_the_map_and_enter_opens(self, page: Page, made: Path) -> None:
         open_index(page, made)
-        first = page.locator(SHOWN).first
+        first = page.locator("#heat td:has([data-lane=cuda]) .tile").first
         first.focus()
+        page.keyboard.press("ArrowDown")
+        assert "[cuda]" in page.evaluate("document.activeElement.ariaLabel")
+        page.keyboard.press("ArrowUp")
         page.keyboard.press("ArrowRight")
         second = page.evaluate("document.activeElement.href")
         assert second != first.get_attribute("href")
