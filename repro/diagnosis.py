@@ -59,9 +59,21 @@ def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
     return {name: tuple(texts) for name, texts in said.items()}
 
 
-def diagnose(failures: Iterable[Failure], stack: Stack, results: Mapping[str, Result] | None = None) -> list[Diagnosis]:
-    """One diagnosis a failure; ``results`` are runs on this environment by failure."""
-    return [_told(_by_specifiers(failure, stack), (results or {}).get(failure.id)) for failure in failures]
+def diagnose(
+    failures: Iterable[Failure],
+    stack: Stack,
+    results: Mapping[str, Result] | None = None,
+    not_run: Mapping[str, str] | None = None,
+) -> list[Diagnosis]:
+    """One diagnosis a failure; ``results`` are runs on this environment by failure, ``not_run`` why there is none."""
+    found = [_told(_by_specifiers(failure, stack), (results or {}).get(failure.id)) for failure in failures]
+    return [_unrun(item, (not_run or {}).get(item.failure.id)) for item in found]
+
+
+def _unrun(item: Diagnosis, reason: str | None) -> Diagnosis:
+    if reason is None or item.finding is not Finding.LISTED:
+        return item
+    return replace(item, why=f"{item.why}; not run: {reason}")
 
 
 def _by_specifiers(failure: Failure, stack: Stack) -> Diagnosis:

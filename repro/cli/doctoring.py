@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from repro.catalog.records import Failure, Lane
-from repro.cell import ADOPTED, make_cell
+from repro.cell import ADOPTED, Cell, make_cell
 from repro.cli.catalogue import Json
 from repro.diagnosis import Finding, diagnose, exit_of
 from repro.environments import probe
@@ -65,17 +65,31 @@ def stack_from(python: Path | None, source: Path | None, failures: list[Failure]
     return str(executable), stack_of(probe(executable, "doctor", watched=watched))
 
 
-def _run(project: Project, python: Path, failures: list[Failure]) -> dict[str, Result]:
-    """Run failures on an interpreter, in a store that is thrown away; progress goes to standard error."""
-    cells = [make_cell(failure, f"{ADOPTED}{python}") for failure in failures if Lane.CPU in failure.needs.lanes]
+class _Noting(Progress):
+    """Progress that remembers why a run was left out."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(console(error=True), total)
+        self.left_out: dict[str, str] = {}
+
+    def skipped(self, cell: Cell, reason: str) -> None:
+        self.left_out[cell.failure] = reason
+        super().skipped(cell, reason)
+
+
+def _run(project: Project, python: Path, failures: list[Failure]) -> tuple[dict[str, Result], dict[str, str]]:
+    """Run failures on an interpreter, in a store that is thrown away: results, and why there is none.
+
+    Progress goes to standard error.
+    """
+    runnable = [failure for failure in failures if Lane.CPU in failure.needs.lanes]
+    left_out = {failure.id: "it needs a GPU" for failure in failures if failure not in runnable}
+    cells = [make_cell(failure, f"{ADOPTED}{python}") for failure in runnable]
     if not cells:
-        return {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Progress(console(error=True), len(cells)) as progress,
-    ):
+        return {}, left_out
+    with tempfile.TemporaryDirectory() as folder, _Noting(len(cells)) as progress:
         results = Session(project, Store(Path(folder)), Options(), progress).run(cells)
-    return {result.cell.failure: result for result in results}
+    return {result.cell.failure: result for result in results}, left_out | progress.left_out
 
 
 def doctor(
@@ -102,7 +116,8 @@ def doctor(
     found = diagnose(failures, stack)
     if not static:
         chosen = [item.failure for item in found if item.finding is Finding.LISTED and item.runs]
-        found = diagnose(failures, stack, _run(project, Path(where), chosen))
+        results, left_out = _run(project, Path(where), chosen)
+        found = diagnose(failures, stack, results, left_out)
     if as_json:
         typer.echo(examined(where, stack, found, static=static).model_dump_json(indent=1))
     else:

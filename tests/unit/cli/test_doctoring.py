@@ -118,6 +118,24 @@ class TestInterpreters:
             3, "could not tell", "lightning has no metadata that can be read",
         )  # fmt: skip
 
+    def test_not_run(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """What is listed and cannot be run says why: only a GPU shows it, or only conda's records state the version."""
+        write_failure(held.failures, id="cuda-1", needs={"lanes": ["cuda"]})
+        needed = {"distributions": {"torch": ">=2"}}
+        write_failure(held.failures, id="torch-1", affected=[{"torch": ">=2"}], needs=needed)
+        root = environment(tmp_path / "env", torch="2.2.2", lightning="2.2.1")
+        with_script(held, "import lightning, torch\nprint('oracle passed: yes')\n")
+        shutil.rmtree(site_of(root) / "torch-2.2.2.dist-info")
+        (root / "conda-meta").mkdir()
+        (root / "conda-meta" / "pytorch.json").write_text('{"name": "pytorch", "version": "2.2.2"}')
+        code, examined = answer(call, "--python", str(root))
+        told = {item.id: item.why for item in examined.failures if item.finding == "listed"}
+        assert code == 3
+        assert told == {
+            "cuda-1": "lightning 2.2.1; not run: it needs a GPU",
+            "torch-1": "torch 2.2.2; not run: needs torch>=2, which is not installed",
+        }
+
     def test_active(self, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The active environment is looked at where none is named: venv's or conda's."""
         root = environment(tmp_path / "env", **AFFECTED)
