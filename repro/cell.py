@@ -8,6 +8,13 @@ from repro.errors import UsageError, unknown
 
 ADOPTED = "python:"
 """Prefix of the environment's name where an existing interpreter is used as it is."""
+OVERLAID = "overlay:"
+"""Prefix of the environment's name where a packed environment is laid over an existing interpreter."""
+
+
+def is_named(environment: str) -> bool:
+    """Whether an environment has a lock: one of ``matrix.yaml``, or one that a search makes up."""
+    return not environment.startswith((ADOPTED, OVERLAID))
 
 
 class Cell(Strict):

@@ -103,6 +103,8 @@ class Rank(Strict):
     chain: tuple[Raised, ...] = ()
     failed_at: float | None = None
     """Seconds after the start of the run at which the exception was recorded."""
+    ended_at: float | None = None
+    """Seconds after the start of the run at which the rank's process ended."""
     seconds: float | None = None
     peak_bytes: int | None = None
     imported: dict[str, Imported] = {}
@@ -120,6 +122,17 @@ class Rank(Strict):
         return self.chain[0] if self.chain else None
 
 
+class Overlay(Strict):
+    """A packed environment that was laid over an existing interpreter."""
+
+    name: str
+    """The environment of ``matrix.yaml`` that was packed."""
+    digest: str
+    """SHA-256 over the names and the contents of its wheels."""
+    distributions: dict[str, str]
+    """What it brought; everything else, torch for one, is the base interpreter's."""
+
+
 class Installed(Strict):
     """The environment under test as its own interpreter sees it."""
 
@@ -131,6 +144,7 @@ class Installed(Strict):
     """Top-level modules of the distributions that a record may speak of."""
     lock: str | None = None
     """SHA-256 of the lock; None where an existing interpreter is used as it is."""
+    overlay: Overlay | None = None
 
 
 class Hardware(Strict):
@@ -142,6 +156,10 @@ class Hardware(Strict):
     memory_bytes: int
     accelerators: tuple[str, ...] = ()
     driver: str | None = None
+    cuda: str | None = None
+    """CUDA release that torch was built for, as torch says; known in the CUDA lane only."""
+    nccl: str | None = None
+    """Release of the NCCL that torch uses, likewise."""
 
     @property
     def of_class(self) -> tuple[object, ...]:

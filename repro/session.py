@@ -2,18 +2,30 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from repro.cell import ADOPTED, Cell
+from repro.catalog.records import Lane
+from repro.cell import ADOPTED, OVERLAID, Cell, is_named
+from repro.devices import Devices
 from repro.environments.interpreter import Interpreter, probe
 from repro.errors import EnvironmentFailure
-from repro.launch import Launch, WarmLauncher, environment_key, hardware, not_run, recipe_of, run_cell, torchrun
+from repro.launch import (
+    Launch,
+    WarmLauncher,
+    cuda_stack,
+    environment_key,
+    hardware,
+    not_run,
+    recipe_of,
+    run_cell,
+    torchrun,
+)
 from repro.launch.folders import sweep
 from repro.observation import Observation
 from repro.project import Project
@@ -75,6 +87,8 @@ class Session:
     stop: threading.Event = field(default_factory=threading.Event)
     provide: Callable[[str], Interpreter] | None = None
     """Where the interpreters of named environments come from; the project builds them where None."""
+    overlaid: Callable[[str], Interpreter] | None = None
+    """Lays a packed environment over an interpreter, given the cell's name for it."""
     warm: WarmLauncher | None = None
     """A warm launcher that outlives this session; its own where None."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
@@ -124,6 +138,8 @@ class Session:
     def _interpreter(self, name: str) -> Interpreter:
         if name.startswith(ADOPTED):
             return probe(Path(name.removeprefix(ADOPTED)), name)
+        if name.startswith(OVERLAID) and self.overlaid is not None:
+            return self.overlaid(name)
         if self.provide is not None:
             return self.provide(name)
         return self.project.environments.interpreter(name, self.listener.told)
@@ -142,9 +158,11 @@ class Session:
         reused = len(observations)
         for _ in range(self.options.repeat - reused):
             try:
-                with slots.take(cell.world_size, self.stop):
+                # Devices first: who waits for one must not keep the cores from others.
+                with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
                     if self.stop.is_set():
                         return None
+                    stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
                     self.listener.started(cell)
                     observation = run_cell(
                         cell,
@@ -154,9 +172,11 @@ class Session:
                         timeout=self.options.timeout,
                         stop=self.stop,
                         launch=launch,
+                        devices=devices,
+                        stack=stack,
                     )
             except EnvironmentFailure as error:
-                recipe = recipe_of(cell, entry, environment_key(interpreter))
+                recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
                 observation = not_run(cell, self.id, recipe, str(error))
             if self.stop.is_set():
                 return None
@@ -164,10 +184,19 @@ class Session:
             observations.append(observation)
         return self._conclude(cell, observations, reused)
 
+    @contextmanager
+    def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:
+        """One CUDA device a rank for the CUDA lane, nobody else's meanwhile."""
+        if cell.lane is Lane.CPU:
+            yield ()
+            return
+        with Devices.here(self.project.cache / "devices").take(cell.world_size, self.stop) as taken:
+            yield taken
+
     def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
         """Stored observations that a run of this cell here would repeat: same recipe, interpreter and hardware."""
         entry = self.project.catalog[cell.failure]
-        recipe = recipe_of(cell, entry, environment_key(interpreter))
+        recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
         found = [
             observation
             for observation in self.store.of_recipe(cell.failure, recipe)
@@ -183,10 +212,10 @@ class Session:
         """The stored observation of a cell whose environment cannot be had."""
         entry = self.project.catalog[cell.failure]
         # What a search makes up may not resolve: then it has no lock, and its name stands for it.
-        named = not cell.environment.startswith(ADOPTED) and cell.environment not in self.project.derived
+        named = is_named(cell.environment) and cell.environment not in self.project.derived
         key = self.project.environments.lock(cell.environment).digest if named else cell.environment
         observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
-        if not cell.environment.startswith(ADOPTED):
+        if is_named(cell.environment):
             self._keep(observation)
         return observation
 

@@ -7,7 +7,7 @@ it ends; the locks are the kernel's, so a killed process gives them back too.
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,54 @@ def rank_limit() -> int:
     return int(told)
 
 
+@contextmanager
+def gather(folder: Path, names: Sequence[str], count: int, stop: threading.Event) -> Iterator[tuple[str, ...]]:
+    """Wait until ``count`` of these names are held; yields those, or fewer once ``stop`` is set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        mine: list[str] = []
+        # Who gathers goes on until it has all: one rank at a time would always slip in before two.
+        with _gathering(folder, stop):
+            while len(mine) < count and not stop.is_set():
+                for name, lock in _free(folder, [name for name in names if name not in mine], count - len(mine)):
+                    held.callback(lock.release)
+                    mine.append(name)
+                if len(mine) < count:
+                    time.sleep(POLL_SECONDS)
+        yield tuple(sorted(mine, key=list(names).index))
+
+
+@contextmanager
+def _gathering(folder: Path, stop: threading.Event) -> Iterator[None]:
+    """Only one run at a time gathers: two that hold half each would wait for ever."""
+    lock = FileLock(folder / "gather.lock", thread_local=False)
+    while not stop.is_set():
+        try:
+            lock.acquire(timeout=POLL_SECONDS, poll_interval=POLL_SECONDS)
+            break
+        except Timeout:
+            continue
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _free(folder: Path, names: Sequence[str], most: int) -> list[tuple[str, BaseFileLock]]:
+    """Names that nobody holds, taken; not more than so many."""
+    taken: list[tuple[str, BaseFileLock]] = []
+    for name in names:
+        if len(taken) == most:
+            break
+        lock = FileLock(folder / f"{name}.lock", thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            continue
+        taken.append((name, lock))
+    return taken
+
+
 @dataclass(frozen=True)
 class Slots:
     """The slots of this machine."""
@@ -46,45 +94,5 @@ class Slots:
             raise EnvironmentFailure(
                 f"needs {ranks} ranks at once, the limit here is {self.limit}; set REPRO_RANKS={ranks} to allow it"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as held:
-            # Who gathers goes on until it has all: one rank at a time would always slip in before two.
-            with self._gathering(stop):
-                missing = ranks
-                while missing and not stop.is_set():
-                    taken = self._free(missing)
-                    for lock in taken:
-                        held.callback(lock.release)
-                    missing -= len(taken)
-                    if missing:
-                        time.sleep(POLL_SECONDS)
+        with gather(self.folder, [f"slot{slot}" for slot in range(self.limit)], ranks, stop):
             yield
-
-    @contextmanager
-    def _gathering(self, stop: threading.Event) -> Iterator[None]:
-        """Only one run at a time gathers slots: two that hold half each would wait for ever."""
-        lock = FileLock(self.folder / "gather.lock", thread_local=False)
-        while not stop.is_set():
-            try:
-                lock.acquire(timeout=POLL_SECONDS, poll_interval=POLL_SECONDS)
-                break
-            except Timeout:
-                continue
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _free(self, most: int) -> list[BaseFileLock]:
-        """Slots that nobody holds, taken; not more than so many."""
-        taken: list[BaseFileLock] = []
-        for slot in range(self.limit):
-            if len(taken) == most:
-                break
-            lock = FileLock(self.folder / f"slot{slot}.lock", thread_local=False)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                continue
-            taken.append(lock)
-        return taken

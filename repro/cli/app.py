@@ -28,6 +28,7 @@ COMMANDS = {
     "matrix": "sharding:matrix",
     "watch": "sharding:watch",
     "store": "storing:app",
+    "pack": "packing:pack",
     "lock": "environments:lock",
     "rot": "rotting:rot",
     "envs": "environments:app",

@@ -1,7 +1,8 @@
 """``repro run`` and ``repro report``."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from repro.catalog.records import Lane
-from repro.cell import ADOPTED, Cell, make_cell
+from repro.cell import ADOPTED, OVERLAID, Cell, is_named, make_cell
 from repro.cli.catalogue import Json
+from repro.environments import Interpreter
 from repro.errors import StoreError, UsageError, unknown
 from repro.exits import Exit
 from repro.files import write_whole
 from repro.matrix import default_cells
 from repro.matrix.shards import shards
+from repro.packing import Pack, lay, read_pack
 from repro.project import Project
 from repro.report.junit import junit_xml
 from repro.report.rows import Report, Row, row_of
@@ -92,38 +95,62 @@ def choose_cells(
     lane: Lane,
     backport: str | None,
     factors: dict[str, str],
+    packed: Collection[str] | None = None,
 ) -> list[Cell]:
     """The cells that a command line asks for: the default ones where it names nothing else.
 
-    Raises UsageError for any name that is not known.
+    ``packed`` are the names of an overlay's environments: then all cells are of these.  Raises UsageError for any
+    name that is not known.
     """
     catalog, matrix = project.catalog, project.matrix
     for name in environments:
-        if not name.startswith(ADOPTED) and name not in matrix.environments:
+        if packed is not None and name not in packed:
+            raise unknown("packed environment", name, packed)
+        if is_named(name) and name not in matrix.environments:
             raise unknown("environment", name, matrix.environments)
     chosen = [catalog[failure_id].failure.id for failure_id in ids] or list(matrix.runs)
     nowhere = [failure_id for failure_id in chosen if failure_id not in matrix.runs]
     if nowhere and not environments:
         raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
-    if not environments and backport is None and not factors and lane is Lane.CPU:
-        return [cell for cell in default_cells(matrix, catalog) if cell.failure in chosen]
+    # Who names no failure gets those that the lane can run.
+    chosen = [name for name in chosen if ids or lane in catalog[name].failure.needs.lanes]
+    if not environments and backport is None and not factors:
+        cells = [
+            make_cell(catalog[cell.failure].failure, cell.environment, lane=lane, backport=cell.backport)
+            for cell in default_cells(matrix, catalog)
+            if cell.failure in chosen
+        ]
+    else:
+        cells = [
+            make_cell(catalog[failure_id].failure, environment, lane=lane, backport=backport, factors=factors)
+            for failure_id in chosen
+            for environment in environments or matrix.runs[failure_id].environments
+        ]
+    if packed is None:
+        return cells
     return [
-        make_cell(catalog[failure_id].failure, environment, lane=lane, backport=backport, factors=factors)
-        for failure_id in chosen
-        for environment in environments or matrix.runs[failure_id].environments
+        cell.model_copy(update={"environment": f"{OVERLAID}{cell.environment}"})
+        for cell in cells
+        if cell.environment in packed
     ]
 
 
-def execute(project: Project, cells: list[Cell], options: Options, out: Console) -> list[Result]:
+def execute(
+    project: Project,
+    cells: list[Cell],
+    options: Options,
+    out: Console,
+    overlaid: Callable[[str], Interpreter] | None = None,
+) -> list[Result]:
     """Run cells with live progress, store their observations and write the reports.
 
     Raises RecordError for a lock that does not fit, before anything is run.
     """
-    for name in {cell.environment for cell in cells if not cell.environment.startswith(ADOPTED)}:
+    for name in {cell.environment for cell in cells if is_named(cell.environment)}:
         project.environments.lock(name)
     store = Store(project.reports / "data")
     with Progress(out, len(cells)) as progress:
-        results = Session(project, store, options, progress).run(cells)
+        results = Session(project, store, options, progress, overlaid=overlaid).run(cells)
     try:
         write_reports(project, store)
     except OSError as error:
@@ -138,6 +165,14 @@ def _counts(results: list[Result]) -> str:
     return f"{sum(result.n for result in results) - reused} run, {reused} reused"
 
 
+def _laid_over(folder: Path, pack: Pack, pythons: list[Path], project: Project) -> Callable[[str], Interpreter]:
+    """What lays a pack's environments over the one interpreter that was named, or over this one."""
+    if len(pythons) > 1:
+        raise UsageError("--overlay: one --python is expected, the interpreter that it is laid over")
+    base = (pythons[0] if pythons else Path(sys.executable)).absolute()
+    return lambda name: lay(folder, pack, name.removeprefix(OVERLAID), over=base, cache=project.cache, called=name)
+
+
 def run(
     ids: Ids = None,
     *,
@@ -148,6 +183,14 @@ def run(
     backport: Annotated[bool, typer.Option("--backport", help="Apply the record's cure first.")] = False,
     backport_named: Annotated[
         str | None, typer.Option("--backport-named", metavar="NAME", help="Apply this backport first.")
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            "--overlay",
+            metavar="DIR",
+            help="Lay the environments of this pack over the one --python [default: the interpreter that runs this].",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FACTOR=VALUE", help="Change a factor.")
@@ -171,17 +214,21 @@ def run(
     Example: repro run lightning-19492 --env newest --set state-dict-type=full
     """
     project = Project.here(reports)
+    pack = read_pack(overlay) if overlay else None
+    adopted = [] if overlay else [f"{ADOPTED}{path.absolute()}" for path in python or []]
     cells = choose_cells(
         project,
         ids or [],
-        environments=[*(env or []), *(f"{ADOPTED}{path.absolute()}" for path in python or [])],
+        environments=[*(env or []), *adopted],
         lane=lane,
         backport=backport_named or ("cure" if backport else None),
         factors=_factors(settings or []),
+        packed=pack.environments if pack else None,
     )
     cells = of_shard(project, cells, shard)
     out = console(error=as_json)
-    results = execute(project, cells, Options(repeat, timeout, launcher is Launcher.WARM, fresh), out)
+    overlaid = _laid_over(overlay, pack, python or [], project) if overlay and pack else None
+    results = execute(project, cells, Options(repeat, timeout, launcher is Launcher.WARM, fresh), out, overlaid)
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
     write_junit(junit, rows)
     if as_json:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from repro.errors import EnvironmentFailure
 from repro.files import write_whole
-from repro.observation import Installed
+from repro.observation import Installed, Overlay
 
 PROBE_SECONDS = 60
 
@@ -96,6 +96,8 @@ class Interpreter:
     """Distributions that are there in a version that cannot be known: name -> why, said of the name."""
     local: tuple[str, ...] = ()
     """Distributions that were installed from an address, so that no index need have them."""
+    overlay: Path | None = None
+    """A folder of distributions that is laid over it: found before its own."""
     user_base: str | None = None
     """The user's own base folder, where the interpreter looks for distributions there too."""
 
@@ -110,13 +112,28 @@ def clean_environment() -> dict[str, str]:
 _USER_SITE = ("PYTHONUSERBASE", "PYTHONNOUSERSITE")
 
 
-def probe(executable: Path, name: str, *, lock: str | None = None, watched: Iterable[str] = ()) -> Interpreter:
+def overlay_variables(overlay: Path | None) -> dict[str, str]:
+    """The variables with which an interpreter finds an overlay."""
+    return {"PYTHONPATH": str(overlay)} if overlay else {}
+
+
+def probe(
+    executable: Path,
+    name: str,
+    *,
+    lock: str | None = None,
+    watched: Iterable[str] = (),
+    overlay: Path | None = None,
+    laid: Overlay | None = None,
+) -> Interpreter:
     """Ask an interpreter what it is and holds.  Nothing is installed or written there.
 
-    ``watched`` distributions are also looked for as modules, without importing them.
+    ``watched`` distributions are also looked for as modules, without importing them.  ``overlay`` is a folder that is
+    laid over it, and ``laid`` what that folder is.
     Raises EnvironmentFailure if it cannot be started or its answer cannot be read.
     """
-    return understood(executable, name, lock, _asked(executable, lock, watched))
+    found = understood(executable, name, lock, _asked(executable, lock, watched, overlay))
+    return replace(found, overlay=overlay, installed=found.installed.model_copy(update={"overlay": laid}))
 
 
 def understood(executable: Path, name: str, lock: str | None, answer: str) -> Interpreter:
@@ -148,17 +165,25 @@ def remembered(executable: Path, name: str, lock: str, libraries: Path, memory: 
     return found
 
 
-def _asked(executable: Path, lock: str | None, watched: Iterable[str] = ()) -> str:
-    environment = clean_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
+def _asked(executable: Path, lock: str | None, watched: Iterable[str] = (), overlay: Path | None = None) -> str:
+    environment = clean_environment() | overlay_variables(overlay)
     if lock is not None:
         environment["PYTHONNOUSERSITE"] = "1"
     else:
         environment |= {name: os.environ[name] for name in _USER_SITE if name in os.environ}
+    return ask(executable, _PROBE, environment, *watched)
+
+
+def ask(executable: Path, question: str, environment: Mapping[str, str], *arguments: str) -> str:
+    """Run a few lines in an interpreter and return what they print; nothing is written there.
+
+    Raises EnvironmentFailure if it cannot be started or its lines fail.
+    """
     try:
         with tempfile.TemporaryDirectory() as elsewhere:
             return subprocess.run(
-                [executable, "-c", _PROBE, *watched],
-                env=environment,
+                [executable, "-c", question, *arguments],
+                env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
                 cwd=elsewhere,
                 capture_output=True,
                 text=True,

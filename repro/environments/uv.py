@@ -5,9 +5,16 @@ import re
 import subprocess
 from collections.abc import Sequence
 
-from uv import find_uv_bin
-
 from repro.errors import EnvironmentFailure
+
+try:
+    from uv import find_uv_bin
+except ImportError:  # a machine that has only a pack builds nothing
+
+    def find_uv_bin() -> str:
+        """Say that there is no uv."""
+        raise FileNotFoundError("it is not installed here, so no environment can be built")
+
 
 _NOISE = re.compile(r"^\s*(×|╰─▶|│|├─▶|├╴|╰╴|cause:|error:|help:|warning:)\s*")
 

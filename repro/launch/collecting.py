@@ -64,6 +64,7 @@ def _rank(folder: Path, number: int, layout: Layout, started: float) -> Rank:
                 facts["exit_code"] = event.get("code")
                 facts["signal"] = event.get("signal")
                 facts["stopped"] = event["stopped"]
+                facts["ended_at"] = round(event["time"] - started, 3)
                 facts["seconds"] = event["seconds"]
                 facts["peak_bytes"] = event["peak_bytes"]
             case _:

@@ -1,13 +1,56 @@
 """The machine that runs happen on, described without naming it."""
 
+import json
 import os
 import platform
 import subprocess
+import threading
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import psutil
 
+from repro.environments.interpreter import Interpreter, ask, clean_environment, overlay_variables
+from repro.errors import EnvironmentFailure
 from repro.observation import Hardware
+
+_STACK = """
+import json, torch
+nccl = torch.cuda.nccl.version() if torch.cuda.is_available() and torch.distributed.is_nccl_available() else None
+print(json.dumps({"devices": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+                  "cuda": torch.version.cuda, "nccl": nccl and ".".join(str(part) for part in nccl)}))
+"""
+_ASKING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class CudaStack:
+    """What an interpreter's torch says of CUDA."""
+
+    cuda: str | None
+    nccl: str | None
+
+
+def cuda_stack(interpreter: Interpreter) -> CudaStack:
+    """CUDA and NCCL as an interpreter's torch has them; asked once a process.
+
+    Raises EnvironmentFailure if its torch sees no device: its ranks would silently run on the CPU.
+    """
+    with _ASKING:
+        return _cuda_stack(interpreter.executable, interpreter.overlay)
+
+
+@cache
+def _cuda_stack(executable: Path, overlay: Path | None) -> CudaStack:
+    answer = ask(executable, _STACK, clean_environment() | overlay_variables(overlay))
+    try:
+        told = json.loads(answer.splitlines()[-1])
+    except (ValueError, IndexError):
+        raise EnvironmentFailure(f"torch of {executable.name}: its answer cannot be read: {answer[-200:]!r}") from None
+    if not told.get("devices"):
+        raise EnvironmentFailure(f"torch of {executable.name} sees no CUDA device (built for CUDA {told.get('cuda')})")
+    return CudaStack(told.get("cuda"), told.get("nccl"))
 
 
 @cache

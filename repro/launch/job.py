@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.catalog.loading import Entry
 from repro.catalog.records import WORLD_SIZE, Lane, covers
 from repro.cell import Cell
-from repro.environments.interpreter import Interpreter
+from repro.environments.interpreter import Interpreter, overlay_variables
 from repro.launch import gates
 
 HERE = Path(__file__).resolve().parent
@@ -60,10 +61,11 @@ def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter) -> dict[str, str]:
+def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: Sequence[str] = ()) -> dict[str, str]:
     """The variables of the ranks: an allow-list of ours, and what keeps a run to itself.
 
     An adopted interpreter is not written to, and finds the user's own distributions although HOME is moved.
+    ``devices`` are the CUDA devices that the run holds; those that the harness sees where there are none.
     """
     names = [*PASSED_ON, *(PASSED_ON_CUDA if lane is Lane.CUDA else ())]
     prefixes = PREFIXES_CUDA if lane is Lane.CUDA else ()
@@ -79,16 +81,21 @@ def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter) -> dict[s
     }
     if lane is Lane.CPU:
         own["CUDA_VISIBLE_DEVICES"] = ""
+    elif devices:
+        # Our indices count as the driver's tool does, not by speed.
+        own |= {"CUDA_VISIBLE_DEVICES": ",".join(devices), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if interpreter.adopted:
         own["PYTHONDONTWRITEBYTECODE"] = "1"
     if interpreter.adopted and interpreter.user_base:
         own["PYTHONUSERBASE"] = interpreter.user_base
     else:
         own["PYTHONNOUSERSITE"] = "1"
-    return kept | own
+    return kept | own | overlay_variables(interpreter.overlay)
 
 
-def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, timeout: int) -> Job:
+def prepare(
+    cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, timeout: int, *, devices: Sequence[str] = ()
+) -> Job:
     """Write the bootstrap's job file into the run's folder and say what to start."""
     backport = str(entry.backport_file(cell.backport).resolve()) if cell.backport else None
     job = {
@@ -109,6 +116,6 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, ti
         folder=folder,
         flags=flags(cell, entry),
         command=(*command, str(BOOTSTRAP), str(file), *flags(cell, entry)),
-        variables=rank_variables(cell.lane, folder, interpreter),
+        variables=rank_variables(cell.lane, folder, interpreter, devices),
         timeout=timeout,
     )

@@ -18,7 +18,7 @@ from repro.cell import Cell
 from repro.environments.interpreter import Interpreter
 from repro.launch.collecting import collect_ranks, launcher_tail
 from repro.launch.folders import make_folder
-from repro.launch.hardware import hardware
+from repro.launch.hardware import CudaStack, hardware
 from repro.launch.job import BOOTSTRAP, GATES, HERE, Job, prepare
 from repro.launch.layout import Layout
 from repro.launch.processes import Ended, run_tree
@@ -62,13 +62,13 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
     return digest.hexdigest()
 
 
-def environment_key(interpreter: Interpreter) -> str:
-    """The lock's digest; for an existing interpreter, its version and distributions."""
-    installed = interpreter.installed
+def environment_key(installed: Installed) -> str:
+    """The lock's digest; for an existing interpreter, its version, its distributions, and what is laid over it."""
     if installed.lock:
         return installed.lock
     held = "".join(f"{name}=={version}\n" for name, version in sorted(installed.distributions.items()))
-    return hashlib.sha256(f"{installed.implementation} {installed.python}\n{held}".encode()).hexdigest()
+    overlay = installed.overlay.digest if installed.overlay else ""
+    return hashlib.sha256(f"{installed.implementation} {installed.python}\n{held}{overlay}".encode()).hexdigest()
 
 
 def new_id(recipe: str) -> str:
@@ -101,21 +101,24 @@ def run_cell(
     timeout: int | None = None,
     stop: threading.Event | None = None,
     launch: Launch = torchrun,
+    devices: Sequence[str] = (),
+    stack: CudaStack | None = None,
 ) -> Observation:
     """Start the ranks of a cell, wait for them, and say what they did.
 
-    ``timeout`` is wall-clock seconds, the record's by default.  Whatever goes wrong on our side
+    ``timeout`` is wall-clock seconds, the record's by default; ``devices`` are the run's own CUDA devices, and
+    ``stack`` what is known of them.  Whatever goes wrong on our side
     becomes the observation's ``fault``.
     """
     seconds = timeout or entry.failure.timeout
-    recipe = recipe_of(cell, entry, environment_key(interpreter))
+    recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
     try:
         folder = make_folder()
     except OSError as error:
         return not_run(cell, run, recipe, f"no temporary folder: {error.strerror}", seconds)
     started = time.time()
     try:
-        job = prepare(cell, entry, interpreter, folder, seconds)
+        job = prepare(cell, entry, interpreter, folder, seconds, devices=devices)
         ended, launcher = launch(job, stop or threading.Event())
         layout = Layout.of(interpreter, str(entry.script.resolve()), str(HERE), str(folder))
         return Observation(
@@ -132,7 +135,7 @@ def run_cell(
             deadline_passed=ended.deadline_passed,
             fault="interrupted" if ended.interrupted else None,
             installed=_named(interpreter.installed, entry.failure.distributions),
-            hardware=hardware(),
+            hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),
             ranks=collect_ranks(folder, cell.world_size, layout, started),
         )
     except OSError as error:

@@ -258,7 +258,7 @@ def _key(job: Job) -> tuple[object, ...] | None:
         imported = imported_modules(job.entry.script)
     except (SyntaxError, ValueError):
         return None  # under torchrun the script's own interpreter tells what is wrong
-    return (job.interpreter.executable, libraries(imported), lazy_modules(imported))
+    return (job.interpreter.executable, job.interpreter.overlay, libraries(imported), lazy_modules(imported))
 
 
 def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from repro.catalog.loading import Catalog
-from repro.cell import ADOPTED, Cell
+from repro.cell import Cell, is_named
 from repro.documents import Strict
 from repro.environments.building import Environments
 from repro.environments.locks import Lock
@@ -110,7 +110,7 @@ class Lookup:
 
     def result(self, cell: Cell) -> Result | None:
         """The newest command's runs of a cell, judged now; None where none is stored."""
-        if cell.environment.startswith(ADOPTED) or cell.environment not in self.environments.matrix.environments:
+        if not is_named(cell.environment) or cell.environment not in self.environments.matrix.environments:
             return None
         if cell.label not in self._found:
             if cell.failure not in self._files:

@@ -52,7 +52,7 @@ class Played:
             self.cells.append(cell)
             self.calls.append(options)
             number = len(self.cells)
-        recipe = recipe_of(cell, entry, environment_key(held))
+        recipe = recipe_of(cell, entry, environment_key(held.installed))
         seen = self.answer(cell, held)
         changes = {
             "id": f"{recipe[:12]}-{number:04}",

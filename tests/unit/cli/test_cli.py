@@ -207,7 +207,6 @@ class TestRun:
             (["--backport-named", "placebo", "--env", "old"], ["old +placebo"]),
             (["--set", "state-dict-type=full", "--env", "old"], ["old state-dict-type=full"]),
             (["--set", "world-size=1", "--env", "old"], ["old world-size=1"]),
-            (["--lane", "cuda", "--env", "old"], ["old cuda"]),
         ],
     )
     def test_choice(self, call: Call, played: Played, arguments: list[str], labels: list[str]) -> None:

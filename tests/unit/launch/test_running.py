@@ -303,7 +303,7 @@ class TestRecipe:
     def test_environment_key(self) -> None:
         """The lock's digest where there is one, else what is installed."""
         built = interpreter()
-        assert environment_key(built) == built.installed.lock
+        assert environment_key(built.installed) == built.installed.lock
         adopted = interpreter(installed=built.installed.model_copy(update={"lock": None}))
         newer = adopted.installed.model_copy(update={"distributions": {"torch": "2.3"}})
-        assert len({environment_key(adopted), environment_key(interpreter(installed=newer))}) == 2
+        assert len({environment_key(adopted.installed), environment_key(newer)}) == 2

@@ -1,0 +1,104 @@
+"""What belongs into a pack.  Pure: locks and lists of installed distributions in, requirements out."""
+
+import re
+from collections.abc import Mapping
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from repro.environments.locks import Lock, Locked, is_accelerator
+from repro.errors import UsageError
+
+STAYS = frozenset(
+    {"torch", "numpy", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "typing-extensions"}
+)
+"""torch, numpy, which torch and others were built against, and what torch itself needs."""
+NOT_ON_NODES = frozenset({"uv"})
+"""What the harness needs to build environments: a machine that has only a pack builds none."""
+OLDEST_GLIBC = 5
+PATCH = 30
+"""A release line stands for its newest release."""
+_PLATFORM = re.compile(r"manylinux_2_(\d+)_(x86_64|aarch64)$")
+_LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+def platform_tags(platform: str) -> tuple[str, ...]:
+    """All tags that a machine with this one can install, the newest first; raises UsageError for another form."""
+    match = _PLATFORM.match(platform)
+    if match is None:
+        raise UsageError(f"--platform {platform}: a tag such as manylinux_2_28_x86_64 is expected")
+    newest, machine = int(match[1]), match[2]
+    tags = []
+    for glibc in range(newest, OLDEST_GLIBC - 1, -1):
+        tags.append(f"manylinux_2_{glibc}_{machine}")
+        if glibc in _LEGACY:
+            tags.append(f"{_LEGACY[glibc]}_{machine}")
+    return tuple(tags)
+
+
+def markers_of(python: str, platform: str) -> dict[str, str]:
+    """The markers' environment of an interpreter on the other machine."""
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.{PATCH}",
+        "implementation_name": "cpython",
+        "implementation_version": f"{python}.{PATCH}",
+        "platform_python_implementation": "CPython",
+        "os_name": "posix",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "aarch64" if platform.endswith("aarch64") else "x86_64",
+        "platform_release": "",
+        "platform_version": "",
+        "extra": "",
+    }
+
+
+def differing(lock: Lock, base: Mapping[str, str], markers: Mapping[str, str]) -> tuple[Locked, ...]:
+    """The distributions of a lock that have to be laid over a base that holds these versions.
+
+    torch, its accelerators and what they stand on are the base's.
+    """
+    chosen = []
+    for package in lock.libraries:
+        requirement = Requirement(package.without_hashes)
+        applies = requirement.marker is None or requirement.marker.evaluate(dict(markers))
+        if applies and package.name not in STAYS and base.get(package.name) != package.version:
+            chosen.append(package)
+    return tuple(chosen)
+
+
+def left(lock: Lock) -> dict[str, str]:
+    """What a lock pins and the base keeps at its own version, accelerator packages apart."""
+    return {item.name: item.version for item in lock.packages if item.name in STAYS and not is_accelerator(item.name)}
+
+
+def requirement_line(package: Locked) -> str:
+    """A requirement with its hashes and without its marker, which speaks of the other machine."""
+    hashes = " ".join(re.findall(r"--hash=\S+", package.text))
+    return f"{package.name}=={package.version} {hashes}".rstrip()
+
+
+def harness_pins(root: str, markers: Mapping[str, str]) -> dict[str, str]:
+    """The distributions that the harness needs on the other machine, at the versions that it has here.
+
+    Raises UsageError if one of them is not installed here.
+    """
+    pins: dict[str, str] = {}
+    waiting = [root]
+    while waiting:
+        name = waiting.pop()
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            raise UsageError(f"{name} is not installed here, and the harness needs it on the other machine") from None
+        if name != root:
+            pins[name] = found.version
+        for text in found.requires or ():
+            requirement = Requirement(text)
+            needed = canonicalize_name(requirement.name)
+            wanted = requirement.marker is None or requirement.marker.evaluate(dict(markers))
+            if wanted and needed not in pins and needed not in NOT_ON_NODES and needed not in waiting:
+                waiting.append(needed)
+    return dict(sorted(pins.items()))
