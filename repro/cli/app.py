@@ -27,6 +27,7 @@ COMMANDS = {
     "rejudge": "storing:rejudge",
     "matrix": "sharding:matrix",
     "watch": "sharding:watch",
+    "summary": "summarising:summary",
     "store": "storing:app",
     "pack": "packing:pack",
     "lock": "environments:lock",

@@ -1,0 +1,111 @@
+"""What is not as documented, grouped by root cause.  Pure: rows in.
+
+Cells that fail with the same first error, wherever in a library it stands, have one cause; cells that changed
+without an error have the releases that they ran on in common.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.report.markdown import code, escape
+from repro.report.rows import Row
+from repro.report.words import count_words, evidence_words, verdict_words, versions_words, where_words
+
+EXPECTED = frozenset({None, "as documented", "unjudged"})
+_VOLATILE = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)*|<[a-z]+>/\S+")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Rows that one thing explains."""
+
+    status: str
+    words: str
+    """The error in one line, or the releases."""
+    rows: tuple[Row, ...]
+
+    @property
+    def slug(self) -> str:
+        """The same for the same cause in every run."""
+        return f"repro-cause-{hashlib.sha256(f'{self.status} {_key(self.rows[0])}'.encode()).hexdigest()[:12]}"
+
+    @property
+    def title(self) -> str:
+        """One line for an issue."""
+        names = list(dict.fromkeys(row.cell.failure for row in self.rows))
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return " ".join(f"{self.status}: {names[0]}{more}: {self.words}".split())[:200]
+
+
+def _erred(row: Row) -> bool:
+    return bool(row.evidence) and row.verdict not in {"absent", None}
+
+
+def _key(row: Row) -> str:
+    """What rows of one cause share: numbers and addresses in an error are not part of it."""
+    if _erred(row):
+        return f"{_VOLATILE.sub('#', row.evidence)} {row.where.rpartition(' in ')[2]}"
+    if row.verdict == "unrunnable":
+        return _VOLATILE.sub("#", row.reason)
+    return versions_words(row)
+
+
+def _words(row: Row) -> str:
+    if _erred(row):
+        return row.evidence
+    return row.reason if row.verdict == "unrunnable" else versions_words(row)
+
+
+def causes(rows: Sequence[Row]) -> list[Cause]:
+    """The groups of rows that are not as documented, the largest first."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.status is not None and row.status not in EXPECTED:
+            grouped.setdefault((row.status, _key(row)), []).append(row)
+    found = []
+    for (status, _), held in grouped.items():
+        first = held[0]
+        words = (
+            first.evidence
+            if _erred(first)
+            else first.reason
+            if first.verdict == "unrunnable"
+            else versions_words(first)
+        )
+        found.append(Cause(status, words, tuple(held)))
+    return sorted(found, key=lambda cause: (-len(cause.rows), cause.slug))
+
+
+def cause_markdown(cause: Cause) -> str:
+    """The body of an issue: every cell, and the mark by which the issue is found again."""
+    lines = [f"{len(cause.rows)} cells are **{cause.status}**: {code(cause.words)}", ""]
+    lines += _table(cause.rows)
+    return "\n".join([*lines, "", f"Written by `repro summary` from stored runs; `{cause.slug}`", ""])
+
+
+def summary_markdown(rows: Sequence[Row]) -> str:
+    """The summary of a job: counts, then what is not as documented by cause, then what was not run."""
+    run = [row for row in rows if row.verdict]
+    found = causes(rows)
+    lines = [
+        "# Matrix",
+        "",
+        f"{len(run)} of {len(rows)} cells run; root causes of what is not as documented: {len(found)}.",
+        "",
+    ]
+    for cause in found:
+        lines += [f"## {escape(cause.title)}", "", *_table(cause.rows), ""]
+    missing = [row for row in rows if not row.verdict]
+    if missing:
+        lines += ["## Not run", "", *(f"- {escape(row.cell.label)}" for row in missing), ""]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = ["| failure | where | verdict | k of n | evidence | versions |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        cells = [escape(text) for text in (row.cell.failure, where_words(row), verdict_words(row), count_words(row))]
+        lines.append(f"| {' | '.join(cells)} | {code(evidence_words(row))} | {escape(versions_words(row))} |")
+    return lines
