@@ -4,12 +4,18 @@ import shlex
 
 from repro.catalog.loading import Entry
 from repro.catalog.records import WORLD_SIZE, Failure, Lane
-from repro.cell import Cell
+from repro.cell import OVERLAID, Cell
+
+PACK = "pack"
+"""The folder that `repro pack` wrote."""
 
 
 def repeat(cell: Cell) -> str:
     """The command that runs one cell anew."""
-    words = ["repro", "run", cell.failure, "--env", cell.environment]
+    words = ["repro", "run", cell.failure]
+    if cell.environment.startswith(OVERLAID):
+        words += ["--overlay", PACK]
+    words += ["--env", cell.environment.removeprefix(OVERLAID)]
     if cell.lane is not Lane.CPU:
         words += ["--lane", cell.lane]
     if cell.backport:

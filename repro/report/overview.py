@@ -7,11 +7,13 @@ from enum import StrEnum
 
 from repro import claims
 from repro.catalog.records import Failure, Lane
-from repro.cell import Cell
+from repro.cell import OVERLAID, Cell
 from repro.history import Coverage, History, News, Turn, coverage, news, turns
+from repro.launch import environment_key, recipe_of
 from repro.matrix import Matrix
-from repro.report.rows import Lookup, Row
+from repro.report.rows import Lookup, Row, row_of
 from repro.report.view import FailureView
+from repro.result import Result
 from repro.verdict import Status
 
 CHANGED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
@@ -39,6 +41,7 @@ class Tile:
     """Whether the matrix or a claim asks for it; else it only stands for the other lane."""
     why: str = ""
     """Why there is no verdict."""
+    result: Result | None = None
 
     @property
     def cell(self) -> Cell:
@@ -189,16 +192,32 @@ def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
 
 
 def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matrix: bool, asked: bool) -> Tile:
-    """What is known of a cell."""
+    """What is known of a cell; one of the CUDA lane may have been run on another machine's interpreter."""
+    result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
+    if result is not None:
+        row = row_of(result, lookup.catalog[cell.failure].failure.distributions)
+        untold = result.status is Status.UNKNOWN
+        state = State.UNTOLD if untold else State.TOLD
+        return Tile(row, state, in_matrix, asked, row.reason if untold else "", result)
     row = lookup.row(cell)
-    why = lookup.applies_not(cell) if row.verdict is None else None
+    why = lookup.applies_not(cell)
     if why:
         return Tile(row, State.INAPPLICABLE, in_matrix, asked, why)
-    if row.verdict is None:
-        outdated = cell.label in known
-        return Tile(row, State.OUTDATED if outdated else State.NEVER, in_matrix, asked, row.not_run or "")
-    untold = row.status == Status.UNKNOWN
-    return Tile(row, State.UNTOLD if untold else State.TOLD, in_matrix, asked, row.reason if untold else "")
+    state = State.OUTDATED if cell.label in known else State.NEVER
+    return Tile(row, state, in_matrix, asked, row.not_run or "")
+
+
+def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
+    """The newest run of a cell on a packed environment, if its sources are those of today; its torch is its own."""
+    twin = cell.model_copy(update={"environment": f"{OVERLAID}{cell.environment}"})
+    if twin.label not in known:
+        return None
+    result = known[twin.label].points[-1].result
+    installed = result.newest.installed
+    if installed is None:
+        return None
+    today = recipe_of(result.cell, lookup.catalog[cell.failure], environment_key(installed))
+    return result if today == result.newest.recipe else None
 
 
 def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known: Mapping[str, History]) -> HeatRow:

@@ -15,7 +15,6 @@ from repro.catalog.loading import Entry
 from repro.catalog.records import Failure
 from repro.files import write_whole
 from repro.history import History, turns
-from repro.observation import Observation
 from repro.report.commands import by_hand, questions, repeat
 from repro.report.declared import Reading
 from repro.report.feed import feed
@@ -27,7 +26,7 @@ from repro.report.prose import phrase, prose
 from repro.report.rows import Row, gate_reasons, row_of
 from repro.report.searches import glyph
 from repro.report.tracing import traces
-from repro.report.view import FailureView, measured_words, predicted_words, signature_words
+from repro.report.view import measured_words, predicted_words, signature_words
 from repro.report.words import (
     VERDICT_GLYPHS,
     count_words,
@@ -60,8 +59,8 @@ def site_files(
     yield "feed.xml", feed(view.news, view.newest)
     for row in view.rows:
         yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
-        for observation in shown_observations(row.view):
-            yield log_name(observation), log_text(observation)
+        for result in evidence(row).values():
+            yield log_name(result.newest), log_text(result.newest)
 
 
 def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
@@ -77,14 +76,11 @@ def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
             old.unlink()
 
 
-def shown_observations(view: FailureView) -> list[Observation]:
-    """The newest run of every cell that has a row of evidence: those whose logs are worth a file."""
-    return [result.newest for result in evidence(view).values()]
-
-
-def evidence(view: FailureView) -> dict[str, Result]:
-    """The results of cells without a changed factor, by label."""
-    return {label: result for label, result in view.results.items() if result.cell.is_default}
+def evidence(row: HeatRow) -> dict[str, Result]:
+    """The results that have a row of evidence, by the label of their cell: those without a changed factor."""
+    tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
+    found = {tile.cell.label: tile.result for tile in tiles if tile.result}
+    return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
 
 
 def _index(view: Overview, releases: Mapping[str, Mapping[str, str]]) -> str:
@@ -112,7 +108,7 @@ def _index(view: Overview, releases: Mapping[str, Mapping[str, str]]) -> str:
 
 def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
     view, failure = row.view, row.failure
-    found = evidence(view)
+    found = evidence(row)
     tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile and (tile.run or tile.asked)]
     return _render(
         "failure.html.j2",

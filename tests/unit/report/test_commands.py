@@ -18,6 +18,11 @@ def test_odd_names_are_quoted() -> None:
     assert shlex.split(repeat(cell(environment="a b;c")))[4] == "a b;c"
 
 
+def test_on_a_machine_without_a_network() -> None:
+    wanted = cell(environment="overlay:old", lane="cuda")
+    assert repeat(wanted) == f"repro run {FAILURE} --overlay pack --env old --lane cuda --fresh"
+
+
 def test_by_hand(tmp_path: Path) -> None:
     expected = f"torchrun --standalone --nproc-per-node 2 repro/failures/{FAILURE}/repro.py"
     assert by_hand(entry(tmp_path)) == expected

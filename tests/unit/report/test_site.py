@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from repro.history import histories
+from repro.launch import environment_key, recipe_of
 from repro.project import Project
 from repro.report.fragments import Code, Strong
 from repro.report.overview import Overview, State, overview
@@ -19,7 +20,7 @@ from repro.report.writing import gather, write_reports
 from repro.search.answers import Answers
 from repro.store import Store
 from repro.verdict import Verdict
-from tests.unit.factories import FAILURE, HARDWARE, failed, lost_peer, write_failure
+from tests.unit.factories import FAILURE, HARDWARE, failed, imported, installed, lost_peer, observation, write_failure
 from tests.unit.report.sites import HOSTILE, cell, failing, many, passing, small, stored
 from tests.unit.report.test_searches import bisected, blamed, swept
 
@@ -150,6 +151,26 @@ class TestOverview:
         first = seen(held)
         assert first.cuda == (1, 3)
         assert first.counts == {State.TOLD: 1, State.NEVER: 2}
+
+    def test_a_packed_environment_stands_for_the_cuda_lane(self, held: Project) -> None:
+        """Run on another machine's torch, so without our lock; with other sources it does not count."""
+        there = installed({"lightning": "2.2.1", "torch": "2.7.0"}, lock=None, name="overlay:old")
+        wanted = cell("overlay:old", lane="cuda")
+        recipe = recipe_of(wanted, held.catalog[FAILURE], environment_key(there))
+        ranks = failing(imported=imported(there.distributions))
+        facts = {"recipe": recipe, "cell": wanted, "installed": there}
+        Store(held.reports / "data").add(observation(*ranks, **facts))
+        first = seen(held)
+        assert first.cuda == (1, 3)
+        (pair,) = first.rows[0].places["old"][:1]
+        assert pair.cuda is not None
+        assert (pair.cuda.row.verdict, pair.cuda.row.versions["torch"]) == ("reproduced", "2.7.0")
+        made = page(held)
+        assert anchor(wanted) in made.ids
+        assert any("logs/" in str(tag["href"]) for tag in made.of("a"))
+        script = held.catalog[FAILURE].script
+        script.write_text(script.read_text() + "\n")
+        assert seen(held).cuda == (0, 3)
 
     def test_what_most_failures_run_on_comes_first(self, tmp_path: Path) -> None:
         """The map is dense at its left: on a phone that is what one sees."""
