@@ -114,10 +114,11 @@ class Overview:
     """How many cells of the CUDA lane were run, and how many there are."""
     runs: tuple[Coverage, ...]
     """Commands that ran default cells, the newest first."""
-    complete: Coverage | None
-    """The newest that ran all of them."""
-    since: Coverage | None
-    """What the changes are counted from: the newest complete run, else the newest one."""
+    complete: str | None
+    """When the oldest command began that today's verdicts rest on: since then all was run, by one command or by the
+    shards of a schedule.  None where some default cell has no run as it is today."""
+    since: str | None
+    """What the changes are counted from: the last complete run, else the newest one."""
     changes: tuple[ChangeGroup, ...]
     attention: tuple[Attention, ...]
     """What is not as documented, then what could not be told."""
@@ -141,11 +142,11 @@ def overview(
     cuda = [tile for tile in tiles if tile.cell.lane is Lane.CUDA and tile.state is not State.INAPPLICABLE]
     applying = [tile.cell for tile in defaults if tile.state is not State.INAPPLICABLE]
     runs = coverage(applying, known)
-    complete = next((run for run in runs if run.complete), None)
-    since = complete or (runs[0] if runs else None)
+    complete = completed(defaults, runs)
+    since = complete or (runs[0].date if runs else None)
     shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in tiles}
     last = [told[-1] for label, speaks in shown.items() if label in known and (told := turns(known[label], speaks))]
-    recent = [turn for turn in last if since and turn.after.date >= since.date]
+    recent = [turn for turn in last if since and turn.after.date >= since]
     used = Counter(name for row in rows for name in row.places)
     named = [name for name in matrix.environments if name in used]
     return Overview(
@@ -167,6 +168,14 @@ def overview(
         ),
         newest=max((history.points[-1].date for history in known.values()), default=None),
     )
+
+
+def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
+    """When the oldest command began that the verdicts of these cells rest on; None where one was not run."""
+    applying = [tile for tile in tiles if tile.state is not State.INAPPLICABLE]
+    began = {run.run: run.date for run in runs}
+    rests = [began[tile.result.newest.run] for tile in applying if tile.result is not None]
+    return min(rests) if rests and len(rests) == len(applying) else None
 
 
 def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:

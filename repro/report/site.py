@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from repro import claims
 from repro.catalog.loading import Entry
 from repro.catalog.records import Failure
+from repro.environments.rotting import Rots
 from repro.files import write_whole
 from repro.history import History, turns
 from repro.report.commands import by_hand, questions, repeat
@@ -50,12 +51,14 @@ def site_files(
     known: Mapping[str, History],
     releases: Mapping[str, Mapping[str, str]],
     entries: Mapping[str, Entry],
+    rot: Rots | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site, by its name below ``reports/``: pure, and the same bytes for the same store.
 
-    ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment.
+    ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment,
+    ``rot`` what became of the locks when they were last tried.
     """
-    yield "index.html", _index(view, releases)
+    yield "index.html", _index(view, releases, rot)
     yield "feed.xml", feed(view.news, view.newest)
     for row in view.rows:
         yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
@@ -83,13 +86,14 @@ def evidence(row: HeatRow) -> dict[str, Result]:
     return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
 
 
-def _index(view: Overview, releases: Mapping[str, Mapping[str, str]]) -> str:
+def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None) -> str:
     used = {name: releases[name] for name in view.environments}
     standings = [row.view.standing for row in view.rows]
     order = list(Reading)
     return _render(
         "index.html.j2",
         view=view,
+        rot=rot,
         runs=view.runs[:SHOWN_RUNS],
         hidden_runs=max(0, len(view.runs) - SHOWN_RUNS),
         oldest=min((row.date for item in view.rows for row in item.view.rows if row.verdict), default=None),

@@ -1,8 +1,11 @@
 """Writes the reports of a project from its store."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from repro.cell import Cell
+from repro.environments.rotting import Rots
+from repro.errors import StoreError
 from repro.files import write_whole
 from repro.history import histories
 from repro.matrix import default_cells
@@ -64,5 +67,17 @@ def write_reports(project: Project, store: Store, *, html: bool = False) -> Repo
         known = histories(project.catalog, store)
         first = overview(found.views, found.cells, found.lookup, project.matrix, known)
         pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
-        write_site(project.reports, site_files(first, known, pins, project.catalog.entries))
+        rot = rotten(project.reports)
+        write_site(project.reports, site_files(first, known, pins, project.catalog.entries, rot))
     return found.report
+
+
+def rotten(reports: Path) -> Rots | None:
+    """What became of the locks when they were last tried; None where they never were.  Raises StoreError."""
+    file = reports / "rot.json"
+    if not file.is_file():
+        return None
+    try:
+        return Rots.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        raise StoreError(f"{file}: cannot be read; write it anew with `repro rot`") from None

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from repro.environments.rotting import Rot, Rots
+from repro.errors import StoreError
 from repro.history import histories
 from repro.launch import environment_key, recipe_of
 from repro.project import Project
@@ -126,13 +128,22 @@ class TestOverview:
         stored(held, cell(), *passing(), at=20, run="later")
         first = seen(held)
         assert first.complete is not None
-        assert first.complete.run == "second"
+        assert first.complete == first.since
+        assert first.complete.startswith("2026-01-01T10")
         assert {turn.cell.environment for group in first.changes for turn in group.turns} == {"old", "new"}
         assert [kind for kind, _ in first.news] == ["cured", "relapsed"]
         stored(held, cell(), *passing(), at=30, run="third")
         stored(held, new, *failing(), at=31, run="third")
         stored(held, cell(backport="cure"), *passing(backport_applied=True), at=32, run="third")
         assert seen(held).changes == ()
+
+    def test_the_shards_of_a_schedule_are_a_complete_run(self, held: Project) -> None:
+        """As old as the first of them; and none is complete while a cell is missing."""
+        stored(held, cell(), *failing(), at=3, run="shard-1")
+        stored(held, cell("new"), *passing(), at=4, run="shard-2")
+        assert seen(held).complete is None
+        stored(held, cell(backport="cure"), *passing(backport_applied=True), at=5, run="shard-2")
+        assert str(seen(held).complete).startswith("2026-01-01T03")
 
     def test_changes_with_one_cause_stand_together(self, held: Project) -> None:
         lost = [failed(number, lost_peer()) for number in (0, 1)]
@@ -208,6 +219,18 @@ class TestIndex:
             assert file == f"{FAILURE}.html"
             assert place in anchors
         assert "✗" in first.text
+
+    def test_rot_is_a_state_of_its_own(self, held: Project) -> None:
+        assert "no longer install" not in index(held).words
+        locks = (Rot(environment="old", state="rotten", reason=HOSTILE), Rot(environment="new", state="installs"))
+        made = Rots(date="2026-01-01T00:00:00+00:00", dry=True, locks=locks)
+        (held.reports / "rot.json").write_text(made.model_dump_json())
+        words = index(held).words
+        assert "1 of 2, tried 2026-01-01 00:00 UTC , resolved only." in words
+        assert "old : <script>alert(1)</script>" in words
+        (held.reports / "rot.json").write_text("{}")
+        with pytest.raises(StoreError, match="repro rot"):
+            written(held)
 
     def test_a_cuda_run_stands_beside_the_cpu_run(self, held: Project) -> None:
         stored(held, cell(), *failing())
