@@ -50,6 +50,10 @@ class Change(Strict):
     before: str | None
     after: str
 
+    @property
+    def is_downgrade(self) -> bool:
+        return self.before is not None and Version(self.after) < Version(self.before)
+
     def __str__(self) -> str:
         return f"{self.distribution} {self.before or '(no version known)'} → {self.after}"
 

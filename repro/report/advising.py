@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from repro.advice import GONE, Advice, Sought, Step
+from repro.advice import GONE, Advice, Found, Sought, Step
 from repro.advising import words_of
 from repro.catalog.loading import Catalog
 from repro.diagnosis import cures_of
@@ -57,13 +57,20 @@ def _print_sought(out: Console, sought: Sought, catalog: Catalog) -> None:
         _line(out, "refused", f"{words_of(refused.changes)}: {refused.why}", "dim")
     for left_out in sought.left_out:
         _line(out, "left out", left_out, "dim")
-    found = sought.found
-    if found is None:
-        if sought.why_none:
-            _line(out, "no set", sought.why_none, "red")
-        return
+    if sought.found:
+        _print_found(out, sought, sought.found, catalog)
+    elif sought.why_none:
+        _line(out, "no set", sought.why_none, "red")
+
+
+def _print_found(out: Console, sought: Sought, found: Found, catalog: Catalog) -> None:
     count = f"{_several(len(found.changes), 'package')}, {_several(found.distance, 'release')} away"
     _line(out, "smallest", f"{words_of(found.changes)} ({count})", "bold")
+    down = [change.distribution for change in found.changes if change.is_downgrade]
+    for failure_id in sought.care if down else ():
+        others = [cure for cure in cures_of(catalog[failure_id].failure) if not cure.startswith("upgrade")]
+        if others and failure_id not in sought.open:
+            _line(out, "instead", f"of an older {' and '.join(down)}, for {failure_id}: {others[0]}", "yellow")
     if found.carried:
         _line(out, "also moves", words_of(found.carried))
     if found.step.kept:

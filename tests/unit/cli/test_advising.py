@@ -82,6 +82,17 @@ def test_search_open(advise: Advise, held: Project, world: World) -> None:
     assert (code, json.loads(out)["sought"]["open"]) == (0, [])
 
 
+def test_downgrade(advise: Advise, held: Project, world: World) -> None:
+    """Where only an older release is free of it, what helps in its place is told."""
+    del world
+    write_failure(held.failures, id="torch-1", affected=[{"torch": ">=2.4"}], cures=[{"setting": "turn it off"}])
+    text = "torch==2.4.0\nlightning==2.6.6\n"
+    out = advise(text, "--search", "--no-verify")[1]
+    assert "smallest   torch 2.4.0 → 2.2.2" in out
+    assert "instead    of an older torch, for torch-1: turn it off" in out
+    assert "instead" not in advise(STACK, "--search", "--care", FAILURE, "--no-verify")[1]
+
+
 def test_nothing_to_cure(advise: Advise) -> None:
     """Nothing covers these versions: exit code 0."""
     code, out, _ = advise("torch==2.2.2\nlightning==2.6.6\n", "--search")
