@@ -72,6 +72,13 @@ def launchers(session: nox.Session) -> None:
 
 
 @nox.session
+def full(session: nox.Session) -> None:
+    """Every failure on every environment that it applies to; gigabytes and an hour or more, see `repro envs`."""
+    install(session)
+    session.run("repro", "run", "--all-environments", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Seconds a verdict: by hand with pip, torchrun launcher, warm launcher, side by side."""
     install(session)

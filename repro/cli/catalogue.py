@@ -22,20 +22,20 @@ Elsewhere = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (format 1) on standard output.")]
 
 
-def list_failures(*, as_json: Json = False) -> None:
+def list_failures(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
     """List the failures of the catalogue.
 
     Example: repro list
     """
-    catalog = Project.here().catalog
+    held = Project.here(catalog=catalog).catalog
     if as_json:
-        failures = [entry.failure.model_dump(mode="json", include=_BRIEF) for entry in catalog]
+        failures = [entry.failure.model_dump(mode="json", include=_BRIEF) for entry in held]
         typer.echo(json.dumps({"format": 1, "failures": failures}, indent=1))
         return
     table = Table(box=None, pad_edge=False, show_header=True)
     for heading in ("id", "kind", "affected", "title"):
         table.add_column(heading, overflow="fold")
-    for entry in catalog:
+    for entry in held:
         failure = entry.failure
         affected = " or ".join(releases_words(releases) for releases in failure.affected)
         table.add_row(*(Text(text) for text in (failure.id, failure.kind, affected, failure.title)))
@@ -48,13 +48,14 @@ _BRIEF = {"id", "title", "kind", "affected", "fixed_in", "upstream"}
 def show(
     failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id, as `repro list` shows it.")],
     *,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Show one failure: what goes wrong, who is affected, what to do.
 
     Example: repro show lightning-19492
     """
-    failure = Project.here().catalog[failure_id].failure
+    failure = Project.here(catalog=catalog).catalog[failure_id].failure
     if as_json:
         typer.echo(json.dumps(failure.model_dump(mode="json"), indent=1))
         return
@@ -94,14 +95,14 @@ def _described(failure: Failure) -> list[str]:
     return lines
 
 
-def check() -> None:
+def check(*, catalog: Elsewhere = None) -> None:
     """Validate all records, the matrix and the locks; names every fault with file, line, key and remedy.
 
     Example: repro check
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     faults = checking.check(project)
     if faults:
         raise RecordError(faults)
-    catalog, matrix = project.catalog, project.matrix
-    typer.echo(f"{len(catalog.entries)} failures, {len(matrix.environments)} environments with locks: no fault")
+    failures, environments = project.catalog.entries, project.matrix.environments
+    typer.echo(f"{len(failures)} failures, {len(environments)} environments with locks: no fault")

@@ -10,7 +10,7 @@ import typer
 
 from repro.catalog.records import Failure, Lane
 from repro.cell import ADOPTED, Cell, make_cell
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.diagnosis import Finding, diagnose, exit_of
 from repro.environments import probe
 from repro.errors import UsageError
@@ -101,6 +101,7 @@ def doctor(
     source: Source = None,
     static: Annotated[bool, typer.Option("--static", help="Read specifiers only; run nothing.")] = False,
     details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Tell which documented failures an environment has.  Nothing is installed or written there.
@@ -109,7 +110,7 @@ def doctor(
 
     Example: repro doctor --python .venv/bin/python
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
     where, stack = stack_from(python, source, failures)
     static = static or source is not None

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.environments import broken, disk_use, resolve
 from repro.errors import EnvironmentFailure, UsageError, unknown
 from repro.files import write_whole
@@ -31,22 +31,22 @@ def _chosen(project: Project, names: list[str] | None) -> list[str]:
 
 
 @app.callback()
-def default(context: typer.Context) -> None:
+def default(context: typer.Context, *, catalog: Elsewhere = None) -> None:
     """List, build and remove the environments under test.
 
     Example: repro envs
     """
     if context.invoked_subcommand is None:
-        list_environments()
+        list_environments(catalog=catalog)
 
 
 @app.command("list")
-def list_environments(*, as_json: Json = False) -> None:
+def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
     """List the environments of matrix.yaml: built or not, and their disk use.
 
     Example: repro envs list --json
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     rows = []
     for name, environment in project.matrix.environments.items():
         place = project.environments.place(name)
@@ -81,12 +81,12 @@ def list_environments(*, as_json: Json = False) -> None:
 
 
 @app.command("build")
-def build(names: Names = None) -> None:
+def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
     """Build environments from their locks; those that are built and whole are left alone.
 
     Example: repro envs build newest
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     failures: list[str] = []
     for name in _chosen(project, names):
         try:
@@ -103,12 +103,13 @@ def remove(
     names: Names = None,
     *,
     derived: Annotated[bool, typer.Option("--derived", help="Only those that searches had built.")] = False,
+    catalog: Elsewhere = None,
 ) -> None:
     """Remove built environments; their locks stay, and the next run builds them again.
 
     Example: repro envs remove newest
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     if derived:
         if names:
             raise UsageError("--derived takes no names: what searches build has none here")
@@ -119,12 +120,12 @@ def remove(
         typer.echo(f"{name}: {'removed' if count else 'was not built'}")
 
 
-def lock(names: Names = None) -> None:
+def lock(names: Names = None, *, catalog: Elsewhere = None) -> None:
     """Resolve environments of matrix.yaml as of their cut-off days and write their locks.
 
     Example: repro lock newest
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     failures: list[str] = []
     for name in _chosen(project, names or list(project.own_matrix.environments)):
         try:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from repro import claims as claims_
 from repro.catalog.records import Failure
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.running import ChosenLauncher, Fresh, Ids, Launcher, Repeat, Reports, execute
 from repro.errors import UsageError, unknown
 from repro.exits import Exit
@@ -29,6 +29,7 @@ def claims(
     fresh: Fresh = False,
     launcher: ChosenLauncher = Launcher.WARM,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Test the claims of the source documents: each is confirmed, refuted, partly right or untestable.
@@ -37,7 +38,7 @@ def claims(
 
     Example: repro claims lightning-19267
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
     cells = [cell for failure in failures for cell in claims_.cells_of(failure)]
     out = console(error=as_json)
@@ -96,13 +97,14 @@ def ablate(
     fresh: Fresh = False,
     launcher: ChosenLauncher = Launcher.WARM,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Take a failure apart: flip each factor alone, then all pairs; say which conditions are necessary.
 
     Example: repro ablate lightning-19267
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     failure = project.catalog[failure_id].failure
     name = env or ablation_environment(failure, project.matrix)
     if name is None:

@@ -13,12 +13,12 @@ from rich.text import Text
 
 from repro.catalog.records import Lane
 from repro.cell import ADOPTED, OVERLAID, Cell, is_named, make_cell
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.environments import Interpreter
 from repro.errors import StoreError, UsageError, unknown
 from repro.exits import Exit
 from repro.files import write_whole
-from repro.matrix import default_cells
+from repro.matrix import LeftOut, all_cells, default_cells
 from repro.matrix.shards import shards
 from repro.packing import Pack, lay, read_pack
 from repro.project import Project
@@ -135,6 +135,26 @@ def choose_cells(
     ]
 
 
+def cells_everywhere(project: Project, ids: list[str], lane: Lane) -> tuple[list[Cell], list[LeftOut]]:
+    """The failures on all environments of the matrix, and what does not apply.
+
+    Raises UsageError for an unknown id, RecordError for a lock that does not fit.
+    """
+    failures = [project.catalog[failure_id].failure for failure_id in ids or project.catalog.entries]
+    locks = {name: project.environments.lock(name) for name in project.matrix.environments}
+    versions = {name: {item.name: item.version for item in lock.packages} for name, lock in locks.items()}
+    return all_cells(failures, versions, lane)
+
+
+def _print_left_out(out: Console, left_out: list[LeftOut]) -> None:
+    """One line a failure and reason: ``skipped: lightning-19492 on torch-2.2, torch-2.6: needs lightning…``."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for item in left_out:
+        grouped.setdefault((item.failure, item.reason), []).append(item.environment)
+    for (failure, reason), environments in grouped.items():
+        out.print(Text(f"skipped: {failure} on {', '.join(environments)}: {reason}", style="dim"))
+
+
 def execute(
     project: Project,
     cells: list[Cell],
@@ -180,6 +200,9 @@ def run(
     python: Annotated[
         list[Path] | None, typer.Option("--python", metavar="PATH", help="Run on an existing interpreter, as it is.")
     ] = None,
+    everywhere: Annotated[
+        bool, typer.Option("--all-environments", help="Run on every environment of the matrix that applies.")
+    ] = False,
     backport: Annotated[bool, typer.Option("--backport", help="Apply the record's cure first.")] = False,
     backport_named: Annotated[
         str | None, typer.Option("--backport-named", metavar="NAME", help="Apply this backport first.")
@@ -207,26 +230,33 @@ def run(
     ] = None,
     junit: Junit = None,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Run failures on environments, print verdict and status, and write the reports.
 
     Example: repro run lightning-19492 --env newest --set state-dict-type=full
     """
-    project = Project.here(reports)
+    if everywhere and (env or python or backport or backport_named or settings or shard or overlay):
+        raise UsageError("--all-environments goes with ids, --lane and --repeat: it names all the rest itself")
+    project = Project.here(reports, catalog)
     pack = read_pack(overlay) if overlay else None
     adopted = [] if overlay else [f"{ADOPTED}{path.absolute()}" for path in python or []]
-    cells = choose_cells(
-        project,
-        ids or [],
-        environments=[*(env or []), *adopted],
-        lane=lane,
-        backport=backport_named or ("cure" if backport else None),
-        factors=_factors(settings or []),
-        packed=pack.environments if pack else None,
-    )
-    cells = of_shard(project, cells, shard)
     out = console(error=as_json)
+    if everywhere:
+        cells, left_out = cells_everywhere(project, ids or [], lane)
+        _print_left_out(out, left_out)
+    else:
+        cells = choose_cells(
+            project,
+            ids or [],
+            environments=[*(env or []), *adopted],
+            lane=lane,
+            backport=backport_named or ("cure" if backport else None),
+            factors=_factors(settings or []),
+            packed=pack.environments if pack else None,
+        )
+    cells = of_shard(project, cells, shard)
     overlaid = _laid_over(overlay, pack, python or [], project) if overlay and pack else None
     results = execute(project, cells, Options(repeat, timeout, launcher is Launcher.WARM, fresh), out, overlaid)
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
@@ -247,13 +277,14 @@ def report(
     ] = False,
     junit: Junit = None,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Write the reports from stored observations, without running anything.
 
     Example: repro report --html
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     try:
         written = write_reports(project, Store(project.reports / "data"), html=html)
     except OSError as error:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from repro.catalog.loading import RECORD
 from repro.catalog.records import Failure, Lane
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.running import ChosenLauncher, Fresh, Launcher, Repeat, Reports
 from repro.errors import StoreError, UsageError
 from repro.project import Project
@@ -106,6 +106,7 @@ def bisect(
     fresh: Fresh = False,
     launcher: ChosenLauncher = Launcher.WARM,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Find the release, or the day, at which a failure appeared or was mended.
@@ -114,7 +115,7 @@ def bisect(
 
     Example: repro bisect transformers-36626 --package transformers --bad 4.44.0 --good 4.51.0
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     entry = project.catalog[failure_id]
     out = console(error=as_json)
     if resume or replay:
@@ -132,7 +133,7 @@ def bisect(
     _print_question(out, journal)
     again = ["repro", "bisect", failure_id, "--resume", str(journal.file)]
     again += ["--write"] if write else []
-    again += _options(repeat, launcher, reports, fresh=fresh)
+    again += _options(repeat, launcher, reports, catalog, fresh=fresh)
 
     def tell(text: str) -> None:
         out.print(Text(text))
@@ -204,6 +205,7 @@ def blame(
     fresh: Fresh = False,
     launcher: ChosenLauncher = Launcher.WARM,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Find the smallest set of package changes between two environments that turns the verdict round.
@@ -212,13 +214,13 @@ def blame(
 
     Example: repro blame transformers-36626 --from transformers-4.49.0-torch-2.6 --to transformers-4.50.0-torch-2.6
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     failure = project.catalog[failure_id].failure
     first, last = vector_of(project, start), vector_of(project, end)
     out = console(error=as_json)
     options = Options(repeat, None, launcher is Launcher.WARM, fresh)
     again = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane]
-    again += _options(repeat, launcher, reports, fresh=False)
+    again += _options(repeat, launcher, reports, catalog, fresh=False)
     with _resumable(again), _Steps(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_blame(trials, failure, first, last, tell=lambda text: out.print(Text(text)))
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
@@ -243,6 +245,7 @@ def sweep(
     fresh: Fresh = False,
     launcher: ChosenLauncher = Launcher.WARM,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Show a failure's verdicts over the releases of a package, as a strip.
@@ -251,7 +254,7 @@ def sweep(
 
     Example: repro sweep transformers-36626 --package transformers --every minor
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     failure = project.catalog[failure_id].failure
     base = base_of(project, failure, env)
     releases = releases_of(project.matrix, failure, base, package, fetch_files)
@@ -262,7 +265,7 @@ def sweep(
     again += ["--env", env] if env else []
     again += ["--since", since] if since else []
     again += ["--until", until] if until else []
-    again += _options(repeat, launcher, reports, fresh=False)
+    again += _options(repeat, launcher, reports, catalog, fresh=False)
     with _resumable(again), _Steps(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_sweep(
             trials,
@@ -280,9 +283,10 @@ def sweep(
     raise typer.Exit(exit_of(answer))
 
 
-def _options(repeat: int, launcher: Launcher, reports: Path | None, *, fresh: bool) -> list[str]:
+def _options(repeat: int, launcher: Launcher, reports: Path | None, catalog: Path | None, *, fresh: bool) -> list[str]:
     """The options of a command that goes on; runs that are stored are reused where it is asked again as a whole."""
     words = ["--repeat", str(repeat)] if repeat > 1 else []
     words += ["--launcher", launcher] if launcher is not Launcher.WARM else []
     words += ["--reports", str(reports)] if reports else []
+    words += ["--catalog", str(catalog)] if catalog else []
     return words + (["--fresh"] if fresh else [])

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro import merging, upkeep
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.running import Reports
 from repro.errors import StoreError, unknown
 from repro.exits import Exit
@@ -39,13 +39,14 @@ def list_observations(
     failure_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only of this failure.")] = None,
     *,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """List the stored observations, the oldest first, with the verdict that the rule of today gives.
 
     Example: repro store list transformers-36626
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     if failure_id is not None:
         failure_id = project.catalog[failure_id].failure.id
     held = [found for found in _store(project) if failure_id in {None, found.cell.failure}]
@@ -88,12 +89,13 @@ def show(
     observation_id: Annotated[str, typer.Argument(metavar="OBSERVATION", help="An id, or how it begins.")],
     *,
     reports: Reports = None,
+    catalog: Elsewhere = None,
 ) -> None:
     """Show one stored observation as it is, in JSON.
 
     Example: repro store show 1f0c9a
     """
-    store = _store(Project.here(reports))
+    store = _store(Project.here(reports, catalog))
     names = {file.stem: file for file in store.files()}
     found = [name for name in names if name.startswith(observation_id)]
     if not found:
@@ -104,14 +106,14 @@ def show(
 
 
 @app.command("verify")
-def verify(*, reports: Reports = None, as_json: Json = False) -> None:
+def verify(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json = False) -> None:
     """Check every stored file: readable, of a known format, in its place, its id made from its recipe.
 
     Exit code 3 if something is wrong.
 
     Example: repro store verify
     """
-    count, problems = upkeep.verify(_store(Project.here(reports)))
+    count, problems = upkeep.verify(_store(Project.here(reports, catalog)))
     if as_json:
         typer.echo(json.dumps({"format": 1, "observations": count, "problems": problems}, indent=1))
     else:
@@ -154,13 +156,14 @@ def prune(
     keep: Annotated[int, typer.Option("--keep", min=1, help="Newest runs of each recipe to keep.")] = 1,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Remove old runs: the newest of each recipe stays, and so does all that a report or a search rests on.
 
     Example: repro store prune --keep 3 --dry-run
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     gone = upkeep.prune(_store(project), project.reports, keep=keep, dry=dry)
     if as_json:
         typer.echo(json.dumps({"format": 1, "dry_run": dry, "removed": [found.id for found in gone]}, indent=1))
@@ -170,14 +173,14 @@ def prune(
     typer.echo(f"{len(gone)} observations {'would be removed' if dry else 'removed'}")
 
 
-def rejudge(*, reports: Reports = None, as_json: Json = False) -> None:
+def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json = False) -> None:
     """Judge all stored observations by the rule of today, say which verdicts changed, and write the reports.
 
     Exit code 1 if some verdict is no longer the one that was told.
 
     Example: repro rejudge
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     store = _store(project)
     found = upkeep.rejudge(store, project.catalog)
     try:

@@ -1,6 +1,6 @@
 """``matrix.yaml`` -> environments, cells and expectations.  Pure: no process, no clock."""
 
-from repro.matrix.cells import default_cells
+from repro.matrix.cells import LeftOut, all_cells, default_cells
 from repro.matrix.models import Environment, Matrix
 
-__all__ = ["Environment", "Matrix", "default_cells"]
+__all__ = ["Environment", "LeftOut", "Matrix", "all_cells", "default_cells"]

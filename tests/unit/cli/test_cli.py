@@ -214,6 +214,17 @@ class TestRun:
         call("run", *arguments)
         assert sorted(item.label.removeprefix(f"{FAILURE} ") for item in played.cells) == labels
 
+    def test_everywhere(self, held: Project, call: Call, played: Played) -> None:
+        """All failures on all environments, those that matrix.yaml does not run too; what does not apply is told."""
+        write_failure(held.failures, id="torch-1", needs={"distributions": {"lightning": ">=2.2.2"}})
+        code, out, _ = call("run", "--all-environments")
+        assert code in {0, 1}
+        assert sorted(cell.label for cell in played.cells) == [f"{FAILURE} new", f"{FAILURE} old", "torch-1 new"]
+        assert "skipped: torch-1 on old: needs lightning>=2.2.2, found 2.2.1" in out
+        code, _, err = call("run", "--all-environments", "--env", "old")
+        assert code == 2
+        assert "--all-environments goes with ids" in err
+
     def test_changed(self, call: Call, played: Played) -> None:
         """A status that changed: 1."""
         from tests.unit.factories import observation  # noqa: PLC0415
@@ -264,6 +275,44 @@ class TestRun:
         code, _, err = call("run", "--env", "old")
         assert code in {2, 3}
         assert "No space left on device" in err
+
+
+COMMANDS = ["list", "show", "check", "new", "run", "claims", "ablate", "bisect", "blame", "sweep", "doctor"]
+COMMANDS += ["report", "rejudge", "lock", "envs", "envs list", "envs build", "envs remove"]
+COMMANDS += ["store list", "store show", "store verify", "store prune"]
+
+
+class TestCatalog:
+    """``--catalog`` in every command that reads the catalogue."""
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_option(self, call: Call, command: str) -> None:
+        """It is there, and said of."""
+        code, out, _ = call(*command.split(), "--help")
+        assert code == 0
+        assert "--catalog" in out
+
+    @pytest.mark.parametrize("command", [["list"], ["check"], ["show", "x-1"], ["run"], ["envs", "build"], ["doctor"]])
+    def test_missing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+    ) -> None:
+        """The folder that is named is the one that is read."""
+        monkeypatch.setattr(sys, "argv", ["repro", *command, "--catalog", str(tmp_path)])
+        write_failure(tmp_path, id="x-1", title="mine")
+        (tmp_path / "matrix.yaml").write_text("format: 2\n")
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        out, err = capsys.readouterr()
+        if command[0] in {"list", "show", "doctor"}:
+            assert "x-1" in out
+        else:
+            assert ended.value.code == 2
+            assert f"{tmp_path}/matrix.yaml" in err
 
 
 class TestOthers:
