@@ -12,7 +12,7 @@ from rich.text import Text
 from repro.advice import Advice, Cap, Standing, Step, cap, may_affect, standing, steps, upper_bound
 from repro.advising import Search, releases_of
 from repro.catalog.records import Failure
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.doctoring import Python, Source, interpreter_path, stack_from
 from repro.environments import probe
 from repro.errors import UsageError
@@ -96,6 +96,7 @@ def advise(
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Run what --search finds in a fresh environment.")
     ] = True,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Tell what a change of versions would cure and bring, find one that cures, and judge upper bounds.
@@ -104,7 +105,7 @@ def advise(
 
     Example: repro advise --python .venv/bin/python --to "lightning==2.6.6,transformers==5.23.0"
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     failures = [entry.failure for entry in project.catalog]
     where, stack = stack_from(python, source, failures)
     wished = targets(to or [], project.matrix)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from repro.catalog.records import Lane
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.running import Reports
 from repro.drafts.case import Case, Found, find, missing_words
 from repro.drafts.forms import FORMS, Form
@@ -55,6 +55,7 @@ def draft(
     ] = None,
     static: Annotated[bool, typer.Option("--static", help="Do not ask the environment; start nothing.")] = False,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Write a report that a person may file upstream, from stored runs: a file a field, the whole body, an address.
@@ -64,7 +65,7 @@ def draft(
 
     Example: repro draft pytorch-192202 --for pytorch
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     redact, form = _redactor(project), FORMS[tracker]
     found = find(project, failure_id, env, lane, redact)
     described = _described(project, found, form, static=static)

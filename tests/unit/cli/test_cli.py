@@ -277,8 +277,8 @@ class TestRun:
         assert "No space left on device" in err
 
 
-COMMANDS = ["list", "show", "check", "new", "run", "claims", "ablate", "bisect", "blame", "sweep", "doctor"]
-COMMANDS += ["report", "rejudge", "lock", "envs", "envs list", "envs build", "envs remove"]
+COMMANDS = ["list", "show", "check", "new", "run", "claims", "ablate", "bisect", "blame", "sweep", "doctor", "draft"]
+COMMANDS += ["advise", "report", "rejudge", "lock", "envs", "envs list", "envs build", "envs remove"]
 COMMANDS += ["store list", "store show", "store verify", "store prune"]
 
 
