@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.environments import Names
 from repro.cli.running import Reports
 from repro.environments.rotting import Rots, try_lock
@@ -20,6 +20,7 @@ def rot(
     *,
     dry: Annotated[bool, typer.Option("--dry-run", help="Resolve only; download and install nothing.")] = False,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Install every lock into a place that is thrown away, and tell which no longer installs.
@@ -28,7 +29,7 @@ def rot(
 
     Example: repro rot --dry-run
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     known = project.matrix.environments
     for name in names or []:
         if name not in known:

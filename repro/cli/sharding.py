@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.catalogue import Json
+from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.running import Reports
 from repro.exits import Exit
 from repro.matrix import default_cells
@@ -21,6 +21,7 @@ def matrix(
     *,
     count: Annotated[int, typer.Option("--shards", min=1, max=256, help="Into so many jobs at most.")] = 1,
     github: Annotated[bool, typer.Option("--github", help="As the matrix of a GitHub job, on one line.")] = False,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Divide the default cells among jobs; an environment is built in one job only.
@@ -29,7 +30,7 @@ def matrix(
 
     Example: repro matrix --github --shards 6
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     made = shards(default_cells(project.matrix, project.catalog), count)
     jobs = [
         {
@@ -65,13 +66,14 @@ def watch(
     *,
     days: Annotated[float, typer.Option("--max-age", min=0, metavar="DAYS", help="How old a run may be.")] = 8,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Watch the schedule: exit code 3 if some default cell has not been run for so many days.
 
     Example: repro watch --max-age 8
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     lookup = Lookup(project.catalog, project.environments, Store(project.reports / "data"))
     rows = [lookup.row(cell) for cell in default_cells(project.matrix, project.catalog)]
     found = stale(rows, datetime.now(UTC) - timedelta(days=days))

@@ -128,6 +128,7 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Reports folders, or their data folders.")],
     *,
     reports: Reports = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Bring the observations of other stores in, and write the reports; a second time changes nothing.
@@ -136,7 +137,7 @@ def merge(
 
     Example: repro store merge shards/*
     """
-    project = Project.here(reports)
+    project = Project.here(reports, catalog)
     others = [Store(folder / "data" if (folder / "data").is_dir() else folder) for folder in folders]
     found = merging.merge(_store(project), others)
     try:

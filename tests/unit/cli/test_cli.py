@@ -279,7 +279,8 @@ class TestRun:
 
 COMMANDS = ["list", "show", "check", "new", "run", "claims", "ablate", "bisect", "blame", "sweep", "doctor", "draft"]
 COMMANDS += ["advise", "report", "rejudge", "lock", "envs", "envs list", "envs build", "envs remove"]
-COMMANDS += ["store list", "store show", "store verify", "store prune"]
+COMMANDS += ["store list", "store show", "store verify", "store merge", "store prune"]
+COMMANDS += ["matrix", "watch", "rot"]
 
 
 class TestCatalog:
