@@ -1,10 +1,11 @@
 """How long verdicts take, side by side in one run: by hand, torchrun launcher, warm launcher.
 
     nox -s bench                      # all parts, prints a table and the machine
-    nox -s bench -- --hand-cells 0    # leaves out the slow part: fresh environments with pip
+    nox -s bench -- --hand-cells 0 --rounds 1    # quicker: no fresh environments with pip
 
 (a) by hand: a fresh venv, ``pip install`` of the lock, torchrun, for each cell (only ``--hand-cells`` of them);
-(b) our torchrun launcher and (c) our warm launcher, over the same default cells, environments built before.
+(b) our torchrun launcher and (c) our warm launcher, over the same default cells, environments built before: the
+founding failures, and cells about torch alone.  (c) is told with its imports, and once these are made.
 "Overhead" is one cell as a whole ``repro run --launcher torchrun`` against the same torchrun by hand on the same
 interpreter, in turns; the job's bootstrap and gates are the same on both sides, or the CPU could not run it at all.
 """
@@ -22,6 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from repro.cell import Cell
+from repro.launch import WarmLauncher
 from repro.launch.job import prepare
 from repro.matrix import default_cells
 from repro.project import Project
@@ -29,6 +31,7 @@ from repro.session import Options, Session
 from repro.store import Store
 
 PROJECT = Project.here()
+FOUNDING = ("lightning-19492", "lightning-19281", "lightning-19267", "transformers-36626")
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -60,10 +63,32 @@ def fresh_by_hand(cell: Cell) -> None:
         by_hand(cell, python, folder)
 
 
-def ours(cells: Sequence[Cell], *, warm: bool) -> None:
-    """The cells through a session of ours."""
+def ours(cells: Sequence[Cell], launcher: WarmLauncher | None = None) -> None:
+    """The cells through a session of ours: torchrun where no warm launcher is given."""
     with tempfile.TemporaryDirectory() as name:
-        Session(PROJECT, Store(Path(name)), Options(warm=warm)).run(cells)
+        Session(PROJECT, Store(Path(name)), Options(warm=launcher is not None), warm=launcher).run(cells)
+
+
+def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
+    """Seconds a verdict through torchrun, and through the warm launcher with its imports and once they are made."""
+    environments = {cell.environment for cell in cells}
+    seen: dict[str, list[float]] = {"torchrun": [], "warm": [], "warm, imports made": []}
+    for _ in range(rounds):
+        seen["torchrun"].append(seconds(lambda: ours(cells)) / len(cells))
+        with WarmLauncher(limit=2 * len(environments)) as launcher:
+            seen["warm"].append(seconds(lambda kept=launcher: ours(cells, kept)) / len(cells))  # type: ignore[misc]
+            again = seconds(lambda kept=launcher: ours(cells, kept))  # type: ignore[misc]
+            seen["warm, imports made"].append(again / len(cells))
+    medians = {name: statistics.median(times) for name, times in seen.items()}
+    return {
+        "cells": len(cells),
+        # Each rank and the launcher itself import torch; a zygote does so once an environment.
+        "imports": {"torchrun": sum(cell.world_size + 1 for cell in cells), "warm": len(environments)},
+        "seconds_a_verdict": {name: [round(time, 2) for time in times] for name, times in seen.items()},
+        "verdicts_a_minute": {name: round(60 / median, 1) for name, median in medians.items()},
+        "torchrun_over_warm": round(medians["torchrun"] / medians["warm"], 2),
+        "torchrun_over_warm_imports_made": round(medians["torchrun"] / medians["warm, imports made"], 2),
+    }
 
 
 def whole_command(cell: Cell) -> None:
@@ -94,33 +119,32 @@ def overhead(cell: Cell, rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure, print a table, and write the numbers where ``--out`` says."""
+    """Measure, print the numbers, and write them where ``--out`` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="repetitions of each measurement")
     parser.add_argument("--hand-cells", type=int, default=2, help="cells of part (a): each makes a fresh environment")
-    parser.add_argument("--failure", action="append", help="only the cells of these failures")
+    parser.add_argument("--torch-cells", type=int, default=12, help="cells of the group about torch alone")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON (format 1)")
     options = parser.parse_args()
-    cells = [
-        cell
-        for cell in default_cells(PROJECT.matrix, PROJECT.catalog)
-        if not options.failure or cell.failure in options.failure
-    ]
-    for name in dict.fromkeys(cell.environment for cell in cells):
+    cells = default_cells(PROJECT.matrix, PROJECT.catalog)
+    founding = [cell for cell in cells if cell.failure in FOUNDING]
+    torch_only = [cell for cell in cells if cell.environment.startswith("torch-")][: options.torch_cells]
+    for name in dict.fromkeys(cell.environment for cell in [*founding, *torch_only]):
         PROJECT.environments.interpreter(name, print)
-    hand = [seconds(lambda cell=cell: fresh_by_hand(cell)) for cell in cells[: options.hand_cells]]  # type: ignore[misc]
-    cold = [seconds(lambda: ours(cells, warm=False)) / len(cells) for _ in range(options.rounds)]
-    warm = [seconds(lambda: ours(cells, warm=True)) / len(cells) for _ in range(options.rounds)]
-    by_torchrun, by_warm = statistics.median(cold), statistics.median(warm)
+    hand = [seconds(lambda cell=cell: fresh_by_hand(cell)) for cell in founding[: options.hand_cells]]  # type: ignore[misc]
+    compared = side_by_side(founding, options.rounds)
+    by_torchrun = 60 / compared["verdicts_a_minute"]["torchrun"]  # type: ignore[index]
     found = {
         "format": 1,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "cells": len(cells),
-        "seconds_a_verdict": {"hand": hand, "torchrun": cold, "warm": warm},
-        "medians": {"hand": statistics.median(hand) if hand else None, "torchrun": by_torchrun, "warm": by_warm},
-        "hand_over_torchrun": round(statistics.median(hand) / by_torchrun, 2) if hand else None,
-        "torchrun_over_warm": round(by_torchrun / by_warm, 2),
-        "overhead": overhead(cells[0], options.rounds),
+        "rounds": options.rounds,
+        "by_hand": {
+            "seconds_a_verdict": [round(time, 1) for time in hand],
+            "hand_over_torchrun": round(statistics.median(hand) / by_torchrun, 2) if hand else None,
+        },
+        "founding": compared,
+        "torch_only": side_by_side(torch_only, options.rounds),
+        "overhead": overhead(torch_only[0], max(options.rounds, 5)),
     }
     text = json.dumps(found, indent=1)
     print(text)
