@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from repro.catalog.loading import Catalog
 from repro.catalog.records import Failure
-from repro.cell import ADOPTED, Cell
+from repro.cell import Cell
 from repro.observation import Observation
 from repro.result import Result, conclude
 from repro.verdict import Status, Verdict
@@ -85,11 +85,11 @@ class Coverage:
 
 
 def histories(catalog: Catalog, observations: Iterable[Observation]) -> dict[str, History]:
-    """The history of every cell, by its label; adopted interpreters are no cells of the matrix and stay out."""
+    """The history of every cell, by its label; those of an adopted interpreter are named by its Python alone."""
     held: dict[str, dict[str, list[Observation]]] = {}
     for observation in sorted(observations, key=lambda item: (item.started, item.id)):
         cell = observation.cell
-        if cell.failure in catalog.entries and not cell.environment.startswith(ADOPTED):
+        if cell.failure in catalog.entries:
             held.setdefault(cell.label, {}).setdefault(observation.run, []).append(observation)
     return {label: _history(catalog[_cell(runs).failure].failure, runs) for label, runs in held.items()}
 

@@ -4,7 +4,7 @@ import shlex
 
 from repro.catalog.loading import Entry
 from repro.catalog.records import WORLD_SIZE, Failure, Lane
-from repro.cell import OVERLAID, Cell
+from repro.cell import ADOPTED, OVERLAID, Cell
 
 PACK = "pack"
 """The folder that `repro pack` wrote."""
@@ -15,7 +15,10 @@ def repeat(cell: Cell) -> str:
     words = ["repro", "run", cell.failure]
     if cell.environment.startswith(OVERLAID):
         words += ["--overlay", PACK]
-    words += ["--env", cell.environment.removeprefix(OVERLAID)]
+    if cell.environment.startswith(ADOPTED):
+        words += ["--python", "PATH"]
+    else:
+        words += ["--env", cell.environment.removeprefix(OVERLAID)]
     if cell.lane is not Lane.CPU:
         words += ["--lane", cell.lane]
     if cell.backport:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from repro import claims
 from repro.catalog.records import Failure, Lane
-from repro.cell import OVERLAID, Cell
+from repro.cell import ADOPTED, OVERLAID, Cell
 from repro.history import Coverage, History, News, Turn, coverage, news, turns
 from repro.launch import environment_key, recipe_of
 from repro.matrix import Matrix
@@ -139,16 +139,18 @@ def overview(
     rows = tuple(_heat_row(view, cells, lookup, known) for view in views)
     tiles = [tile for row in rows for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
     defaults = [tile for tile in tiles if tile.in_matrix]
+    ours = [tile for tile in tiles if not tile.cell.environment.startswith(ADOPTED)]
     cuda = [tile for tile in tiles if tile.cell.lane is Lane.CUDA and tile.state is not State.INAPPLICABLE]
     applying = [tile.cell for tile in defaults if tile.state is not State.INAPPLICABLE]
     runs = coverage(applying, known)
     complete = completed(defaults, runs)
     since = complete or (runs[0].date if runs else None)
-    shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in tiles}
+    shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in ours}
     last = [told[-1] for label, speaks in shown.items() if label in known and (told := turns(known[label], speaks))]
     recent = [turn for turn in last if since and turn.after.date >= since]
     used = Counter(name for row in rows for name in row.places)
     named = [name for name in matrix.environments if name in used]
+    named += sorted(set(used) - set(named))
     return Overview(
         environments=tuple(sorted(named, key=lambda name: -used[name])),
         rows=rows,
@@ -204,10 +206,7 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
     """What is known of a cell; one of the CUDA lane may have been run on another machine's interpreter."""
     result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
     if result is not None:
-        row = row_of(result, lookup.catalog[cell.failure].failure.distributions)
-        untold = result.status is Status.UNKNOWN
-        state = State.UNTOLD if untold else State.TOLD
-        return Tile(row, state, in_matrix, asked, row.reason if untold else "", result)
+        return _told(result, lookup, in_matrix=in_matrix, asked=asked)
     row = lookup.row(cell)
     why = lookup.applies_not(cell)
     if why:
@@ -219,14 +218,44 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
 def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
     """The newest run of a cell on a packed environment, if its sources are those of today; its torch is its own."""
     twin = cell.model_copy(update={"environment": f"{OVERLAID}{cell.environment}"})
-    if twin.label not in known:
-        return None
-    result = known[twin.label].points[-1].result
+    return _of_today(known[twin.label], lookup) if twin.label in known else None
+
+
+def _of_today(history: History, lookup: Lookup) -> Result | None:
+    """The newest point of a cell that has no lock of ours, if it was run with the sources of today."""
+    result = history.points[-1].result
     installed = result.newest.installed
     if installed is None:
         return None
-    today = recipe_of(result.cell, lookup.catalog[cell.failure], environment_key(installed))
+    today = recipe_of(result.cell, lookup.catalog[result.cell.failure], environment_key(installed))
     return result if today == result.newest.recipe else None
+
+
+def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> list[Pair]:
+    """What was run on interpreters as they are, such as that of a machine with GPUs; the other lane beside it."""
+    tiles: dict[str, dict[Lane, Tile]] = {}
+    for history in known.values():
+        cell = history.cell
+        if cell.failure != failure.id or not cell.environment.startswith(ADOPTED) or not cell.is_default:
+            continue
+        result = _of_today(history, lookup)
+        if result is not None:
+            place = cell.model_copy(update={"lane": Lane.CPU}).label
+            tiles.setdefault(place, {})[cell.lane] = _told(result, lookup, in_matrix=False, asked=True)
+    return [Pair(*(_beside(found, lane, failure) for lane in Lane)) for _, found in sorted(tiles.items())]
+
+
+def _beside(found: Mapping[Lane, Tile], lane: Lane, failure: Failure) -> Tile | None:
+    if lane in found or lane not in failure.needs.lanes:
+        return found.get(lane)
+    cell = next(iter(found.values())).cell.model_copy(update={"lane": lane})
+    return Tile(Row(cell=cell, not_run="not run"), State.NEVER, in_matrix=False, asked=False)
+
+
+def _told(result: Result, lookup: Lookup, *, in_matrix: bool, asked: bool) -> Tile:
+    row = row_of(result, lookup.catalog[result.cell.failure].failure.distributions)
+    untold = result.status is Status.UNKNOWN
+    return Tile(row, State.UNTOLD if untold else State.TOLD, in_matrix, asked, row.reason if untold else "", result)
 
 
 def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known: Mapping[str, History]) -> HeatRow:
@@ -247,11 +276,18 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
             if lane in failure.needs.lanes
         }
         places.setdefault(cell.environment, []).append(Pair(found.get(Lane.CPU), found.get(Lane.CUDA)))
+    for pair in adopted(failure, lookup, known):
+        places.setdefault(_tile(pair).cell.environment, []).append(pair)
     for pairs in places.values():
         pairs.sort(key=lambda pair: _backport(pair) or "")
     return HeatRow(view, {name: tuple(pairs) for name, pairs in places.items()})
 
 
-def _backport(pair: Pair) -> str | None:
+def _tile(pair: Pair) -> Tile:
     tile = pair.cpu or pair.cuda
-    return tile.cell.backport if tile else None
+    assert tile is not None  # noqa: S101 - every failure has a lane
+    return tile
+
+
+def _backport(pair: Pair) -> str | None:
+    return _tile(pair).cell.backport

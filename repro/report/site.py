@@ -87,7 +87,7 @@ def evidence(row: HeatRow) -> dict[str, Result]:
 
 
 def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None) -> str:
-    used = {name: releases[name] for name in view.environments}
+    used = {name: releases.get(name, {}) for name in view.environments}
     standings = [row.view.standing for row in view.rows]
     order = list(Reading)
     return _render(

@@ -183,6 +183,26 @@ class TestOverview:
         script.write_text(script.read_text() + "\n")
         assert seen(held).cuda == (0, 3)
 
+    def test_a_machines_own_interpreter_has_its_place(self, held: Project) -> None:
+        """CUDA runs there are shown beside the lane that was not run, and are no news and no part of the matrix."""
+        there = installed({"lightning": "2.2.5", "torch": "2.7.0"}, lock=None, name="python:3.12.3")
+        wanted = cell("python:3.12.3", lane="cuda")
+        recipe = recipe_of(wanted, held.catalog[FAILURE], environment_key(there))
+        ranks = failing(imported=imported(there.distributions))
+        facts = {"recipe": recipe, "cell": wanted, "installed": there}
+        Store(held.reports / "data").add(observation(*ranks, **facts))
+        first = seen(held)
+        (pair,) = first.rows[0].places["python:3.12.3"]
+        assert pair.cpu is not None
+        assert pair.cuda is not None
+        assert (pair.cpu.run, pair.cuda.row.verdict, pair.cuda.row.status) == (False, "reproduced", "relapsed")
+        assert (first.news, first.changed, first.counts) == ((), 0, {State.NEVER: 3})
+        made = page(held)
+        assert anchor(wanted) in made.ids
+        assert f"repro run {FAILURE} --python PATH --lane cuda --fresh" in made.words
+        tiles = [tag["data-lane"] for tag in index(held).of("a") if "python:3.12.3" in str(tag.get("aria-label"))]
+        assert tiles == ["cuda"]
+
     def test_what_most_failures_run_on_comes_first(self, tmp_path: Path) -> None:
         """The map is dense at its left: on a phone that is what one sees."""
         held = small(tmp_path)
