@@ -48,12 +48,14 @@ def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> No
     """
     project = Project.here(catalog=catalog)
     rows = []
+    counted: set[tuple[int, int]] = set()
     for name, environment in project.matrix.environments.items():
         place = project.environments.place(name)
         problem = broken(place, project.environments.lock(name)) if place.exists else None
         state = "missing" if not place.exists else f"broken: {problem}" if problem else "built"
-        use = disk_use(place) if place.exists else None
+        use = disk_use(place, counted) if place.exists else None
         rows.append((name, environment, state, use))
+    together = sum(use.added for *_, use in rows if use)
     if as_json:
         listed = [
             {
@@ -66,7 +68,7 @@ def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> No
             }
             for name, environment, state, use in rows
         ]
-        typer.echo(json.dumps({"format": 1, "environments": listed}, indent=1))
+        typer.echo(json.dumps({"format": 1, "environments": listed, "bytes_together": together}, indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("environment", "python", "pins", "state"):
@@ -77,7 +79,9 @@ def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> No
         pins = " ".join(f"{pin} {version}" for pin, version in environment.pins.items())
         sizes = (f"{use.total / 1e6:.0f}", f"{use.own / 1e6:.0f}") if use else ("—", "—")
         table.add_row(*(Text(text) for text in (name, environment.python, pins, state, *sizes)))
-    console().print(table)
+    out = console()
+    out.print(table)
+    out.print(f"{sum(use is not None for *_, use in rows)} built: {together / 1e9:.1f} GB together, shared files once")
 
 
 @app.command("build")

@@ -250,11 +250,17 @@ class DiskUse:
 
     total: int
     own: int
+    added: int
+    """Those of files that no environment counted before it holds."""
 
 
-def disk_use(place: Place) -> DiskUse:
-    """Disk use of a built environment; hard links to uv's cache are counted apart."""
-    total = own = 0
+def disk_use(place: Place, counted: set[tuple[int, int]] | None = None) -> DiskUse:
+    """Disk use of a built environment; hard links to uv's cache are counted apart.
+
+    ``counted`` are the files of environments counted before, by device and inode; this one's are added to it.
+    """
+    counted = set() if counted is None else counted
+    total = own = added = 0
     for folder, _, files in os.walk(place.folder):
         for name in files:
             try:
@@ -263,4 +269,7 @@ def disk_use(place: Place) -> DiskUse:
                 continue
             total += facts.st_size
             own += facts.st_size if facts.st_nlink == 1 else 0
-    return DiskUse(total, own)
+            if (facts.st_dev, facts.st_ino) not in counted:
+                counted.add((facts.st_dev, facts.st_ino))
+                added += facts.st_size
+    return DiskUse(total, own, added)

@@ -142,6 +142,20 @@ class TestBroken:
         assert after.total == before.total
         assert after.own == before.own - 6
 
+    def test_disk_use_together(self, place: Place, tmp_path: Path) -> None:
+        """A file that two environments share by a hard link counts once for both."""
+        counted: set[tuple[int, int]] = set()
+        first = disk_use(place, counted)
+        other = Place("other", tmp_path / "other")
+        other.folder.mkdir()
+        shared = self.site(place) / "torch" / "__init__.py"
+        (other.folder / "shared.py").hardlink_to(shared)
+        (other.folder / "own.py").write_text("12345")
+        second = disk_use(other, counted)
+        assert first.added == first.total
+        assert (second.added, second.own) == (5, 5)
+        assert second.total == 5 + shared.stat().st_size
+
 
 class TestPlace:
     """An environment's folder is named by its content."""
