@@ -1,5 +1,7 @@
 """Sessions are thin callers of our own commands; each environment under test is built by `repro` itself."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10.9"
@@ -8,6 +10,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["matrix"]
 
 HARNESS = ".ci/requirements.txt"  # the lock of our own environment
+
+WORKFLOWS = sorted(str(file) for file in Path(".github/workflows").glob("*.yml"))
 
 
 def install(session: nox.Session) -> None:
@@ -30,6 +34,8 @@ def tests(session: nox.Session) -> None:
     session.run("ruff", "check", "--quiet")
     session.run("ruff", "format", "--check", "--quiet")
     session.run("mypy")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
     session.run("repro", "check")
     session.run("pytest", *session.posargs)
 

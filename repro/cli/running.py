@@ -1,6 +1,7 @@
 """``repro run`` and ``repro report``."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
@@ -161,6 +162,8 @@ def execute(
     options: Options,
     out: Console,
     overlaid: Callable[[str], Interpreter] | None = None,
+    *,
+    run_name: str | None = None,
 ) -> list[Result]:
     """Run cells with live progress, store their observations and write the reports.
 
@@ -170,7 +173,9 @@ def execute(
         project.environments.lock(name)
     store = Store(project.reports / "data")
     with Progress(out, len(cells)) as progress:
-        results = Session(project, store, options, progress, overlaid=overlaid).run(cells)
+        session = Session(project, store, options, progress, overlaid=overlaid)
+        session.id = run_name or session.id
+        results = session.run(cells)
     try:
         write_reports(project, store)
     except OSError as error:
@@ -228,6 +233,10 @@ def run(
     shard: Annotated[
         str | None, typer.Option("--shard", metavar="K/N", help="Only this part of the default cells.")
     ] = None,
+    run_name: Annotated[
+        str | None,
+        typer.Option("--run-name", metavar="NAME", help="Shards of one name count as one run [default: a new one]."),
+    ] = None,
     junit: Junit = None,
     reports: Reports = None,
     catalog: Elsewhere = None,
@@ -242,6 +251,8 @@ def run(
     project = Project.here(reports, catalog)
     pack = read_pack(overlay) if overlay else None
     adopted = [] if overlay else [f"{ADOPTED}{path.absolute()}" for path in python or []]
+    if run_name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", run_name):
+        raise UsageError(f"--run-name {run_name}: letters, digits, dots and dashes are expected, 60 at most")
     out = console(error=as_json)
     if everywhere:
         cells, left_out = cells_everywhere(project, ids or [], lane)
@@ -258,7 +269,8 @@ def run(
         )
     cells = of_shard(project, cells, shard)
     overlaid = _laid_over(overlay, pack, python or [], project) if overlay and pack else None
-    results = execute(project, cells, Options(repeat, timeout, launcher is Launcher.WARM, fresh), out, overlaid)
+    options = Options(repeat, timeout, launcher is Launcher.WARM, fresh)
+    results = execute(project, cells, options, out, overlaid, run_name=run_name)
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
     write_junit(junit, rows)
     if as_json:

@@ -7,10 +7,12 @@ import pytest
 
 from repro.cli import rotting
 from repro.environments import rotting as trying
+from repro.environments.building import Environments
 from repro.environments.locks import Lock
 from repro.environments.rotting import Rot, try_lock
 from repro.errors import EnvironmentFailure
 from repro.project import Project
+from repro.store import Store
 from tests.unit.cli.test_cli import Call, call, held  # noqa: F401 - fixtures
 from tests.unit.factories import cell, failed, rank
 from tests.unit.report.test_report import stored
@@ -34,6 +36,26 @@ class TestMatrix:
         code, _, error = call("run", "--shard", shard)
         assert code == 2
         assert "K/N is expected" in error
+
+
+class TestRunName:
+    """Shards of one name count as one run."""
+
+    def test_mistake(self, call: Call) -> None:  # noqa: F811
+        code, _, error = call("run", "--run-name", "a b/c")
+        assert code == 2
+        assert "--run-name a b/c" in error
+
+    def test_name(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        """Every observation of the shard has it; here the environment cannot be had, which is stored as well."""
+
+        def refuse(*_: object) -> None:
+            raise EnvironmentFailure("no wheel")
+
+        monkeypatch.setattr(Environments, "interpreter", refuse)
+        assert call("run", "--shard", "2/2", "--run-name", "ci-7-1")[0] == 3
+        found = list(Store(held.reports / "data"))
+        assert [(one.run, one.cell.environment) for one in found] == [("ci-7-1", "new")]
 
 
 class TestWatch:

@@ -19,7 +19,7 @@ from tests.unit.cli.test_cli import Call, call, held  # noqa: F401 - fixtures
 ROOT = PACKAGE.parent
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.yml"))}
-VALUES = {"$SHARD": "1/2"}
+VALUES = {"$SHARD": "1/2", "$RUN": "ci-1-1"}
 
 
 def steps() -> list[tuple[str, dict[str, Any]]]:
