@@ -1,6 +1,6 @@
 """accelerate-3982: a full state dict is loaded by position, and weights land in other layers."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -26,8 +26,3 @@ def test_backported(backported: Result) -> None:
     """In the model's order the failing release loads every parameter where it belongs."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["wrong_parameters"] == []
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -1,6 +1,6 @@
 """lightning-20960: save_last=True without validation leaves an empty folder."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -24,8 +24,3 @@ def test_backported(backported: Result) -> None:
     """The backport makes the failing release write what the fixed one writes."""
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["checkpoints"] == ["last.ckpt"]
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
