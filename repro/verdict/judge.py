@@ -10,7 +10,14 @@ from packaging.version import InvalidVersion, Version
 from repro.catalog.records import Failure, Signature
 from repro.observation import Installed, Observation, Raised, Rank
 from repro.verdict.models import Judgement, Verdict
-from repro.verdict.signature import hangs, is_consequence, is_missing_import, is_resource_fault, shows
+from repro.verdict.signature import (
+    hangs,
+    is_consequence,
+    is_missing_import,
+    is_resource_fault,
+    is_watchdog_abort,
+    shows,
+)
 
 SIGKILL, SIGTERM = 9, 15
 ASKED = {"KeyboardInterrupt", "SIGTERMException"}
@@ -171,7 +178,7 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
             return f"rank {rank.rank} does not show it"
         elif _own(rank, failure):
             return f"rank {rank.rank} failed in another way"
-        elif rank.signal is not None and not rank.stopped:
+        elif rank.signal is not None and not rank.stopped and not is_watchdog_abort(rank):
             return f"rank {rank.rank} died by signal {rank.signal}"
         elif _left(rank):
             return f"rank {rank.rank} ended with exit code {rank.exit_code} and no exception"

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable
 
 from repro.catalog.records import Signature
-from repro.observation import Frame, Origin, Raised
+from repro.observation import Frame, Origin, Raised, Rank
+
+SIGABRT = 6
 
 CONSEQUENCES = re.compile(
     r"""Connection\ closed\ by\ peer | Connection\ reset\ by\ peer | Broken\ pipe
@@ -16,6 +18,14 @@ CONSEQUENCES = re.compile(
     re.VERBOSE,
 )
 """What a rank says when a peer has gone: gloo, NCCL and the TCP store.  Never a cause."""
+
+WATCHDOG = re.compile(
+    r"""NCCL\ watchdog\ thread\ terminated | Watchdog\ caught\ collective\ operation\ timeout
+    | taking\ the\ entire\ process\ down | ProcessGroupNCCL.{0,80}(heartbeat|HeartbeatMonitor)
+    | c10d::ProcessGroupNCCL::(watchdogHandler|ncclCommWatchdog|Watchdog|heartbeatMonitor|HeartbeatMonitor|WorkNCCL)""",
+    re.VERBOSE,
+)
+"""What NCCL's watchdog prints before it aborts a rank whose peer has gone.  Never a cause."""
 
 RESOURCES = re.compile(
     r"""No\ space\ left\ on\ device | Cannot\ allocate\ memory | out\ of\ memory | Too\ many\ open\ files
@@ -33,6 +43,11 @@ _OWNERS = {Origin.LIBRARY, Origin.SCRIPT, Origin.HARNESS}
 def is_consequence(error: Raised) -> bool:
     """Whether an exception only tells that another rank has gone."""
     return bool(CONSEQUENCES.search(error.message)) and error.type not in {"AssertionError", "KeyError"}
+
+
+def is_watchdog_abort(rank: Rank) -> bool:
+    """Whether a rank was aborted by NCCL's watchdog: it only waited for a peer that had gone."""
+    return rank.signal == SIGABRT and rank.error is None and bool(WATCHDOG.search(rank.tail))
 
 
 def is_resource_fault(chain: Iterable[Raised]) -> bool:

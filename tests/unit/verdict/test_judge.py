@@ -871,3 +871,44 @@ def test_unsound_runs_say_nothing(record: Failure, seen: Observation, what: str)
         },
     }
     assert judge(record, seen.model_copy(update=spoilt[what])).verdict is Verdict.UNRUNNABLE
+
+
+class TestWatchdog:
+    """NCCL's watchdog aborts a rank that waits for one that has gone: a consequence, where there is a cause."""
+
+    WORDS = (
+        "[rank1]:[E] Process group watchdog thread terminated with exception: [Rank 1] "
+        "Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=ALLGATHER) ran for 600021 milliseconds"
+    )
+    FRAMES = "frame #4: c10d::ProcessGroupNCCL::ncclCommWatchdog() + 0x14d (0x7f in libtorch_cuda.so)"
+    RECORD = {"ranks": 0}
+
+    def seen(self, number: int, words: str, error: Raised | None = None) -> Observation:
+        return observation(failed(0, error), killed(1, number, tail=words))
+
+    @pytest.mark.parametrize("words", [WORDS, FRAMES])
+    def test_after_the_cause(self, words: str) -> None:
+        """Rank 0 fails with the signature, the watchdog aborts rank 1: the documented failure."""
+        assert verdict(self.seen(SIGABRT, words), signature=self.RECORD) is Verdict.REPRODUCED
+
+    @pytest.mark.parametrize(
+        ("number", "words"),
+        [(SIGABRT, ""), (SIGABRT, "free(): invalid pointer"), (SIGSEGV, WORDS)],
+    )
+    def test_other_deaths(self, number: int, words: str) -> None:
+        """An abort without the watchdog's words, or another signal, is a death of its own."""
+        assert verdict(self.seen(number, words), signature=self.RECORD) is Verdict.DIFFERENT
+
+    def test_no_cause(self) -> None:
+        """All ranks aborted by the watchdog and no error at all: never the documented failure."""
+        seen = observation(killed(0, SIGABRT, tail=self.WORDS), killed(1, SIGABRT, tail=self.WORDS))
+        assert verdict(seen, signature=self.RECORD) is Verdict.DIFFERENT
+
+    def test_other_cause(self) -> None:
+        """Another error on rank 0 stays another error."""
+        seen = self.seen(SIGABRT, self.WORDS, raised("TypeError", "no"))
+        assert verdict(seen, signature=self.RECORD) is Verdict.DIFFERENT
+
+    def test_every_rank_must_show_it(self) -> None:
+        """Where every rank must show it, an aborted one does not."""
+        assert verdict(self.seen(SIGABRT, self.WORDS)) is Verdict.DIFFERENT
