@@ -1,6 +1,6 @@
 """accelerate-bf16-weights: FSDP2 with mixed precision leaves a bfloat16 model in bfloat16, and it stands still."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -28,8 +28,3 @@ def test_backported(backported: Result) -> None:
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["weight_dtypes"] == ["torch.float32"]
     assert measurements(backported)["unchanged_weights"] == 0
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -1,6 +1,6 @@
 """transformers-recurrentgemma-cache: keys and values have no gradients while the cache is on."""
 
-from repro.claims import Examined, measurements
+from repro.claims import measurements
 from repro.result import Result
 from repro.verdict import Status
 
@@ -28,8 +28,3 @@ def test_backported(backported: Result) -> None:
     assert backported.status is Status.AS_DOCUMENTED, backported.judgement
     assert measurements(backported)["parameters_without_gradient"] == []
     assert measurements(backported)["gradient_relative_error"] < 1e-4
-
-
-def test_claim(claim: Examined) -> None:
-    """The published finding is the one that the evidence computes."""
-    assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
