@@ -66,13 +66,13 @@ def main() -> None:
     fabric.launch()
     if by_model:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
-    wrapped = fabric.setup(model) if flags.fsdp == "on" else fabric.to_device(model)
+    wrapped = fabric.setup(model) if flags.fsdp == "on" else model.to(fabric.device)
     if flags.wrapper != "huggingface" and policy is None:
         wrappers.apply_activation_checkpointing(model, wrappers.checkpoint_wrapper, auto_wrap_policy=layers)
 
     tokens = fabric.to_device(torch.arange(25).view(1, 25))
     with fabric.autocast():
-        expected = fabric.to_device(plain)(input_ids=tokens, labels=tokens).loss
+        expected = plain.to(fabric.device)(input_ids=tokens, labels=tokens).loss
         loss = wrapped(input_ids=tokens, labels=tokens).loss
     expected.backward()
     fabric.backward(loss)
