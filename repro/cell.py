@@ -18,7 +18,7 @@ def is_named(environment: str) -> bool:
 
 
 class Cell(Strict):
-    """Failure x environment x lane x backport x factors."""
+    """Failure x environment x lane x backport x factors, on so many ranks and nodes."""
 
     failure: str
     environment: str
@@ -27,6 +27,8 @@ class Cell(Strict):
     factors: dict[str, str] = Field(default_factory=dict)
     """Only the factors that differ from their defaults."""
     world_size: int = 2
+    nodes: int = 1
+    """Torchrun agents that the ranks are divided among, all on this host."""
 
     @property
     def label(self) -> str:
@@ -37,12 +39,20 @@ class Cell(Strict):
         if self.backport:
             parts.append(f"+{self.backport}")
         parts += [f"{name}={value}" for name, value in sorted(self.factors.items())]
+        if self.nodes > 1:
+            parts.append(f"nodes={self.nodes}")
         return " ".join(parts)
 
     @property
     def is_default(self) -> bool:
         """Whether no factor is changed: then the record's specifiers say what to expect."""
         return not self.factors
+
+
+def _ranks(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"{WORLD_SIZE}: a number of ranks is expected, not {value!r}")
+    return int(value)
 
 
 def make_cell(
@@ -52,10 +62,12 @@ def make_cell(
     lane: Lane = Lane.CPU,
     backport: str | None = None,
     factors: dict[str, str] | None = None,
+    nodes: int = 1,
 ) -> Cell:
     """A valid cell of that failure; ``factors`` may set the number of ranks as ``world-size``.
 
-    Raises UsageError for a name or a value that the record does not know.
+    Raises UsageError for a name or a value that the record does not know, and for ranks that cannot be divided
+    among the nodes.
     """
     if lane not in failure.needs.lanes:
         raise UsageError(f"{failure.id} does not run in lane {lane}; it has {', '.join(failure.needs.lanes)}")
@@ -65,9 +77,7 @@ def make_cell(
     changed: dict[str, str] = {}
     for name, value in (factors or {}).items():
         if name == WORLD_SIZE:
-            if not value.isdecimal() or int(value) < 1:
-                raise UsageError(f"{WORLD_SIZE}: a number of ranks is expected, not {value!r}")
-            world_size = int(value)
+            world_size = _ranks(value)
             if world_size != failure.needs.world_size:
                 changed[name] = value
             continue
@@ -78,6 +88,8 @@ def make_cell(
             raise unknown(f"value of factor {name!r}", value, factor.values)
         if value != factor.default:
             changed[name] = value
+    if world_size % nodes:
+        raise UsageError(f"{failure.id} has {world_size} ranks: they cannot be divided among {nodes} nodes")
     return Cell(
         failure=failure.id,
         environment=environment,
@@ -85,4 +97,5 @@ def make_cell(
         backport=backport,
         factors=dict(sorted(changed.items())),
         world_size=world_size,
+        nodes=nodes,
     )

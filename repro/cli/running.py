@@ -97,6 +97,7 @@ def choose_cells(
     backport: str | None,
     factors: dict[str, str],
     packed: Collection[str] | None = None,
+    nodes: int = 1,
 ) -> list[Cell]:
     """The cells that a command line asks for: the default ones where it names nothing else.
 
@@ -117,13 +118,15 @@ def choose_cells(
     chosen = [name for name in chosen if ids or lane in catalog[name].failure.needs.lanes]
     if not environments and backport is None and not factors:
         cells = [
-            make_cell(catalog[cell.failure].failure, cell.environment, lane=lane, backport=cell.backport)
+            make_cell(catalog[cell.failure].failure, cell.environment, lane=lane, backport=cell.backport, nodes=nodes)
             for cell in default_cells(matrix, catalog)
             if cell.failure in chosen
         ]
     else:
         cells = [
-            make_cell(catalog[failure_id].failure, environment, lane=lane, backport=backport, factors=factors)
+            make_cell(
+                catalog[failure_id].failure, environment, lane=lane, backport=backport, factors=factors, nodes=nodes
+            )
             for failure_id in chosen
             for environment in environments or matrix.runs[failure_id].environments
         ]
@@ -224,6 +227,9 @@ def run(
         list[str] | None, typer.Option("--set", metavar="FACTOR=VALUE", help="Change a factor.")
     ] = None,
     lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU,
+    nodes: Annotated[
+        int, typer.Option("--nodes", min=1, help="Divide the ranks among so many torchrun agents on this host.")
+    ] = 1,
     timeout: Annotated[
         int | None, typer.Option("--timeout", min=1, help="Seconds of wall clock a run [default: the record's].")
     ] = None,
@@ -246,7 +252,7 @@ def run(
 
     Example: repro run lightning-19492 --env newest --set state-dict-type=full
     """
-    if everywhere and (env or python or backport or backport_named or settings or shard or overlay):
+    if everywhere and (env or python or backport or backport_named or settings or shard or overlay or nodes > 1):
         raise UsageError("--all-environments goes with ids, --lane and --repeat: it names all the rest itself")
     project = Project.here(reports, catalog)
     pack = read_pack(overlay) if overlay else None
@@ -266,6 +272,7 @@ def run(
             backport=backport_named or ("cure" if backport else None),
             factors=_factors(settings or []),
             packed=pack.environments if pack else None,
+            nodes=nodes,
         )
     cells = of_shard(project, cells, shard)
     overlaid = _laid_over(overlay, pack, python or [], project) if overlay and pack else None

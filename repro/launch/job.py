@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +13,12 @@ from repro.catalog.records import WORLD_SIZE, Lane, covers
 from repro.cell import Cell
 from repro.environments.interpreter import Interpreter, overlay_variables
 from repro.launch import gates
+from repro.launch.processes import Command
 
 HERE = Path(__file__).resolve().parent
 BOOTSTRAP = HERE / "bootstrap.py"
 GATES = HERE / "gates.py"
+LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 15
 """How long a failed rank's end is held back so that the others can show what they have to show."""
 
@@ -33,9 +37,8 @@ class Job:
     interpreter: Interpreter
     folder: Path
     flags: tuple[str, ...]
-    command: tuple[str, ...]
-    """What runs it under torchrun."""
-    variables: dict[str, str]
+    agents: tuple[Command, ...]
+    """What runs it under torchrun: one agent a node."""
     timeout: int
 
 
@@ -56,9 +59,32 @@ def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
 def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
     """Torchrun of the environment under test, on this host only, on a port that it picks itself."""
     return (
-        str(python), "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
+        str(python), "-m", "torch.distributed.run", "--standalone", "--local-addr", LOOPBACK,
         "--nproc-per-node", str(world_size),
     )  # fmt: skip
+
+
+def agent_command(python: Path, cell: Cell, endpoint: str, run: str) -> tuple[str, ...]:
+    """Torchrun's agent of one node of several; they meet at ``endpoint``, which the first to come opens."""
+    return (
+        str(python), "-m", "torch.distributed.run", "--nnodes", str(cell.nodes),
+        "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", run, "--local-addr", LOOPBACK,
+        "--nproc-per-node", str(cell.world_size // cell.nodes),
+    )  # fmt: skip
+
+
+def free_port() -> int:
+    """A port of this host that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind((LOOPBACK, 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def divided(devices: Sequence[str], nodes: int) -> list[Sequence[str]]:
+    """Each node's own devices, as if the others were in other machines; none each where there are none."""
+    share = len(devices) // nodes
+    return [devices[node * share : (node + 1) * share] for node in range(nodes)]
 
 
 def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: Sequence[str] = ()) -> dict[str, str]:
@@ -109,13 +135,17 @@ def prepare(
     file = folder / "job.json"
     file.write_text(json.dumps(job), encoding="utf-8")
     command = torchrun_command(interpreter.executable, cell.world_size)
+    if cell.nodes > 1:
+        command = agent_command(interpreter.executable, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
+    words = (*command, str(BOOTSTRAP), str(file), *flags(cell, entry))
     return Job(
         cell=cell,
         entry=entry,
         interpreter=interpreter,
         folder=folder,
         flags=flags(cell, entry),
-        command=(*command, str(BOOTSTRAP), str(file), *flags(cell, entry)),
-        variables=rank_variables(cell.lane, folder, interpreter, devices),
+        agents=tuple(
+            Command(words, rank_variables(cell.lane, folder, interpreter, own)) for own in divided(devices, cell.nodes)
+        ),
         timeout=timeout,
     )

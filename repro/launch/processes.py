@@ -1,4 +1,4 @@
-"""Starts a process tree, waits for it with a deadline, and ends all of it.
+"""Starts process trees, waits for them with a deadline, and ends all of them.
 
 torchrun starts every rank in a session of its own, so killing torchrun's process group is not enough, and what
 a rank started may outlive it.  All of a run is found: as descendants, by the process ids that the ranks wrote down
@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -34,11 +35,19 @@ _LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
+class Command:
+    """The root of a process tree: its words, and all of its variables."""
+
+    words: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Ended:
-    """How a process tree ended."""
+    """How a run's process trees ended."""
 
     code: int | None
-    """Exit code of its root; negative for a signal; None if it never started."""
+    """Exit code of the root that failed first, or 0; negative for a signal; None if it never started."""
     seconds: float
     deadline_passed: bool
     interrupted: bool
@@ -50,39 +59,27 @@ def die_with_parent() -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def run_tree(
-    command: Sequence[str],
-    variables: Mapping[str, str],
-    folder: Path,
-    timeout: float,
-    stop: threading.Event,
-) -> Ended:
-    """Run a command in ``folder`` until it ends, the deadline passes or ``stop`` is set.
+def run_tree(commands: Sequence[Command], folder: Path, timeout: float, stop: threading.Event) -> Ended:
+    """Run commands side by side in ``folder`` until they end, the deadline passes or ``stop`` is set.
 
-    Output goes to ``launcher.log``.  At the deadline the ranks' stacks are dumped twice before all
-    of the tree is ended.  Raises OSError if the command cannot be started.
+    When one of them fails, the others are ended, as torchrun does with ranks.  Output goes to ``launcher.log``.
+    At the deadline the ranks' stacks are dumped twice before all of the trees are ended.  Raises OSError if a
+    command cannot be started.
     """
     started = time.monotonic()
-    with (folder / "launcher.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env=dict(variables),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call
-        )
     deadline = started + timeout
     deadline_passed = interrupted = False
+    failed: int | None = None
+    processes: list[subprocess.Popen[bytes]] = []
     try:
+        with (folder / "launcher.log").open("wb") as log:
+            for command in commands:
+                processes.append(_start(command, folder, log))  # noqa: PERF401 - each must be known if the next cannot start
         while True:
-            try:
-                process.wait(POLL_SECONDS if not stop.is_set() else 0)
+            codes = [process.poll() for process in processes]
+            failed = next((code for code in codes if code), None)
+            if failed is not None or None not in codes:
                 break
-            except subprocess.TimeoutExpired:
-                pass
             if stop.is_set():
                 interrupted = True
                 break
@@ -90,9 +87,25 @@ def run_tree(
                 deadline_passed = True
                 dump_stacks(folder)
                 break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                processes[codes.index(None)].wait(POLL_SECONDS)
     finally:
-        end_tree(process, folder)
-    return Ended(process.returncode, time.monotonic() - started, deadline_passed, interrupted)
+        end_trees(processes, folder)
+    code = failed or next((process.returncode for process in processes if process.returncode), 0)
+    return Ended(code, time.monotonic() - started, deadline_passed, interrupted)
+
+
+def _start(command: Command, folder: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command.words,
+        env=dict(command.variables),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - only a system call
+    )
 
 
 def rank_processes(folder: Path) -> list[psutil.Process]:
@@ -129,20 +142,23 @@ def dump_stacks(folder: Path) -> None:
         time.sleep(pause)
 
 
-def end_tree(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """End a process tree: TERM, grace, KILL; nothing of it is left running."""
-    try:
-        tree = psutil.Process(process.pid).children(recursive=True)
-    except psutil.Error:
-        tree = []
-    if process.poll() is None:
+def end_trees(processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
+    """End process trees: TERM to all, grace, KILL; nothing of them is left running."""
+    below: list[psutil.Process] = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            below += psutil.Process(process.pid).children(recursive=True)
+    asked = [process for process in processes if process.poll() is None]
+    for process in asked:
         process.terminate()
+    deadline = time.monotonic() + TERM_GRACE_SECONDS
+    for process in asked:
         try:
-            process.wait(TERM_GRACE_SECONDS)
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    _kill(tree)
+    _kill(below)
     end_ranks(folder)
 
 

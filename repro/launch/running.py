@@ -38,7 +38,7 @@ Launch = Callable[[Job, threading.Event], tuple[Ended, LauncherName]]
 
 def torchrun(job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
     """Run a job under torchrun of the environment under test."""
-    return run_tree(job.command, job.variables, job.folder, job.timeout, stop), "torchrun"
+    return run_tree(job.agents, job.folder, job.timeout, stop), "torchrun"
 
 
 @cache
@@ -58,7 +58,9 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
     for source in sources:
         digest.update(_content(source, source.stat().st_mtime_ns))
         digest.update(b"\0")
-    digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude={"environment"}).encode())
+    # One node, as nearly all runs have, is not named: keys from before there were several hold.
+    left_out = {"environment"} if cell.nodes > 1 else {"environment", "nodes"}
+    digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude=left_out).encode())
     return digest.hexdigest()
 
 

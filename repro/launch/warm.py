@@ -2,8 +2,9 @@
 
 Most of a run under torchrun is start-up: the launcher and every rank import torch and what stands on it.
 Here a *zygote* in the environment under test does so once (``zygote.py``).  It serves the CPU lane only: CUDA
-does not survive a fork.  A zygote that has threads after its imports is not used either.  In both cases, and
-for records that are about torchrun itself, the run goes through torchrun, and the observation says so.
+does not survive a fork.  A zygote that has threads after its imports is not used either.  In both cases, for
+records that are about torchrun itself and for runs on several nodes, the run goes through torchrun, and the
+observation says so.
 """
 
 import ast
@@ -254,6 +255,8 @@ def _key(job: Job) -> tuple[object, ...] | None:
     """What one zygote can serve; None where a run must go through torchrun."""
     if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
         return None
+    if job.cell.nodes > 1:
+        return None  # only torchrun's agents find one another
     try:
         imported = imported_modules(job.entry.script)
     except (SyntaxError, ValueError):

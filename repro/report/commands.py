@@ -25,6 +25,8 @@ def repeat(cell: Cell) -> str:
         words += ["--backport-named", cell.backport]
     for name, value in cell.factors.items():
         words += ["--set", f"{name}={value}"]
+    if cell.nodes > 1:
+        words += ["--nodes", str(cell.nodes)]
     return shlex.join([*words, "--fresh"])
 
 

@@ -36,6 +36,8 @@ def where_words(row: Row) -> str:
     if cell.backport:
         parts.append(f"+ backport {cell.backport}")
     parts += [f"{name}={value}" for name, value in cell.factors.items()]
+    if cell.nodes > 1:
+        parts.append(f"on {cell.nodes} nodes")
     if cell.lane != "cpu":
         parts.append(f"[{cell.lane}]")
     return " ".join(parts)

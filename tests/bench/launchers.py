@@ -47,7 +47,8 @@ def by_hand(cell: Cell, python: Path, folder: Path) -> None:
     interpreter = PROJECT.environments.interpreter(cell.environment)
     job = prepare(cell, entry, interpreter, folder, entry.failure.timeout)
     with (folder / "hand.log").open("wb") as log:
-        subprocess.run([python, *job.command[1:]], env=job.variables, cwd=folder, stdout=log, stderr=log, check=False)
+        (agent,) = job.agents
+        subprocess.run([python, *agent.words[1:]], env=agent.variables, cwd=folder, stdout=log, stderr=log, check=False)
 
 
 def fresh_by_hand(cell: Cell) -> None:

@@ -38,6 +38,19 @@ def test_label() -> None:
     assert made.label == "lightning-19492 old cuda +cure state-dict-type=full"
 
 
+def test_nodes() -> None:
+    """Ranks are divided among nodes evenly; a cell on one node is the cell that does not name them."""
+    made = make_cell(failure(needs={"world_size": 4}), "old", nodes=2)
+    assert (made.nodes, made.is_default) == (2, True)
+    assert made.label == "lightning-19492 old nodes=2"
+    assert make_cell(failure(), "old", nodes=1) == make_cell(failure(), "old")
+    assert make_cell(failure(), "old", factors={"world-size": "6"}, nodes=3).world_size == 6
+    for nodes in (3, 4):
+        with pytest.raises(UsageError) as caught:
+            make_cell(failure(), "old", nodes=nodes)
+        assert str(caught.value) == f"lightning-19492 has 2 ranks: they cannot be divided among {nodes} nodes"
+
+
 @pytest.mark.parametrize(
     ("factors", "message"),
     [

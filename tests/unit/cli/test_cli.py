@@ -75,6 +75,7 @@ class TestMistakes:
             ),
             (["run", "--set", "state-dict-type"], "--set state-dict-type: FACTOR=VALUE is expected"),
             (["run", "--set", "world-size=0"], "world-size: a number of ranks is expected, not '0'"),
+            (["run", "--nodes", "3"], f"{FAILURE} has 2 ranks: they cannot be divided among 3 nodes"),
             (["run", "--backport-named", "cuer"], f"no backport of {FAILURE} 'cuer'; did you mean 'cure'?"),
             (["envs", "build", "odl"], "no environment 'odl'; did you mean 'old'?"),
             (["envs", "remove", "odl"], "no environment 'odl'; did you mean 'old'?"),
@@ -95,6 +96,7 @@ class TestMistakes:
             ["rnu"],
             ["run", "--evn", "old"],
             ["run", "--repeat", "0"],
+            ["run", "--nodes", "0"],
             ["run", "--timeout", "x"],
             ["run", "--lane", "gpu"],
             ["show"],
@@ -207,6 +209,8 @@ class TestRun:
             (["--backport-named", "placebo", "--env", "old"], ["old +placebo"]),
             (["--set", "state-dict-type=full", "--env", "old"], ["old state-dict-type=full"]),
             (["--set", "world-size=1", "--env", "old"], ["old world-size=1"]),
+            (["--nodes", "2"], ["new nodes=2", "old +cure nodes=2", "old nodes=2"]),
+            (["--nodes", "2", "--env", "new", "--backport"], ["new +cure nodes=2"]),
         ],
     )
     def test_choice(self, call: Call, played: Played, arguments: list[str], labels: list[str]) -> None:
@@ -221,9 +225,10 @@ class TestRun:
         assert code in {0, 1}
         assert sorted(cell.label for cell in played.cells) == [f"{FAILURE} new", f"{FAILURE} old", "torch-1 new"]
         assert "skipped: torch-1 on old: needs lightning>=2.2.2, found 2.2.1" in out
-        code, _, err = call("run", "--all-environments", "--env", "old")
-        assert code == 2
-        assert "--all-environments goes with ids" in err
+        for more in (["--env", "old"], ["--nodes", "2"]):
+            code, _, err = call("run", "--all-environments", *more)
+            assert code == 2
+            assert "--all-environments goes with ids" in err
 
     def test_changed(self, call: Call, played: Played) -> None:
         """A status that changed: 1."""

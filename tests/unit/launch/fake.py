@@ -7,21 +7,39 @@ from pathlib import Path
 from repro.environments.interpreter import Interpreter
 from tests.unit.factories import installed
 
-# As torchrun: ranks in sessions of their own; after a failure, or when asked, all others are ended.
+# As torchrun: ranks in sessions of their own; after a failure, or when asked, all others of the agent are ended.
+# Agents of several nodes meet at a folder beside the ranks, where torchrun's meet at the endpoint.
 TORCHRUN = """\
 import argparse, os, signal, subprocess, sys, time
 parser = argparse.ArgumentParser()
-parser.add_argument("--standalone", action="store_true", required=True)
+parser.add_argument("--standalone", action="store_true")
+parser.add_argument("--nnodes", type=int, default=1)
+parser.add_argument("--rdzv-backend", choices=["c10d"])
+parser.add_argument("--rdzv-endpoint")
+parser.add_argument("--rdzv-id")
 parser.add_argument("--local-addr", required=True)
 parser.add_argument("--nproc-per-node", type=int, required=True)
 parser.add_argument("rest", nargs=argparse.REMAINDER)
 flags = parser.parse_args()
+several = (flags.rdzv_backend, flags.rdzv_endpoint, flags.rdzv_id)
+assert all(several) if flags.nnodes > 1 else flags.standalone and not any(several)
 class Asked(Exception): pass
 def ask(*_): raise Asked
 signal.signal(signal.SIGTERM, ask)
+node = 0
+while flags.nnodes > 1:
+    try:
+        os.mkdir(f"{flags.rdzv_id}-{flags.rdzv_endpoint}-{node}")
+        break
+    except FileExistsError:
+        node += 1
+while flags.nnodes > 1 and not os.path.exists(f"{flags.rdzv_id}-{flags.rdzv_endpoint}-{flags.nnodes - 1}"):
+    time.sleep(0.02)
 ranks = []
-for rank in range(flags.nproc_per_node):
-    own = {"RANK": str(rank), "WORLD_SIZE": str(flags.nproc_per_node), "TORCHELASTIC_RUN_ID": "fake"}
+for local in range(flags.nproc_per_node):
+    rank, size = node * flags.nproc_per_node + local, flags.nnodes * flags.nproc_per_node
+    own = {"RANK": str(rank), "LOCAL_RANK": str(local), "GROUP_RANK": str(node), "WORLD_SIZE": str(size)}
+    own["TORCHELASTIC_RUN_ID"] = "fake"
     ranks.append(subprocess.Popen([sys.executable, *flags.rest], env=os.environ | own, start_new_session=True))
 try:
     while any(rank.poll() is None for rank in ranks) and not any(rank.poll() for rank in ranks):

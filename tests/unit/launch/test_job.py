@@ -1,13 +1,14 @@
 """What a run is started with."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from repro.catalog.records import Lane
 from repro.launch.gates import GATES
-from repro.launch.job import applicable_gates, flags, prepare, rank_variables, torchrun_command
+from repro.launch.job import applicable_gates, flags, free_port, prepare, rank_variables, torchrun_command
 from tests.unit.factories import RECORD, cell, entry, installed, interpreter
 
 
@@ -84,6 +85,38 @@ def test_job_file(tmp_path: Path) -> None:
     assert written["backport"] == str((held.folder / "backport.py").resolve())
     assert written["folder"] == str(folder)
     assert job.timeout == 7
-    assert str(folder / "job.json") in job.command
-    assert prepare(cell(), held, interpreter(), folder, 7).command != ()
+    (agent,) = job.agents
+    assert str(folder / "job.json") in agent.words
+    prepare(cell(), held, interpreter(), folder, 7)
     assert json.loads((folder / "job.json").read_text())["backport"] is None
+
+
+class TestNodes:
+    """One agent a node; they find one another at one port of this host."""
+
+    def test_agents(self, tmp_path: Path) -> None:
+        """All agents are the same command, with their share of the ranks."""
+        held = entry(tmp_path / "failures")
+        job = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path, 7)
+        assert len({agent.words for agent in job.agents}) == 1
+        assert len(job.agents) == 3
+        words = list(job.agents[0].words)
+        given = {words[at]: words[at + 1] for at, word in enumerate(words) if word.startswith("--")}
+        assert (given["--nnodes"], given["--nproc-per-node"]) == ("3", "2")
+        assert (given["--rdzv-backend"], given["--local-addr"]) == ("c10d", "127.0.0.1")
+        assert given["--rdzv-endpoint"].startswith("127.0.0.1:")
+        assert "--standalone" not in words
+        other = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path, 7)
+        assert given["--rdzv-id"] not in other.agents[0].words
+
+    def test_devices(self, tmp_path: Path) -> None:
+        """Each node has its own devices: a rank takes the one of its place on its node."""
+        wanted = cell(lane="cuda", world_size=4, nodes=2)
+        job = prepare(wanted, entry(tmp_path / "failures"), interpreter(), tmp_path, 7, devices=["1", "3", "4", "6"])
+        assert [agent.variables["CUDA_VISIBLE_DEVICES"] for agent in job.agents] == ["1,3", "4,6"]
+
+    def test_free_port(self) -> None:
+        """A port that can be listened on."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", free_port()))
+            listener.listen()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from repro.launch import processes
-from repro.launch.processes import Ended, dump_stacks, end_ranks, rank_processes, run_tree
+from repro.launch.processes import Command, Ended, dump_stacks, end_ranks, rank_processes, run_tree
 from tests.unit.launch.ranks import Bootstrap, gone, wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal at the death of a parent is Linux's")
@@ -64,13 +64,19 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
 
 
 def run(
-    folder: Path, source: str, *arguments: str, timeout: float = 20.0, stop: threading.Event | None = None
+    folder: Path,
+    source: str,
+    *arguments: str,
+    timeout: float = 20.0,
+    stop: threading.Event | None = None,
+    count: int = 1,
 ) -> Ended:
-    """Run a Python source under ``run_tree``, with the variables that a job has."""
+    """Run a Python source under ``run_tree``, with the variables that a job has, so many times side by side."""
     file = folder / "root.py"
     file.write_text(textwrap.dedent(source), encoding="utf-8")
     variables = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
-    return run_tree([sys.executable, str(file), *arguments], variables, folder, timeout, stop or threading.Event())
+    command = Command((sys.executable, str(file), *arguments), variables)
+    return run_tree([command] * count, folder, timeout, stop or threading.Event())
 
 
 def pids(folder: Path) -> list[int]:
@@ -106,7 +112,58 @@ class TestEnds:
     def test_cannot_start(self, folder: Path) -> None:
         """A command that cannot be started is an OSError."""
         with pytest.raises(OSError, match="No such file"):
-            run_tree(["/nonexistent/python"], {}, folder, 1.0, threading.Event())
+            run_tree([Command(("/nonexistent/python",), {})], folder, 1.0, threading.Event())
+
+
+SIDE_BY_SIDE = """\
+import os, sys, time
+from pathlib import Path
+try:
+    Path("first").mkdir()
+except FileExistsError:
+    Path("second.pid").write_text(str(os.getpid()))
+    {second}
+else:
+    while not Path("second.pid").exists() or not Path("second.pid").read_text(): time.sleep(0.01)
+    {first}
+"""
+
+
+class TestSeveral:
+    """Commands side by side are one run."""
+
+    def test_all_are_waited_for(self, folder: Path) -> None:
+        """One that ends well does not end the others; the output of all is kept."""
+        ended = run(folder, SIDE_BY_SIDE.format(first="print('a')", second="time.sleep(0.5); print('b')"), count=2)
+        assert ended.code == 0
+        assert (folder / "launcher.log").read_text() == "a\nb\n"
+
+    @pytest.mark.parametrize(
+        ("first", "second"), [("sys.exit(3)", "time.sleep(60)"), ("time.sleep(60)", "sys.exit(3)")]
+    )
+    def test_one_fails(self, folder: Path, first: str, second: str) -> None:
+        """The failure of one is the run's, and ends the others soon."""
+        began = time.monotonic()
+        ended = run(folder, SIDE_BY_SIDE.format(first=first, second=second), count=2)
+        assert (ended.code, ended.deadline_passed, ended.interrupted) == (3, False, False)
+        assert time.monotonic() - began < 10
+
+    def test_deadline(self, folder: Path) -> None:
+        """The deadline is that of all, also where some have ended; none is left, nor what it started."""
+        sleeper = "import subprocess; subprocess.run(['sleep', '60'], start_new_session=True)"
+        ended = run(folder, SIDE_BY_SIDE.format(first="pass", second=sleeper), count=2, timeout=1.0)
+        assert ended.deadline_passed
+        assert ended.code
+        assert all(gone(pid) for pid in pids(folder))
+
+    def test_second_cannot_start(self, folder: Path) -> None:
+        """What was started is ended when another cannot be."""
+        source = "import os, time; open('a.pid', 'w').write(str(os.getpid())); time.sleep(60)"
+        variables = {"PATH": os.environ["PATH"], "TMPDIR": str(folder)}
+        commands = [Command((sys.executable, "-c", source), variables), Command(("/nonexistent/python",), variables)]
+        with pytest.raises(OSError, match="No such file"):
+            run_tree(commands, folder, 20.0, threading.Event())
+        assert all(gone(pid) for pid in pids(folder))
 
 
 DETACHED = """\
@@ -203,10 +260,10 @@ time.sleep(60)
         source = f"""
 import threading
 from pathlib import Path
-from repro.launch.processes import run_tree
+from repro.launch.processes import Command, run_tree
 variables = {{"PATH": "", "TMPDIR": {str(folder)!r}}}
-command = [{sys.executable!r}, "launcher.py", "1", *{rank.command[1:]!r}]
-run_tree(command, variables, Path({str(folder)!r}), 60, threading.Event())
+command = ({sys.executable!r}, "launcher.py", "1", *{rank.command[1:]!r})
+run_tree([Command(command, variables)], Path({str(folder)!r}), 60, threading.Event())
 """
         with subprocess.Popen([sys.executable, "-c", source]) as harness:
             rank.wait_until("reached")

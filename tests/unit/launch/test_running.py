@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from repro.catalog.loading import Entry
-from repro.launch import Launch, WarmLauncher, environment_key, processes, recipe_of, run_cell, torchrun, warm
+from repro.launch import Launch, WarmLauncher, environment_key, processes, recipe_of, run_cell, running, torchrun, warm
 from repro.launch import job as job_module
 from repro.observation import Observation, Origin, Phase
 from repro.verdict import Verdict, judge
@@ -73,10 +73,11 @@ def run(
     backport: str | None = None,
     source: str = CURE,
     factors: dict[str, str] | None = None,
+    nodes: int = 1,
     **record: Any,
 ) -> tuple[Observation, Entry]:
     held = entry(root / "failures", script=script, backport=source, **record)
-    wanted = cell(backport=backport, factors=factors or {})
+    wanted = cell(backport=backport, factors=factors or {}, nodes=nodes)
     under_test = environment(root, lightning=lightning)
     return run_cell(wanted, held, under_test, run="r", timeout=timeout, stop=stop, launch=launch), held
 
@@ -275,6 +276,64 @@ class TestSide:
         assert judge(held.failure, seen).verdict is Verdict.UNRUNNABLE
 
 
+MEASURING = """\
+import json, lightning, os, torch
+print("measured place =", json.dumps([os.environ[name] for name in ("GROUP_RANK", "LOCAL_RANK", "WORLD_SIZE")]))
+"""
+
+
+class TestNodes:
+    """Ranks divided among nodes, whatever launcher was asked for."""
+
+    def test_reproduced(self, tmp_path: Path, launch: Launch) -> None:
+        """Every rank is on its node; the failure is the same, and torchrun ran it."""
+        source = MEASURING + "lightning.save_checkpoint({})\n"
+        seen, held = run(tmp_path, launch, source, nodes=2)
+        assert judge(held.failure, seen).verdict is Verdict.REPRODUCED, seen
+        assert [rank.measured["place"] for rank in seen.ranks] == [["0", "0", "2"], ["1", "0", "2"]]
+        assert (seen.launcher, seen.launcher_code) == ("torchrun", 1)
+        assert Observation.model_validate_json(seen.model_dump_json(exclude_defaults=True)).cell.nodes == 2
+
+    def test_absent(self, tmp_path: Path, launch: Launch) -> None:
+        """All agents end well."""
+        seen, held = run(tmp_path, launch, MEASURING + "print('oracle passed: yes')\n", nodes=2)
+        assert judge(held.failure, seen).verdict is Verdict.ABSENT, seen
+        assert seen.launcher_code == 0
+
+    def test_one_rank_fails(self, tmp_path: Path, launch: Launch) -> None:
+        """A rank that fails alone: that of the other node is ended after the grace, and marked as asked to."""
+        source = (
+            "import lightning, os, time, torch\n"
+            "lightning.save_checkpoint({}) if os.environ['RANK'] == '1' else time.sleep(60)\n"
+        )
+        seen, held = run(tmp_path, launch, source, nodes=2, signature={**_signature(), "ranks": "any"})
+        assert judge(held.failure, seen).verdict is Verdict.REPRODUCED, seen
+        assert (seen.ranks[0].stopped, seen.ranks[0].signal) == (True, signal.SIGTERM)
+        assert not seen.deadline_passed
+
+    def test_hang(self, tmp_path: Path, launch: Launch) -> None:
+        """At the deadline the ranks of every node show where they wait."""
+        lightning = "import time\n__version__ = '2.2.1'\ndef all_gather():\n    time.sleep(60)\n"
+        source = "import lightning, torch\nlightning.all_gather()\n"
+        signature = {**HANG, "library": "lightning"}
+        seen, held = run(tmp_path, launch, source, lightning=lightning, timeout=2, nodes=2, signature=signature)
+        assert seen.deadline_passed
+        assert judge(held.failure, seen).verdict is Verdict.REPRODUCED, seen
+        assert all(rank.stacks[0][-1].function == "all_gather" for rank in seen.ranks)
+
+    def test_stop(self, tmp_path: Path, launch: Launch) -> None:
+        """A run that is broken off leaves no rank of any node."""
+        source = (
+            f"import lightning, os, time, torch\nopen({str(tmp_path)!r} + '/' + os.environ['RANK'], 'w')"
+            ".write(str(os.getpid()))\ntime.sleep(60)\n"
+        )
+        stop = threading.Event()
+        threading.Timer(1.0, stop.set).start()
+        seen, _ = run(tmp_path, launch, source, nodes=2, stop=stop)
+        assert seen.fault == "interrupted"
+        assert all(gone(int(file.read_text())) for file in tmp_path.glob("[01]") if file.read_text())
+
+
 class TestRecipe:
     """The key of a run changes with all that determines it, and with nothing else."""
 
@@ -291,14 +350,28 @@ class TestRecipe:
             recipe_of(cell(factors={"a": "b"}), held, "lock"),
             recipe_of(cell(lane="cuda"), held, "lock"),
             recipe_of(cell(world_size=3), held, "lock"),
+            recipe_of(cell(nodes=2), held, "lock"),
         }
-        assert len(others | {base}) == 7
+        assert len(others | {base}) == 8
         cured = recipe_of(cell(backport="cure"), held, "lock")
         (held.folder / "backport.py").write_text("def apply():\n    ...\n")
         assert recipe_of(cell(backport="cure"), held, "lock") != cured
         assert recipe_of(cell(), held, "lock") == base
         held.script.write_text(held.script.read_text() + "\n")
         assert recipe_of(cell(), held, "lock") != base
+
+    def test_keys_hold(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is stored is found again: these keys were computed before a cell could have several nodes."""
+        for name in ("BOOTSTRAP", "GATES"):
+            source = tmp_path / name.lower()
+            source.write_text(f"{name.lower()}\n")
+            monkeypatch.setattr(running, name, source)
+        held = entry(tmp_path / "failures", script="script\n", backport="backport\n")
+        changed = cell(backport="cure", factors={"state-dict-type": "full"})
+        assert [recipe_of(wanted, held, "lock") for wanted in (cell(), changed)] == [
+            "3cfc6ad7a6ce4c01c85bbb6e94c5e1da6069e4999b393026dc4a3a66d0f6e57c",
+            "f4a39bd417f36b8f93488e437cb9d4d93de66107c908f9ea700b2c5dac37311e",
+        ]
 
     def test_environment_key(self) -> None:
         """The lock's digest where there is one, else what is installed."""
