@@ -16,7 +16,6 @@ from repro.devices import Devices
 from repro.environments.interpreter import Interpreter, probe
 from repro.errors import EnvironmentFailure
 from repro.launch import (
-    Launch,
     WarmLauncher,
     cuda_stack,
     environment_key,
@@ -103,14 +102,15 @@ class Session:
         with (
             nullcontext(self.warm) if self.warm else WarmLauncher() as warm,
             ThreadPoolExecutor(1, "build") as builder,
-            ThreadPoolExecutor(max(1, min(len(cells), slots.limit)), "run") as runner,
+            # One more than can run: it makes the imports of the next environment meanwhile.
+            ThreadPoolExecutor(max(1, min(len(cells), slots.limit + 1)), "run") as runner,
         ):
-            launch = warm.run if self.options.warm else torchrun
+            launcher = warm if self.options.warm else None
             interpreters = self._build_ahead(builder, cells)
             # Cells of one environment run together: they share its imports and its pages in memory.
             order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
             futures = {
-                index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launch)
+                index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launcher)
                 for index in order
             }
             pending = [futures[index] for index in range(len(cells))]
@@ -144,7 +144,7 @@ class Session:
             return self.provide(name)
         return self.project.environments.interpreter(name, self.listener.told)
 
-    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, launch: Launch) -> Result | None:
+    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, warm: WarmLauncher | None) -> Result | None:
         entry = self.project.catalog[cell.failure]
         try:
             interpreter = built.result()
@@ -158,6 +158,8 @@ class Session:
         reused = len(observations)
         for _ in range(self.options.repeat - reused):
             try:
+                if warm:
+                    warm.prepare(cell, entry, interpreter, self.stop)
                 # Devices first: who waits for one must not keep the cores from others.
                 with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
                     if self.stop.is_set():
@@ -171,7 +173,7 @@ class Session:
                         run=self.id,
                         timeout=self.options.timeout,
                         stop=self.stop,
-                        launch=launch,
+                        launch=warm.run if warm else torchrun,
                         devices=devices,
                         stack=stack,
                     )

@@ -19,13 +19,18 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from repro.catalog.loading import Entry
 from repro.catalog.records import Lane
+from repro.cell import Cell
+from repro.environments.interpreter import Interpreter
 from repro.launch.folders import make_folder
 from repro.launch.job import GATES, HERE, Job, applicable_gates, rank_variables
 from repro.launch.processes import (
@@ -79,13 +84,13 @@ class _Host:
 class Zygote:
     """One process in the environment under test that has imported a script's libraries."""
 
-    def __init__(self, job: Job, stop: threading.Event) -> None:
+    def __init__(self, script: Path, lane: Lane, interpreter: Interpreter, stop: threading.Event) -> None:
         self._folder = make_folder()
         ours, theirs = socket.socketpair()
-        modules = imported_modules(job.entry.script)
+        modules = imported_modules(script)
         plan = {
             "folder": str(self._folder),
-            "gates": applicable_gates(job.cell.lane, job.interpreter),
+            "gates": applicable_gates(lane, interpreter),
             "gates_file": str(GATES),
             "modules": modules,
             "lazy": lazy_modules(modules),
@@ -96,8 +101,8 @@ class Zygote:
         with theirs, (self._folder / "zygote.log").open("wb") as log:
             try:
                 self._process = subprocess.Popen(
-                    [job.interpreter.executable, ZYGOTE, file],
-                    env=rank_variables(job.cell.lane, self._folder, job.interpreter),
+                    [interpreter.executable, ZYGOTE, file],
+                    env=rank_variables(lane, self._folder, interpreter),
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -196,7 +201,7 @@ class WarmLauncher:
 
     def __init__(self, limit: int = MAX_ZYGOTES) -> None:
         self._limit = limit
-        self._zygotes: dict[tuple[object, ...], Zygote] = {}
+        self._zygotes: dict[tuple[object, ...], Future[Zygote]] = {}
         self._busy: Counter[tuple[object, ...]] = Counter()
         self._lock = threading.Lock()
 
@@ -207,43 +212,68 @@ class WarmLauncher:
         self.close()
 
     def close(self) -> None:
-        """End all zygotes."""
+        """End all zygotes; nobody may be using the launcher any more."""
         with self._lock:
             for zygote in self._zygotes.values():
-                zygote.close()
+                zygote.result().close()
             self._zygotes.clear()
+
+    def prepare(self, cell: Cell, entry: Entry, interpreter: Interpreter, stop: threading.Event) -> None:
+        """Make a cell's imports, so that its ranks do not hold their cores while they are made."""
+        key = _key(cell, entry, interpreter)
+        if key is None:
+            return
+        # What keeps it from starting shows again in the run, which knows how to tell.
+        with suppress(OSError), self._taken(key, partial(Zygote, entry.script, cell.lane, interpreter, stop)):
+            pass
 
     def run(self, job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        key = _key(job)
+        key = _key(job.cell, job.entry, job.interpreter)
         if key is None:
             return torchrun(job, stop)
-        with self._taken(key, job, stop) as zygote:
+        begin = partial(Zygote, job.entry.script, job.cell.lane, job.interpreter, stop)
+        with self._taken(key, begin) as zygote:
             host = zygote.start(job) if zygote.ready else None
             if host is not None:
                 return _watch(host, job, stop), "warm"
         return torchrun(job, stop)
 
     @contextmanager
-    def _taken(self, key: tuple[object, ...], job: Job, stop: threading.Event) -> Iterator[Zygote]:
-        """The zygote for a key, started if need be, and kept from being ended meanwhile."""
+    def _taken(self, key: tuple[object, ...], begin: Callable[[], Zygote]) -> Iterator[Zygote]:
+        """The zygote for a key, begun if need be, and kept from being ended meanwhile.
+
+        Others are not held up while one begins; who wants the same one waits for it.
+        """
         with self._lock:
-            zygote = self._zygotes.pop(key, None)
-            if zygote is None:
-                self._make_room()
-                zygote = Zygote(job, stop)
-            self._zygotes[key] = zygote  # the last is the one used last
             self._busy[key] += 1
+            future = self._zygotes.pop(key, None)
+            missing = future is None
+            if future is None:
+                self._make_room()
+                future = Future()
+            self._zygotes[key] = future  # the last is the one used last
         try:
-            yield zygote
+            if missing:
+                self._begin(key, future, begin)
+            yield future.result()
         finally:
             with self._lock:
                 self._busy[key] -= 1
 
+    def _begin(self, key: tuple[object, ...], future: Future[Zygote], begin: Callable[[], Zygote]) -> None:
+        try:
+            future.set_result(begin())
+        except BaseException as error:
+            with self._lock:
+                del self._zygotes[key]
+            future.set_exception(error)
+            raise
+
     def _make_room(self) -> None:
         idle = [key for key in self._zygotes if not self._busy[key]]
         for key in idle[: max(0, len(self._zygotes) - self._limit + 1)]:
-            self._zygotes.pop(key).close()
+            self._zygotes.pop(key).result().close()
 
 
 def libraries(imported: tuple[str, ...]) -> frozenset[str]:
@@ -251,17 +281,17 @@ def libraries(imported: tuple[str, ...]) -> frozenset[str]:
     return frozenset(module.split(".")[0] for module in imported) - sys.stdlib_module_names
 
 
-def _key(job: Job) -> tuple[object, ...] | None:
+def _key(cell: Cell, entry: Entry, interpreter: Interpreter) -> tuple[object, ...] | None:
     """What one zygote can serve; None where a run must go through torchrun."""
-    if job.cell.lane is not Lane.CPU or job.entry.failure.needs.torchrun or not hasattr(os, "fork"):
+    if cell.lane is not Lane.CPU or entry.failure.needs.torchrun or not hasattr(os, "fork"):
         return None
     if job.cell.nodes > 1:
         return None  # only torchrun's agents find one another
     try:
-        imported = imported_modules(job.entry.script)
+        imported = imported_modules(entry.script)
     except (SyntaxError, ValueError):
         return None  # under torchrun the script's own interpreter tells what is wrong
-    return (job.interpreter.executable, job.interpreter.overlay, libraries(imported), lazy_modules(imported))
+    return (interpreter.executable, interpreter.overlay, libraries(imported), lazy_modules(imported))
 
 
 def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:

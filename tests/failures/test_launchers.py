@@ -1,6 +1,6 @@
 """The warm launcher is as truthful as torchrun: the same cells, the same verdict, the same signature.
 
-Of each failure, the first cell of each expected verdict; all cells of the matrix with ``nox -s launchers``.
+The first cell of each failure, and of each expected verdict and world size; all with ``nox -s launchers``.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ PROJECT = Project.here()
 
 
 def every_cell() -> Iterator[ParameterSet]:
-    """All default cells; those that another cell of the same failure and expectation stands for are marked."""
-    represented = set()
+    """All default cells; those for whose failure and kind others stand are marked."""
+    represented: set[object] = set()
     for cell in default_cells(PROJECT.matrix, PROJECT.catalog):
-        kind = (cell.failure, expected(PROJECT, cell))
+        kinds = {cell.failure, (expected(PROJECT, cell), cell.world_size)}
         marks = [pytest.mark.xdist_group(cell.failure)]
-        marks += [pytest.mark.whole] if kind in represented else []
-        represented.add(kind)
+        marks += [pytest.mark.whole] if kinds <= represented else []
+        represented |= kinds
         yield pytest.param(cell, marks=marks, id=cell.label)
 
 
