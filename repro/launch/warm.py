@@ -285,7 +285,7 @@ def _key(cell: Cell, entry: Entry, interpreter: Interpreter) -> tuple[object, ..
     """What one zygote can serve; None where a run must go through torchrun."""
     if cell.lane is not Lane.CPU or entry.failure.needs.torchrun or not hasattr(os, "fork"):
         return None
-    if job.cell.nodes > 1:
+    if cell.nodes > 1:
         return None  # only torchrun's agents find one another
     try:
         imported = imported_modules(entry.script)
