@@ -34,6 +34,10 @@ class Shown:
     date: str
     observation: str
 
+    def does(self, rank: int) -> str:
+        """The error of a rank, or else its end."""
+        return dict(self.own + self.others).get(rank, "was not there")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -52,6 +56,21 @@ class Pair:
         if self.cpu is None or Verdict.UNRUNNABLE in {self.cpu.verdict, self.cuda.verdict}:
             return None
         return (self.cpu.verdict, self.cpu.own) == (self.cuda.verdict, self.cuda.own)
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """In what the lanes differ, in words: the verdict, then each rank with another error of its own."""
+        if self.cpu is None or self.agree is not False:
+            return ()
+        found = []
+        if self.cpu.verdict is not self.cuda.verdict:
+            found.append(f"{self.cpu.verdict} on CPU, {self.cuda.verdict} on CUDA")
+        ranks = sorted({rank for shown in (self.cpu, self.cuda) for rank, _ in shown.own})
+        for rank in ranks:
+            cpu, cuda = self.cpu.does(rank), self.cuda.does(rank)
+            if (rank, cpu) not in self.cpu.own or (rank, cuda) not in self.cuda.own or cpu != cuda:
+                found.append(f"rank {rank}: {cpu} on CPU, {cuda} on CUDA")
+        return tuple(found)
 
 
 def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, ...]:
@@ -126,24 +145,32 @@ def _end(rank: Rank, seen: Observation) -> str:
     return "passes" if rank.exit_code == 0 else f"ends by signal {rank.signal}" if rank.signal else "ends"
 
 
+def lanes_words(found: Sequence[Pair]) -> str:
+    """How many pairs agree, and which failures' CPU lane is not to be trusted, in two sentences."""
+    if not found:
+        return "Nothing has been run in the CUDA lane."
+    told = [pair for pair in found if pair.agree is not None]
+    agreeing = sum(pair.agree is True for pair in told)
+    counted = f"{agreeing} of {len(told)} pairs agree; {len(found) - len(told)} cannot be compared."
+    bad = distrusted(found)
+    return f"{counted} The CPU lane is not trusted for {', '.join(bad)}." if bad else f"{counted} No lanes differ."
+
+
 def lanes_markdown(found: Sequence[Pair]) -> str:
     """``lanes.md``: the table of all pairs, and which failures' CPU lane is not to be trusted."""
     lines = ["# Lane equivalence", ""]
     lines += ["The same cell in both lanes, on the same interpreter with the same libraries.", ""]
+    lines += [lanes_words(found), ""]
     if not found:
-        return "\n".join([*lines, "Nothing has been run in the CUDA lane.", ""])
-    told = [pair for pair in found if pair.agree is not None]
-    agreeing = sum(pair.agree is True for pair in told)
-    lines.append(f"{agreeing} of {len(told)} pairs agree; {len(found) - len(told)} with a CUDA run alone.")
-    bad = distrusted(found)
-    lines += ["", f"**The CPU lane is not trusted for {', '.join(bad)}.**" if bad else "No failure's lanes differ.", ""]
+        return "\n".join(lines)
     lines += ["| failure | environment | versions | CPU | CUDA | lanes |", "| --- | --- | --- | --- | --- | --- |"]
     words = {True: "agree", False: "**differ**", None: "not told"}
     for pair in found:
         place = where_words(Row(cell=pair.cell.model_copy(update={"lane": Lane.CPU})))
         versions = ", ".join(f"{name} {version}" for name, version in pair.versions.items())
         cells = (escape(pair.cell.failure), escape(place), escape(versions), _words(pair.cpu), _words(pair.cuda))
-        lines.append(f"| {' | '.join(cells)} | {words[pair.agree]} |")
+        told = "; ".join([words[pair.agree], *(escape(item) for item in pair.differences)])
+        lines.append(f"| {' | '.join(cells)} | {told} |")
     machines = sorted({f"{pair.cuda.devices}, Python {pair.python}, {pair.cuda.date}" for pair in found})
     return "\n".join([*lines, "", "## Devices", "", *(f"- {escape(machine)}" for machine in machines), ""])
 

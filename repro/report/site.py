@@ -51,14 +51,16 @@ def site_files(
     known: Mapping[str, History],
     releases: Mapping[str, Mapping[str, str]],
     entries: Mapping[str, Entry],
+    *,
     rot: Rots | None = None,
+    lanes: str = "",
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site, by its name below ``reports/``: pure, and the same bytes for the same store.
 
     ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment,
-    ``rot`` what became of the locks when they were last tried.
+    ``rot`` what became of the locks when they were last tried, ``lanes`` how the lanes compare, in words.
     """
-    yield "index.html", _index(view, releases, rot)
+    yield "index.html", _index(view, releases, rot, lanes)
     yield "feed.xml", feed(view.news, view.newest)
     for row in view.rows:
         yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
@@ -86,7 +88,7 @@ def evidence(row: HeatRow) -> dict[str, Result]:
     return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
 
 
-def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None) -> str:
+def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None, lanes: str) -> str:
     used = {name: releases.get(name, {}) for name in view.environments}
     standings = [row.view.standing for row in view.rows]
     order = list(Reading)
@@ -94,6 +96,7 @@ def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots 
         "index.html.j2",
         view=view,
         rot=rot,
+        lanes=lanes,
         runs=view.runs[:SHOWN_RUNS],
         hidden_runs=max(0, len(view.runs) - SHOWN_RUNS),
         oldest=min((row.date for item in view.rows for row in item.view.rows if row.verdict), default=None),

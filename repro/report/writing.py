@@ -10,7 +10,7 @@ from repro.files import write_whole
 from repro.history import histories
 from repro.matrix import default_cells
 from repro.project import Project
-from repro.report.lanes import lanes_markdown, pairs
+from repro.report.lanes import lanes_markdown, lanes_words, pairs
 from repro.report.markdown import matrix_markdown
 from repro.report.overview import overview
 from repro.report.page import failure_markdown
@@ -60,7 +60,8 @@ def write_reports(project: Project, store: Store, *, html: bool = False) -> Repo
     """
     found = gather(project, store)
     write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
-    write_whole(project.reports / "lanes.md", lanes_markdown(pairs(store, project.catalog)))
+    lanes = pairs(store, project.catalog)
+    write_whole(project.reports / "lanes.md", lanes_markdown(lanes))
     standings = [view.standing for view in found.views if view.failure.id in project.matrix.runs]
     write_whole(project.reports / "matrix.md", matrix_markdown(found.report.rows, project.catalog, standings))
     for view in found.views:
@@ -70,7 +71,9 @@ def write_reports(project: Project, store: Store, *, html: bool = False) -> Repo
         first = overview(found.views, found.cells, found.lookup, project.matrix, known)
         pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
         rot = rotten(project.reports)
-        write_site(project.reports, site_files(first, known, pins, project.catalog.entries, rot))
+        write_site(
+            project.reports, site_files(first, known, pins, project.catalog.entries, rot=rot, lanes=lanes_words(lanes))
+        )
     return found.report
 
 

@@ -9,7 +9,9 @@ from repro.catalog.loading import Catalog
 from repro.catalog.records import Lane
 from repro.launch import environment_key, recipe_of
 from repro.observation import Observation, Rank
-from repro.report.lanes import distrusted, lanes_markdown, pairs
+from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, pairs
+from repro.report.markdown import escape
+from repro.verdict import Verdict
 from tests.unit.factories import cell, failed, installed, killed, lost_peer, observation, project, raised, rank
 
 
@@ -40,19 +42,65 @@ def test_agree(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    "cuda",
+    ("cuda", "differences"),
     [
-        (rank(0), rank(1)),
-        (failed(0, raised("TypeError", "no")), failed(1, raised("TypeError", "no"))),
-        (failed(0), killed(1, 15, stopped=True)),
+        (
+            (rank(0), rank(1)),
+            (
+                "reproduced on CPU, absent on CUDA",
+                "rank 0: KeyError in save_checkpoint on CPU, passes on CUDA",
+                "rank 1: KeyError in save_checkpoint on CPU, passes on CUDA",
+            ),
+        ),
+        (
+            (failed(0), failed(1, raised("TypeError", "no"))),
+            (
+                "reproduced on CPU, different on CUDA",
+                "rank 1: KeyError in save_checkpoint on CPU, TypeError in save_checkpoint on CUDA",
+            ),
+        ),
+        (
+            (failed(0), killed(1, 15, stopped=True, ended_at=25.0)),
+            (
+                "reproduced on CPU, different on CUDA",
+                "rank 1: KeyError in save_checkpoint on CPU, waits until it is ended 20.0 s after the failure on CUDA",
+            ),
+        ),
+        (
+            (failed(0), failed(1, lost_peer(), at=5.2, ended_at=6.0)),
+            (
+                "reproduced on CPU, different on CUDA",
+                "rank 1: KeyError in save_checkpoint on CPU, loses its peer 1.0 s after the failure on CUDA",
+            ),
+        ),
     ],
 )
-def test_differ(catalog: Catalog, cuda: tuple[Rank, ...]) -> None:
-    """Another verdict, another error, or fewer ranks that show it: the CPU lane is not trusted."""
+def test_differ(catalog: Catalog, cuda: tuple[Rank, ...], differences: tuple[str, ...]) -> None:
+    """Another verdict, another error, or fewer ranks that show it: told rank by rank, the CPU lane is not trusted."""
     found = pairs([run(catalog, Lane.CPU, failed(0), failed(1)), run(catalog, Lane.CUDA, *cuda, id="b")], catalog)
     assert [pair.agree for pair in found] == [False]
     assert distrusted(found) == ("lightning-19492",)
-    assert "not trusted for lightning-19492" in lanes_markdown(found)
+    text = lanes_markdown(found)
+    assert "not trusted for lightning-19492" in text
+    assert found[0].differences == differences
+    assert all(escape(item) in text for item in differences)
+
+
+def test_same_verdict_on_other_ranks() -> None:
+    """One verdict shown by other ranks is a difference too; equal errors are none, however the others end."""
+
+    def shown(own: tuple[tuple[int, str], ...], others: tuple[tuple[int, str], ...]) -> Shown:
+        return Shown(Verdict.REPRODUCED, own, others, "", "2026-11-22", "a")
+
+    one = shown(((0, "KeyError in f"),), ((1, "loses its peer"),))
+    later = shown(((0, "KeyError in f"),), ((1, "waits until it is ended"),))
+    other = shown(((1, "KeyError in f"),), ((0, "waits until it is ended"),))
+    assert Pair(cell(lane="cuda"), {}, "3.11.7", one, later).differences == ()
+    assert Pair(cell(lane="cuda"), {}, "3.11.7", one, other).differences == (
+        "rank 0: KeyError in f on CPU, waits until it is ended on CUDA",
+        "rank 1: loses its peer on CPU, KeyError in f on CUDA",
+    )
+    assert Pair(cell(lane="cuda"), {}, "3.11.7", None, other).differences == ()
 
 
 def test_not_told(catalog: Catalog) -> None:

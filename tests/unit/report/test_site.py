@@ -259,6 +259,15 @@ class TestIndex:
         assert lanes.count("cuda") == 1
         assert "≠ differs" in page(held).words
 
+    def test_lanes_are_compared(self, held: Project) -> None:
+        """The first page says what ``lanes.md`` says, and leads to it."""
+        made = index(held)
+        assert "lanes" in made.ids
+        assert "lanes.md" in {tag["href"] for tag in made.of("a")}
+        told = "Nothing has been run in the CUDA lane."
+        assert f"{told} Pair by pair" in made.words
+        assert told in (held.reports / "lanes.md").read_text()
+
     def test_budget(self, large: Project) -> None:
         size = (large.reports / "index.html").stat().st_size
         assert size < BUDGET
