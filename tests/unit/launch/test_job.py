@@ -114,6 +114,7 @@ class TestNodes:
         wanted = cell(lane="cuda", world_size=4, nodes=2)
         job = prepare(wanted, entry(tmp_path / "failures"), interpreter(), tmp_path, 7, devices=["1", "3", "4", "6"])
         assert [agent.variables["CUDA_VISIBLE_DEVICES"] for agent in job.agents] == ["1,3", "4,6"]
+        assert {agent.variables["CUDA_DEVICE_ORDER"] for agent in job.agents} == {"PCI_BUS_ID"}
 
     def test_free_port(self) -> None:
         """A port that can be listened on."""

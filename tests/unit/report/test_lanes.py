@@ -103,6 +103,24 @@ def test_same_verdict_on_other_ranks() -> None:
     assert Pair(cell(lane="cuda"), {}, "3.11.7", None, other).differences == ()
 
 
+def test_newest_counts(catalog: Catalog) -> None:
+    """Of several runs of a lane the newest is compared."""
+    cuda = run(catalog, Lane.CUDA, rank(0), rank(1), id="a")
+    older = run(catalog, Lane.CPU, failed(0), failed(1), id="b", started="2026-11-21T00:00:00+00:00")
+    newer = run(catalog, Lane.CPU, rank(0), rank(1), id="c", started="2026-11-22T00:00:00+00:00")
+    assert [pair.agree for pair in pairs([newer, cuda, older], catalog)] == [True]
+
+
+def test_unrunnable_says_nothing(catalog: Catalog) -> None:
+    """A lane that could not tell neither agrees nor differs."""
+    cuda = run(catalog, Lane.CUDA, killed(0, 9), killed(1, 9), id="a")
+    cpu = run(catalog, Lane.CPU, killed(0, 9), killed(1, 9), id="b")
+    (pair,) = pairs([cpu, cuda], catalog)
+    assert pair.cuda.verdict is Verdict.UNRUNNABLE
+    assert pair.agree is None
+    assert distrusted([pair]) == ()
+
+
 def test_not_told(catalog: Catalog) -> None:
     """A CUDA run alone, or beside another interpreter or older sources, says nothing of equivalence."""
     cuda = run(catalog, Lane.CUDA, rank(0), rank(1))
