@@ -53,7 +53,10 @@ def test_adopted(tmp_path: Path) -> None:
     assert held["PYTHONDONTWRITEBYTECODE"] == "1"
     assert held["PYTHONUSERBASE"] == "/home/me/.local"
     assert "PYTHONNOUSERSITE" not in held
+    laid = rank_variables(Lane.CPU, tmp_path, interpreter(adopted=True, overlay=tmp_path / "site-packages"))
+    assert laid["PYTHONPATH"] == str(tmp_path / "site-packages")
     without = rank_variables(Lane.CPU, tmp_path, interpreter(adopted=True))
+    assert "PYTHONPATH" not in without
     assert without["PYTHONNOUSERSITE"] == "1"
     assert "PYTHONUSERBASE" not in without
 

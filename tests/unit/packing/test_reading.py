@@ -70,6 +70,15 @@ def test_laid_over(tmp_path: Path) -> None:
     assert environment_key(bare) != environment_key(found.installed)
 
 
+def test_digest(tmp_path: Path) -> None:
+    """Wheels of the same names with other contents are another overlay."""
+    digests = set()
+    for number in range(2):
+        folder = tmp_path / str(number)
+        digests.add(pack(folder, wheel(folder, "small", "1", extra=str(number))).digest_of("old"))
+    assert len(digests) == 2
+
+
 def test_other_python(tmp_path: Path) -> None:
     """An interpreter of another Python is refused."""
     held = pack(tmp_path, wheel(tmp_path, "small", "1"), python="3.9")

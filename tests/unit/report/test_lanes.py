@@ -121,6 +121,16 @@ def test_unrunnable_says_nothing(catalog: Catalog) -> None:
     assert distrusted([pair]) == ()
 
 
+def test_other_interpreter(catalog: Catalog) -> None:
+    """A CPU run of today on other distributions is no pair of the CUDA run."""
+    cuda = run(catalog, Lane.CUDA, rank(0), rank(1))
+    held = installed({"lightning": "2.2.1", "torch": "2.3"}, lock=None)
+    other = run(catalog, Lane.CPU, rank(0), rank(1), id="b")
+    recipe = recipe_of(other.cell, next(iter(catalog)), environment_key(held))
+    other = other.model_copy(update={"installed": held, "recipe": recipe})
+    assert [pair.agree for pair in pairs([cuda, other], catalog)] == [None]
+
+
 def test_not_told(catalog: Catalog) -> None:
     """A CUDA run alone, or beside another interpreter or older sources, says nothing of equivalence."""
     cuda = run(catalog, Lane.CUDA, rank(0), rank(1))
