@@ -31,7 +31,7 @@ from repro.project import Project
 from repro.result import Result, conclude
 from repro.slots import Slots, rank_limit
 from repro.store import Store
-from repro.verdict import Verdict, inapplicable, judge
+from repro.verdict import Verdict, died_at_shutdown, inapplicable, judge
 
 
 class Listener(Protocol):
@@ -157,34 +157,45 @@ class Session:
         observations = [] if self.options.fresh else self._stored(cell, interpreter)
         reused = len(observations)
         for _ in range(self.options.repeat - reused):
-            try:
-                if warm:
-                    warm.prepare(cell, entry, interpreter, self.stop)
-                # Devices first: who waits for one must not keep the cores from others.
-                with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
-                    if self.stop.is_set():
-                        return None
-                    stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
-                    self.listener.started(cell)
-                    observation = run_cell(
-                        cell,
-                        entry,
-                        interpreter,
-                        run=self.id,
-                        timeout=self.options.timeout,
-                        stop=self.stop,
-                        launch=warm.run if warm else torchrun,
-                        devices=devices,
-                        stack=stack,
-                    )
-            except EnvironmentFailure as error:
-                recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
-                observation = not_run(cell, self.id, recipe, str(error))
-            if self.stop.is_set():
+            observation = self._observed(cell, interpreter, slots, warm)
+            if observation and died_at_shutdown(observation):
+                # Rare, and about something else: it is stored as a run of its own, and the cell runs once more.
+                self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
+                observation = self._observed(cell, interpreter, slots, warm)
+            if observation is None or self.stop.is_set():
                 return None
             self._keep(observation)
             observations.append(observation)
         return self._conclude(cell, observations, reused)
+
+    def _observed(
+        self, cell: Cell, interpreter: Interpreter, slots: Slots, warm: WarmLauncher | None
+    ) -> Observation | None:
+        """One run of a cell, when it is its turn at cores and devices; None if it was stopped before."""
+        entry = self.project.catalog[cell.failure]
+        try:
+            if warm:
+                warm.prepare(cell, entry, interpreter, self.stop)
+            # Devices first: who waits for one must not keep the cores from others.
+            with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
+                if self.stop.is_set():
+                    return None
+                stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
+                self.listener.started(cell)
+                return run_cell(
+                    cell,
+                    entry,
+                    interpreter,
+                    run=self.id,
+                    timeout=self.options.timeout,
+                    stop=self.stop,
+                    launch=warm.run if warm else torchrun,
+                    devices=devices,
+                    stack=stack,
+                )
+        except EnvironmentFailure as error:
+            recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+            return not_run(cell, self.id, recipe, str(error))
 
     @contextmanager
     def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Observation + record -> verdict; verdict + expectation -> status.  Pure functions."""
 
-from repro.verdict.judge import judge
+from repro.verdict.judge import died_at_shutdown, judge
 from repro.verdict.models import Expectation, Judgement, Status, Verdict
 from repro.verdict.status import exit_code, expect, inapplicable, is_affected, merge, status
 
@@ -9,6 +9,7 @@ __all__ = [
     "Judgement",
     "Status",
     "Verdict",
+    "died_at_shutdown",
     "exit_code",
     "expect",
     "inapplicable",

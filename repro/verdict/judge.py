@@ -103,6 +103,17 @@ def _import_problem(rank: Rank, installed: Installed, distribution: str) -> str:
     return ""
 
 
+def died_at_shutdown(observation: Observation) -> bool:
+    """Whether every rank's oracle spoke and its script ended, and only then an interpreter died by a signal.
+
+    torch without ``destroy_process_group`` does so now and then, which tells nothing of the failure.  It is no pass:
+    who sees it runs the cell once more, and a crash that comes again is ``different``.
+    """
+    ended = all(rank.finished and rank.oracle and rank.error is None for rank in observation.ranks)
+    died = any(rank.signal is not None and not rank.stopped for rank in observation.ranks)
+    return bool(observation.ranks) and ended and died
+
+
 def _killed(failure: Failure, observation: Observation) -> Judgement | None:
     for rank in observation.ranks:
         if rank.signal is None or rank.stopped or rank.error is not None:

@@ -111,6 +111,26 @@ def cells(held: Project, *environments: str, backport: str | None = None) -> lis
     return [make_cell(held.catalog[FAILURE].failure, name, backport=backport) for name in environments]
 
 
+class TestShutdown:
+    """An interpreter that dies after the end of its script tells nothing: the run is made once more."""
+
+    @pytest.mark.parametrize(("deaths", "verdict"), [(1, Verdict.ABSENT), (2, Verdict.DIFFERENT)])
+    def test_once_more(self, held: Project, played: Played, deaths: int, verdict: Verdict) -> None:
+        (cell,) = cells(held, "new")[:1]
+
+        def answer(cell: Cell, interpreter: Interpreter) -> Observation:
+            seen = run_as_documented(cell, interpreter)
+            if len(played.cells) > deaths:
+                return seen
+            last = seen.ranks[-1].model_copy(update={"exit_code": None, "signal": 6})
+            return seen.model_copy(update={"ranks": (*seen.ranks[:-1], last), "launcher_code": 1})
+
+        played.answer = answer
+        (result,) = session(held).run([cell])
+        assert (result.verdict, result.n, len(played.cells)) == (verdict, 1, 2)
+        assert [observation.run.endswith("-shutdown") for observation in Store(held.reports / "data")].count(True) == 1
+
+
 class TestResults:
     """One result a cell, in the cells' order."""
 
