@@ -36,8 +36,7 @@ def project_of(config: pytest.Config) -> Project:
 
 def expected(project: Project, cell: Cell) -> Expectation:
     """What the record says of a cell, by the versions that its environment's lock holds."""
-    lock = project.environments.lock(cell.environment)
-    versions = {package.name: package.version for package in lock.packages}
+    versions = project.environments.lock(cell.environment).versions
     return expect(project.catalog[cell.failure].failure, cell, versions)
 
 

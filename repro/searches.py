@@ -134,13 +134,9 @@ def _vectors(source: Source, question: Question, move: Change) -> tuple[Vector, 
             lock = source.lock(point.environment)
         except EnvironmentFailure:
             return None
-        environment = point.definition or Environment(cutoff=point.day, pins=_pins_of(lock), why=question.base)
+        environment = point.definition or Environment(cutoff=point.day, pins=lock.versions, why=question.base)
         found.append(vector(point.environment, environment, lock))
     return found[0], found[1]
-
-
-def _pins_of(lock: Lock) -> dict[str, str]:
-    return {package.name: package.version for package in lock.packages}
 
 
 def vector_of(project: Project, name: str) -> Vector:

@@ -145,8 +145,7 @@ def cells_everywhere(project: Project, ids: list[str], lane: Lane) -> tuple[list
     Raises UsageError for an unknown id, RecordError for a lock that does not fit.
     """
     failures = [project.catalog[failure_id].failure for failure_id in ids or project.catalog.entries]
-    locks = {name: project.environments.lock(name) for name in project.matrix.environments}
-    versions = {name: {item.name: item.version for item in lock.packages} for name, lock in locks.items()}
+    versions = {name: project.environments.lock(name).versions for name in project.matrix.environments}
     return all_cells(failures, versions, lane)
 
 

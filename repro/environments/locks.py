@@ -8,6 +8,8 @@ carries no hash, and the accelerator's packages are installed only if the build 
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import takewhile
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -71,7 +73,12 @@ class Lock:
         libraries = [package.text for package in self.libraries]
         return "\n".join([*self.header, "", TORCH_HEADING, *layer, "", LIBRARIES_HEADING, *libraries, ""])
 
-    @property
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Version of every pinned distribution, whether or not its marker applies here."""
+        return {package.name: package.version for package in self.packages}
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of what is installed; comments do not count, nor does the order in which uv told it."""
         content = "\n".join([package.text for package in (*self.accelerator, *self.libraries)])
@@ -82,13 +89,12 @@ class Lock:
 def header_of(name: str, environment: Environment) -> tuple[str, ...]:
     """The lines that say what a lock was resolved from; a change of the matrix makes it stale."""
     cutoffs = "".join(f" {package}={day}" for package, day in sorted(environment.cutoffs.items()))
-    pins = " ".join(f"{package}=={version}" for package, version in sorted(environment.pins.items()))
     return (
         "# repro lock, format 1; written by `repro lock`, not by hand",
         f"# environment: {name}",
         f"# python: {environment.python}",
         f"# cutoff: {environment.cutoff}{cutoffs}",
-        f"# pins: {pins}",
+        f"# pins: {_joined(environment.pins)}",
         *([f"# floating: {' '.join(sorted(environment.floating))}"] if environment.floating else []),
         *([f"# preferred: {_joined(environment.preferred)}"] if environment.preferred else []),
     )
@@ -126,16 +132,17 @@ def read_lock(file: Path) -> Lock:
         raise RecordError(
             [Fault(file, 0, "", f"cannot be read: {error.strerror}", f"run `repro lock {file.stem}`")]
         ) from None
-    header = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        header.append(line)
     try:
-        packages = split(text)
+        return _parsed(text)
     except (ValueError, StopIteration) as error:
         raise RecordError([Fault(file, 0, "", f"is no lock: {error}", f"run `repro lock {file.stem}`")]) from None
-    return Lock(tuple(header), packages)
+
+
+@cache
+def _parsed(text: str) -> Lock:
+    """The lock of a text; remembered, since a command asks for the same few locks again and again."""
+    header = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    return Lock(tuple(header), split(text))
 
 
 def stale(lock: Lock, name: str, environment: Environment) -> str | None:
@@ -143,7 +150,7 @@ def stale(lock: Lock, name: str, environment: Environment) -> str | None:
     for expected in header_of(name, environment):
         if expected not in lock.header:
             return f"was not resolved from {expected.removeprefix('# ')!r}"
-    held = {package.name: package.version for package in lock.packages}
+    held = lock.versions
     for pin, version in environment.pins.items():
         if held.get(canonicalize_name(pin)) != version:
             return f"holds {pin} {held.get(pin, 'not at all')} where {version} is pinned"

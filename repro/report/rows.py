@@ -9,7 +9,6 @@ from repro.catalog.loading import Catalog
 from repro.cell import Cell, is_named
 from repro.documents import Strict
 from repro.environments.building import Environments
-from repro.environments.locks import Lock
 from repro.launch import recipe_of
 from repro.launch.gates import GATES
 from repro.result import Result, conclude
@@ -90,23 +89,16 @@ class Lookup:
     catalog: Catalog
     environments: Environments
     store: Store
-    _locks: dict[str, Lock] = field(default_factory=dict, repr=False, compare=False)
     _found: dict[str, Result | None] = field(default_factory=dict, repr=False, compare=False)
     _files: dict[str, dict[str, list[Path]]] = field(default_factory=dict, repr=False, compare=False)
 
     def recipe(self, cell: Cell) -> str:
         """What determines a run of this cell today; its environment must be one of the matrix."""
-        return recipe_of(cell, self.catalog[cell.failure], self._lock(cell.environment).digest)
+        return recipe_of(cell, self.catalog[cell.failure], self.environments.lock(cell.environment).digest)
 
     def applies_not(self, cell: Cell) -> str | None:
         """Why the failure does not apply to what the lock of the cell's environment holds, or None."""
-        held = {package.name: package.version for package in self._lock(cell.environment).packages}
-        return inapplicable(self.catalog[cell.failure].failure, held)
-
-    def _lock(self, environment: str) -> Lock:
-        if environment not in self._locks:
-            self._locks[environment] = self.environments.lock(environment)
-        return self._locks[environment]
+        return inapplicable(self.catalog[cell.failure].failure, self.environments.lock(cell.environment).versions)
 
     def result(self, cell: Cell) -> Result | None:
         """The newest command's runs of a cell, judged now; None where none is stored."""
