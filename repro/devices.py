@@ -5,13 +5,13 @@ torch is not imported here: the driver's own tool lists the devices, or the devi
 
 import os
 import re
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro import nvidia
 from repro.errors import EnvironmentFailure
 from repro.slots import gather
 
@@ -21,18 +21,11 @@ _DEVICE_FILE = re.compile(r"nvidia(\d+)$")
 
 def installed_devices(files: Path = Path("/dev")) -> tuple[str, ...]:
     """The indices of this machine's devices, in the order of their bus; none where there is no driver."""
-    try:
-        answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
+    devices = nvidia.asked("index")
+    if devices is None:
         found = (_DEVICE_FILE.match(path.name) for path in files.glob("nvidia*"))
         return tuple(str(index) for index in sorted(int(match[1]) for match in found if match))
-    return tuple(line.strip() for line in answer.splitlines() if line.strip().isdecimal())
+    return tuple(index for (index,) in devices if index.isdecimal())
 
 
 def usable_devices(installed: tuple[str, ...], variables: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from rich.text import Text
 from repro.advice import Advice, Cap, Standing, Step, cap, may_affect, standing, steps, upper_bound
 from repro.advising import Search, releases_of
 from repro.catalog.records import Failure
-from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.doctoring import Python, Source, interpreter_path, stack_from
+from repro.cli.options import Elsewhere, Json
 from repro.environments import probe
 from repro.errors import UsageError
 from repro.exits import Exit

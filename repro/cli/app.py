@@ -23,7 +23,7 @@ COMMANDS = {
     "doctor": "doctoring:doctor",
     "draft": "drafting:draft",
     "advise": "advising:advise",
-    "report": "running:report",
+    "report": "reporting:report",
     "rejudge": "storing:rejudge",
     "matrix": "sharding:matrix",
     "watch": "sharding:watch",

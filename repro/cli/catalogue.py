@@ -1,7 +1,6 @@
 """``repro list``, ``repro show``, ``repro check``."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,16 +9,11 @@ from rich.text import Text
 
 from repro import checking
 from repro.catalog.records import Failure
+from repro.cli.options import Elsewhere, Json
 from repro.errors import RecordError
 from repro.project import Project
 from repro.report.terminal import console
 from repro.report.words import releases_words
-
-Elsewhere = Annotated[
-    Path | None,
-    typer.Option("--catalog", metavar="DIR", help="Folder of another catalogue [default: REPRO_CATALOG, or our own]."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON (format 1) on standard output.")]
 
 
 def list_failures(*, catalog: Elsewhere = None, as_json: Json = False) -> None:

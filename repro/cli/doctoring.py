@@ -10,7 +10,7 @@ import typer
 
 from repro.catalog.records import Failure, Lane
 from repro.cell import ADOPTED, Cell, make_cell
-from repro.cli.catalogue import Elsewhere, Json
+from repro.cli.options import Elsewhere, Json
 from repro.diagnosis import Finding, diagnose, exit_of
 from repro.environments import probe
 from repro.errors import UsageError

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from repro.catalog.records import Lane
-from repro.cli.catalogue import Elsewhere, Json
-from repro.cli.running import Reports
+from repro.cli.options import Elsewhere, Json, Reports
 from repro.drafts.case import Case, Found, find, missing_words
 from repro.drafts.forms import FORMS, Form
 from repro.drafts.forms import Project as Tracker

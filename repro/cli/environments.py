@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from repro.cli.catalogue import Elsewhere, Json
+from repro.cli.options import Elsewhere, Json
 from repro.environments import broken, disk_use, resolve
 from repro.errors import EnvironmentFailure, UsageError, unknown
 from repro.files import write_whole

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.catalogue import Json
+from repro.cli.options import Json
 from repro.errors import UsageError, unknown
 from repro.packing.models import WHEELS
 from repro.packing.writing import Target, write_pack

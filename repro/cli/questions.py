@@ -10,8 +10,8 @@ from rich.text import Text
 
 from repro import claims as claims_
 from repro.catalog.records import Failure
-from repro.cli.catalogue import Elsewhere, Json
-from repro.cli.running import ChosenLauncher, Fresh, Ids, Launcher, Repeat, Reports, execute
+from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Ids, Json, Launcher, Repeat, Reports
+from repro.cli.running import execute
 from repro.errors import UsageError, unknown
 from repro.exits import Exit
 from repro.project import Project

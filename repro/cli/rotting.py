@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.catalogue import Elsewhere, Json
 from repro.cli.environments import Names
-from repro.cli.running import Reports
+from repro.cli.options import Elsewhere, Json, Reports
 from repro.environments.rotting import Rots, try_lock
 from repro.errors import StoreError, unknown
 from repro.exits import Exit

@@ -1,10 +1,8 @@
-"""``repro run`` and ``repro report``."""
+"""``repro run``."""
 
-import json
 import re
 import sys
-from collections.abc import Callable, Collection, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -14,57 +12,21 @@ from rich.text import Text
 
 from repro.catalog.records import Lane
 from repro.cell import ADOPTED, OVERLAID, Cell, is_named, make_cell
-from repro.cli.catalogue import Elsewhere, Json
+from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Ids, Json, Junit, Launcher, Repeat, Reports
 from repro.environments import Interpreter
-from repro.errors import StoreError, UsageError, unknown
+from repro.errors import UsageError, unknown
 from repro.exits import Exit
-from repro.files import write_whole
 from repro.matrix import LeftOut, all_cells, default_cells
 from repro.matrix.shards import shards
 from repro.packing import Pack, lay, read_pack
 from repro.project import Project
-from repro.report.junit import junit_xml
-from repro.report.rows import Report, Row, row_of
+from repro.report.rows import Report, row_of
 from repro.report.terminal import Progress, console, table
-from repro.report.writing import write_reports
+from repro.report.writing import write_junit, write_reports
 from repro.result import Result
 from repro.session import Options, Session
 from repro.store import Store
 from repro.verdict import exit_code
-
-
-class Launcher(StrEnum):
-    """What starts the ranks."""
-
-    WARM = "warm"
-    TORCHRUN = "torchrun"
-
-
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Failures; all where none is given.")]
-Repeat = Annotated[int, typer.Option("--repeat", min=1, help="Run every cell so many times.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Run even what is stored already.")]
-ChosenLauncher = Annotated[
-    Launcher,
-    typer.Option(
-        "--launcher", help="warm: import once, fork ranks, where that is possible; torchrun: always torchrun."
-    ),
-]
-Reports = Annotated[
-    Path | None, typer.Option("--reports", help="Folder of the reports and their data [default: reports/].")
-]
-
-
-Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.")]
-
-
-def write_junit(file: Path | None, rows: Sequence[Row]) -> None:
-    """Write the rows as JUnit XML where it was asked for; raises StoreError."""
-    if file is None:
-        return
-    try:
-        write_whole(file, junit_xml(rows))
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Cell]:
@@ -178,10 +140,7 @@ def execute(
         session = Session(project, store, options, progress, overlaid=overlaid)
         session.id = run_name or session.id
         results = session.run(cells)
-    try:
-        write_reports(project, store)
-    except OSError as error:
-        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    write_reports(project, store, of={cell.failure for cell in cells})
     out.print(_counts(results))
     return results
 
@@ -286,32 +245,3 @@ def run(
     if not results:
         out.print("no cell was run: none of the failures applies")
     raise typer.Exit(exit_code([result.status for result in results]) if results else Exit.UNKNOWN)
-
-
-def report(
-    *,
-    html: Annotated[
-        bool, typer.Option("--html", help="Write the site too: index.html, pages, logs, feed.xml.")
-    ] = False,
-    junit: Junit = None,
-    reports: Reports = None,
-    catalog: Elsewhere = None,
-    as_json: Json = False,
-) -> None:
-    """Write the reports from stored observations, without running anything.
-
-    Example: repro report --html
-    """
-    project = Project.here(reports, catalog)
-    try:
-        written = write_reports(project, Store(project.reports / "data"), html=html)
-    except OSError as error:
-        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
-    write_junit(junit, written.rows)
-    if as_json:
-        typer.echo(json.dumps(written.model_dump(mode="json"), indent=1))
-    else:
-        out = console()
-        out.print(table(written.rows, out.width))
-        if html:
-            out.print(Text(f"the site: {project.reports / 'index.html'}"))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from repro.catalog.scaffold import Places, asked, write, written
-from repro.cli.catalogue import Elsewhere, Json
+from repro.cli.options import Elsewhere, Json
 from repro.project import Project
 
 

@@ -14,9 +14,8 @@ from rich.text import Text
 
 from repro.catalog.loading import RECORD
 from repro.catalog.records import Failure, Lane
-from repro.cli.catalogue import Elsewhere, Json
-from repro.cli.running import ChosenLauncher, Fresh, Launcher, Repeat, Reports
-from repro.errors import StoreError, UsageError
+from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports
+from repro.errors import UsageError
 from repro.project import Project
 from repro.report.searches import bisected_lines, blamed_lines, effort, swept_lines
 from repro.report.terminal import Progress, console
@@ -64,10 +63,7 @@ def _resumable(words: list[str]) -> Iterator[None]:
 def _kept(project: Project, answer: Stored) -> None:
     """Store an answer and write the reports."""
     Answers(project.reports / "data").put(answer)
-    try:
-        write_reports(project, Store(project.reports / "data"))
-    except OSError as error:
-        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    write_reports(project, Store(project.reports / "data"), of={answer.failure})
 
 
 def _printed(answer: Stored, lines: list[str], out: Console, *, as_json: bool) -> None:

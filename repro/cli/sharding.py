@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.catalogue import Elsewhere, Json
-from repro.cli.running import Reports
+from repro.cli.options import Elsewhere, Json, Reports
 from repro.exits import Exit
 from repro.matrix import default_cells
 from repro.matrix.shards import shards

@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro import merging, upkeep
-from repro.cli.catalogue import Elsewhere, Json
-from repro.cli.running import Reports
+from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import StoreError, unknown
 from repro.exits import Exit
 from repro.observation import Observation
@@ -140,10 +139,7 @@ def merge(
     project = Project.here(reports, catalog)
     others = [Store(folder / "data" if (folder / "data").is_dir() else folder) for folder in folders]
     found = merging.merge(_store(project), others)
-    try:
-        write_reports(project, _store(project))
-    except OSError as error:
-        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    write_reports(project, _store(project))
     if as_json:
         content = {"format": 1, "added": found.added, "known": found.known, "answers": found.answers}
         typer.echo(json.dumps(content, indent=1))
@@ -184,10 +180,7 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
     project = Project.here(reports, catalog)
     store = _store(project)
     found = upkeep.rejudge(store, project.catalog)
-    try:
-        write_reports(project, store)
-    except OSError as error:
-        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    write_reports(project, store)
     if as_json:
         changed = [
             {"id": item.what, "before": item.before, "after": item.after.verdict, "reason": item.after.reason}

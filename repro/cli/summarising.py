@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.running import Reports
+from repro.cli.options import Reports
 from repro.errors import StoreError
 from repro.files import write_whole
 from repro.project import Project

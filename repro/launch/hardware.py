@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from repro import nvidia
 from repro.environments.interpreter import Interpreter, ask, clean_environment, overlay_variables
 from repro.errors import EnvironmentFailure
 from repro.observation import Hardware
@@ -56,27 +56,12 @@ def _cuda_stack(executable: Path, overlay: Path | None) -> CudaStack:
 @cache
 def hardware() -> Hardware:
     """System, processor family, cores, memory, accelerators and their driver."""
-    devices, driver = _accelerators()
+    devices = nvidia.asked("name", "driver_version") or []
     return Hardware(
         system=platform.system(),
         machine=platform.machine(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
-        accelerators=devices,
-        driver=driver,
+        accelerators=tuple(name for name, _ in devices),
+        driver=devices[0][1] if devices else None,
     )
-
-
-def _accelerators() -> tuple[tuple[str, ...], str | None]:
-    try:
-        answer = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return (), None
-    rows = [line.split(", ") for line in answer.strip().splitlines()]
-    return tuple(row[0] for row in rows), rows[0][1] if rows else None

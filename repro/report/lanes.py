@@ -5,7 +5,7 @@ is the same and the same ranks fail by the same errors of their own; how the oth
 differs by nature: gloo tells a rank at once that its peer has gone, under NCCL it waits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from repro.catalog.loading import Catalog
@@ -16,6 +16,7 @@ from repro.observation import Observation, Rank
 from repro.report.markdown import code, escape
 from repro.report.rows import Row
 from repro.report.words import VERDICT_GLYPHS, where_words
+from repro.store import Store
 from repro.verdict import Verdict, judge
 from repro.verdict.judge import ASKED
 from repro.verdict.signature import is_consequence, is_watchdog_abort
@@ -71,6 +72,19 @@ class Pair:
             if (rank, cpu) not in self.cpu.own or (rank, cuda) not in self.cuda.own or cpu != cuda:
                 found.append(f"rank {rank}: {cpu} on CPU, {cuda} on CUDA")
         return tuple(found)
+
+
+def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
+    """The stored runs of the CUDA lane, and those of the CPU lane that they can be compared with."""
+    twins = set()
+    for seen in store.of_lane(Lane.CUDA):
+        yield seen
+        if seen.installed is not None and seen.cell.failure in catalog.entries:
+            cell = seen.cell.model_copy(update={"lane": Lane.CPU})
+            recipe = recipe_of(cell, catalog[cell.failure], environment_key(seen.installed))
+            twins.add((cell.failure, recipe))
+    for failure, recipe in sorted(twins):
+        yield from store.of_recipe(failure, recipe)
 
 
 def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, ...]:

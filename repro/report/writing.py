@@ -1,21 +1,20 @@
 """Writes the reports of a project from its store."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.cell import Cell
-from repro.environments.rotting import Rots
 from repro.errors import StoreError
 from repro.files import write_whole
-from repro.history import histories
 from repro.matrix import default_cells
 from repro.project import Project
-from repro.report.lanes import lanes_markdown, lanes_words, pairs
+from repro.report.declared import Standing, standing
+from repro.report.junit import junit_xml
+from repro.report.lanes import Pair, lanes_markdown, of_lanes, pairs
 from repro.report.markdown import matrix_markdown
-from repro.report.overview import overview
 from repro.report.page import failure_markdown
-from repro.report.rows import Lookup, Report
-from repro.report.site import site_files, write_site
+from repro.report.rows import Lookup, Report, Row
 from repro.report.view import FailureView, failure_view
 from repro.search.answers import Answers
 from repro.search.cells import ablation_environment
@@ -30,59 +29,69 @@ class Gathered:
     """The default cells."""
     lookup: Lookup
     report: Report
+    standings: tuple[Standing, ...]
+    """Of every failure that the matrix runs."""
     views: tuple[FailureView, ...]
-    """Of every failure of the catalogue."""
+    """Of the failures whose pages were asked for."""
+    lanes: tuple[Pair, ...]
 
 
-def gather(project: Project, store: Store) -> Gathered:
-    """Read from the store what the reports show."""
+def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
+    """Read from the store what the reports show; ``of`` are the failures that need a page, all where it is None."""
     cells = default_cells(project.matrix, project.catalog)
     lookup = Lookup(project.catalog, project.environments, store)
-    answers = Answers(store.root)
+    rows = tuple(lookup.row(cell) for cell in cells)
+    answers = {failure: Answers(store.root).of(failure) for failure in project.catalog.entries}
+    standings = tuple(
+        standing(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
+        for failure, entry in project.catalog.entries.items()
+        if failure in project.matrix.runs
+    )
     views = tuple(
         failure_view(
             entry,
-            [cell for cell in cells if cell.failure == entry.failure.id],
+            [cell for cell in cells if cell.failure == failure],
             lookup,
             ablation_environment(entry.failure, project.matrix),
-            answers.of(entry.failure.id),
+            answers[failure],
         )
-        for entry in project.catalog
+        for failure, entry in project.catalog.entries.items()
+        if of is None or failure in of
     )
-    return Gathered(tuple(cells), lookup, Report(rows=tuple(lookup.row(cell) for cell in cells)), views)
+    lanes = pairs(of_lanes(store, project.catalog), project.catalog)
+    return Gathered(tuple(cells), lookup, Report(rows=rows), standings, views, lanes)
 
 
-def write_reports(project: Project, store: Store, *, html: bool = False) -> Report:
-    """Write ``matrix.md``, ``matrix.json`` and a page a failure; what was not run is shown as not run.
+def write_reports(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
+    """Write ``matrix.md``, ``matrix.json``, ``lanes.md`` and a page a failure; what was not run is shown as not run.
 
-    With ``html`` the site as well, which reads the whole store for its history.  Raises OSError if they cannot be
-    written.
+    ``of`` are the failures whose runs are new: only their pages are written, and those that are missing.
+    Raises StoreError if they cannot be written.
     """
-    found = gather(project, store)
-    write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
-    lanes = pairs(store, project.catalog)
-    write_whole(project.reports / "lanes.md", lanes_markdown(lanes))
-    standings = [view.standing for view in found.views if view.failure.id in project.matrix.runs]
-    write_whole(project.reports / "matrix.md", matrix_markdown(found.report.rows, project.catalog, standings))
-    for view in found.views:
-        write_whole(project.reports / f"{view.failure.id}.md", failure_markdown(view))
-    if html:
-        known = histories(project.catalog, store)
-        first = overview(found.views, found.cells, found.lookup, project.matrix, known)
-        pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
-        rot = rotten(project.reports)
-        write_site(
-            project.reports, site_files(first, known, pins, project.catalog.entries, rot=rot, lanes=lanes_words(lanes))
-        )
-    return found.report
-
-
-def rotten(reports: Path) -> Rots | None:
-    """What became of the locks when they were last tried; None where they never were.  Raises StoreError."""
-    file = reports / "rot.json"
-    if not file.is_file():
-        return None
+    if of is not None:
+        of = {name for name in project.catalog.entries if name in of or not _page(project, name).is_file()}
+    found = gather(project, store, of)
     try:
-        return Rots.model_validate_json(file.read_bytes())
-    except (OSError, ValueError):
-        raise StoreError(f"{file}: cannot be read; write it anew with `repro rot`") from None
+        write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
+        write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes))
+        matrix = matrix_markdown(found.report.rows, project.catalog, found.standings)
+        write_whole(project.reports / "matrix.md", matrix)
+        for view in found.views:
+            write_whole(_page(project, view.failure.id), failure_markdown(view))
+    except OSError as error:
+        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    return found
+
+
+def _page(project: Project, failure: str) -> Path:
+    return project.reports / f"{failure}.md"
+
+
+def write_junit(file: Path | None, rows: Sequence[Row]) -> None:
+    """Write the rows as JUnit XML where it was asked for; raises StoreError."""
+    if file is None:
+        return
+    try:
+        write_whole(file, junit_xml(rows))
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None

@@ -11,6 +11,7 @@ from repro.catalog.records import Lane
 from repro.cell import Cell
 from repro.matrix import default_cells
 from repro.project import Project
+from repro.report.publishing import publish
 from repro.report.writing import write_reports
 from repro.search.answers import Answers
 from repro.store import Store
@@ -62,7 +63,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answers = Answers(held.reports / "data")
     answers.put(swept(*releases, failure=first))
     answers.put(bisected(failure=first))
-    write_reports(held, Store(held.reports / "data"), html=True)
+    store = Store(held.reports / "data")
+    publish(held, store, write_reports(held, store))
     return held.reports
 
 
@@ -74,7 +76,7 @@ def _cells(held: Project, failure: str) -> list[Cell]:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of what is stored in the repository."""
     project = Project.here(tmp_path_factory.mktemp("own"))
-    write_reports(project, Store(OWN), html=True)
+    publish(project, Store(OWN), write_reports(project, Store(OWN)))
     return project.reports
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repro import store as module
+from repro.catalog.records import Lane
 from repro.errors import StoreError
 from repro.observation import Observation
 from repro.store import Store, read
@@ -19,6 +20,15 @@ def seen(
     number: int, *, run: str = "run-a", recipe: str = RECIPE, started: str = "2026-01-01T00:00:00+00:00"
 ) -> Observation:
     return observation(id=f"{recipe[:12]}-{number:06}", run=run, recipe=recipe, started=started)
+
+
+def test_of_lane(tmp_path: Path) -> None:
+    """Only the runs of the lane, and not those that merely speak of it."""
+    store = Store(tmp_path)
+    store.add(observation(id="a"))
+    store.add(observation(rank(0, tail='"lane": "cuda"'), rank(1), id="b"))
+    store.add(observation(id="c", cell=cell(lane="cuda")))
+    assert [found.id for found in store.of_lane(Lane.CUDA)] == ["c"]
 
 
 class TestAdd:

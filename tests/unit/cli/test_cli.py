@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from repro import cli, session
-from repro.cli import running
 from repro.environments import Interpreter, building
 from repro.launch import processes
 from repro.project import Project
+from repro.report import writing
 from repro.report.rows import Report
 from repro.session import Session
 from tests.unit.factories import FAILURE, MATRIX, project, write_failure
@@ -276,7 +276,7 @@ class TestRun:
         def fail(*_: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(running, "write_reports", fail)
+        monkeypatch.setattr(writing, "write_whole", fail)
         code, _, err = call("run", "--env", "old")
         assert code in {2, 3}
         assert "No space left on device" in err

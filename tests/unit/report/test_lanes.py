@@ -9,8 +9,9 @@ from repro.catalog.loading import Catalog
 from repro.catalog.records import Lane
 from repro.launch import environment_key, recipe_of
 from repro.observation import Observation, Rank
-from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, pairs
+from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, of_lanes, pairs
 from repro.report.markdown import escape
+from repro.store import Store
 from repro.verdict import Verdict
 from tests.unit.factories import cell, failed, installed, killed, lost_peer, observation, project, raised, rank
 
@@ -39,6 +40,19 @@ def test_agree(catalog: Catalog) -> None:
     assert "1 of 1 pairs agree" in text
     assert "rank 1: waits until it is ended 15.0 s after the failure" in text
     assert "rank 1: loses its peer 1.0 s after the failure" in text
+
+
+def test_of_lanes(catalog: Catalog, tmp_path: Path) -> None:
+    """From the store come the CUDA runs and their counterparts, and nothing else is read."""
+    store = Store(tmp_path / "data")
+    cpu, cuda = run(catalog, Lane.CPU, failed(0), failed(1)), run(catalog, Lane.CUDA, failed(0), failed(1), id="b")
+    other = cpu.model_copy(update={"recipe": "f" * 64, "id": "ffffffffffff-other"})
+    for made in (cpu.model_copy(update={"id": f"{cpu.recipe[:12]}-a"}), cuda, other):
+        store.add(made)
+    found = list(of_lanes(store, catalog))
+    assert [seen.cell.lane for seen in found] == [Lane.CUDA, Lane.CPU]
+    (pair,) = pairs(found, catalog)
+    assert pair.agree is True
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from tests.unit.factories import (
     rank,
     script_frame,
 )
+from tests.unit.report.sites import many
 
 GATE = GATES[0].name
 
@@ -259,10 +260,27 @@ class TestMarkdown:
     def test_written(self, held: Project) -> None:
         """Both files are written, from the store alone."""
         stored(held, cell())
-        report = write_reports(held, Store(held.reports / "data"))
+        report = write_reports(held, Store(held.reports / "data")).report
         assert [row.cell.label for row in report.rows] == [f"{FAILURE} old", f"{FAILURE} new", f"{FAILURE} old +cure"]
         assert Report.model_validate_json((held.reports / "matrix.json").read_text()) == report
         assert (held.reports / "matrix.md").read_text().startswith("# Matrix")
+
+    def test_pages_of_what_ran(self, tmp_path: Path) -> None:
+        """After a run only its failures' pages are written, and those that are missing; the matrix shows all."""
+        held = many(tmp_path, 3, 4)
+        ran, other, missing = held.catalog.entries
+        pages = {name: held.reports / f"{name}.md" for name in held.catalog.entries}
+        store = Store(held.reports / "data")
+        write_reports(held, store)
+        fresh = pages[ran].read_text()
+        pages[ran].write_text("older")
+        pages[other].write_text("older")
+        pages[missing].unlink()
+        found = write_reports(held, store, of={ran})
+        assert (pages[ran].read_text(), pages[other].read_text()) == (fresh, "older")
+        assert pages[missing].is_file()
+        assert {row.cell.failure for row in found.report.rows} == set(pages)
+        assert [item.failure for item in found.standings] == list(pages)
 
 
 def terminal(*, width: int = 200, tty: bool = False) -> tuple[Console, io.StringIO]:

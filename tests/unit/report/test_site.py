@@ -17,6 +17,7 @@ from repro.project import Project
 from repro.report.fragments import Code, Strong
 from repro.report.overview import Overview, State, overview
 from repro.report.places import anchor
+from repro.report.publishing import publish
 from repro.report.site import day, fragment, reference
 from repro.report.writing import gather, write_reports
 from repro.search.answers import Answers
@@ -74,7 +75,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def written(held: Project) -> Path:
-    write_reports(held, Store(held.reports / "data"), html=True)
+    store = Store(held.reports / "data")
+    publish(held, store, write_reports(held, store))
     return held.reports
 
 
