@@ -1,6 +1,5 @@
 """What the catalogue says of the environment that this very process runs in."""
 
-import importlib.metadata
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from repro.cell import ADOPTED, make_cell
 from repro.diagnosis import Diagnosis, Finding, diagnose
 from repro.project import Project
 from repro.result import Result
+from repro.specifiers import installed_versions
 from repro.stack import Stack
 from repro.stack.models import ALIASES
 
@@ -40,13 +40,8 @@ class Own:
         """Of this process; raises UsageError or RecordError for a catalogue that cannot be read."""
         project = Project.here(catalog=catalog)
         names = {name for entry in project.catalog for name in entry.failure.distributions}
-        versions = {}
-        for name in sorted(names | {ALIASES[name] for name in names & ALIASES.keys()}):
-            try:
-                versions[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        return cls(project, Stack.of(versions))
+        names |= {ALIASES[name] for name in names & ALIASES.keys()}
+        return cls(project, Stack.of(installed_versions(names)))
 
     def known(self, failure_id: str) -> Known:
         """Whether this environment has a failure, by specifiers; raises UsageError that names the nearest id."""

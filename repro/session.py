@@ -218,6 +218,7 @@ class Session:
             and observation.hardware.of_class == hardware().of_class
             and (self.options.warm or observation.launcher == "torchrun")
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
+            and not died_at_shutdown(observation)
         ]
         return found[-self.options.repeat :]
 

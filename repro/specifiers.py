@@ -1,9 +1,21 @@
 """Which versions a set of specifiers covers.  Light: it also serves users' own processes, beside their training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import metadata
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
+
+
+def installed_versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Versions of those distributions that this very process can import, by name."""
+    found = {}
+    for name in sorted(distributions):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def covers(releases: Mapping[str, str], versions: Mapping[str, str]) -> bool:

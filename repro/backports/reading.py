@@ -1,6 +1,5 @@
 """What a backport needs to know of its record, read without the laboratory: `repro check` has validated it."""
 
-import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import yaml
 
 from repro.errors import Fault, RecordError, UsageError, unknown
 from repro.places import RECORD, failures_folder
-from repro.specifiers import covers
+from repro.specifiers import covers, installed_versions
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,7 @@ class Backport:
     @cached_property
     def installed(self) -> dict[str, str]:
         """Versions by distribution, of those that matter and are there."""
-        found: dict[str, str] = {}
-        for name in sorted({name for releases in self.affected for name in releases}):
-            try:
-                found[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        return found
+        return installed_versions({name for releases in self.affected for name in releases})
 
     @property
     def is_affected(self) -> bool:

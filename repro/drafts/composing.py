@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from packaging.version import InvalidVersion, Version
@@ -14,16 +13,8 @@ from repro.drafts.case import Case
 from repro.drafts.forms import Field, Form, Part, Project
 from repro.drafts.tracebacks import exit_words, traceback_text
 from repro.report.markdown import code, escape
-from repro.report.page import fragment
+from repro.report.page import FILTERS
 from repro.report.rows import gate_reasons
-from repro.report.words import (
-    VERDICT_GLYPHS,
-    count_words,
-    evidence_words,
-    verdict_words,
-    versions_words,
-    where_words,
-)
 from repro.result import Result
 from repro.verdict import Verdict
 
@@ -272,21 +263,12 @@ def _template() -> Template:
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - Markdown, escaped by filters
     )
-    filters: Mapping[str, Callable[..., Any]] = {
-        "md": escape,
+    own: Mapping[str, Callable[..., str]] = {
         "code": code,
         "sentence": lambda text: f"{escape(text[:1].upper() + text[1:].rstrip('., '))}.",
-        "fragment": fragment,
-        "fragments": lambda pieces: "".join(fragment(piece) for piece in pieces),
-        "where": where_words,
-        "verdict": verdict_words,
-        "count": count_words,
-        "versions": versions_words,
-        "evidence": lambda row: code(evidence_words(row)) if row.verdict else escape(evidence_words(row)),
-        "glyph": lambda verdict: f"{VERDICT_GLYPHS[verdict]} {verdict}",
         "exit": exit_words,
     }
-    environment.filters.update(filters)
+    environment.filters.update({**FILTERS, **own})
     return environment.get_template("evidence.md.j2")
 
 

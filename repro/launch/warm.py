@@ -48,6 +48,7 @@ STOP_POLL_SECONDS = 0.2
 MAX_ZYGOTES = 4
 # What libraries import on first use; each rank would do so again.
 LAZY = ("torch._dynamo",)
+SHARDING = frozenset({"lightning", "transformers", "accelerate"})
 LAZY_DISTRIBUTED = ("torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
 
 
@@ -67,9 +68,8 @@ def lazy_modules(imported: tuple[str, ...]) -> tuple[str, ...]:
 
     The gates of what was imported count as lifted, so a script that shards nothing must not be given FSDP.
     """
-    alone = not any(module.startswith("torch.distributed") for module in imported)
-    libraries = {"lightning", "transformers", "accelerate"} & {module.split(".")[0] for module in imported}
-    return LAZY if alone and not libraries else LAZY + LAZY_DISTRIBUTED
+    may_shard = any(module.startswith("torch.distributed") for module in imported) or libraries(imported) & SHARDING
+    return LAZY + LAZY_DISTRIBUTED if may_shard else LAZY
 
 
 @dataclass

@@ -17,9 +17,8 @@ from repro.report.markdown import code, escape
 from repro.report.rows import Row
 from repro.report.words import VERDICT_GLYPHS, where_words
 from repro.store import Store
-from repro.verdict import Verdict, judge
-from repro.verdict.judge import ASKED
-from repro.verdict.signature import is_consequence, is_watchdog_abort
+from repro.verdict import Verdict, failed_itself, judge
+from repro.verdict.signature import is_watchdog_abort
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,10 @@ def distrusted(found: Iterable[Pair]) -> tuple[str, ...]:
 
 def _shown(seen: Observation, catalog: Catalog) -> Shown:
     own, others = [], []
+    failure = catalog[seen.cell.failure].failure
     for rank in seen.ranks:
         error = rank.error
-        if error is not None and error.type not in ASKED and not is_consequence(error):
+        if error is not None and failed_itself(rank, failure):
             frame = error.innermost_library_frame or error.innermost_frame
             own.append((rank.rank, f"{error.type} in {frame.function if frame else '?'}"))
         else:
@@ -136,7 +136,7 @@ def _shown(seen: Observation, catalog: Catalog) -> Shown:
     machine = seen.hardware
     cuda = f", CUDA {machine.cuda}, NCCL {machine.nccl}, driver {machine.driver}" if machine.cuda else ""
     return Shown(
-        judge(catalog[seen.cell.failure].failure, seen).verdict,
+        judge(failure, seen).verdict,
         tuple(own),
         tuple(others),
         f"{len(machine.accelerators)} x {machine.accelerators[0]}{cuda}" if machine.accelerators else "",

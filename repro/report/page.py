@@ -57,7 +57,7 @@ def _template() -> "Template":
         autoescape=False,  # noqa: S701 - Markdown, escaped by filters
         keep_trailing_newline=True,
     )
-    environment.filters.update(_FILTERS)
+    environment.filters.update({**FILTERS, **_FILTERS})
     return environment.get_template("failure.md.j2")
 
 
@@ -87,19 +87,22 @@ def _surveyed(place: Surveyed) -> str:
     return f"{VERDICT_GLYPHS[place.verdict]} {place.verdict}{'<br>' if place.measured else ''}{escape(place.measured)}"
 
 
-_FILTERS: Mapping[str, Callable[..., str]] = {
+FILTERS: Mapping[str, Callable[..., str]] = {
     "md": escape,
     "fragment": fragment,
     "fragments": lambda pieces: "".join(fragment(piece) for piece in pieces),
-    "releases": releases_words,
-    "reference": reference,
-    "signature": signature_words,
     "where": where_words,
     "verdict": verdict_words,
     "count": count_words,
     "versions": versions_words,
     "evidence": lambda row: code(evidence_words(row)) if row.verdict else escape(evidence_words(row)),
     "glyph": lambda verdict: f"{VERDICT_GLYPHS[verdict]} {verdict}",
+}
+"""What every Markdown template needs."""
+_FILTERS: Mapping[str, Callable[..., str]] = {
+    "releases": releases_words,
+    "reference": reference,
+    "signature": signature_words,
     "cell": lambda item: where_words(Row(cell=item.cell)),
     "predicted": predicted_words,
     "surveyed": _surveyed,

@@ -1,6 +1,6 @@
 """Observation + record -> verdict; verdict + expectation -> status.  Pure functions."""
 
-from repro.verdict.judge import died_at_shutdown, judge
+from repro.verdict.judge import died_at_shutdown, failed_itself, judge
 from repro.verdict.models import Expectation, Judgement, Status, Verdict
 from repro.verdict.status import exit_code, expect, inapplicable, is_affected, merge, status
 
@@ -12,6 +12,7 @@ __all__ = [
     "died_at_shutdown",
     "exit_code",
     "expect",
+    "failed_itself",
     "inapplicable",
     "is_affected",
     "judge",

@@ -120,7 +120,7 @@ def _killed(failure: Failure, observation: Observation) -> Judgement | None:
             continue
         if rank.signal in {SIGKILL, SIGTERM}:
             return _unrunnable(f"rank {rank.rank} was killed by signal {rank.signal} from outside", rank)
-        if not any(_own(other, failure) for other in observation.ranks):
+        if not any(failed_itself(other, failure) for other in observation.ranks):
             return _judgement(Verdict.DIFFERENT, f"rank {rank.rank} died by signal {rank.signal}", rank, None)
     return None
 
@@ -138,7 +138,7 @@ def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
     return Judgement(Verdict.ABSENT, reason, rank=ranks[0].rank, evidence=ranks[0].oracle or "")
 
 
-def _own(rank: Rank, failure: Failure) -> bool:
+def failed_itself(rank: Rank, failure: Failure) -> bool:
     """Whether a rank failed by an error of its own, not by the loss of a peer or because it was asked to end."""
     if rank.error is None or rank.error.type in ASKED:
         return False
@@ -151,12 +151,12 @@ def _left(rank: Rank) -> bool:
 
 
 def _failed(failure: Failure, observation: Observation) -> Judgement | None:
-    causes = [rank for rank in observation.ranks if _own(rank, failure)]
+    causes = [rank for rank in observation.ranks if failed_itself(rank, failure)]
     causes.sort(key=lambda rank: rank.failed_at or 0.0)
     if not causes:
         return None
     root = causes[0]
-    assert root.error is not None  # noqa: S101 - what _own says
+    assert root.error is not None  # noqa: S101 - what failed_itself says
     for rejection in failure.rejected:
         if _objection(rejection.signature, failure, observation) is None:
             reason = f"refused with the documented error on {_which(rejection.signature)}"
@@ -187,7 +187,7 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
                 return f"rank {rank.rank} shows it too"
         elif signature.ranks in {"all", rank.rank}:
             return f"rank {rank.rank} does not show it"
-        elif _own(rank, failure):
+        elif failed_itself(rank, failure):
             return f"rank {rank.rank} failed in another way"
         elif rank.signal is not None and not rank.stopped and not is_watchdog_abort(rank):
             return f"rank {rank.rank} died by signal {rank.signal}"

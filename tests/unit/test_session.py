@@ -129,6 +129,9 @@ class TestShutdown:
         (result,) = session(held).run([cell])
         assert (result.verdict, result.n, len(played.cells)) == (verdict, 1, 2)
         assert [observation.run.endswith("-shutdown") for observation in Store(held.reports / "data")].count(True) == 1
+        played.cells.clear()
+        (again,) = session(held, options=Options(repeat=2)).run([cell])
+        assert (again.verdict, again.reused, len(played.cells)) == (Verdict.ABSENT, 2 - deaths, deaths)
 
 
 class TestResults:
