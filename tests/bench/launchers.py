@@ -6,8 +6,9 @@
 (a) by hand: a fresh venv, ``pip install`` of the lock, torchrun, for each cell (only ``--hand-cells`` of them);
 (b) our torchrun launcher and (c) our warm launcher, over the same default cells, environments built before: the
 founding failures, and cells about torch alone.  (c) is told with its imports, and once these are made.
-"Overhead" is one cell as a whole ``repro run --launcher torchrun`` against the same torchrun by hand on the same
-interpreter, in turns; the job's bootstrap and gates are the same on both sides, or the CPU could not run it at all.
+"Overhead" is one cell as a whole ``repro run``, as it is and with ``--launcher torchrun``, against the same torchrun by
+hand on the same interpreter, in turns; the job's bootstrap and gates are the same on both sides, or the CPU could not
+run it at all.
 """
 
 import argparse
@@ -92,13 +93,13 @@ def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
     }
 
 
-def whole_command(cell: Cell) -> None:
+def whole_command(cell: Cell, *options: str) -> None:
     """One cell as a user runs it."""
     with tempfile.TemporaryDirectory() as name:
         subprocess.run(
             [
                 *(sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment),
-                *("--launcher", "torchrun", "--fresh", "--reports", name),
+                *("--fresh", "--reports", name, *options),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -107,16 +108,22 @@ def whole_command(cell: Cell) -> None:
 
 
 def overhead(cell: Cell, rounds: int) -> dict[str, object]:
-    """The command against torchrun by hand, in turns."""
+    """The command as it is, and with torchrun, against torchrun by hand, in turns."""
     python = PROJECT.environments.interpreter(cell.environment).executable
-    hand, command = [], []
+    times: dict[str, list[float]] = {"by hand": [], "command": [], "command with torchrun": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name).resolve()
-            hand.append(seconds(lambda folder=folder: by_hand(cell, python, folder)))  # type: ignore[misc]
-        command.append(seconds(lambda: whole_command(cell)))
-    ratio = statistics.median(command) / statistics.median(hand)
-    return {"cell": cell.label, "by_hand_s": hand, "command_s": command, "ratio_of_medians": round(ratio, 3)}
+            times["by hand"].append(seconds(lambda folder=folder: by_hand(cell, python, folder)))  # type: ignore[misc]
+        times["command"].append(seconds(lambda: whole_command(cell)))
+        times["command with torchrun"].append(seconds(lambda: whole_command(cell, "--launcher", "torchrun")))
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    return {
+        "cell": cell.label,
+        "seconds": {name: [round(time, 2) for time in taken] for name, taken in times.items()},
+        "command_over_by_hand": round(medians["command"] / medians["by hand"], 3),
+        "command_with_torchrun_over_by_hand": round(medians["command with torchrun"] / medians["by hand"], 3),
+    }
 
 
 def main() -> None:
@@ -145,7 +152,7 @@ def main() -> None:
         },
         "founding": compared,
         "torch_only": side_by_side(torch_only, options.rounds),
-        "overhead": overhead(torch_only[0], max(options.rounds, 5)),
+        "overhead": [overhead(cell, max(options.rounds, 5)) for cell in (founding[0], torch_only[0])],
     }
     text = json.dumps(found, indent=1)
     print(text)
