@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -93,30 +94,31 @@ def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
     }
 
 
-def whole_command(cell: Cell, *options: str) -> None:
-    """One cell as a user runs it."""
-    with tempfile.TemporaryDirectory() as name:
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment),
-                *("--fresh", "--reports", name, *options),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
+def whole_command(cell: Cell, reports: Path, *options: str) -> None:
+    """One cell as a user runs it, beside all that is stored already."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment),
+            *("--fresh", "--reports", str(reports), *options),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
 
 
 def overhead(cell: Cell, rounds: int) -> dict[str, object]:
     """The command as it is, and with torchrun, against torchrun by hand, in turns."""
     python = PROJECT.environments.interpreter(cell.environment).executable
     times: dict[str, list[float]] = {"by hand": [], "command": [], "command with torchrun": []}
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name).resolve()
+    with tempfile.TemporaryDirectory() as name:
+        reports = shutil.copytree(PROJECT.reports, Path(name).resolve() / "reports")
+        for number in range(rounds):
+            folder = reports.with_name(f"hand{number}")
+            folder.mkdir()
             times["by hand"].append(seconds(lambda folder=folder: by_hand(cell, python, folder)))  # type: ignore[misc]
-        times["command"].append(seconds(lambda: whole_command(cell)))
-        times["command with torchrun"].append(seconds(lambda: whole_command(cell, "--launcher", "torchrun")))
+            times["command"].append(seconds(lambda: whole_command(cell, reports)))
+            times["command with torchrun"].append(seconds(lambda: whole_command(cell, reports, "--launcher=torchrun")))
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     return {
         "cell": cell.label,
