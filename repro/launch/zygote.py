@@ -9,7 +9,6 @@ A host stands for torchrun: it keeps the store at which ranks meet, forks the ra
 torchrun sets, records their ends, and after a failure ends the others as torchrun does.
 """
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -148,7 +147,7 @@ def skip_static_destructors():
     """Let this process end when its interpreter has: what C++ libraries destroy after that is not seen here.
 
     torch unregisters its thousands of operators then, one by one: several times the run time of a small script.
-    Hooks and objects of Python end as ever, and the exit code is the same.
+    Hooks and objects of Python end as ever, its end flushes C's output too, and the exit code is the same.
     """
     import ctypes
 
@@ -156,7 +155,6 @@ def skip_static_destructors():
     if hasattr(libc, "on_exit"):  # glibc's: it hands the exit code on
         # Handlers run in reverse order, so this one, which is the newest, comes before all destructors.
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)  # noqa: SLF001 - a function of C
-        atexit.register(libc.fflush, None)
 
 
 def run_rank(bootstrap, request, job, rank, port, lifted):
