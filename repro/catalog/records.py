@@ -81,6 +81,15 @@ class Signature(Strict):
         return self
 
 
+class Difference(Strict):
+    """What is different in a lane."""
+
+    signature: Signature | None = None
+    """How the failure shows there, if not in the record's way."""
+    why: Annotated[str, Field(min_length=1)]
+    """What makes the lanes differ, for people."""
+
+
 class Rejection(Strict):
     """Releases that refuse the configuration with a clear, documented error."""
 
@@ -255,6 +264,7 @@ class Failure(Strict):
     timeout: Annotated[int, Field(ge=1)] = 120
     """Seconds of wall clock that a run may take."""
     signature: Signature
+    differs_in: dict[Lane, Difference] = {}
     factors: tuple[Factor, ...] = ()
     backports: tuple[Backport, ...] = ()
     cures: tuple[Cure, ...] = ()
@@ -265,8 +275,12 @@ class Failure(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.signature.kind == "exception" and not (self.signature.function and self.signature.library):
-            raise ValueError("the signature of a failure names the function and the library of the innermost frame")
+        for found in (self.signature, *(item.signature for item in self.differs_in.values())):
+            if found and found.kind == "exception" and not (found.function and found.library):
+                raise ValueError("the signature of a failure names the function and the library of the innermost frame")
+        for lane in self.differs_in:
+            if lane not in self.needs.lanes:
+                raise ValueError(f"differs_in names lane {lane}, which needs.lanes does not")
         for what, names in (
             ("factor", [factor.name for factor in self.factors]),
             ("backport", [backport.name for backport in self.backports]),
@@ -279,6 +293,11 @@ class Failure(Strict):
 
     def factor(self, name: str) -> Factor | None:
         return next((factor for factor in self.factors if factor.name == name), None)
+
+    def in_lane(self, lane: Lane) -> Self:
+        """The record with the signature that the failure has in a lane."""
+        other = self.differs_in.get(lane)
+        return self.model_copy(update={"signature": other.signature}) if other and other.signature else self
 
     def backport(self, name: str) -> Backport | None:
         return next((backport for backport in self.backports if backport.name == name), None)

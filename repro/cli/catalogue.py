@@ -13,7 +13,7 @@ from repro.cli.options import Elsewhere, Json
 from repro.errors import RecordError
 from repro.project import Project
 from repro.report.terminal import console
-from repro.report.words import releases_words
+from repro.report.words import releases_words, signature_words
 
 
 def list_failures(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
@@ -65,13 +65,10 @@ def _described(failure: Failure) -> list[str]:
     lines += [f"upstream   {failure.upstream.state}: {', '.join(failure.upstream.issues) or 'no issue'}"]
     if failure.upstream.fixes:
         lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
-    signature = failure.signature
-    if signature.kind == "hang":
-        lines += [f"signature  hangs in {signature.function}, ranks: {signature.ranks}"]
-    else:
-        lines += [
-            f"signature  {signature.type} /{signature.message}/ in {signature.function}, ranks: {signature.ranks}"
-        ]
+    lines += [f"signature  {signature_words(failure.signature)}"]
+    for lane, other in failure.differs_in.items():
+        lines += [f"in {lane:<8}{signature_words(other.signature)}"] if other.signature else []
+        lines += [f"in {lane:<8}{other.why.strip()}"]
     for cure in failure.cures:
         if cure.upgrade:
             lines.append(f"cure       upgrade to {releases_words(cure.upgrade)}")

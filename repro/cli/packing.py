@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.options import Json
+from repro.cli.options import Elsewhere, Json
 from repro.errors import UsageError, unknown
 from repro.packing.models import WHEELS
 from repro.packing.writing import Target, write_pack
@@ -34,16 +34,18 @@ def pack(
             "--base", metavar="FILE", help="What its interpreter holds, as `pip freeze` says; that is not packed."
         ),
     ] = None,
+    catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Pack environments and this harness for a machine without a network.
 
     The pack holds wheels of all that differs from the interpreter found there, but for torch and what torch stands
-    on, which stay.  There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`.
+    on, which stay.  There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`.  A catalogue of
+    your own is not packed: carry its folder too, and name it with --catalog there as here.
 
     Example: repro pack --env newest --python 3.12 --platform manylinux_2_28_x86_64 --out pack
     """
-    project = Project.here()
+    project = Project.here(catalog=catalog)
     for name in env:
         if name not in project.matrix.environments:
             raise unknown("environment", name, project.matrix.environments)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from repro.cli.options import Reports
+from repro.cli.options import Elsewhere, Reports
 from repro.errors import StoreError
 from repro.files import write_whole
 from repro.project import Project
@@ -19,12 +19,13 @@ def summary(
         Path | None, typer.Option("--issues", metavar="DIR", help="Write a file a root cause there: title, body.")
     ] = None,
     reports: Reports = None,
+    catalog: Elsewhere = None,
 ) -> None:
     """Print the last report as Markdown, by root cause: what a job shows of itself.  Posts nothing.
 
     Example: repro summary --issues issues
     """
-    file = Project.here(reports).reports / "matrix.json"
+    file = Project.here(reports, catalog).reports / "matrix.json"
     try:
         rows = Report.model_validate_json(file.read_bytes()).rows
     except (OSError, ValueError):

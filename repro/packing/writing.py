@@ -59,7 +59,7 @@ def write_pack(
         pins = harness_pins(DISTRIBUTION, markers)
         tell(f"harness: {len(pins)} distributions")
         harness = _download([f"{name}=={version}" for name, version in pins.items()], target.python, tags, wheels)
-        _fill(out, wheels, package, environments)
+        _fill(out, wheels, package)
     pack = Pack(
         python=target.python,
         platform=target.platform,
@@ -79,18 +79,18 @@ def write_pack(
     return pack
 
 
-def _fill(out: Path, wheels: Path, package: Path, environments: Environments) -> None:
+def _fill(out: Path, wheels: Path, package: Path) -> None:
     try:
         shutil.rmtree(out / WHEELS, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         shutil.copytree(wheels, out / WHEELS)
         shutil.copyfile(ENTRY, out / ENTRY.name)
-        _zip_project(out / PROJECT, package, environments)
+        _zip_project(out / PROJECT, package)
     except OSError as error:
         raise EnvironmentFailure(f"{out}: cannot be written: {error.strerror}") from None
 
 
-def _zip_project(file: Path, package: Path, environments: Environments) -> None:
+def _zip_project(file: Path, package: Path) -> None:
     """The harness as an installed wheel would hold it; the same sources give the same bytes."""
     matrix = package.parent / "matrix.yaml"
     members = {
@@ -100,8 +100,6 @@ def _zip_project(file: Path, package: Path, environments: Environments) -> None:
     }
     if matrix.is_file():
         members[f"{package.name}/matrix.yaml"] = matrix
-    for lock in sorted(environments.locks.glob("*.txt")):
-        members[f"{package.name}/locks/{lock.name}"] = lock
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(members.items()):
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes(), zipfile.ZIP_DEFLATED)

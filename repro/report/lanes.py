@@ -1,12 +1,17 @@
 """Lane equivalence: does the CPU lane show what CUDA shows?  Reads stored observations, runs nothing.
 
 A pair is one cell in both lanes on the same interpreter with the same distributions.  The lanes agree where the verdict
-is the same and the same ranks fail by the same errors of their own; how the other ranks then end is a consequence that
-differs by nature: gloo tells a rank at once that its peer has gone, under NCCL it waits.
+is the same, the same ranks fail by the same errors of their own, and the ranks measured the same facts, such as the
+types of weights; numbers with a fraction do not count, since devices round and draw random numbers each in their way.
+How the other ranks then end is a consequence that differs by nature: gloo tells a rank at once that its peer has gone,
+under NCCL it waits.
 """
 
+import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from repro.catalog.loading import Catalog
 from repro.catalog.records import Lane
@@ -19,6 +24,12 @@ from repro.report.words import VERDICT_GLYPHS, where_words
 from repro.store import Store
 from repro.verdict import Verdict, failed_itself, judge
 from repro.verdict.signature import is_watchdog_abort
+
+FRACTION = "..."
+COMPARED = (
+    "The verdict, the errors of each rank, and what it measured, but for numbers with a fraction: devices round and"
+    " draw random numbers each in their way."
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,15 @@ class Shown:
     devices: str
     date: str
     observation: str
+    facts: tuple[tuple[int, str, str], ...] = ()
+    """Rank, name and value of all that was measured, fractions left out."""
+    stands: bool = False
+    """Whether the deadline found a rank standing still."""
+
+    @property
+    def told(self) -> bool:
+        """Whether the run says how the failure shows here: an end, or that there is none."""
+        return self.verdict is not Verdict.UNRUNNABLE or self.stands
 
     def does(self, rank: int) -> str:
         """The error of a rank, or else its end."""
@@ -49,28 +69,44 @@ class Pair:
     python: str
     cpu: Shown | None
     cuda: Shown
+    why: str = ""
+    """What the record knows of differences between the lanes."""
 
     @property
     def agree(self) -> bool | None:
         """Whether the lanes show the same; None where one of them says nothing."""
-        if self.cpu is None or Verdict.UNRUNNABLE in {self.cpu.verdict, self.cuda.verdict}:
+        if self.cpu is None or not (self.cpu.told and self.cuda.told):
             return None
-        return (self.cpu.verdict, self.cpu.own) == (self.cuda.verdict, self.cuda.own)
+        return (self.cpu.verdict, self.cpu.own) == (self.cuda.verdict, self.cuda.own) and not self.measured
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The facts that a rank measured otherwise in the two lanes; what only one lane came to measure is none."""
+        if self.cpu is None:
+            return ()
+        cpu, cuda = ({(rank, name): value for rank, name, value in one.facts} for one in (self.cpu, self.cuda))
+        return tuple(
+            f"rank {rank}: {name} {cpu[rank, name]} on CPU, {cuda[rank, name]} on CUDA"
+            for rank, name in sorted(cpu.keys() & cuda.keys())
+            if cpu[rank, name] != cuda[rank, name]
+        )
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """In what the lanes differ, in words: the verdict, then each rank with another error of its own."""
+        """In what the lanes differ, in words: the verdict, each rank with another error of its own, the facts."""
         if self.cpu is None or self.agree is not False:
             return ()
         found = []
         if self.cpu.verdict is not self.cuda.verdict:
             found.append(f"{self.cpu.verdict} on CPU, {self.cuda.verdict} on CUDA")
-        ranks = sorted({rank for shown in (self.cpu, self.cuda) for rank, _ in shown.own})
+        stood = self.cpu.stands or self.cuda.stands
+        ranks = sorted({rank for one in (self.cpu, self.cuda) for rank, _ in one.own + (one.others if stood else ())})
         for rank in ranks:
             cpu, cuda = self.cpu.does(rank), self.cuda.does(rank)
-            if (rank, cpu) not in self.cpu.own or (rank, cuda) not in self.cuda.own or cpu != cuda:
+            same = cpu == cuda and ((rank, cpu) in self.cpu.own) == ((rank, cuda) in self.cuda.own)
+            if not same:
                 found.append(f"rank {rank}: {cpu} on CPU, {cuda} on CUDA")
-        return tuple(found)
+        return (*found, *self.measured)
 
 
 def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
@@ -104,7 +140,8 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, 
         if lane is not Lane.CUDA or seen.installed is None:
             continue
         beside = newest.get((key, Lane.CPU))
-        named = {*catalog[seen.cell.failure].failure.distributions, "torch"}
+        failure = catalog[seen.cell.failure].failure
+        named = {*failure.distributions, "torch"}
         held = seen.installed.distributions
         found.append(
             Pair(
@@ -113,6 +150,7 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, 
                 python=seen.installed.python,
                 cpu=_shown(beside, catalog) if beside else None,
                 cuda=_shown(seen, catalog),
+                why=" ".join(item.why.strip() for item in failure.differs_in.values()),
             )
         )
     return tuple(sorted(found, key=lambda pair: pair.cell.label))
@@ -142,7 +180,29 @@ def _shown(seen: Observation, catalog: Catalog) -> Shown:
         f"{len(machine.accelerators)} x {machine.accelerators[0]}{cuda}" if machine.accelerators else "",
         seen.started[:10],
         seen.id,
+        tuple(
+            (rank.rank, name, json.dumps(_whole(value))) for rank in seen.ranks for name, value in rank.measured.items()
+        ),
+        seen.deadline_passed and any(_stood(rank) for rank in seen.ranks),
     )
+
+
+def _whole(value: Any) -> Any:
+    """A measured value with ``...`` for each finite number with a fraction, written as text or not."""
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    try:
+        number = float(value) if isinstance(value, float | str) else math.nan
+    except ValueError:
+        return value
+    return FRACTION if math.isfinite(number) else value
+
+
+def _stood(rank: Rank) -> bool:
+    """Whether two dumps found a rank at the same place."""
+    return len(rank.stacks) > 1 and bool(rank.stacks[0]) and rank.stacks[0] == rank.stacks[-1]
 
 
 def _end(rank: Rank, seen: Observation) -> str:
@@ -154,6 +214,8 @@ def _end(rank: Rank, seen: Observation) -> str:
         return f"loses its peer{after}"
     if is_watchdog_abort(rank):
         return f"is aborted by the watchdog{after}"
+    if seen.deadline_passed and _stood(rank):
+        return f"stands still in {rank.stacks[-1][-1].function}"
     if rank.stopped:
         return f"waits until it is ended{after}"
     return "passes" if rank.exit_code == 0 else f"ends by signal {rank.signal}" if rank.signal else "ends"
@@ -166,8 +228,15 @@ def lanes_words(found: Sequence[Pair]) -> str:
     told = [pair for pair in found if pair.agree is not None]
     agreeing = sum(pair.agree is True for pair in told)
     counted = f"{agreeing} of {len(told)} pairs agree; {len(found) - len(told)} cannot be compared."
-    bad = distrusted(found)
+    bad = [_bad(name, found) for name in distrusted(found)]
     return f"{counted} The CPU lane is not trusted for {', '.join(bad)}." if bad else f"{counted} No lanes differ."
+
+
+def _bad(failure: str, found: Iterable[Pair]) -> str:
+    """``accelerate-3982 (widths=different)``: a failure whose lanes differ, and where, if not in its default."""
+    cells = [pair.cell for pair in found if pair.cell.failure == failure and pair.agree is False]
+    settings = [" ".join(f"{name}={value}" for name, value in cell.factors.items()) for cell in cells]
+    return failure if "" in settings else f"{failure} ({'; '.join(sorted(set(settings)))})"
 
 
 def lanes_markdown(found: Sequence[Pair]) -> str:
@@ -185,8 +254,20 @@ def lanes_markdown(found: Sequence[Pair]) -> str:
         cells = (escape(pair.cell.failure), escape(place), escape(versions), _words(pair.cpu), _words(pair.cuda))
         told = "; ".join([words[pair.agree], *(escape(item) for item in pair.differences)])
         lines.append(f"| {' | '.join(cells)} | {told} |")
+    lines += ["", "## What is compared", "", _compared(found)]
+    differing = {pair.cell.failure: pair.why or "No reason is known." for pair in found if pair.agree is False}
+    if differing:
+        lines += ["", "## Why they differ", "", *(f"- {name}: {escape(why)}" for name, why in differing.items())]
     machines = sorted({f"{pair.cuda.devices}, Python {pair.python}, {pair.cuda.date}" for pair in found})
     return "\n".join([*lines, "", "## Devices", "", *(f"- {escape(machine)}" for machine in machines), ""])
+
+
+def _compared(found: Iterable[Pair]) -> str:
+    """What makes lanes agree, with the facts by name that ranks measured alike in both lanes."""
+    both = {fact[1:] for pair in found if pair.cpu for fact in {*pair.cpu.facts} & {*pair.cuda.facts}}
+    names = sorted({code(name) for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")})
+    told = f" Measured, and the same in both lanes: {', '.join(names)}." if names else ""
+    return f"{COMPARED}{told}"
 
 
 def _words(shown: Shown | None) -> str:

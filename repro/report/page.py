@@ -9,13 +9,14 @@ from repro.catalog.records import Failure
 from repro.report.fragments import Code, Strong
 from repro.report.markdown import code, escape, span
 from repro.report.rows import Row, row_of
-from repro.report.view import FailureView, Surveyed, measured_words, predicted_words, signature_words
+from repro.report.view import FailureView, Surveyed, measured_words, predicted_words
 from repro.report.words import (
     VERDICT_GLYPHS,
     count_words,
     evidence_words,
     reference,
     releases_words,
+    signature_words,
     verdict_words,
     versions_words,
     where_words,

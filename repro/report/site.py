@@ -27,12 +27,13 @@ from repro.report.prose import phrase, prose
 from repro.report.rows import Row, gate_reasons, row_of
 from repro.report.searches import glyph
 from repro.report.tracing import traces
-from repro.report.view import measured_words, predicted_words, signature_words
+from repro.report.view import measured_words, predicted_words
 from repro.report.words import (
     VERDICT_GLYPHS,
     count_words,
     evidence_words,
     releases_words,
+    signature_words,
     verdict_words,
     versions_words,
     where_words,

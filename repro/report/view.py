@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from repro import claims
 from repro.catalog.loading import Entry
-from repro.catalog.records import Failure, Signature, Survey
+from repro.catalog.records import Failure, Survey
 from repro.cell import Cell
 from repro.observation import Frame, Origin
 from repro.report.declared import Standing, standing
@@ -107,16 +107,6 @@ def failure_view(
         answers=tuple(answers),
         standing=standing(failure, table, answers),
     )
-
-
-def signature_words(signature: Signature) -> str:
-    """``KeyError /.../ in save_checkpoint of lightning, on all ranks``."""
-    ranks = {"all": "on every rank", "any": "on some rank"}.get(str(signature.ranks), f"on rank {signature.ranks} only")
-    if signature.kind == "hang":
-        return f"hangs in {signature.function}, {ranks}"
-    place = f" in {signature.function}" if signature.function else ""
-    owner = f" of {signature.library}" if signature.library else ""
-    return f"{signature.type} /{signature.message}/{place}{owner}, {ranks}"
 
 
 def predicted_words(item: claims.Weighed) -> str:

@@ -1,6 +1,6 @@
 """How verdicts and statuses are written: a glyph and a word, never colour alone."""
 
-from repro.catalog.records import Releases
+from repro.catalog.records import Releases, Signature
 from repro.report.rows import Row
 
 VERDICT_GLYPHS = {
@@ -75,3 +75,13 @@ def reference(name: str) -> str:
     """A Markdown link for ``owner/repository#number``; other words as they are."""
     repository, _, number = name.partition("#")
     return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdecimal() else name
+
+
+def signature_words(signature: Signature) -> str:
+    """``KeyError /.../ in save_checkpoint of lightning, on all ranks``."""
+    ranks = {"all": "on every rank", "any": "on some rank"}.get(str(signature.ranks), f"on rank {signature.ranks} only")
+    if signature.kind == "hang":
+        return f"hangs in {signature.function}, {ranks}"
+    place = f" in {signature.function}" if signature.function else ""
+    owner = f" of {signature.library}" if signature.library else ""
+    return f"{signature.type} /{signature.message}/{place}{owner}, {ranks}"

@@ -26,6 +26,7 @@ ASKED = {"KeyboardInterrupt", "SIGTERMException"}
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
     """The one verdict of one run."""
+    failure = failure.in_lane(observation.cell.lane)
     for rule in (_not_started, _not_reached, _wrong_imports, _killed, _passed, _failed, _stuck):
         judgement = rule(failure, observation)
         if judgement is not None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro import documents
-from repro.catalog.records import COMPARISONS, Failure, comparison, covers
+from repro.catalog.records import COMPARISONS, Failure, Lane, comparison, covers
 from repro.errors import RecordError
 from tests.unit.factories import HANG, RECORD, REJECTION, failure
 
@@ -54,6 +54,32 @@ class TestSignature:
     def test_kind(self) -> None:
         """An unknown kind is refused with the nearest."""
         assert "did you mean 'hang'?" in problem(signature=HANG | {"kind": "hnag"})
+
+
+class TestLanes:
+    """A lane may show the failure in another way."""
+
+    WHY = "NCCL compares no sizes."
+
+    def test_signature(self) -> None:
+        """The record in a lane has that lane's signature; where only a reason is told, its own."""
+        record = failure(differs_in={"cuda": {"signature": HANG, "why": self.WHY}})
+        assert record.in_lane(Lane.CUDA).signature.kind == "hang"
+        assert record.in_lane(Lane.CPU) == record
+        told = failure(differs_in={"cuda": {"why": self.WHY}})
+        assert told.in_lane(Lane.CUDA) == told
+
+    @pytest.mark.parametrize("missing", ["type", "message", "function", "library"])
+    def test_is_complete(self, missing: str) -> None:
+        """It says as much as the record's own."""
+        signature = {name: value for name, value in RECORD["signature"].items() if name != missing}
+        assert "signature" in problem(differs_in={"cuda": {"signature": signature, "why": self.WHY}})
+
+    def test_mistakes(self) -> None:
+        """A lane that there is, and that the failure has; a reason."""
+        assert "did you mean 'cuda'?" in problem(differs_in={"cdua": {"why": self.WHY}})
+        assert "needs.lanes does not" in problem(differs_in={"cuda": {"why": self.WHY}}, needs={"lanes": ["cpu"]})
+        assert "why" in problem(differs_in={"cuda": {"why": ""}})
 
 
 class TestFields:

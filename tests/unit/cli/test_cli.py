@@ -6,20 +6,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from repro import cli, session
+from repro.cell import make_cell
 from repro.environments import Interpreter, building
 from repro.launch import processes
 from repro.project import Project
 from repro.report import writing
-from repro.report.rows import Report
+from repro.report.rows import Report, Row
 from repro.session import Session
-from tests.unit.factories import FAILURE, MATRIX, project, write_failure
+from repro.verdict import Status, Verdict
+from tests.unit.factories import FAILURE, MATRIX, failure, project, write_failure
 from tests.unit.launch.fake import environment
 from tests.unit.launch.test_running import PASSING, SCRIPT
 from tests.unit.test_session import Played, provide
@@ -40,20 +43,23 @@ def call(held: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     """Run a command line in this process, on ``held`` and never on the real project; returns code, output, error."""
     assert Project.here() is held
 
-    def called(*arguments: str) -> tuple[int, str, str]:
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        monkeypatch.setattr(sys, "argv", ["repro", *arguments])
-        try:
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0 if code is None else 1), out, err
+    return lambda *arguments: _called(arguments, capsys, monkeypatch)
 
-    return called
+
+def _called(
+    arguments: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str, str]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(sys, "argv", ["repro", *arguments])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    out, err = capsys.readouterr()
+    code = ended.value.code
+    return (code if isinstance(code, int) else 0 if code is None else 1), out, err
 
 
 class TestMistakes:
@@ -285,7 +291,7 @@ class TestRun:
 COMMANDS = ["list", "show", "check", "new", "run", "claims", "ablate", "bisect", "blame", "sweep", "doctor", "draft"]
 COMMANDS += ["advise", "report", "rejudge", "lock", "envs", "envs list", "envs build", "envs remove"]
 COMMANDS += ["store list", "store show", "store verify", "store merge", "store prune"]
-COMMANDS += ["matrix", "watch", "rot"]
+COMMANDS += ["matrix", "watch", "rot", "pack", "summary"]
 
 
 class TestCatalog:
@@ -298,27 +304,32 @@ class TestCatalog:
         assert code == 0
         assert "--catalog" in out
 
-    @pytest.mark.parametrize("command", [["list"], ["check"], ["show", "x-1"], ["run"], ["envs", "build"], ["doctor"]])
+    @pytest.mark.parametrize(
+        "command",
+        [["list"], ["check"], ["show", "x-1"], ["run"], ["envs", "build"], ["doctor"], ["pack", "--env=x", "--out=p"]],
+    )
     def test_missing(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
     ) -> None:
         """The folder that is named is the one that is read."""
-        monkeypatch.setattr(sys, "argv", ["repro", *command, "--catalog", str(tmp_path)])
         write_failure(tmp_path, id="x-1", title="mine")
         (tmp_path / "matrix.yaml").write_text("format: 2\n")
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        out, err = capsys.readouterr()
+        code, out, err = _called([*command, "--catalog", str(tmp_path)], capsys, monkeypatch)
         if command[0] in {"list", "show", "doctor"}:
             assert "x-1" in out
         else:
-            assert ended.value.code == 2
+            assert code == 2
             assert f"{tmp_path}/matrix.yaml" in err
+
+    def test_summary(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """The reports of a catalogue elsewhere lie where one works."""
+        monkeypatch.chdir(tmp_path)
+        row = Row(cell=make_cell(failure(id="mine-1"), "old"), verdict=Verdict.ABSENT, status=Status.CURED, k=1, n=1)
+        (tmp_path / "reports").mkdir()
+        (tmp_path / "reports" / "matrix.json").write_text(Report(rows=(row,)).model_dump_json())
+        code, out, _ = _called(["summary", "--catalog", str(tmp_path)], capsys, monkeypatch)
+        assert code == 0
+        assert "mine-1" in out
 
 
 class TestOthers:
@@ -342,6 +353,17 @@ class TestOthers:
         assert "KeyError /optimizer_states/ in save_checkpoint" in out
         assert json.loads(call("show", FAILURE, "--json")[1])["id"] == FAILURE
         assert held.catalog
+
+    def test_show_lane(self, held: Project, call: Call) -> None:
+        """A lane in which it shows in another way, and why."""
+        record = held.failures / FAILURE / "failure.yaml"
+        other = {"kind": "hang", "function": "all_gather", "ranks": 1}
+        record.write_text(
+            record.read_text() + yaml.safe_dump({"differs_in": {"cuda": {"signature": other, "why": "No."}}})
+        )
+        lines = call("show", FAILURE)[1].splitlines()
+        assert "in cuda    hangs in all_gather, on rank 1 only" in lines
+        assert "in cuda    No." in lines
 
     def test_check(self, held: Project, call: Call) -> None:
         """A project without a fault: 0; with one: 2 and the fault."""

@@ -1,19 +1,32 @@
 """Lane equivalence: pairs of runs on one interpreter, and what makes them differ."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from repro.catalog.loading import Catalog
-from repro.catalog.records import Lane
+from repro.catalog.records import Failure, Lane
 from repro.launch import environment_key, recipe_of
 from repro.observation import Observation, Rank
-from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, of_lanes, pairs
+from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, lanes_words, of_lanes, pairs
 from repro.report.markdown import escape
 from repro.store import Store
 from repro.verdict import Verdict
-from tests.unit.factories import cell, failed, installed, killed, lost_peer, observation, project, raised, rank
+from tests.unit.factories import (
+    cell,
+    failed,
+    installed,
+    killed,
+    lost_peer,
+    observation,
+    project,
+    raised,
+    rank,
+    script_frame,
+    waiting,
+)
 
 
 @pytest.fixture
@@ -156,3 +169,98 @@ def test_not_told(catalog: Catalog) -> None:
     assert pair.agree is None
     assert "· not run" in lanes_markdown([pair])
     assert pairs([other, older], catalog) == ()
+
+
+WATCHDOG = "[rank1]:[E] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7) ran for 600021 milliseconds"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"signal": 6, "tail": WATCHDOG}, "is aborted by the watchdog 15.0 s after the failure"),
+        ({"signal": 6, "tail": "free(): invalid pointer"}, "ends by signal 6"),
+        ({"signal": 11, "tail": WATCHDOG}, "ends by signal 11"),
+        ({"signal": 15, "stopped": True, "tail": WATCHDOG}, "waits until it is ended 15.0 s after the failure"),
+    ],
+)
+def test_how_the_other_rank_ends(catalog: Catalog, changes: dict[str, Any], words: str) -> None:
+    """The watchdog's abort is told by its words and its signal; however a rank ends, the lanes' own errors agree."""
+    other = killed(1, ended_at=20.0, **changes)
+    cuda = run(catalog, Lane.CUDA, failed(0), other)
+    (pair,) = pairs([cuda, run(catalog, Lane.CPU, failed(0), failed(1, lost_peer()), id="b")], catalog)
+    assert pair.cuda.others == ((1, words),)
+    assert f"rank 1: {words}" in lanes_markdown([pair])
+    assert pair.cpu is not None
+    assert pair.cuda.own == pair.cpu.own
+
+
+def test_hang_instead_of_an_end(catalog: Catalog) -> None:
+    """Ranks that stand still in one lane and end in the other: the lanes differ, though a hang alone is no verdict."""
+    cpu = run(catalog, Lane.CPU, failed(0, lost_peer()), killed(1, 6))
+    cuda = run(catalog, Lane.CUDA, waiting(0), waiting(1), id="b", deadline_passed=True)
+    (pair,) = pairs([cpu, cuda], catalog)
+    assert (pair.cuda.verdict, pair.agree) == (Verdict.UNRUNNABLE, False)
+    assert "rank 1: ends by signal 6 on CPU, stands still in all_gather on CUDA" in pair.differences
+
+
+def test_slow_is_not_told(catalog: Catalog) -> None:
+    """Who moved between two dumps was only slow: the deadline tells nothing."""
+    moving = waiting(0, script_frame("f"), then=(script_frame("g"),))
+    cuda = run(catalog, Lane.CUDA, moving, id="b", deadline_passed=True)
+    (pair,) = pairs([run(catalog, Lane.CPU, rank(0)), cuda], catalog)
+    assert pair.agree is None
+
+
+FLOATS = {"losses": [0.5, {"first": 1.25}], "largest": "25.1", "steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "cuda", "differences"),
+    [
+        (
+            {"weight_dtypes": ["torch.float32"]},
+            {"weight_dtypes": ["torch.bfloat16"]},
+            ('rank 0: weight_dtypes ["torch.float32"] on CPU, ["torch.bfloat16"] on CUDA',),
+        ),
+        (FLOATS, {"losses": [0.75, {"first": 1.5}], "largest": "24.3", "steps": 3}, ()),
+        ({"largest": "25.1"}, {"largest": "nan"}, ('rank 0: largest "..." on CPU, "nan" on CUDA',)),
+        ({"loss": 0.5}, {"loss": float("inf")}, ('rank 0: loss "..." on CPU, Infinity on CUDA',)),
+        ({"losses": [0.5]}, {"losses": [0.5, 0.25]}, ('rank 0: losses ["..."] on CPU, ["...", "..."] on CUDA',)),
+        ({"steps": 3}, {"steps": 4}, ("rank 0: steps 3 on CPU, 4 on CUDA",)),
+        ({"steps": 3}, {}, ()),
+    ],
+)
+def test_measured(catalog: Catalog, cpu: dict[str, Any], cuda: dict[str, Any], differences: tuple[str, ...]) -> None:
+    """Another type of weights, count or name, or no finite number, is a difference; another fraction is none."""
+    seen = [run(catalog, lane, rank(0, measured=held), id=lane) for lane, held in ((Lane.CPU, cpu), (Lane.CUDA, cuda))]
+    (pair,) = pairs(seen, catalog)
+    assert pair.differences == differences
+    assert pair.agree is not bool(differences)
+
+
+def test_facts_are_named(catalog: Catalog) -> None:
+    """What was measured alike in both lanes is named; what was mere fractions is not."""
+    held = {"weight_dtypes": ["torch.float32"], "error": 0.25, "errors": [0.5, 0.5]}
+    found = pairs([run(catalog, lane, rank(0, measured=held), id=lane) for lane in Lane], catalog)
+    assert "Measured, and the same in both lanes: `weight_dtypes`.\n" in lanes_markdown(found)
+
+
+def test_reason(catalog: Catalog) -> None:
+    """Each failure whose lanes differ is told with the record's reason, or that none is known."""
+    found = pairs([run(catalog, Lane.CPU, failed(0)), run(catalog, Lane.CUDA, rank(0), id="b")], catalog)
+    assert "- lightning-19492: No reason is known.\n" in lanes_markdown(found)
+    (entry,) = catalog
+    why = {"cuda": {"why": "NCCL compares no sizes."}}
+    told = Failure.model_validate(entry.failure.model_dump(mode="json") | {"differs_in": why})
+    catalog = replace(catalog, entries={told.id: replace(entry, failure=told)})
+    found = pairs([run(catalog, Lane.CPU, failed(0)), run(catalog, Lane.CUDA, rank(0), id="b")], catalog)
+    assert "- lightning-19492: NCCL compares no sizes.\n" in lanes_markdown(found)
+
+
+def test_where_only() -> None:
+    """A failure whose lanes differ with a factor only is distrusted there."""
+    one = Shown(Verdict.DIFFERENT, (), (), "", "2026-11-22", "a")
+    other = replace(one, verdict=Verdict.ABSENT)
+    full = Pair(cell(lane="cuda", factors={"state-dict-type": "full"}), {}, "3.11.7", one, other)
+    assert "not trusted for lightning-19492 (state-dict-type=full)." in lanes_words([full])
+    assert "not trusted for lightning-19492." in lanes_words([full, Pair(cell(lane="cuda"), {}, "3.11.7", one, other)])

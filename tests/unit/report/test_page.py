@@ -13,7 +13,7 @@ from repro.report.view import failure_view
 from repro.search.answers import Stored
 from repro.store import Store
 from repro.verdict import Verdict
-from tests.unit.factories import FAILURE, cell, project
+from tests.unit.factories import FAILURE, cell, project, write_failure
 from tests.unit.report.test_searches import blamed, swept
 
 
@@ -48,3 +48,15 @@ def test_tables_of_searches_are_whole(held: Project) -> None:
     part = page[page.index("## Releases of lib") : page.index("## Repeat it")]
     widths = [len(re.findall(r"(?<!\\)\|", line)) for line in part.splitlines() if line.startswith("|")]
     assert widths == [6, 6, 6, 4, 4, 4, 4, 4, 4]
+
+
+def test_lanes(tmp_path: Path) -> None:
+    """The page tells in which lane the failure shows in another way, and why."""
+    other = {"kind": "hang", "function": "all_gather", "ranks": 1}
+    held = project(tmp_path, failures=False)
+    differs = {"cuda": {"signature": other, "why": "a|b"}, "cpu": {"why": "No."}}
+    write_failure(held.failures, differs_in=differs)
+    lookup = Lookup(held.catalog, held.environments, Store(held.reports / "data"))
+    page = failure_markdown(failure_view(held.catalog[FAILURE], [cell()], lookup, None, []))
+    assert "| in lane cuda | hangs in all\\_gather, on rank 1 only. a\\|b |\n" in page
+    assert "| in lane cpu | No. |\n" in page

@@ -912,3 +912,25 @@ class TestWatchdog:
     def test_every_rank_must_show_it(self) -> None:
         """Where every rank must show it, an aborted one does not."""
         assert verdict(self.seen(SIGABRT, self.WORDS)) is Verdict.DIFFERENT
+
+
+class TestLanes:
+    """A run is judged by the signature of its lane."""
+
+    OTHER = {"type": "OutOfMemoryError", "message": "1EB", "function": "f", "library": "torch", "ranks": 1}
+    RECORD = {"signature": HANG | {"ranks": 1}, "differs_in": {"cuda": {"signature": OTHER, "why": "no kinds"}}}
+    HUGE = raised("OutOfMemoryError", "out of memory: more than 1EB", script_frame(), frame("f", "torch/c10d.py"))
+
+    def test_exception_for_a_hang(self) -> None:
+        """What hangs on gloo raises under NCCL: both are the documented failure, each in its lane only."""
+        ranks = (killed(0, SIGTERM, stopped=True), failed(1, self.HUGE))
+        cuda = observation(*ranks, cell=cell(lane="cuda", world_size=2))
+        assert verdict(cuda, **self.RECORD) is Verdict.REPRODUCED
+        assert verdict(observation(*ranks), **self.RECORD) is Verdict.UNRUNNABLE
+
+    def test_hang_for_an_exception(self) -> None:
+        """The hang is the CPU lane's."""
+        seen = late(waiting(0, frame("all_reduce", "torch/c10d.py")), waiting(1))
+        assert verdict(seen, **self.RECORD) is Verdict.REPRODUCED
+        cuda = seen.model_copy(update={"cell": cell(lane="cuda", world_size=2)})
+        assert verdict(cuda, **self.RECORD) is Verdict.UNRUNNABLE
