@@ -12,7 +12,7 @@ from repro.search.answers import Answers, Blamed, Stored, Swept
 from repro.search.bisection import side_of
 from repro.search.journal import Tried
 from repro.store import KEY_CHARACTERS, Store, read
-from repro.verdict import Judgement, judge, merge
+from repro.verdict import Judgement, is_affected, judge, merge
 
 
 def inconsistency(file: Path, observation: Observation) -> str | None:
@@ -116,7 +116,7 @@ def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catal
 
 
 def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], catalog: Catalog) -> Stored | None:
-    """A search's answer with the verdicts of today; None where nothing changed.  Pure.
+    """A search's answer with the verdicts of today and what the record says today; None where nothing changed.  Pure.
 
     What the answer concludes is not searched again: a changed verdict says that it should be.
     """
@@ -128,6 +128,7 @@ def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], cat
         held = [observations[name] for name in fact.observations if name in observations]
         if not held or len(held) < len(fact.observations):
             return fact
+        fact = fact.model_copy(update={"affected": is_affected(entry.failure, fact.versions)})
         judgement = merge([judge(entry.failure, observation) for observation in held]).judgement
         if judgement.verdict is fact.verdict:
             return fact
@@ -194,7 +195,8 @@ def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
         renewed = rejudged_answer(answer, observations, catalog)
         if renewed is not None:
             answers.put(renewed)
-            outdated.append(f"{answer.failure} {answer.slug}")
+            if [fact.verdict for fact in renewed.all_tried] != [fact.verdict for fact in answer.all_tried]:
+                outdated.append(f"{answer.failure} {answer.slug}")
     for item in changed:
         store.tell(item.what, item.after.verdict)
     untold = [name for name in known if name not in told]

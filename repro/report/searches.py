@@ -149,11 +149,12 @@ def _sweep(answer: Swept) -> Section:
     ]
     first, last = answer.tried[0].label, answer.tried[-1].label
     every = "the last release of every minor series" if answer.every is Every.MINOR else "every release"
+    span = f"{every}, {first} to {last}" if len(answer.tried) > 1 else first
     return Section(
         f"Releases of {answer.package}",
         (
             Code(strip(answer)),
-            f" {every}, {first} to {last}, other pins as in ",
+            f" {span}, other pins as in ",
             Code(answer.base),
             f"; {effort(answer)}, on {answer.date[:10]}.",
         ),
@@ -174,7 +175,11 @@ def _bisection(answer: Bisected) -> Section:
     question = "When was it mended" if answer.older is Side.BAD else "When did it break"
     return Section(
         f"{question}: {answer.package or 'the whole stack, by days'}",
-        (f"{effort(answer)}, from ", Code(answer.base), f", on {answer.date[:10]}."),
+        (
+            f"{' to '.join(answer.ends)}, in ",
+            Code(answer.base),
+            f"; {effort(answer)}, on {answer.date[:10]}.",
+        ),
         ("", answer.package or "day", "verdict", "evidence"),
         tuple(
             (name, fact.label, f"{glyph(fact)} {fact.verdict or 'does not apply'}", Code(fact.evidence or fact.reason))

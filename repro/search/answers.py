@@ -91,7 +91,20 @@ class Bisected(Strict):
 
     @property
     def slug(self) -> str:
-        return _slug(f"bisect-{self.package or 'days'}-{'fix' if self.older is Side.BAD else 'break'}")
+        direction = "fix" if self.older is Side.BAD else "break"
+        return _slug(f"bisect-{self.package or 'days'}-{direction}-{self.ends[0]}-{self.ends[1]}")
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Between which points it was asked: both are tried before all others."""
+        return self.tried[0].label, self.tried[1].label
+
+    def finds_the_same(self, other: "Stored") -> bool:
+        """Whether another bisection, asked between other ends, found the same boundary."""
+        return isinstance(other, Bisected) and (
+            (self.package, self.older, self.before.label, self.after.label)
+            == (other.package, other.older, other.before.label, other.after.label)
+        )
 
     @property
     def all_tried(self) -> tuple[Tried, ...]:
@@ -179,18 +192,27 @@ class Answers:
         return self.data / SEARCHES / failure
 
     def put(self, answer: Stored) -> Path:
-        """Store an answer in place of an older one to the same question; raises StoreError."""
+        """Store an answer in place of an older one to the same question, or with the same boundary.
+
+        A failure that was mended twice keeps both boundaries.  Raises StoreError.
+        """
         file = self.folder(answer.failure) / f"{answer.slug}.json"
         try:
             write_whole(file, answer.model_dump_json(indent=1) + "\n")
+            for place, held in self._of(answer.failure).items():
+                if place != file and isinstance(answer, Bisected) and answer.finds_the_same(held):
+                    place.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
         return file
 
     def of(self, failure: str) -> list[Stored]:
         """What is stored for a failure, by the name of the question."""
+        return list(self._of(failure).values())
+
+    def _of(self, failure: str) -> dict[Path, Stored]:
         folder = self.folder(failure)
-        return [read(file) for file in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+        return {file: read(file) for file in sorted(folder.glob("*.json"))} if folder.is_dir() else {}
 
     def __iter__(self) -> Iterator[Stored]:
         root = self.data / SEARCHES

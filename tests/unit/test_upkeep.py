@@ -184,6 +184,18 @@ class TestRejudge:
         ]
         assert upkeep.rejudge(store, catalog).answers == ()
 
+    def test_answers_say_what_the_record_says_today(self, store: Store, catalog: Catalog) -> None:
+        """A corrected record agrees with what was found before it; nobody need ask again."""
+        bad = failing(1)
+        store.add(bad)
+        answers = Answers(store.root)
+        versions = {"lightning": "2.2.1", "torch": "2.2.2"}
+        found = fact("2.2.1", Verdict.REPRODUCED, bad)
+        answers.put(swept(found.model_copy(update={"side": Side.BAD, "affected": False, "versions": versions})))
+        assert upkeep.rejudge(store, catalog).answers == ()
+        (answer,) = answers.of(FAILURE)
+        assert [found.agrees for found in answer.all_tried] == [True]
+
     def test_the_ends_of_a_blame_too(self, catalog: Catalog) -> None:
         bad = failing(1)
         told = {"failure": FAILURE, "date": "2026-01-01", "causes": (), "changes": (), "tried": (), "seconds": 0.0}

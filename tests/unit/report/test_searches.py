@@ -1,5 +1,6 @@
 """How answers are written."""
 
+from pathlib import Path
 from typing import Any
 
 from repro.report.fragments import Code, Strong
@@ -157,7 +158,7 @@ class TestSwept:
 
 class TestSections:
     def test_sweeps_come_first_and_tables_are_whole(self) -> None:
-        made = sections([blamed(), bisected(), swept(V.REPRODUCED)])
+        made = sections([blamed(), bisected(), swept(V.REPRODUCED, V.REPRODUCED)])
         assert [section.title for section in made] == [
             "Releases of lib",
             "When was it mended: lib",
@@ -165,7 +166,7 @@ class TestSections:
         ]
         for section in made:
             assert all(len(row) == len(section.heads) for row in section.rows)
-        assert "".join(made[0].lead).startswith("✗ the last release of every minor series, 1.0 to 1.0")
+        assert "".join(made[0].lead).startswith("✗✗ the last release of every minor series, 1.0 to 1.1")
         assert made[0].rows[0] == ("1.0", "1", "✗ reproduced", "KeyError: 'x|y'", "agrees")
         assert made[1].notes == ("record agrees",)
         assert Strong("a and b") in made[2].lead
@@ -194,3 +195,30 @@ def test_answers_are_read_back_and_replaced(tmp_path: Any) -> None:
     assert len(list(answers)) == len(found) == 3
     assert bisected(points=10) in found
     assert answers.of("lib-2") == []
+
+
+def test_a_failure_that_was_mended_twice_keeps_both_boundaries(tmp_path: Path) -> None:
+    """The same ends, or the same boundary, replace an older answer; another boundary does not."""
+    answers = Answers(tmp_path)
+    first = bisected()
+    bad, good = fact("2.0", V.REPRODUCED), fact("2.1", V.ABSENT)
+    later = bisected(before=bad, after=good, tried=(fact("1.5", V.REPRODUCED), fact("3.0", V.ABSENT)))
+    answers.put(first)
+    answers.put(later)
+    assert answers.of("lib-1") == [first, later]
+    wider = bisected(tried=(fact("0.9", V.REPRODUCED), fact("1.2", V.ABSENT)))
+    answers.put(wider)
+    assert answers.of("lib-1") == [wider, later]
+    broke = bisected(older=Side.GOOD)
+    answers.put(broke)
+    assert len(answers.of("lib-1")) == 3
+    other = bisected(before=fact("1.1", V.REPRODUCED), after=fact("1.2", V.ABSENT), tried=wider.tried)
+    answers.put(other)
+    assert sorted(found.slug for found in answers.of("lib-1")) == sorted(item.slug for item in (broke, other, later))
+
+
+def test_the_words_of_a_single_release() -> None:
+    (section,) = sections([swept(V.REPRODUCED)])
+    words = "".join(section.lead)
+    assert "every release" not in words
+    assert words.count("1.0") == 1
