@@ -163,7 +163,7 @@ def distrusted(found: Iterable[Pair]) -> tuple[str, ...]:
 
 def _shown(seen: Observation, catalog: Catalog) -> Shown:
     own, others = [], []
-    failure = catalog[seen.cell.failure].failure
+    failure = catalog[seen.cell.failure].failure.in_lane(seen.cell.lane)
     for rank in seen.ranks:
         error = rank.error
         if error is not None and failed_itself(rank, failure):
