@@ -130,6 +130,7 @@ class TestShutdown:
         assert (result.verdict, result.n, len(played.cells)) == (verdict, 1, 2)
         assert [observation.run.endswith("-shutdown") for observation in Store(held.reports / "data")].count(True) == 1
         played.cells.clear()
+        played.answer = run_as_documented
         (again,) = session(held, options=Options(repeat=2)).run([cell])
         assert (again.verdict, again.reused, len(played.cells)) == (Verdict.ABSENT, 2 - deaths, deaths)
 
