@@ -129,10 +129,9 @@ class TestShutdown:
         (result,) = session(held).run([cell])
         assert (result.verdict, result.n, len(played.cells)) == (verdict, 1, 2)
         assert [observation.run.endswith("-shutdown") for observation in Store(held.reports / "data")].count(True) == 1
-        played.cells.clear()
         played.answer = run_as_documented
-        (again,) = session(held, options=Options(repeat=2)).run([cell])
-        assert (again.verdict, again.reused, len(played.cells)) == (Verdict.ABSENT, 2 - deaths, deaths)
+        (again,) = session(held, options=Options(fresh=False, repeat=2)).run([cell])
+        assert (again.verdict, again.reused, len(played.cells)) == (Verdict.ABSENT, 2 - deaths, 2 + deaths)
 
 
 class TestResults:
@@ -151,12 +150,15 @@ class TestResults:
     def test_order(self, held: Project, played: Played) -> None:
         """The order is the cells', although the first takes the longest."""
 
+        heard = Heard()
+
         def slow_first(cell: Cell, under_test: Interpreter) -> Observation:
-            time.sleep(0.2 if cell.environment == "old" else 0)
+            deadline = time.monotonic() + 20
+            while cell.environment == "old" and len(heard.finished_) < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
             return run_as_documented(cell, under_test)
 
         played.answer = slow_first
-        heard = Heard()
         results = session(held, listener=heard).run(cells(held, "old", "new", "new"))
         assert [result.cell.environment for result in results] == ["old", "new", "new"]
         assert heard.finished_[-1].cell.environment == "old"
