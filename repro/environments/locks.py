@@ -20,6 +20,7 @@ from repro.matrix.models import Environment
 
 TORCH_HEADING = "# torch layer: installed first, its build is the machine's choice"
 LIBRARIES_HEADING = "# libraries"
+_PLAIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[0-9][A-Za-z0-9.!+_-]*)(\s*;.*)?$")
 _ACCELERATOR = re.compile(r"^(nvidia-|cuda-|triton\b|pytorch-triton)")
 
 
@@ -116,10 +117,18 @@ def split(requirements: str) -> tuple[Locked, ...]:
             blocks.append([line])
     packages = []
     for block in blocks:
-        requirement = Requirement(block[0].removesuffix("\\").strip())
-        pin = next(iter(requirement.specifier))
-        packages.append(Locked(canonicalize_name(requirement.name), pin.version, "\n".join(block)))
+        name, version = _pin(block[0].removesuffix("\\").strip())
+        packages.append(Locked(canonicalize_name(name), version, "\n".join(block)))
     return tuple(packages)
+
+
+def _pin(line: str) -> tuple[str, str]:
+    """Name and version of a requirement line; a plain pin, as nearly all are, needs no parser."""
+    plain = _PLAIN.match(line)
+    if plain:
+        return plain["name"], plain["version"]
+    requirement = Requirement(line)
+    return requirement.name, next(iter(requirement.specifier)).version
 
 
 def read_lock(file: Path) -> Lock:

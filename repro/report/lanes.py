@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from repro.catalog.loading import Catalog
@@ -118,8 +119,10 @@ def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
             cell = seen.cell.model_copy(update={"lane": Lane.CPU})
             recipe = recipe_of(cell, catalog[cell.failure], environment_key(seen.installed))
             twins.add((cell.failure, recipe))
-    for failure, recipe in sorted(twins):
-        yield from store.of_recipe(failure, recipe)
+    for failure, recipes in groupby(sorted(twins), key=lambda twin: twin[0]):
+        files = store.by_key(failure)
+        for _, recipe in recipes:
+            yield from store.of_recipe(failure, recipe, files)
 
 
 def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, ...]:

@@ -6,9 +6,9 @@
 (a) by hand: a fresh venv, ``pip install`` of the lock, torchrun, for each cell (only ``--hand-cells`` of them);
 (b) our torchrun launcher and (c) our warm launcher, over the same default cells, environments built before: the
 founding failures, and cells about torch alone.  (c) is told with its imports, and once these are made.
-"Overhead" is one cell as a whole ``repro run``, as it is and with ``--launcher torchrun``, against the same torchrun by
-hand on the same interpreter, in turns; the job's bootstrap and gates are the same on both sides, or the CPU could not
-run it at all.
+"Overhead" is one cell against the same torchrun by hand on the same interpreter, in turns: through a session, which is
+what each cell costs more, and as a whole ``repro run``, as it is and with ``--launcher torchrun``, which starts up and
+writes the reports too.  The job's bootstrap and gates are the same on all sides, or the CPU could not run it at all.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from repro.launch import WarmLauncher
 from repro.launch.job import prepare
 from repro.matrix import default_cells
 from repro.project import Project
+from repro.result import Result
 from repro.session import Options, Session
 from repro.store import Store
 
@@ -66,10 +67,24 @@ def fresh_by_hand(cell: Cell) -> None:
         by_hand(cell, python, folder)
 
 
-def ours(cells: Sequence[Cell], launcher: WarmLauncher | None = None) -> None:
+def ours(cells: Sequence[Cell], launcher: WarmLauncher | None = None) -> list[Result]:
     """The cells through a session of ours: torchrun where no warm launcher is given."""
     with tempfile.TemporaryDirectory() as name:
-        Session(PROJECT, Store(Path(name)), Options(warm=launcher is not None), warm=launcher).run(cells)
+        return Session(PROJECT, Store(Path(name)), Options(warm=launcher is not None), warm=launcher).run(cells)
+
+
+def parts(results: Sequence[Result]) -> dict[str, float]:
+    """Where the time of a warm run goes, by medians over failing runs: to the failure, then to the rank's end."""
+    ranks = [
+        (rank.failed_at, rank.ended_at - rank.failed_at, result.newest.seconds - (rank.seconds or 0.0))
+        for result in results
+        for rank in result.newest.ranks[:1]
+        if rank.failed_at is not None and rank.ended_at is not None
+    ]
+    names = ("until_the_failure_s", "end_of_the_interpreter_s", "around_the_rank_s")
+    return {
+        name: round(statistics.median(times), 3) for name, times in zip(names, zip(*ranks, strict=True), strict=False)
+    }
 
 
 def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
@@ -80,8 +95,9 @@ def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
         seen["torchrun"].append(seconds(lambda: ours(cells)) / len(cells))
         with WarmLauncher(limit=2 * len(environments)) as launcher:
             seen["warm"].append(seconds(lambda kept=launcher: ours(cells, kept)) / len(cells))  # type: ignore[misc]
-            again = seconds(lambda kept=launcher: ours(cells, kept))  # type: ignore[misc]
-            seen["warm, imports made"].append(again / len(cells))
+            began = time.monotonic()
+            results = ours(cells, launcher)
+            seen["warm, imports made"].append((time.monotonic() - began) / len(cells))
     medians = {name: statistics.median(times) for name, times in seen.items()}
     return {
         "cells": len(cells),
@@ -91,6 +107,7 @@ def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
         "verdicts_a_minute": {name: round(60 / median, 1) for name, median in medians.items()},
         "torchrun_over_warm": round(medians["torchrun"] / medians["warm"], 2),
         "torchrun_over_warm_imports_made": round(medians["torchrun"] / medians["warm, imports made"], 2),
+        "warm_run_with_imports_made": parts(results),
     }
 
 
@@ -108,21 +125,23 @@ def whole_command(cell: Cell, reports: Path, *options: str) -> None:
 
 
 def overhead(cell: Cell, rounds: int) -> dict[str, object]:
-    """The command as it is, and with torchrun, against torchrun by hand, in turns."""
+    """A session's torchrun, the command as it is, and the command with torchrun, against torchrun by hand, in turns."""
     python = PROJECT.environments.interpreter(cell.environment).executable
-    times: dict[str, list[float]] = {"by hand": [], "command": [], "command with torchrun": []}
+    times: dict[str, list[float]] = {"by hand": [], "session": [], "command": [], "command with torchrun": []}
     with tempfile.TemporaryDirectory() as name:
         reports = shutil.copytree(PROJECT.reports, Path(name).resolve() / "reports")
         for number in range(rounds):
             folder = reports.with_name(f"hand{number}")
             folder.mkdir()
             times["by hand"].append(seconds(lambda folder=folder: by_hand(cell, python, folder)))  # type: ignore[misc]
+            times["session"].append(seconds(lambda: ours([cell])))
             times["command"].append(seconds(lambda: whole_command(cell, reports)))
             times["command with torchrun"].append(seconds(lambda: whole_command(cell, reports, "--launcher=torchrun")))
     medians = {name: statistics.median(taken) for name, taken in times.items()}
     return {
         "cell": cell.label,
         "seconds": {name: [round(time, 2) for time in taken] for name, taken in times.items()},
+        "session_over_by_hand": round(medians["session"] / medians["by hand"], 3),
         "command_over_by_hand": round(medians["command"] / medians["by hand"], 3),
         "command_with_torchrun_over_by_hand": round(medians["command with torchrun"] / medians["by hand"], 3),
     }
