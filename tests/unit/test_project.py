@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro.catalog.records import Failure
 from repro.checking import check
 from repro.errors import RecordError
 from repro.places import PACKAGE
 from repro.project import Project
+from repro.specifiers import covers
 from tests.unit.factories import MATRIX, lock_text, write_failure
 
 ENVIRONMENT = {"cutoff": "2024-03-28", "pins": {"torch": "2.2.2", "lightning": "2.2.1"}, "why": "private"}
@@ -79,3 +81,11 @@ class TestElsewhere:
         (elsewhere / "locks").mkdir()
         (elsewhere / "locks" / "old.txt").write_text(lock_text("old", {"torch": "2.2.2"}, "2024-03-28"))
         assert "belongs to no environment" in str(check(Project.here(catalog=elsewhere))[0])
+
+
+@pytest.mark.parametrize("failure", [entry.failure for entry in Project.here().catalog], ids=lambda failure: failure.id)
+def test_who_knows_of_a_fix_is_told_to_upgrade(failure: Failure) -> None:
+    """A release that upstream names as fixed is the first thing to do, and it lies in what a cure asks for."""
+    upgrades = [cure.upgrade for cure in failure.cures if cure.upgrade]
+    for name, version in failure.fixed_in.items():
+        assert any(covers({name: releases[name]}, {name: version}) for releases in upgrades if name in releases)
