@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from repro.errors import StoreError
 from repro.observation import Observation
-from repro.search.answers import Answers, Stored
+from repro.search.answers import Answers, Stored, replaces
 from repro.store import Store
 from repro.upkeep import verify
 
@@ -64,11 +64,10 @@ def _new(store: Store, others: Sequence[Store]) -> dict[str, Observation]:
 
 def _newer(store: Store, others: Sequence[Store]) -> list[Stored]:
     """The answers that the store lacks, or has an older one of."""
-    held = {(item.failure, item.slug): item for item in Answers(store.root)}
-    best = dict(held)
+    held = list(Answers(store.root))
+    best = held
     for other in others:
         for answer in Answers(other.root):
-            before = best.get((answer.failure, answer.slug))
-            if before is None or before.date < answer.date:
-                best[answer.failure, answer.slug] = answer
-    return [answer for key, answer in best.items() if held.get(key) != answer]
+            if not any(replaces(known, answer) for known in best):
+                best = [*(known for known in best if not replaces(answer, known)), answer]
+    return [answer for answer in best if answer not in held]

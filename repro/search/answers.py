@@ -99,12 +99,10 @@ class Bisected(Strict):
         """Between which points it was asked: both are tried before all others."""
         return self.tried[0].label, self.tried[1].label
 
-    def finds_the_same(self, other: "Stored") -> bool:
-        """Whether another bisection, asked between other ends, found the same boundary."""
-        return isinstance(other, Bisected) and (
-            (self.package, self.older, self.before.label, self.after.label)
-            == (other.package, other.older, other.before.label, other.after.label)
-        )
+    @property
+    def boundary(self) -> tuple[str | None, Side, str, str]:
+        """What was found: two bisections between other ends can find the same."""
+        return self.package, self.older, self.before.label, self.after.label
 
     @property
     def all_tried(self) -> tuple[Tried, ...]:
@@ -156,6 +154,14 @@ Stored = Bisected | Blamed | Swept
 _STORED: TypeAdapter[Stored] = TypeAdapter(Annotated[Stored, Field(discriminator="kind")])
 
 
+def replaces(new: Stored, old: Stored) -> bool:
+    """Whether an answer stands in place of one that is no newer: it answers the same question, or finds the same."""
+    same = new.slug == old.slug or (
+        isinstance(new, Bisected) and isinstance(old, Bisected) and new.boundary == old.boundary
+    )
+    return new.failure == old.failure and same and new.date >= old.date
+
+
 def _slug(text: str) -> str:
     return "".join(character if character.isalnum() or character in "-._" else "-" for character in text)[:150]
 
@@ -192,7 +198,7 @@ class Answers:
         return self.data / SEARCHES / failure
 
     def put(self, answer: Stored) -> Path:
-        """Store an answer in place of an older one to the same question, or with the same boundary.
+        """Store an answer in place of those that it replaces.
 
         A failure that was mended twice keeps both boundaries.  Raises StoreError.
         """
@@ -200,7 +206,7 @@ class Answers:
         try:
             write_whole(file, answer.model_dump_json(indent=1) + "\n")
             for place, held in self._of(answer.failure).items():
-                if place != file and isinstance(answer, Bisected) and answer.finds_the_same(held):
+                if place != file and replaces(answer, held):
                     place.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{file}: cannot be written: {error.strerror}") from None

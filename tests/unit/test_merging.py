@@ -8,8 +8,9 @@ from repro.errors import StoreError
 from repro.merging import merge
 from repro.search.answers import Answers
 from repro.store import Store
+from repro.verdict import Verdict
 from tests.unit.factories import failed, observation, rank
-from tests.unit.report.test_searches import bisected
+from tests.unit.report.test_searches import bisected, fact
 
 
 def store(root: Path, *numbers: int) -> Store:
@@ -45,6 +46,16 @@ class TestMerge:
         assert merge(whole, [one]).answers == 0
         assert merge(one, [whole]).answers == 1
         assert [answer.seconds for answer in Answers(one.root)] == [1.0]
+
+    def test_the_same_boundary(self, tmp_path: Path) -> None:
+        """Of two bisections that found the same between other ends the newer stays, whichever comes in."""
+        whole, one = store(tmp_path / "w"), store(tmp_path / "a")
+        wider = (fact("0.9", Verdict.REPRODUCED), fact("1.2", Verdict.ABSENT))
+        Answers(whole.root).put(bisected(date="2026-01-02T00:00:00+00:00", seconds=1.0))
+        Answers(one.root).put(bisected(date="2026-01-01T00:00:00+00:00", seconds=2.0, tried=wider))
+        assert merge(whole, [one]).answers == 0
+        assert merge(one, [whole]).answers == 1
+        assert [[answer.seconds for answer in Answers(held.root)] for held in (whole, one)] == [[1.0], [1.0]]
 
     def test_damaged(self, tmp_path: Path) -> None:
         """One damaged file, and nothing of any store comes in."""
