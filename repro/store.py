@@ -113,8 +113,9 @@ class Store:
         stated = f'"lane": "{lane}"'.encode()
         for file in self.files():
             # Most are of the other lane: a look at the bytes is much quicker than reading them.
-            if stated in file.read_bytes():
-                found = read(file)
+            content = _bytes(file)
+            if stated in content:
+                found = _observation(file, content)
                 if found.cell.lane is lane:
                     yield found
 
@@ -131,10 +132,17 @@ class Store:
 
 def read(file: Path) -> Observation:
     """One stored observation; raises StoreError if it is damaged or of an unknown format."""
+    return _observation(file, _bytes(file))
+
+
+def _bytes(file: Path) -> bytes:
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _observation(file: Path, content: bytes) -> Observation:
     try:
         return Observation.model_validate_json(content)
     except ValidationError as error:

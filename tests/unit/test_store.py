@@ -29,6 +29,9 @@ def test_of_lane(tmp_path: Path) -> None:
     store.add(observation(rank(0, tail='"lane": "cuda"'), rank(1), id="b"))
     store.add(observation(id="c", cell=cell(lane="cuda")))
     assert [found.id for found in store.of_lane(Lane.CUDA)] == ["c"]
+    (tmp_path / FAILURE / "d.json").mkdir()
+    with pytest.raises(StoreError, match="cannot be read"):
+        list(store.of_lane(Lane.CUDA))
 
 
 class TestAdd:
