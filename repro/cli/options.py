@@ -32,6 +32,4 @@ ChosenLauncher = Annotated[
 Reports = Annotated[
     Path | None, typer.Option("--reports", help="Folder of the reports and their data [default: reports/].")
 ]
-
-
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.")]

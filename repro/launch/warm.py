@@ -48,8 +48,9 @@ STOP_POLL_SECONDS = 0.2
 MAX_ZYGOTES = 4
 # What libraries import on first use; each rank would do so again.
 LAZY = ("torch._dynamo",)
-SHARDING = frozenset({"lightning", "transformers", "accelerate"})
 LAZY_DISTRIBUTED = ("torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
+# Libraries that may shard without saying so in a script's imports.
+SHARDING = frozenset({"lightning", "transformers", "accelerate"})
 
 
 def imported_modules(script: Path) -> tuple[str, ...]:

@@ -109,8 +109,6 @@ def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots 
         attention=view.attention,
         disagreeing=sum(found.reading is Reading.DISAGREES for found in standings),
         gates=gate_reasons([row for item in view.rows for row in item.view.rows]),
-        stylesheet=_asset("site.css"),
-        script=_asset("site.js"),
     )
 
 
@@ -139,8 +137,6 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
         by_hand=by_hand(entry),
         questions=questions(failure, ablated=view.ablation.environment if view.ablation else None),
         observed=lambda item: _observed(failure, item),
-        stylesheet=_asset("site.css"),
-        script=_asset("site.js"),
     )
 
 
@@ -186,7 +182,9 @@ def _policy(script: str) -> str:
 
 
 def _render(template: str, **values: object) -> str:
-    return _environment().get_template(template).render(policy=_policy(_asset("site.js")), **values)
+    script = _asset("site.js")
+    page = _environment().get_template(template)
+    return page.render(policy=_policy(script), stylesheet=_asset("site.css"), script=script, **values)
 
 
 @cache

@@ -74,16 +74,17 @@ def ours(cells: Sequence[Cell], launcher: WarmLauncher | None = None) -> list[Re
 
 
 def parts(results: Sequence[Result]) -> dict[str, float]:
-    """Where the time of a warm run goes, by medians over failing runs: to the failure, then to the rank's end."""
-    ranks = [
-        (rank.failed_at, rank.ended_at - rank.failed_at, result.newest.seconds - (rank.seconds or 0.0))
-        for result in results
-        for rank in result.newest.ranks[:1]
+    """Where the time of a warm run goes, by medians over runs that fail: to the failure, and to the process's end."""
+    runs = [(result.newest, result.newest.ranks[0]) for result in results]
+    failing = [
+        (run.seconds, rank.failed_at, rank.ended_at)
+        for run, rank in runs
         if rank.failed_at is not None and rank.ended_at is not None
     ]
-    names = ("until_the_failure_s", "end_of_the_interpreter_s", "around_the_rank_s")
     return {
-        name: round(statistics.median(times), 3) for name, times in zip(names, zip(*ranks, strict=True), strict=False)
+        "run_s": round(statistics.median(whole for whole, _, _ in failing), 3),
+        "until_the_failure_s": round(statistics.median(failed for _, failed, _ in failing), 3),
+        "end_of_the_process_s": round(statistics.median(ended - failed for _, failed, ended in failing), 3),
     }
 
 
