@@ -26,7 +26,7 @@ def test_of_lane(tmp_path: Path) -> None:
     """Only the runs of the lane, and not those that merely speak of it."""
     store = Store(tmp_path)
     store.add(observation(id="a"))
-    store.add(observation(rank(0, tail='"lane": "cuda"'), rank(1), id="b"))
+    store.add(observation(rank(0, measured={"lane": "cuda"}), rank(1), id="b"))
     store.add(observation(id="c", cell=cell(lane="cuda")))
     assert [found.id for found in store.of_lane(Lane.CUDA)] == ["c"]
     (tmp_path / FAILURE / "d.json").mkdir()

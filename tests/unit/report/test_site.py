@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from repro.cell import Cell
 from repro.environments.rotting import Rot, Rots
 from repro.errors import StoreError
 from repro.history import histories
 from repro.launch import environment_key, recipe_of
+from repro.observation import Rank
 from repro.project import Project
 from repro.report.fragments import Code, Strong
 from repro.report.overview import Overview, State, overview
@@ -92,6 +95,17 @@ def seen(held: Project) -> Overview:
     found = gather(held, Store(held.reports / "data"))
     known = histories(held.catalog, Store(held.reports / "data"))
     return overview(found.views, found.cells, found.lookup, held.matrix, known)
+
+
+def adopted(held: Project, shown: Callable[..., tuple[Rank, Rank]], **changes: int) -> Cell:
+    """Store a CUDA run on a machine's own interpreter; returns its cell."""
+    there = installed({"lightning": "2.2.5", "torch": "2.7.0"}, lock=None, name="python:3.12.3")
+    made = cell("python:3.12.3", lane="cuda", **changes)
+    recipe = recipe_of(made, held.catalog[FAILURE], environment_key(there))
+    facts = {"id": f"{recipe[:12]}-1", "recipe": recipe, "cell": made, "installed": there}
+    ranks = shown(imported=imported(there.distributions))
+    Store(held.reports / "data").add(observation(*ranks, **facts))
+    return made
 
 
 class TestOverview:
@@ -187,12 +201,7 @@ class TestOverview:
 
     def test_a_machines_own_interpreter_has_its_place(self, held: Project) -> None:
         """CUDA runs there are shown beside the lane that was not run, and are no news and no part of the matrix."""
-        there = installed({"lightning": "2.2.5", "torch": "2.7.0"}, lock=None, name="python:3.12.3")
-        wanted = cell("python:3.12.3", lane="cuda")
-        recipe = recipe_of(wanted, held.catalog[FAILURE], environment_key(there))
-        ranks = failing(imported=imported(there.distributions))
-        facts = {"recipe": recipe, "cell": wanted, "installed": there}
-        Store(held.reports / "data").add(observation(*ranks, **facts))
+        wanted = adopted(held, failing)
         first = seen(held)
         (pair,) = first.rows[0].places["python:3.12.3"]
         assert pair.cpu is not None
@@ -241,6 +250,13 @@ class TestIndex:
             assert file == f"{FAILURE}.html"
             assert place in anchors
         assert "✗" in first.text
+
+    def test_several_nodes_are_named(self, held: Project) -> None:
+        """Beside a run on one node, one on two would else look like the same cell told twice."""
+        for nodes in (1, 2):
+            adopted(held, passing, nodes=nodes)
+        words = index(held).words
+        assert (words.count("cuda ✓"), words.count("2 nodes cuda ✓")) == (2, 1)
 
     def test_rot_is_a_state_of_its_own(self, held: Project) -> None:
         assert "no longer install" not in index(held).words
