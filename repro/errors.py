@@ -13,9 +13,23 @@ ReproError            base; caught once, in the command line
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
-from repro.exits import Exit
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    OK = 0
+    """Everything is as documented."""
+    CHANGED = 1
+    """Some status is relapsed, cured or drifted."""
+    USAGE = 2
+    """Bad usage, or a bad record, matrix or lock."""
+    UNKNOWN = 3
+    """Something could not be run, and was needed; or its repetitions disagreed."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C."""
 
 
 class ReproError(Exception):

@@ -35,7 +35,7 @@ def apply(failure_id: str, backport: str | None = None, *, catalog: Path | None 
     UsageError for an unknown name, or where another backport of the failure is applied; RecordError for a record
     that cannot be read.
     """
-    from repro.backports.reading import find  # noqa: PLC0415 - importing the package stays cheap
+    from repro.backports.find import find  # noqa: PLC0415 - importing the package stays cheap
 
     chosen = find(failure_id, backport, catalog)
     applied = sys.modules.get(chosen.module)
@@ -58,6 +58,6 @@ def is_affected(failure_id: str, *, catalog: Path | None = None) -> bool:
 
     Raises UsageError for an unknown name, RecordError for a record that cannot be read.
     """
-    from repro.backports.reading import find  # noqa: PLC0415 - importing the package stays cheap
+    from repro.backports.find import find  # noqa: PLC0415 - importing the package stays cheap
 
     return find(failure_id, None, catalog).is_affected

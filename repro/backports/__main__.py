@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from repro.backports.exporting import exported
-from repro.backports.reading import find, known
+from repro.backports.export import exported
+from repro.backports.find import find, known
 from repro.errors import ReproError
 
 

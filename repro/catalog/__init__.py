@@ -1,6 +1,1 @@
-"""The catalogue: the records of all failures, loaded and validated."""
-
-from repro.catalog.loading import Catalog, Entry, load
-from repro.catalog.records import Failure, Lane
-
-__all__ = ["Catalog", "Entry", "Failure", "Lane", "load"]
+"""The records of all failures: loading, checking, scaffolding, and the cells they give."""

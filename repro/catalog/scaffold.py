@@ -12,13 +12,14 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from packaging.version import InvalidVersion, Version
 
-from repro import documents
-from repro.catalog import tested
-from repro.catalog.loading import RECORD, SCRIPT
-from repro.catalog.records import IDENTIFIER, Failure, covers
+from repro.catalog import check_test as tested
+from repro.catalog import yaml_reader
+from repro.catalog.catalog import RECORD, SCRIPT
 from repro.errors import Fault, RecordError, UsageError
 from repro.files import write_whole
-from repro.matrix.models import Matrix
+from repro.model.failure import IDENTIFIER, Failure
+from repro.model.matrix import Matrix
+from repro.model.specifiers import covers
 
 _ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|discussions)/(\d+)$")
 _DISTRIBUTIONS = {"pytorch": "torch"}
@@ -106,7 +107,7 @@ def written(new: Asked, matrix: Matrix, places: Places) -> Mapping[Path, str]:
             raise UsageError(f"{file} is there already; nothing was written")
     if new.id in matrix.runs:
         raise UsageError(f"{places.matrix_file} runs {new.id} already; nothing was written")
-    documents.parse(Failure, files[places.folder / RECORD], places.folder / RECORD)
+    yaml_reader.parse(Failure, files[places.folder / RECORD], places.folder / RECORD)
     if places.tests and not (places.tests / "conftest.py").exists():
         files[places.tests / "conftest.py"] = text("conftest.py")
     held = places.matrix_file.read_text(encoding="utf-8") if places.matrix_file.is_file() else text("matrix.yaml")
@@ -161,8 +162,8 @@ def with_runs(text: str, entry: str, file: Path) -> str:
         margin = " " * runs.value[0][0].start_mark.column
         lines[at:at] = [f"{margin}{line}\n" for line in entry.rstrip().splitlines()]
         extended = "".join(lines)
-    before, after = documents.parse(Matrix, text, file), documents.parse(Matrix, extended, file)
-    added = documents.parse(
+    before, after = yaml_reader.parse(Matrix, text, file), yaml_reader.parse(Matrix, extended, file)
+    added = yaml_reader.parse(
         Matrix, f"format: 1\nenvironments: {{}}\nruns:\n  {entry.replace(chr(10), chr(10) + '  ')}", file
     )
     if after != before.model_copy(update={"runs": {**before.runs, **added.runs}}):

@@ -5,8 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from repro.errors import ReproError, StoppedError
-from repro.exits import Exit
+from repro.errors import Exit, ReproError, StoppedError
 
 
 def main() -> None:

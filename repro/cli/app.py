@@ -9,32 +9,17 @@ from typer.main import get_command
 
 from repro.errors import StoppedError
 
-COMMANDS = {
-    "list": "catalogue:list_failures",
-    "show": "catalogue:show",
-    "check": "catalogue:check",
-    "new": "scaffolding:new",
-    "run": "running:run",
-    "claims": "questions:claims",
-    "ablate": "questions:ablate",
-    "bisect": "searching:bisect",
-    "blame": "searching:blame",
-    "sweep": "searching:sweep",
-    "doctor": "doctoring:doctor",
-    "draft": "drafting:draft",
-    "advise": "advising:advise",
-    "report": "reporting:report",
-    "rejudge": "storing:rejudge",
-    "matrix": "sharding:matrix",
-    "watch": "sharding:watch",
-    "summary": "summarising:summary",
-    "store": "storing:app",
-    "pack": "packing:pack",
-    "lock": "environments:lock",
-    "rot": "rotting:rot",
-    "envs": "environments:app",
+GROUPS = {
+    "Your environment": ("doctor", "advise"),
+    "Run": ("run", "claims", "ablate"),
+    "Search": ("bisect", "blame", "sweep"),
+    "Catalog": ("list", "show", "check", "new"),
+    "Reports": ("report", "summary", "draft"),
+    "Upkeep": ("store", "rejudge", "envs", "lock", "matrix", "watch", "rot", "pack"),
 }
-"""Command -> ``module:function`` in this package; a group of commands is its module's Typer app."""
+"""What a user wants -> commands; a command is the function, or the Typer app, of its name in the module of its name."""
+
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 
 class _Commands(TyperGroup):
@@ -49,8 +34,9 @@ class _Commands(TyperGroup):
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        found = getattr(import_module(f"repro.cli.{module}"), name)
+        module = import_module(f"repro.cli.{cmd_name}")
+        # ``list_``: a function is not named as a builtin.
+        found = next(getattr(module, name) for name in ("app", cmd_name, f"{cmd_name}_") if hasattr(module, name))
         if isinstance(found, typer.Typer):
             return get_command(found)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from repro.errors import EnvironmentFailure
 from repro.files import write_whole
-from repro.observation import Installed, Overlay
+from repro.model.observation import Installed, Overlay
 
 PROBE_SECONDS = 60
 

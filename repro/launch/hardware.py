@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 
-from repro import nvidia
 from repro.environments.interpreter import Interpreter, ask, clean_environment, overlay_variables
 from repro.errors import EnvironmentFailure
-from repro.observation import Hardware
+from repro.launch.devices import ask_driver
+from repro.model.observation import Hardware
 
 _STACK = """
 import json, torch
@@ -56,7 +56,7 @@ def _cuda_stack(executable: Path, overlay: Path | None) -> CudaStack:
 @cache
 def hardware() -> Hardware:
     """System, processor family, cores, memory, accelerators and their driver."""
-    devices = nvidia.asked("name", "driver_version") or []
+    devices = ask_driver("name", "driver_version") or []
     return Hardware(
         system=platform.system(),
         machine=platform.machine(),

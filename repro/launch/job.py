@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.catalog.loading import Entry
-from repro.catalog.records import WORLD_SIZE, Lane, covers
-from repro.cell import Cell
+from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter, overlay_variables
+from repro.files import BOOTSTRAP, GATES
 from repro.launch import gates
 from repro.launch.processes import Command
+from repro.model.cell import Cell
+from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.specifiers import covers
 
-HERE = Path(__file__).resolve().parent
-BOOTSTRAP = HERE / "bootstrap.py"
-GATES = HERE / "gates.py"
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 15
 """How long a failed rank's end is held back so that the others can show what they have to show."""

@@ -27,22 +27,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from repro.catalog.loading import Entry
-from repro.catalog.records import Lane
-from repro.cell import Cell
+from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
+from repro.files import GATES, ZYGOTE
 from repro.launch.folders import make_folder
-from repro.launch.job import GATES, HERE, Job, applicable_gates, rank_variables
-from repro.launch.processes import (
-    POLL_SECONDS,
-    TERM_GRACE_SECONDS,
-    Ended,
-    dump_stacks,
-    end_ranks,
-)
-from repro.launch.running import LauncherName, torchrun
+from repro.launch.job import Job, applicable_gates, rank_variables
+from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, Ended, dump_stacks, end_ranks
+from repro.launch.run_cell import LauncherName, torchrun
+from repro.model.cell import Cell
+from repro.model.failure import Lane
 
-ZYGOTE = HERE / "zygote.py"
 START_SECONDS = 180.0
 STOP_POLL_SECONDS = 0.2
 MAX_ZYGOTES = 4

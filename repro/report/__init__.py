@@ -1,1 +1,1 @@
-"""Reports: they read the store and never run anything."""
+"""What people read: Markdown, terminal, JUnit, the site and drafts."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.report.markdown import code, escape
+from repro.report.matrix_page import code, escape
 from repro.report.rows import Row
 from repro.report.words import count_words, evidence_words, verdict_words, versions_words, where_words
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from repro.model.verdict import Status
 from repro.report.rows import Row
 from repro.report.words import count_words, evidence_words, versions_words, where_words
-from repro.verdict import Status
 
 FAILED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from repro.catalog.loading import Catalog
-from repro.catalog.records import Lane
-from repro.cell import Cell
-from repro.launch import environment_key, recipe_of
-from repro.observation import Observation, Rank
-from repro.report.markdown import code, escape
+from repro.catalog.catalog import Catalog
+from repro.model.cell import Cell
+from repro.model.failure import Lane
+from repro.model.observation import Observation, Rank
+from repro.model.verdict import Verdict
+from repro.report.matrix_page import code, escape
 from repro.report.rows import Row
 from repro.report.words import VERDICT_GLYPHS, where_words
-from repro.store import Store
-from repro.verdict import Verdict, failed_itself, judge
+from repro.store.observations import Store
+from repro.store.recipe import environment_key, recipe_of
+from repro.verdict.judge import failed_itself, judge
 from repro.verdict.signature import is_watchdog_abort
 
 FRACTION = "..."

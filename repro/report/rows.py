@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from repro.catalog.loading import Catalog
-from repro.cell import Cell, is_named
-from repro.documents import Strict
-from repro.environments.building import Environments
-from repro.launch import recipe_of
+from repro.catalog.catalog import Catalog
+from repro.environments.build import Environments
+from repro.errors import StoreError
 from repro.launch.gates import GATES
-from repro.result import Result, conclude
-from repro.store import Store
-from repro.verdict import inapplicable
+from repro.model.base import Strict
+from repro.model.cell import Cell, is_named
+from repro.model.failure import inapplicable
+from repro.store.answers import Answers
+from repro.store.observations import Store
+from repro.store.recipe import recipe_of
+from repro.verdict.result import Result, conclude
 
 FORMAT: Literal[1] = 1
 
@@ -124,3 +126,21 @@ def gate_reasons(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:
     """Gates that were lifted in some row: name -> what the library refuses, why lifting it is safe."""
     lifted = {gate for row in rows for gate in row.gates}
     return {gate.name: (gate.refusal, gate.reason) for gate in GATES if gate.name in lifted}
+
+
+def used_by_reports(reports: Path) -> frozenset[str]:
+    """The observations that the matrix or the answer of a search rests on.
+
+    Raises StoreError if one of them cannot be read: then nothing may be removed.
+    """
+    used: set[str] = set()
+    matrix = reports / "matrix.json"
+    if matrix.is_file():
+        try:
+            rows = Report.model_validate_json(matrix.read_bytes()).rows
+        except (OSError, ValueError):
+            raise StoreError(f"{matrix}: cannot be read; write it anew with `repro report`") from None
+        used.update(name for row in rows for name in row.observations)
+    for answer in Answers(reports / "data"):
+        used.update(name for fact in answer.all_tried for name in fact.observations)
+    return frozenset(used)

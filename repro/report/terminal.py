@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from repro.cell import Cell
+from repro.model.cell import Cell
 from repro.report.rows import Row
 from repro.report.words import (
     LEGEND,
@@ -22,7 +22,7 @@ from repro.report.words import (
     verdict_words,
     where_words,
 )
-from repro.result import Result
+from repro.verdict.result import Result
 
 
 def console(*, error: bool = False) -> Console:

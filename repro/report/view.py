@@ -3,18 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from repro import claims
-from repro.catalog.loading import Entry
-from repro.catalog.records import Failure, Survey
-from repro.cell import Cell
-from repro.observation import Frame, Origin
-from repro.report.declared import Standing, standing
+from repro.catalog.catalog import Entry
+from repro.model.cell import Cell
+from repro.model.failure import Failure, Survey
+from repro.model.observation import Frame, Origin
+from repro.report.answers import Section, sections
 from repro.report.rows import Lookup, Row, row_of
-from repro.report.searches import Section, sections
-from repro.result import Result
-from repro.search.ablation import Ablation, analyse, factors_of, rows
-from repro.search.answers import Stored
-from repro.search.cells import ablation_cells
+from repro.report.upstream import Standing, standing
+from repro.search.ablation import Ablation, ablation_cells, analyse, factors_of, rows
+from repro.store.answers import Stored
+from repro.verdict import claims
+from repro.verdict.result import Result
 
 SHOWN_FRAMES = 8
 

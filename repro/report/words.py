@@ -1,6 +1,6 @@
 """How verdicts and statuses are written: a glyph and a word, never colour alone."""
 
-from repro.catalog.records import Releases, Signature
+from repro.model.failure import Releases, Signature
 from repro.report.rows import Row
 
 VERDICT_GLYPHS = {

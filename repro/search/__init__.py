@@ -1,1 +1,1 @@
-"""Questions that need many cells: they ask for cells and read verdicts, and know nothing of how a cell runs."""
+"""Which release, which package, which condition: searches over environments and factors."""

@@ -11,8 +11,10 @@ from itertools import combinations
 
 from allpairspy import AllPairs
 
-from repro.catalog.records import WORLD_SIZE, Factor, Failure
-from repro.verdict import Verdict
+from repro.model.cell import Cell, make_cell
+from repro.model.failure import WORLD_SIZE, Factor, Failure, is_affected
+from repro.model.matrix import Matrix
+from repro.model.verdict import Verdict
 
 Row = Mapping[str, str]
 """Factor -> value, all factors given."""
@@ -116,3 +118,15 @@ def _smallest(default: Row, told: Sequence[tuple[Row, Verdict]]) -> tuple[dict[s
         if found:
             return tuple(found)
     return ()
+
+
+def ablation_cells(failure: Failure, environment: str) -> list[Cell]:
+    """One cell a row of the ablation, in the order of its rows."""
+    return [make_cell(failure, environment, factors=row) for row in rows(factors_of(failure))]
+
+
+def ablation_environment(failure: Failure, matrix: Matrix) -> str | None:
+    """Where a failure is taken apart by default: its first default environment whose pins are affected."""
+    runs = matrix.runs.get(failure.id)
+    names = runs.environments if runs else ()
+    return next((name for name in names if is_affected(failure, matrix.environments[name].pins)), None)

@@ -7,33 +7,8 @@ change lies among such points, the answer is the range with all of them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from repro.verdict import Verdict
-
-
-class Side(StrEnum):
-    """What a verdict says of a point."""
-
-    BAD = "bad"
-    """The documented failure shows."""
-    GOOD = "good"
-    """It does not: the script passed, or the library refused the configuration."""
-    SKIP = "skip"
-    """Neither: it could not be run, its runs disagree, or it failed in another way."""
-
-    @property
-    def opposite(self) -> "Side":
-        """Bad for good, good for bad."""
-        return {Side.BAD: Side.GOOD, Side.GOOD: Side.BAD}.get(self, self)
-
-
-_SIDES = {Verdict.REPRODUCED: Side.BAD, Verdict.ABSENT: Side.GOOD, Verdict.REJECTED: Side.GOOD}
-
-
-def side_of(verdict: Verdict | None) -> Side:
-    """The side of a verdict; None where there is no verdict at all."""
-    return _SIDES.get(verdict, Side.SKIP) if verdict else Side.SKIP
+from repro.model.verdict import Side
 
 
 @dataclass(frozen=True)

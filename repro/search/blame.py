@@ -12,6 +12,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Generic, TypeVar
 
+from repro.store.answers import Part
+
 Item = TypeVar("Item")
 
 
@@ -21,19 +23,6 @@ class Outcome(StrEnum):
     FLIPS = "flips"
     KEEPS = "keeps"
     UNRESOLVED = "unresolved"
-
-
-class Part(StrEnum):
-    """What is known of one change."""
-
-    GUILTY = "guilty"
-    """It belongs to a smallest set that flips the answer."""
-    NEEDED = "needed"
-    """It belongs to that set, but only because what is left without it does not resolve."""
-    INNOCENT = "innocent"
-    """It was tried without the guilty ones, and the answer stayed."""
-    UNTESTED = "untested"
-    """No set with it and without the guilty ones resolves."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from itertools import groupby
 from typing import Literal, overload
 
 from packaging import tags
@@ -11,8 +12,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from repro.documents import Strict
 from repro.errors import UsageError, nearest
+from repro.model.base import Strict
+from repro.store.answers import Every, LeftOut
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,6 @@ class Release(Strict):
     day: str
     """Upload day of its first file, in UTC."""
     requires_python: str = ""
-
-
-class LeftOut(Strict):
-    """A release that is not tried, and why."""
-
-    version: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -195,3 +190,16 @@ def _same(text: str, version: Version) -> bool:
 
 def _short(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def series(version: str) -> tuple[int, ...]:
+    """``4.49`` of ``4.49.2``."""
+    parsed = Version(version)
+    return (parsed.epoch, *parsed.release[:2])
+
+
+def chosen(releases: Sequence[Release], every: Every) -> list[Release]:
+    """All releases, or the last one of every minor series."""
+    if every is Every.ALL:
+        return list(releases)
+    return [list(group)[-1] for _, group in groupby(releases, key=lambda release: series(release.version))]

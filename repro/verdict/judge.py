@@ -7,9 +7,9 @@ rank, with the imports of the environment under test.
 
 from packaging.version import InvalidVersion, Version
 
-from repro.catalog.records import Failure, Signature
-from repro.observation import Installed, Observation, Raised, Rank
-from repro.verdict.models import Judgement, Verdict
+from repro.model.failure import Failure, Signature
+from repro.model.observation import Installed, Observation, Raised, Rank
+from repro.model.verdict import Judgement, Verdict
 from repro.verdict.signature import (
     hangs,
     is_consequence,

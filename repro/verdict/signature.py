@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from repro.catalog.records import Signature
-from repro.observation import Frame, Origin, Raised, Rank
+from repro.model.failure import Signature
+from repro.model.observation import Frame, Origin, Raised, Rank
 
 SIGABRT = 6
 

@@ -4,25 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.catalog.records import Failure, covers
-from repro.cell import Cell
-from repro.exits import Exit
-from repro.verdict.models import Expectation, Judgement, Status, Verdict
-
-
-def inapplicable(failure: Failure, versions: dict[str, str]) -> str | None:
-    """Why a failure does not apply to the installed versions, or None."""
-    for name, specifiers in failure.needs.distributions.items():
-        if name not in versions:
-            return f"needs {name}{specifiers}, which is not installed"
-        if not covers({name: specifiers}, versions):
-            return f"needs {name}{specifiers}, found {versions[name]}"
-    return None
-
-
-def is_affected(failure: Failure, versions: dict[str, str]) -> bool:
-    """Whether one of the record's alternatives covers the versions."""
-    return any(covers(releases, versions) for releases in failure.affected)
+from repro.errors import Exit
+from repro.model.cell import Cell
+from repro.model.failure import Failure, is_affected
+from repro.model.specifiers import covers
+from repro.model.verdict import Expectation, Judgement, Status, Verdict
 
 
 def expect(failure: Failure, cell: Cell, versions: dict[str, str]) -> Expectation:

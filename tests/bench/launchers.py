@@ -24,14 +24,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from repro.cell import Cell
-from repro.launch import WarmLauncher
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
 from repro.launch.job import prepare
-from repro.matrix import default_cells
-from repro.project import Project
-from repro.result import Result
-from repro.session import Options, Session
-from repro.store import Store
+from repro.launch.session import Options, Session
+from repro.launch.warm import WarmLauncher
+from repro.model.cell import Cell
+from repro.store.observations import Store
+from repro.verdict.result import Result
 
 PROJECT = Project.here()
 FOUNDING = ("lightning-19492", "lightning-19281", "lightning-19267", "transformers-36626")

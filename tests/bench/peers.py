@@ -14,13 +14,15 @@ import threading
 from contextlib import nullcontext
 from pathlib import Path
 
-from repro.catalog.records import Lane
-from repro.cell import OVERLAID, make_cell
-from repro.devices import Devices
-from repro.launch import cuda_stack, job, run_cell
-from repro.packing import lay, read_pack
-from repro.project import Project
-from repro.verdict import judge
+from repro.catalog.project import Project
+from repro.environments.pack.overlay import lay, read_pack
+from repro.launch import job
+from repro.launch.devices import Devices
+from repro.launch.hardware import cuda_stack
+from repro.launch.run_cell import run_cell
+from repro.model.cell import OVERLAID, make_cell
+from repro.model.failure import Lane
+from repro.verdict.judge import judge
 
 FAILURE = "transformers-36626"
 

@@ -1,6 +1,6 @@
 """The fixtures and hooks of matched pytests, here for the failures of our own catalogue."""
 
-from repro.matched import (
+from repro.testing.matched import (
     backported,
     claim,
     correct,

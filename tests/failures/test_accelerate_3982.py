@@ -1,8 +1,8 @@
 """accelerate-3982: a full state dict is loaded by position, and weights land in other layers."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "accelerate-3982"
 

@@ -1,8 +1,8 @@
 """accelerate-bf16-weights: FSDP2 with mixed precision leaves a bfloat16 model in bfloat16, and it stands still."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "accelerate-bf16-weights"
 

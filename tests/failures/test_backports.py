@@ -14,19 +14,19 @@ from shutil import copytree
 
 import pytest
 
-from repro.backports.exporting import exported
-from repro.backports.reading import find
-from repro.catalog.loading import load
-from repro.cell import Cell
-from repro.launch import WarmLauncher
-from repro.matched import expected
-from repro.matrix import default_cells
-from repro.places import PACKAGE
-from repro.project import Project
-from repro.session import Session
-from repro.slots import Slots, rank_limit
-from repro.store import Store
-from repro.verdict import Expectation, Status
+from repro.backports.export import exported
+from repro.backports.find import find
+from repro.catalog.catalog import load
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.files import PACKAGE
+from repro.launch.session import Session
+from repro.launch.slots import Slots, rank_limit
+from repro.launch.warm import WarmLauncher
+from repro.model.cell import Cell
+from repro.model.verdict import Expectation, Status
+from repro.store.observations import Store
+from repro.testing.matched import expected
 
 PROJECT = Project.here()
 CELLS = default_cells(PROJECT.matrix, PROJECT.catalog)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from repro.catalog.records import Lane
-from repro.cell import Cell, make_cell
-from repro.devices import Devices
-from repro.matrix import default_cells
-from repro.project import Project
-from repro.session import Session
-from repro.store import Store
-from repro.verdict import Status
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.launch.devices import Devices
+from repro.launch.session import Session
+from repro.model.cell import Cell, make_cell
+from repro.model.failure import Lane
+from repro.model.verdict import Status
+from repro.store.observations import Store
 
 PROJECT = Project.here()
 DEVICES = Devices.here(PROJECT.cache / "devices")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pytest
 from _pytest.mark import ParameterSet
 
-from repro.cell import Cell
-from repro.matched import Laboratory, expected
-from repro.matrix import default_cells
-from repro.project import Project
-from repro.result import Result
-from repro.session import Options, Session
-from repro.store import Store
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.launch.session import Options, Session
+from repro.model.cell import Cell
+from repro.store.observations import Store
+from repro.testing.matched import Laboratory, expected
+from repro.verdict.result import Result
 from repro.verdict.signature import is_consequence
 
 PROJECT = Project.here()

@@ -1,7 +1,7 @@
 """lightning-19281: resuming from a checkpoint that holds the adapter only fails under strict loading."""
 
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.result import Result
 
 FAILURE = "lightning-19281"
 

@@ -1,8 +1,8 @@
 """lightning-19492: FSDP cannot save a sharded checkpoint that holds weights only."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "lightning-19492"
 

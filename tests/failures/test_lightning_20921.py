@@ -1,8 +1,8 @@
 """lightning-20921: a forward pass in torch.no_grad() stops the training of the layers under mixed precision."""
 
-from repro.claims import Examined, measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import Examined, measurements
+from repro.verdict.result import Result
 
 FAILURE = "lightning-20921"
 

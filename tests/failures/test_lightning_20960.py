@@ -1,8 +1,8 @@
 """lightning-20960: save_last=True without validation leaves an empty folder."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "lightning-20960"
 

@@ -1,8 +1,8 @@
 """lightning-21699: train_time_interval saves nothing under manual optimization."""
 
-from repro.claims import Examined, measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import Examined, measurements
+from repro.verdict.result import Result
 
 FAILURE = "lightning-21699"
 EVERY_STEP = [f"step={step}.ckpt" for step in range(1, 6)]

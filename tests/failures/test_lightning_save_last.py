@@ -1,8 +1,8 @@
 """lightning-save-last: last.ckpt stays at the best epoch while the metric does not improve."""
 
-from repro.claims import Examined, measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import Examined, measurements
+from repro.verdict.result import Result
 
 FAILURE = "lightning-save-last"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from repro.cell import make_cell
-from repro.matched import Laboratory
-from repro.project import Project
-from repro.verdict import Status, Verdict
+from repro.catalog.project import Project
+from repro.model.cell import make_cell
+from repro.model.verdict import Status, Verdict
+from repro.testing.matched import Laboratory
 
 RECORD = Project.here().catalog["pytorch-166638"].failure
 ENVIRONMENT = "torch-2.13"

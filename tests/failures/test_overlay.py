@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from repro.packing.writing import Target, write_pack
-from repro.places import PACKAGE
-from repro.project import Project
+from repro.catalog.project import Project
+from repro.environments.pack.write import Target, write_pack
+from repro.files import PACKAGE
+from repro.launch.slots import Slots, rank_limit
 from repro.report.rows import Report
-from repro.slots import Slots, rank_limit
-from repro.store import Store
+from repro.store.observations import Store
 
 ID, PACKED, BASE = "lightning-19492", "lightning-2.2.1-torch-2.13", "torch-2.13"
 # A namespace of its own has the loopback device only, and that is down.

@@ -5,11 +5,11 @@ import sysconfig
 from pathlib import Path
 from shutil import copytree
 
-from repro.matched import expected
-from repro.matrix import default_cells
-from repro.places import PACKAGE
-from repro.project import Project
-from repro.verdict import Expectation
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.files import PACKAGE
+from repro.model.verdict import Expectation
+from repro.testing.matched import expected
 
 PROJECT = Project.here()
 NEWEST = max(PROJECT.matrix.environments, key=lambda name: PROJECT.matrix.environments[name].cutoff)
@@ -29,7 +29,7 @@ def ran(failure: str, folder: Path, option: str) -> str:
     (folder / "test_it.py").write_text(SOURCE.format(failure=failure))
     python = str(PROJECT.environments.interpreter(NEWEST).executable)
     start = START.format(paths=[str(PACKAGE.parent), sysconfig.get_path("purelib")])
-    plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "repro.pytest_plugin"]
+    plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "repro.testing.plugin"]
     arguments = [python, "-c", start, *plugins, "--repro-catalog", "catalog", option, "test_it.py"]
     return subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=folder, timeout=600).stdout
 

@@ -1,8 +1,8 @@
 """pytorch-121186: asking for an optimizer's state dict decays the weights of the model."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-121186"
 

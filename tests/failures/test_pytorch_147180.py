@@ -1,8 +1,8 @@
 """pytorch-147180: the number of the first call is used in all later ones."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-147180"
 

@@ -1,7 +1,7 @@
 """pytorch-149516: only rank 0 learns of an unexpected key, and the ranks wait in different collectives."""
 
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-149516"
 

@@ -1,8 +1,8 @@
 """pytorch-153350: a full state dict that lacks a parameter is loaded with strict=True."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-153350"
 

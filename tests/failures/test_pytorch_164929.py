@@ -1,8 +1,8 @@
 """pytorch-164929: asking for the state dict of a fresh Adam counts as a step."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-164929"
 

@@ -1,8 +1,8 @@
 """pytorch-165923: all() of a sharded DTensor means "somewhere" instead of "everywhere"."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-165923"
 

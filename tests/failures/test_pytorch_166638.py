@@ -1,8 +1,8 @@
 """pytorch-166638: reading a number from a Partial DTensor gives the rank's own part of it."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-166638"
 

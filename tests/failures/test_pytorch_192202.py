@@ -1,8 +1,8 @@
 """pytorch-192202: the optimizer state of parameters that are frozen at the load is dropped."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-192202"
 

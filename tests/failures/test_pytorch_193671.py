@@ -1,8 +1,8 @@
 """pytorch-193671: RReLU at the end of a checkpointed block gets gradients from uninitialised memory."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-193671"
 

@@ -1,8 +1,8 @@
 """pytorch-96136: the recomputation of activation checkpointing updates the statistics of BatchNorm again."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-96136"
 

@@ -1,8 +1,8 @@
 """pytorch-dtensor-mse: the gradient of mse_loss on DTensors comes out times the world size."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "pytorch-dtensor-mse"
 

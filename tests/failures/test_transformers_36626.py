@@ -1,8 +1,8 @@
 """transformers-36626: FSDP SHARDED_STATE_DICT with save_only_model saves no checkpoint."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "transformers-36626"
 

@@ -1,8 +1,8 @@
 """transformers-recurrentgemma-cache: keys and values have no gradients while the cache is on."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "transformers-recurrentgemma-cache"
 

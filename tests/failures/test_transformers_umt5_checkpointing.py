@@ -1,8 +1,8 @@
 """transformers-umt5-checkpointing: UMT5 with gradient checkpointing trains without its blocks."""
 
-from repro.claims import measurements
-from repro.result import Result
-from repro.verdict import Status
+from repro.model.verdict import Status
+from repro.verdict.claims import measurements
+from repro.verdict.result import Result
 
 FAILURE = "transformers-umt5-checkpointing"
 

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from repro.project import Project, cache_root
-from repro.search.answers import Blamed
-from repro.search.blame import Part
-from repro.searches import lead_blame, vector_of
-from repro.session import Options
-from repro.trials import Trials
-from repro.verdict import Verdict
+from repro.catalog.project import Project, cache_root
+from repro.launch.session import Options
+from repro.model.verdict import Verdict
+from repro.search.lead import lead_blame, vector_of
+from repro.search.trials import Trials
+from repro.store.answers import Blamed, Part
 
 CATALOG = Path(__file__).parents[1] / "catalogs" / "blame"
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, ViewportSize, sync_playwright
 
-from repro.catalog.records import Lane
-from repro.cell import Cell
-from repro.matrix import default_cells
-from repro.project import Project
-from repro.report.publishing import publish
-from repro.report.writing import write_reports
-from repro.search.answers import Answers
-from repro.store import Store
-from repro.verdict import Verdict
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.model.cell import Cell
+from repro.model.failure import Lane
+from repro.model.verdict import Verdict
+from repro.report.site.publish import publish
+from repro.report.write import write_reports
+from repro.store.answers import Answers
+from repro.store.observations import Store
 from tests.unit.factories import HARDWARE, failed, lost_peer
-from tests.unit.report.sites import HOSTILE, failing, many, passing, stored
-from tests.unit.report.test_searches import bisected, swept
+from tests.unit.report.site.sites import HOSTILE, failing, many, passing, stored
+from tests.unit.report.test_answers import bisected, swept
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OWN = Path(__file__).parents[2] / "reports" / "data"

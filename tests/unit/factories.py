@@ -8,13 +8,13 @@ from typing import Any
 
 import yaml
 
-from repro.catalog.loading import Entry
-from repro.catalog.records import Failure
-from repro.cell import Cell
+from repro.catalog.catalog import Entry
+from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
-from repro.matrix.models import Matrix
-from repro.observation import Frame, Hardware, Imported, Installed, Observation, Origin, Phase, Raised, Rank
-from repro.project import Project
+from repro.model.cell import Cell
+from repro.model.failure import Failure
+from repro.model.matrix import Matrix
+from repro.model.observation import Frame, Hardware, Imported, Installed, Observation, Origin, Phase, Raised, Rank
 
 FAILURE = "lightning-19492"
 VERSIONS = {"lightning": "2.2.1", "torch": "2.2.2+cpu"}

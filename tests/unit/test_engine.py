@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from repro.backports.reading import known
-from repro.places import PACKAGE
+from repro.backports.find import known
+from repro.files import PACKAGE
 
 FAILURES = PACKAGE / "failures"
 FILES = [file for file in sorted(PACKAGE.rglob("*")) if file.suffix in {".py", ".j2"} and FAILURES not in file.parents]

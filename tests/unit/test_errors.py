@@ -2,8 +2,17 @@
 
 from pathlib import Path
 
-from repro.errors import EnvironmentFailure, Fault, RecordError, ReproError, StoreError, UsageError, nearest, unknown
-from repro.exits import Exit
+from repro.errors import (
+    EnvironmentFailure,
+    Exit,
+    Fault,
+    RecordError,
+    ReproError,
+    StoreError,
+    UsageError,
+    nearest,
+    unknown,
+)
 
 
 def test_exit_codes() -> None:

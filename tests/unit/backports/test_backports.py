@@ -97,7 +97,7 @@ class TestRefused:
 
 def test_our_own_catalogue() -> None:
     """Every failure of ours offers a backport."""
-    from repro.backports.reading import find, known  # noqa: PLC0415 - the rest must not depend on it
+    from repro.backports.find import find, known  # noqa: PLC0415 - the rest must not depend on it
 
     for failure_id in known():
         assert find(failure_id, None).file.is_file()

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from repro import documents
-from repro.catalog import load
-from repro.catalog.checking import EntryCheck
-from repro.catalog.records import Failure
+from repro.catalog import yaml_reader
+from repro.catalog.catalog import load
+from repro.catalog.check_failure import EntryCheck
 from repro.catalog.scaffold import Asked, Places, asked, environments_for, with_runs, write, written
 from repro.errors import RecordError, UsageError
-from repro.matrix import Matrix
+from repro.model.failure import Failure
+from repro.model.matrix import Matrix
 from tests.unit.factories import FAILURE, MATRIX, matrix
 
 URL = "https://github.com/Lightning-AI/pytorch-lightning/issues/12345"
@@ -70,7 +70,7 @@ class TestWritten:
         new = Asked(NEW.id, URL, "lightning", kind, bad, good)
         files = written(new, matrix(), places)
         write(files)
-        held = documents.read(Matrix, places.matrix_file)
+        held = yaml_reader.read(Matrix, places.matrix_file)
         entry = load(places.folder.parent)[NEW.id]
         faults = list(EntryCheck(entry, held, places.tests).faults())
         assert {fault.problem.partition(":")[0] for fault in faults} <= {
@@ -86,7 +86,7 @@ class TestWritten:
         """Kind and releases that were given stand in the record, and their questions are gone."""
         text = written(Asked(NEW.id, URL, "lightning", "silent", "2.2.1", "2.2.2"), matrix(), places)
         record = text[places.folder / "failure.yaml"]
-        failure = documents.parse(Failure, record, Path("failure.yaml"))
+        failure = yaml_reader.parse(Failure, record, Path("failure.yaml"))
         assert failure.affected == ({"lightning": ">=2.2.1,<2.2.2"},)
         assert (failure.kind, failure.fixed_in) == ("silent", {"lightning": "2.2.2"})
         assert "does it hang?" not in record
@@ -117,7 +117,7 @@ class TestWritten:
         """A catalogue elsewhere begins with a matrix of its own."""
         places.matrix_file.unlink()
         text = written(NEW, matrix(), places)[places.matrix_file]
-        held = documents.parse(Matrix, text, places.matrix_file)
+        held = yaml_reader.parse(Matrix, text, places.matrix_file)
         assert (held.environments, list(held.runs)) == ({}, [NEW.id])
 
 

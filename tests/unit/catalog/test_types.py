@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.places import PACKAGE
+from repro.files import PACKAGE
 
 SCRIPTS = sorted((PACKAGE / "failures").glob("*/repro.py"))
 DEVICE = re.compile(r"cuda|device|is_available|accelerator|backend")

@@ -7,9 +7,9 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from repro.environments.locks import Lock, header_of, is_accelerator, read_lock, split, stale
-from repro.environments.resolving import refuse_denied
+from repro.environments.resolve import refuse_denied
 from repro.errors import EnvironmentFailure, RecordError
-from repro.matrix import Environment
+from repro.model.matrix import Environment
 from tests.unit.factories import MATRIX, lock_text, matrix
 
 REQUIREMENTS = """\

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from repro.launch.job import BOOTSTRAP
+from repro.files import BOOTSTRAP
 from tests.unit.factories import journal
 
 PATIENCE = 20.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.catalog.records import Lane
 from repro.launch.gates import GATES
 from repro.launch.job import applicable_gates, flags, free_port, prepare, rank_variables, torchrun_command
+from repro.model.failure import Lane
 from tests.unit.factories import RECORD, cell, entry, installed, interpreter
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from repro.launch.warm import LAZY, LAZY_DISTRIBUTED, ZYGOTE, imported_modules, lazy_modules
+from repro.files import ZYGOTE
+from repro.launch.warm import LAZY, LAZY_DISTRIBUTED, imported_modules, lazy_modules
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from repro.model.verdict import Status
 from repro.report.junit import junit_xml
 from repro.report.rows import Row
-from repro.verdict import Status
 from tests.unit.factories import cell
 
 # Elements and attributes of the schema that Jenkins and GitLab read (junit-10.xsd), as far as they concern us.

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from repro.catalog.loading import Catalog
-from repro.catalog.records import Failure, Lane
-from repro.launch import environment_key, recipe_of
-from repro.observation import Observation, Rank
+from repro.catalog.catalog import Catalog
+from repro.model.failure import Failure, Lane
+from repro.model.observation import Observation, Rank
+from repro.model.verdict import Verdict
 from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, lanes_words, of_lanes, pairs
-from repro.report.markdown import escape
-from repro.store import Store
-from repro.verdict import Verdict
+from repro.report.matrix_page import escape
+from repro.store.observations import Store
+from repro.store.recipe import environment_key, recipe_of
 from tests.unit.factories import (
     cell,
     failed,

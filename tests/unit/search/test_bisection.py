@@ -6,20 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.search.bisection import (
-    Change,
-    Contradiction,
-    Move,
-    Probe,
-    Range,
-    Side,
-    Untold,
-    bisect,
-    next_move,
-    side_of,
-    upcoming,
-)
-from repro.verdict import Verdict
+from repro.model.verdict import Side, Verdict, side_of
+from repro.search.bisection import Change, Contradiction, Move, Probe, Range, Untold, bisect, next_move, upcoming
 
 B, G, S = Side.BAD, Side.GOOD, Side.SKIP
 

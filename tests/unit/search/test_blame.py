@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.search.blame import Blame, Outcome, Part, drive, outcome_of
+from repro.search.blame import Blame, Outcome, drive, outcome_of
+from repro.store.answers import Part
 
 F, K, U = Outcome.FLIPS, Outcome.KEEPS, Outcome.UNRESOLVED
 

@@ -11,7 +11,8 @@ from repro.errors import EnvironmentFailure, UsageError
 from repro.search import index as module
 from repro.search import releases
 from repro.search.index import fetch_files, index_address
-from repro.search.releases import IndexFile, LeftOut, Release, Releases, listing
+from repro.search.releases import IndexFile, Release, Releases, chosen, listing
+from repro.store.answers import Every, LeftOut
 
 
 def file(version: str, **changes: Any) -> IndexFile:
@@ -221,3 +222,14 @@ class TestFetching:
         asked = self.answer(monkeypatch, ProjectPage("lib", [], None, None))
         assert fetch_files("lib") == []
         assert asked[0].startswith("https://one.example")
+
+
+SERIES = [Release(version=text, day="2024-01-01") for text in ("4.9.1", "4.10.0", "4.10.2", "5.0", "5.0.1")]
+
+
+def test_minor_takes_the_last_of_every_series() -> None:
+    assert [release.version for release in chosen(SERIES, Every.MINOR)] == ["4.9.1", "4.10.2", "5.0.1"]
+
+
+def test_all_takes_all() -> None:
+    assert chosen(SERIES, Every.ALL) == SERIES

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.catalog.records import Failure
-from repro.observation import Frame, Imported, Observation, Origin, Phase, Raised, Rank
-from repro.verdict import Verdict, judge
+from repro.model.failure import Failure
+from repro.model.observation import Frame, Imported, Observation, Origin, Phase, Raised, Rank
+from repro.model.verdict import Verdict
+from repro.verdict.judge import judge
 from tests.unit.factories import (
     ASSERTION,
     HANG,

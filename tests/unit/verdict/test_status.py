@@ -7,19 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.exits import Exit
-from repro.verdict import (
-    Expectation,
-    Judgement,
-    Status,
-    Verdict,
-    exit_code,
-    expect,
-    inapplicable,
-    is_affected,
-    merge,
-    status,
-)
+from repro.errors import Exit
+from repro.model.failure import inapplicable, is_affected
+from repro.model.verdict import Expectation, Judgement, Status, Verdict
+from repro.verdict.status import exit_code, expect, merge, status
 from tests.unit.factories import REJECTION, cell, failure
 
 

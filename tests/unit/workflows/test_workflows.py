@@ -11,10 +11,10 @@ import typer
 import yaml
 from typer.main import get_command
 
+from repro.catalog.project import Project
 from repro.cli.app import app
-from repro.places import PACKAGE
-from repro.project import Project
-from tests.unit.cli.test_cli import Call, call, held  # noqa: F401 - fixtures
+from repro.files import PACKAGE
+from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
 
 ROOT = PACKAGE.parent
 FOLDER = ROOT / ".github" / "workflows"

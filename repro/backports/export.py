@@ -1,0 +1,65 @@
+"""A backport as one file that needs nothing of ours: source, provenance, licence, and a guard by version."""
+
+import ast
+import hashlib
+import re
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from packaging.specifiers import SpecifierSet
+
+from repro import __version__
+from repro.backports.find import Backport
+from repro.errors import UsageError
+from repro.files import PACKAGE
+
+_COMPARED = (">=", "<=", ">", "<", "==", "!=")
+"""What the guard of an exported file can compare without a library."""
+
+
+def exported(backport: Backport) -> str:
+    """The text of the file.
+
+    Raises UsageError where the record's specifiers go beyond plain comparisons.
+    """
+    source = backport.file.read_text(encoding="utf-8")
+    lines = source.splitlines()
+    first = ast.parse(source).body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and first.end_lineno
+    end = first.end_lineno if documented and first.end_lineno else 0
+    body = re.sub(r"(?m)^def apply\(\)", "def _patch()", "\n".join(lines[end:]).strip())
+    templates = Environment(
+        loader=PackageLoader("repro.backports"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Python, not HTML
+    )
+    return templates.get_template("fix.py.j2").render(
+        backport=backport,
+        bounds=[{name: _bounds(backport, text) for name, text in releases.items()} for releases in backport.affected],
+        digest=hashlib.sha256(source.encode()).hexdigest(),
+        documentation=re.sub(
+            r"import \w+(?: as \w+)?; \w+\.apply\(\)", "import fix; fix.apply()", "\n".join(lines[:end])
+        ),
+        body=body,
+        licence=_licence(backport.file),
+        version=__version__,
+    )
+
+
+def _bounds(backport: Backport, text: str) -> list[tuple[str, str]]:
+    clauses = [(item.operator, item.version) for item in SpecifierSet(text)]
+    for operator, version in clauses:
+        if operator not in _COMPARED or version.endswith(".*"):
+            raise UsageError(f"{backport.failure}: {operator}{version} cannot be compared without a library: no export")
+    return sorted(clauses, reverse=True)
+
+
+def _licence(file: Path) -> list[str]:
+    """Our licence, for what is ours: the lines of the file beside the package, or in it where it is installed."""
+    if PACKAGE not in file.parents:
+        return []
+    places = (PACKAGE / "LICENSE", PACKAGE.parent / "LICENSE")
+    return next(place for place in places if place.is_file()).read_text(encoding="utf-8").strip().splitlines()

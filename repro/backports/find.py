@@ -1,0 +1,105 @@
+"""What a backport needs to know of its record, read without the laboratory: `repro check` has validated it."""
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from repro.errors import Fault, RecordError, UsageError, unknown
+from repro.files import RECORD, failures_folder
+from repro.model.specifiers import covers, installed_versions
+
+
+@dataclass(frozen=True)
+class Backport:
+    """One backport of a failure, and what the record says of the failure."""
+
+    failure: str
+    title: str
+    name: str
+    file: Path
+    meaning: str
+    affected: tuple[dict[str, str], ...]
+    fixed_in: dict[str, str]
+    upstream: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """The name by which Python knows that it is applied: one a failure, since all its backports patch one place."""
+        return f"repro.backports.applied.{self.failure}"
+
+    @cached_property
+    def installed(self) -> dict[str, str]:
+        """Versions by distribution, of those that matter and are there."""
+        return installed_versions({name for releases in self.affected for name in releases})
+
+    @property
+    def is_affected(self) -> bool:
+        """Whether one of the record's alternatives covers what is installed."""
+        return any(covers(releases, self.installed) for releases in self.affected)
+
+    @property
+    def affected_words(self) -> str:
+        """``lightning >=2.1.0,<2.2.2``."""
+        alternatives = (" with ".join(f"{name} {text}" for name, text in held.items()) for held in self.affected)
+        return " or ".join(alternatives)
+
+    @property
+    def held_words(self) -> str:
+        """``lightning 2.2.2 is installed``."""
+        held = ", ".join(f"{name} {version}" for name, version in self.installed.items())
+        return f"{held} is installed" if held else "none of it is installed"
+
+    def load(self) -> ModuleType:
+        """Its file as a module of this process; raises ImportError."""
+        found = importlib.util.spec_from_file_location(self.module, self.file)
+        if found is None or found.loader is None:
+            raise ImportError(f"{self.file} cannot be loaded")
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        return module
+
+
+def known(catalog: Path | None = None) -> list[str]:
+    """The ids of a catalogue; raises UsageError if the folder is missing."""
+    root = failures_folder(catalog)
+    if not root.is_dir():
+        raise UsageError(f"no catalogue at {root}: a folder with one folder a failure is expected")
+    return sorted(file.parent.name for file in root.glob(f"*/{RECORD}"))
+
+
+def find(failure_id: str, name: str | None, catalog: Path | None = None) -> Backport:
+    """The backport of that name; without a name the first that the record offers to users.
+
+    Raises UsageError for an unknown failure or backport, RecordError for a record that cannot be read.
+    """
+    ids = known(catalog)
+    if failure_id not in ids:
+        raise unknown("failure", failure_id, ids)
+    file = failures_folder(catalog) / failure_id / RECORD
+    try:
+        record: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+        backports: dict[str, dict[str, Any]] = {item["name"]: item for item in record["backports"]}
+        offered = [cure["backport"] for cure in record.get("cures", ()) if "backport" in cure]
+        offered += [item["name"] for item in record["backports"] if item["cures"]]
+        if not offered:
+            raise UsageError(f"{failure_id} has no backport that cures")
+        if name is not None and name not in backports:
+            raise unknown(f"backport of {failure_id}", name, backports)
+        chosen = backports[name or offered[0]]
+        return Backport(
+            failure=failure_id,
+            title=record["title"],
+            name=chosen["name"],
+            file=file.parent / chosen["file"],
+            meaning=chosen["meaning"],
+            affected=tuple(record["affected"]),
+            fixed_in=record.get("fixed_in", {}),
+            upstream=(*record["upstream"].get("issues", ()), *record["upstream"].get("fixes", ())),
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        raise RecordError([Fault(file, 0, "", "is no valid record", "`repro check` says why")]) from None

@@ -1,0 +1,111 @@
+"""Changes single values of a record in place: comments, layout and quoting of everything else stay as they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from packaging.specifiers import SpecifierSet
+
+from repro.catalog import yaml_reader
+from repro.errors import Fault, RecordError, UsageError
+from repro.files import write_whole
+from repro.model.base import Location
+from repro.model.failure import Failure
+from repro.model.specifiers import covers
+
+_LOWER = (">=", ">")
+_UPPER = ("<=", "<")
+
+
+def replaced(text: str, changes: Mapping[Location, str], file: Path) -> str:
+    """A YAML text with some of its scalars replaced; raises RecordError if one is not a plain scalar on one line."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    spans = []
+    for at, value in changes.items():
+        node = _node(root, at)
+        key = ".".join(str(part) for part in at)
+        if not isinstance(node, yaml.ScalarNode) or node.start_mark.line != node.end_mark.line:
+            line = node.start_mark.line + 1 if node is not None else 0
+            raise RecordError([Fault(file, line, key, "cannot be changed in place", f"write {value!r} by hand")])
+        quote = "'" if node.style == "'" else '"'
+        spans.append((node.start_mark.index, node.end_mark.index, f"{quote}{value}{quote}"))
+    for start, end, written in sorted(spans, reverse=True):
+        text = text[:start] + written + text[end:]
+    return text
+
+
+def _node(root: yaml.Node | None, at: Location) -> yaml.Node | None:
+    node = root
+    for part in at:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for key, value in node.value if key.value == part), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part] if part < len(node.value) else None
+        else:
+            return None
+    return node
+
+
+def amend(file: Path, changes: Mapping[Location, str]) -> None:
+    """Change values of a record; it is valid before and after, and nothing else changes.
+
+    Raises RecordError, with the file as it was.
+    """
+    text = file.read_text(encoding="utf-8")
+    before = yaml_reader.parse(Failure, text, file)
+    amended = replaced(text, changes, file)
+    after = yaml_reader.parse(Failure, amended, file)
+    expected = before.model_dump(mode="json")
+    for at, value in changes.items():
+        _put(expected, at, value)
+    if after.model_dump(mode="json") != expected:
+        raise RecordError([Fault(file, 0, "", "the change would touch other values (an alias?)", "write it by hand")])
+    try:
+        write_whole(file, amended)
+    except OSError as error:
+        raise RecordError([Fault(file, 0, "", f"cannot be written: {error.strerror}")]) from None
+
+
+def _put(content: object, at: Location, value: str) -> None:
+    *path, last = at
+    for part in path:
+        content = content[part]  # type: ignore[index]
+    content[last] = value  # type: ignore[index]
+
+
+def with_bound(specifiers: str, clause: str) -> str:
+    """The specifiers with their lower or upper bound replaced: ``>=2.1,<2.2`` and ``<2.3`` give ``>=2.1,<2.3``.
+
+    Raises UsageError where they hold clauses that name single releases or series.
+    """
+    clauses = [str(item) for item in SpecifierSet(specifiers)]
+    if any(item.startswith(("==", "~=")) for item in clauses):
+        raise UsageError(f"{specifiers} names releases by == or ~=: write the record by hand")
+    same = _LOWER if clause.startswith(_LOWER) else _UPPER
+    kept = [item for item in clauses if not item.startswith(same)] + [clause]
+    order = {">": 0, "<": 1, "!": 2}
+    return ",".join(sorted(kept, key=lambda item: (order[item[0]], item)))
+
+
+def bounds(failure: Failure, package: str, bad: Mapping[str, str], clause: str) -> dict[Location, str]:
+    """What to change so that the affected range of a package ends (``<4.50.0``) or begins (``>=2.1.0``) there.
+
+    ``bad`` holds the versions of the neighbour that shows the failure.  Raises UsageError where the record has
+    no alternative for it, or several.
+    """
+    versions = dict(bad)
+    found = []
+    for index, releases in enumerate(failure.affected):
+        others = {name: held for name, held in releases.items() if name != package}
+        if package in releases and covers(others, versions):
+            widened = with_bound(releases[package], clause)
+            if covers({package: widened}, versions):
+                found.append((index, widened))
+    if len(found) != 1:
+        many = "several alternatives" if found else "no alternative"
+        raise UsageError(f"{failure.id}: {many} of affected could take {package} {clause}; write the record by hand")
+    ((index, widened),) = found
+    changes: dict[Location, str] = {("affected", index, package): widened}
+    if clause.startswith("<") and package in failure.fixed_in:
+        changes["fixed_in", package] = clause.removeprefix("<")
+    return changes

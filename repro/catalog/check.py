@@ -1,0 +1,69 @@
+"""``repro check``: all faults of records, matrix and locks at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.catalog.check_failure import EntryCheck
+from repro.catalog.open_questions import unanswered
+from repro.catalog.project import Project
+from repro.environments.locks import read_lock, stale
+from repro.environments.resolve import refuse_denied
+from repro.errors import EnvironmentFailure, Fault, RecordError
+
+
+def check(project: Project) -> Sequence[Fault]:
+    """Every fault of the project, sorted by file and line; empty where all is well."""
+    faults: list[Fault] = []
+    try:
+        matrix = project.matrix
+    except RecordError as error:
+        faults += error.faults
+    else:
+        faults += _locks(project)
+        faults += unanswered(project.matrix_file)
+        try:
+            for entry in project.catalog:
+                faults += EntryCheck(entry, matrix, project.tests).faults()
+            faults += [
+                Fault(project.matrix_file, 0, f"runs.{name}", "no such failure in the catalogue")
+                for name in matrix.runs
+                if name not in project.catalog.entries
+            ]
+        except RecordError as error:
+            faults += error.faults
+    return sorted(_relative(fault) for fault in faults)
+
+
+def _locks(project: Project) -> list[Fault]:
+    """The faults of the project's own locks; those of a project below it are that one's affair."""
+    faults: list[Fault] = []
+    for name, environment in project.own_matrix.environments.items():
+        file = project.locks / f"{name}.txt"
+        try:
+            lock = read_lock(file)
+            refuse_denied(lock, project.matrix)
+        except RecordError as error:
+            faults += error.faults
+            continue
+        except EnvironmentFailure as error:
+            faults.append(Fault(file, 0, "", str(error)))
+            continue
+        problem = stale(lock, name, environment)
+        if problem:
+            faults.append(Fault(file, 0, "", problem, f"run `repro lock {name}`"))
+    known = {f"{name}.txt" for name in project.own_matrix.environments}
+    faults += [
+        Fault(file, 0, "", "belongs to no environment of the matrix", "remove it")
+        for file in sorted(project.locks.glob("*.txt"))
+        if file.name not in known
+    ]
+    return faults
+
+
+def _relative(fault: Fault) -> Fault:
+    """The fault with its file as the user would name it from here."""
+    try:
+        file = fault.file.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return fault
+    return Fault(file, fault.line, fault.key, fault.problem, fault.remedy)

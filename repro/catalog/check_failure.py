@@ -1,0 +1,211 @@
+"""What a complete failure needs beyond a valid record.  All faults at once, each with its remedy."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from repro.catalog import check_test as tested
+from repro.catalog import yaml_reader
+from repro.catalog.catalog import RECORD, Entry
+from repro.catalog.open_questions import unanswered, unanswered_in
+from repro.errors import Fault, nearest
+from repro.model.base import Location
+from repro.model.failure import WORLD_SIZE, Evidence
+from repro.model.matrix import Matrix
+from repro.model.specifiers import covers
+
+MAX_LINES = 95
+LIBRARIES = {"torch", "lightning", "pytorch_lightning", "transformers", "accelerate", "safetensors", "numpy"}
+"""What a reproduction may import besides the standard library."""
+_METADATA = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+class EntryCheck:
+    """Checks one failure's folder against its record and the matrix."""
+
+    def __init__(self, entry: Entry, matrix: Matrix, tests: Path | None) -> None:
+        self.entry = entry
+        self.failure = entry.failure
+        self.matrix = matrix
+        self.tests = tests
+        self.record = entry.folder / RECORD
+        self.lines = yaml_reader.lines_of(self.record)
+
+    def faults(self) -> Iterator[Fault]:
+        """Every fault of this failure."""
+        yield from unanswered_in(
+            sorted(path for path in self.entry.folder.iterdir() if path.suffix in {".yaml", ".py"})
+        )
+        yield from self._script()
+        yield from self._backports()
+        yield from self._claims()
+        yield from self._cures()
+        yield from self._matrix()
+        yield from self._test()
+
+    def _fault(self, at: Location, problem: str, remedy: str) -> Fault:
+        known = at
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Fault(self.record, self.lines.get(known, 1), ".".join(str(part) for part in at), problem, remedy)
+
+    def _script(self) -> Iterator[Fault]:
+        script = self.entry.script
+        if not script.is_file():
+            yield Fault(script, 0, "", "is missing", "write the reproduction")
+            return
+        source = script.read_text(encoding="utf-8")
+        try:
+            tree = ast.parse(source)
+        except SyntaxError as error:
+            yield Fault(script, error.lineno or 1, "", f"is not valid Python: {error.msg}")
+            return
+        count = len(source.splitlines())
+        if count > MAX_LINES:
+            yield Fault(script, count, "", f"has {count} lines", f"a reproduction is minimal: at most {MAX_LINES}")
+        yield from self._imports(tree)
+        yield from self._pins(source)
+        yield from self._flags(tree)
+        if "oracle passed: " not in source:
+            yield Fault(script, 0, "", "never says 'oracle passed: '", "print it as the last act of every rank")
+
+    def _imports(self, tree: ast.Module) -> Iterator[Fault]:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            for name in {name.split(".")[0] for name in names}:
+                if name not in LIBRARIES and name not in sys.stdlib_module_names:
+                    problem = f"imports {name}"
+                    yield Fault(self.entry.script, node.lineno, "", problem, "import only the libraries it is about")
+            if node not in tree.body:
+                yield Fault(self.entry.script, node.lineno, "", "imports inside a block", "import at the top")
+
+    def _pins(self, source: str) -> Iterator[Fault]:
+        script = self.entry.script
+        found = _METADATA.search(source)
+        if not found:
+            yield Fault(script, 1, "", "has no PEP 723 metadata", "add a '# /// script' block with the failing pins")
+            return
+        text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(True))
+        try:
+            requirements = [Requirement(item) for item in tomllib.loads(text).get("dependencies", [])]
+        except (tomllib.TOMLDecodeError, InvalidRequirement) as error:
+            yield Fault(script, 1, "", f"its PEP 723 metadata cannot be read: {error}")
+            return
+        pins: dict[str, str] = {
+            canonicalize_name(item.name): str(item.specifier).removeprefix("==")
+            for item in requirements
+            if str(item.specifier).startswith("==")
+        }
+        if not any(covers(releases, pins) for releases in self.failure.affected):
+            yield Fault(script, 1, "dependencies", "pins no affected release", "pin a release that shows the failure")
+
+    def _flags(self, tree: ast.Module) -> Iterator[Fault]:
+        given: dict[str, tuple[int, list[str] | None, str | None]] = {}
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument" and node.args):
+                continue
+            options = {keyword.arg: keyword.value for keyword in node.keywords}
+            values = _literal(options.get("choices"))
+            name = _literal(node.args[0])
+            if isinstance(name, str):
+                choices = [str(value) for value in values] if isinstance(values, list | tuple) else None
+                default = _literal(options.get("default"))
+                given[name.removeprefix("--")] = (
+                    node.lineno,
+                    choices,
+                    default if isinstance(default, str) else None,
+                )
+        for index, factor in enumerate(self.failure.factors):
+            at = ("factors", index, "name")
+            if factor.name == WORLD_SIZE:
+                continue
+            if factor.name not in given:
+                yield self._fault(at, f"repro.py has no flag --{factor.name}", nearest(factor.name, given))
+                continue
+            line, choices, default = given[factor.name]
+            if choices is not None and sorted(choices) != sorted(factor.values):
+                problem = f"--{factor.name} takes {', '.join(choices)}; the record says {', '.join(factor.values)}"
+                yield Fault(self.entry.script, line, "", problem, "make them equal")
+            if default != factor.default:
+                problem = f"--{factor.name} is {default!r} by default; the record's first value is {factor.default!r}"
+                yield Fault(self.entry.script, line, "", problem, "the defaults are the failing configuration")
+        for name in sorted(set(given) - {factor.name for factor in self.failure.factors}):
+            yield Fault(self.entry.script, given[name][0], "", f"--{name} is no factor of the record", "add it there")
+
+    def _backports(self) -> Iterator[Fault]:
+        backports = self.failure.backports
+        if not any(backport.cures for backport in backports):
+            yield self._fault(("backports",), "no backport cures", "add one: it is also the proof of the cause")
+        if backports and all(backport.cures for backport in backports):
+            yield self._fault(("backports",), "there is no placebo", "add a backport of equal form that does nothing")
+        for index, backport in enumerate(backports):
+            file = self.entry.folder / backport.file
+            at = ("backports", index, "file")
+            if not file.is_file():
+                yield self._fault(at, f"{backport.file} is missing", "write it")
+            elif not re.search(r"^def apply\(\)", file.read_text(encoding="utf-8"), re.MULTILINE):
+                yield self._fault(at, f"{backport.file} defines no apply()", "define it at the top level")
+
+    def _claims(self) -> Iterator[Fault]:
+        for index, claim in enumerate(self.failure.claims):
+            for number, evidence in enumerate(claim.evidence):
+                yield from self._evidence(evidence, ("claims", index, "evidence", number))
+
+    def _evidence(self, evidence: Evidence, at: Location) -> Iterator[Fault]:
+        environments = self.matrix.environments
+        if evidence.environment not in environments:
+            problem = f"environment {evidence.environment!r} is not in matrix.yaml"
+            yield self._fault((*at, "environment"), problem, nearest(evidence.environment, environments))
+        if evidence.backport is not None and self.failure.backport(evidence.backport) is None:
+            names = [backport.name for backport in self.failure.backports]
+            problem = f"no backport {evidence.backport!r}"
+            yield self._fault((*at, "backport"), problem, nearest(evidence.backport, names))
+        for name, value in evidence.factors.items():
+            factor = self.failure.factor(name)
+            if factor is None:
+                names = [*(known.name for known in self.failure.factors), WORLD_SIZE]
+                yield self._fault((*at, "factors", name), f"no factor {name!r}", nearest(name, names))
+            elif value not in factor.values:
+                yield self._fault((*at, "factors", name), f"no value {value!r}", nearest(value, factor.values))
+
+    def _cures(self) -> Iterator[Fault]:
+        names = [backport.name for backport in self.failure.backports if backport.cures]
+        for index, cure in enumerate(self.failure.cures):
+            if cure.backport is not None and cure.backport not in names:
+                problem = f"no curing backport {cure.backport!r}"
+                yield self._fault(("cures", index, "backport"), problem, nearest(cure.backport, names))
+
+    def _matrix(self) -> Iterator[Fault]:
+        runs = self.matrix.runs.get(self.failure.id)
+        if runs is None:
+            yield self._fault(("id",), "matrix.yaml runs it nowhere", f"add runs.{self.failure.id} there")
+            return
+        pins = [self.matrix.environments[name].pins for name in runs.environments]
+        if not any(covers(releases, held) for held in pins for releases in self.failure.affected):
+            yield self._fault(("affected",), "no default environment is affected", "add one to matrix.yaml")
+        for name in {backport for backports in runs.backports.values() for backport in backports}:
+            if self.failure.backport(name) is None:
+                yield self._fault(("backports",), f"matrix.yaml runs backport {name!r}, which is not defined", "add it")
+
+    def _test(self) -> Iterator[Fault]:
+        if self.tests is not None:
+            yield from unanswered(self.tests / tested.name_of(self.failure.id))
+            yield from tested.faults_of(self.failure, self.matrix, self.tests)
+
+
+def _literal(node: ast.expr | None) -> object:
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except ValueError:
+        return None

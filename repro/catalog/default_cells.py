@@ -1,0 +1,53 @@
+"""The default cells of ``matrix.yaml``, and all that could be."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from repro.catalog.catalog import Catalog
+from repro.model.cell import Cell, make_cell
+from repro.model.failure import Failure, Lane, inapplicable
+from repro.model.matrix import Matrix
+
+
+def default_cells(matrix: Matrix, catalog: Catalog) -> list[Cell]:
+    """Every default cell, in the order of the file: each failure's environments, then its backports."""
+    cells: list[Cell] = []
+    for failure_id, runs in matrix.runs.items():
+        failure = catalog[failure_id].failure
+        cells += [make_cell(failure, environment) for environment in runs.environments]
+        cells += [
+            make_cell(failure, environment, backport=backport)
+            for environment, backports in runs.backports.items()
+            for backport in backports
+        ]
+    return cells
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A failure that does not run on an environment, and why."""
+
+    failure: str
+    environment: str
+    reason: str
+
+
+def all_cells(
+    failures: Iterable[Failure], versions: Mapping[str, Mapping[str, str]], lane: Lane = Lane.CPU
+) -> tuple[list[Cell], list[LeftOut]]:
+    """Every failure on every environment that it applies to, and what is left out.
+
+    ``versions`` are those that the environments' locks hold, by environment and distribution.
+    """
+    cells: list[Cell] = []
+    left_out: list[LeftOut] = []
+    for failure in failures:
+        for name, held in versions.items():
+            reason = inapplicable(failure, dict(held))
+            if lane not in failure.needs.lanes:
+                reason = f"runs in lane {', '.join(failure.needs.lanes)} only"
+            if reason:
+                left_out.append(LeftOut(failure.id, name, reason))
+            else:
+                cells.append(make_cell(failure, name, lane=lane))
+    return cells, left_out

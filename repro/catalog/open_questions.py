@@ -1,0 +1,65 @@
+"""Questions that a scaffold asks and nobody has answered yet: each is a fault, whatever kind of file it stands in."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from repro.catalog import yaml_reader
+from repro.errors import Fault
+from repro.model.base import Location
+
+PLACEHOLDER = "ANSWER"
+"""What stands in a scaffold where an answer must be."""
+_QUESTION = re.compile(r"^\s*# question: (?P<asked>.*?)(?: -> (?P<example>.*))?$")
+_PLACEHOLDER = re.compile(rf"\b{PLACEHOLDER}\b")
+
+
+def unanswered(file: Path) -> Iterator[Fault]:
+    """The unanswered questions of a file, in its order; in YAML each with the key that it asks for.
+
+    A file that is missing or no text asks nothing: that is told elsewhere.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return
+    keys = _keys(file) if file.suffix == ".yaml" else {}
+    asked: Fault | None = None
+    for number, line in enumerate(lines, start=1):
+        question = _QUESTION.match(line)
+        if question is None and not _PLACEHOLDER.search(line.partition("#")[0]):
+            asked = None if line.strip() else asked
+            continue
+        at = _next(keys, number)
+        if question:
+            example = f"e.g. {question['example']}; " if question["example"] else ""
+            remedy = f"{example}answer it and remove this line"
+            asked = Fault(file, number, _words(at), f"not answered: {question['asked']}", remedy)
+        elif asked is not None:  # the question above speaks of this line
+            asked = None
+            continue
+        yield asked or Fault(file, number, _words(at), f"{PLACEHOLDER} stands for what is not written", "write it")
+
+
+def unanswered_in(files: Iterable[Path]) -> Iterator[Fault]:
+    """The unanswered questions of several files."""
+    for file in files:
+        yield from unanswered(file)
+
+
+def _keys(file: Path) -> dict[int, Location]:
+    """The outermost key of each line that has one."""
+    found: dict[int, Location] = {}
+    for at, line in yaml_reader.lines_of(file).items():
+        if at and (line not in found or len(at) < len(found[line])):
+            found[line] = at
+    return found
+
+
+def _next(keys: dict[int, Location], line: int) -> Location:
+    """The key on a line, or the first one after it."""
+    return keys[min((number for number in keys if number >= line), default=0)] if keys and max(keys) >= line else ()
+
+
+def _words(at: Location) -> str:
+    return ".".join(str(part) for part in at)

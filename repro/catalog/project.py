@@ -1,0 +1,102 @@
+"""Finds the files of a project: catalogue, matrix, locks, reports, and the cache of this machine."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from repro.catalog import yaml_reader
+from repro.catalog.catalog import Catalog, load
+from repro.environments.build import Environments
+from repro.errors import Fault, RecordError
+from repro.files import PACKAGE, catalog_elsewhere
+from repro.model.matrix import Environment, Matrix
+
+
+def cache_root() -> Path:
+    """The folder for built environments and locks between processes; ``REPRO_CACHE`` moves it."""
+    moved = os.environ.get("REPRO_CACHE")
+    return Path(moved).expanduser().resolve() if moved else user_cache_path("repro-lab")
+
+
+@dataclass(frozen=True)
+class Project:
+    """The files that a command works on; each is read when it is first needed."""
+
+    failures: Path
+    matrix_file: Path
+    locks: Path
+    reports: Path
+    cache: Path
+    derived: Mapping[str, Environment] = field(default_factory=dict)
+    tests: Path | None = None
+    """The folder of the matched pytests; an installed wheel carries none."""
+    base: "Project | None" = None
+    """For a catalogue elsewhere: the project whose environments and deny list it may use as well."""
+
+    @classmethod
+    def here(cls, reports: Path | None = None, catalog: Path | None = None) -> "Project":
+        """The project that this package belongs to: its repository, or what an installed wheel carries.
+
+        ``catalog``, or ``REPRO_CATALOG``, names a catalogue elsewhere: a folder of failures, which may hold a
+        ``matrix.yaml``, ``locks`` and ``tests`` of its own.
+        """
+        root = PACKAGE.parent
+        in_repository = (root / "matrix.yaml").is_file()
+        own = cls(
+            failures=PACKAGE / "failures",
+            matrix_file=(root if in_repository else PACKAGE) / "matrix.yaml",
+            locks=PACKAGE / "locks",
+            reports=reports or (root if in_repository else Path.cwd()) / "reports",
+            cache=cache_root(),
+            tests=root / "tests" / "failures" if in_repository else None,
+        )
+        elsewhere = catalog_elsewhere(catalog)
+        if elsewhere is None:
+            return own
+        return cls(
+            failures=elsewhere,
+            matrix_file=elsewhere / "matrix.yaml",
+            locks=elsewhere / "locks",
+            reports=reports or Path.cwd() / "reports",
+            cache=own.cache,
+            tests=elsewhere / "tests",
+            base=own,
+        )
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return load(self.failures)
+
+    @cached_property
+    def own_matrix(self) -> Matrix:
+        """What the matrix file says; a catalogue elsewhere needs none until it runs something."""
+        if self.base is not None and not self.matrix_file.is_file():
+            return Matrix(format=1, environments={}, runs={})
+        return yaml_reader.read(Matrix, self.matrix_file)
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The matrix; raises RecordError also for names that it uses and nothing defines."""
+        matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
+        faults = [
+            Fault(self.matrix_file, 0, f"runs.{failure}", f"environment {name!r} is not defined")
+            for failure, runs in matrix.runs.items()
+            for name in (*runs.environments, *runs.backports)
+            if name not in matrix.environments
+        ]
+        if faults:
+            raise RecordError(faults)
+        return matrix
+
+    @cached_property
+    def environments(self) -> Environments:
+        other = self.base.locks if self.base else None
+        return Environments(self.matrix, self.locks, self.cache, self.derived, other)
+
+    def deriving(self, environments: Mapping[str, Environment]) -> "Project":
+        """The same project with environments that a search makes up."""
+        return replace(self, derived=environments)

@@ -1,0 +1,153 @@
+"""YAML documents with the line of every key, validated once into frozen models.
+
+Versions must stay text: YAML reads ``2.10`` as the number 2.1 and ``no`` as False.  Scalars keep the
+type that any YAML reader would give them, and the models accept text only where text is meant, so an
+unquoted version is refused with the line that it stands on.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from repro.errors import Fault, RecordError, nearest
+from repro.model.base import Location, Model
+
+# The parser of libyaml is several times faster, where it was built.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Builder:
+    """Turns YAML nodes into plain values and remembers each one's line."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines: dict[Location, int] = {}
+        self.faults: list[Fault] = []
+        self._scalars = yaml.SafeLoader("")
+
+    def build(self, node: yaml.Node, at: Location) -> Any:
+        self.lines[at] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            built: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key = str(key_node.value)
+                if key in built:
+                    self.faults.append(Fault(self.file, key_node.start_mark.line + 1, key, "given twice", "keep one"))
+                built[key] = self.build(value_node, (*at, key))
+                self.lines[(*at, key)] = key_node.start_mark.line + 1
+            return built
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*at, index)) for index, child in enumerate(node.value)]
+        try:
+            return self._scalars.construct_object(node)
+        except (ValueError, yaml.YAMLError) as error:
+            problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
+            raise RecordError([Fault(self.file, self.lines[at], "", f"not valid YAML: {problem}")]) from None
+
+
+def _explain(kind: str, value: Any, context: dict[str, Any], message: str) -> tuple[str, str]:
+    """The problem and the remedy of one validation error, in the user's words."""
+    if kind == "string_type" and isinstance(value, bool | int | float | date):
+        read = "a date" if isinstance(value, date) else "true or false" if isinstance(value, bool) else "a number"
+        return f"was read as {read}, {value}", "quote it"
+    if kind == "missing":
+        return "is missing", "add it"
+    if kind == "value_error":
+        return str(context.get("error", message)), ""
+    if kind in {"enum", "literal_error"}:
+        expected = [name.strip("' ") for name in str(context["expected"]).replace(" or ", ",").split(",")]
+        return f"unknown value {value!r}", nearest(str(value), expected)
+    return f"{message.lower()} (found {value!r})", ""
+
+
+def _line(lines: dict[Location, int], at: Location) -> int:
+    """The line of the closest known place: union tags and missing keys have none of their own."""
+    known = tuple(part for part in at if part is not None)
+    while known and known not in lines:
+        known = known[:-1]
+    return lines.get(known, 1)
+
+
+def _fields(model: type[BaseModel], at: Location) -> list[str]:
+    """The keys that are valid where an unknown one was found."""
+    current: Any = model
+    for part in at[:-1]:
+        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = _inner_model(field.annotation) if field else None
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [field.alias or name for name, field in current.model_fields.items()]
+    return []
+
+
+def _inner_model(annotation: Any) -> Any:
+    """The model inside ``tuple[M, ...]``, ``dict[str, M]`` or ``M | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _inner_model(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def parse(model: type[Model], text: str, file: Path) -> Model:
+    """Validate a YAML text.
+
+    Raises RecordError with every fault of the text, each with file, line, key and remedy.
+    """
+    try:
+        node = yaml.compose(text, Loader=LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecordError([Fault(file, line, "", f"not valid YAML: {error.problem}")]) from None
+    except yaml.YAMLError as error:
+        raise RecordError([Fault(file, 1, "", f"not valid YAML: {' '.join(str(error).split())}")]) from None
+    if not isinstance(node, yaml.MappingNode):
+        raise RecordError([Fault(file, 1, "", "a mapping is expected here")])
+    builder = _Builder(file)
+    try:
+        content = builder.build(node, ())
+    except RecursionError:
+        raise RecordError([Fault(file, 1, "", "not valid YAML: an alias lies inside what it stands for")]) from None
+    faults = builder.faults
+    try:
+        validated = model.model_validate(content)
+    except ValidationError as error:
+        found = error.errors()
+        for item in found:
+            at: Location = item["loc"]
+            if item["type"] == "too_short" and any(at == other["loc"][: len(at)] != other["loc"] for other in found):
+                continue  # its items are there, but wrong: they are told below
+            key = ".".join(str(part) for part in at)
+            if item["type"] == "extra_forbidden":
+                problem, remedy = "unknown key", nearest(str(at[-1]), _fields(model, at))
+            else:
+                problem, remedy = _explain(item["type"], item["input"], item.get("ctx", {}), item["msg"])
+            faults.append(Fault(file, _line(builder.lines, at), key, problem, remedy))
+    if faults:
+        raise RecordError(faults)
+    return validated
+
+
+def read(model: type[Model], file: Path) -> Model:
+    """Validate a YAML file; raises RecordError, also where the file cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecordError([Fault(file, 0, "", f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise RecordError([Fault(file, 0, "", "is not UTF-8 text")]) from None
+    return parse(model, text, file)
+
+
+def lines_of(file: Path) -> dict[Location, int]:
+    """The line of every key of a YAML file that is known to be valid: for faults found after validation."""
+    builder = _Builder(file)
+    node = yaml.compose(file.read_text(encoding="utf-8"), Loader=LOADER)
+    if node is not None:
+        builder.build(node, ())
+    return builder.lines

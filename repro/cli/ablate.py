@@ -1,0 +1,99 @@
+"""``repro ablate``."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from repro.catalog.project import Project
+from repro.cli.execute import execute
+from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports
+from repro.errors import Exit, UsageError, unknown
+from repro.launch.session import Options
+from repro.model.failure import Failure
+from repro.report.terminal import console
+from repro.report.words import VERDICT_GLYPHS
+from repro.search.ablation import Ablation, ablation_cells, ablation_environment, analyse, factors_of, rows
+
+
+def ablate(
+    failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id.")],
+    *,
+    env: Annotated[
+        str | None, typer.Option("--env", metavar="NAME", help="Environment [default: the first affected one].")
+    ] = None,
+    repeat: Repeat = 1,
+    fresh: Fresh = False,
+    launcher: ChosenLauncher = Launcher.WARM,
+    reports: Reports = None,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Take a failure apart: flip each factor alone, then all pairs; say which conditions are necessary.
+
+    Example: repro ablate lightning-19267
+    """
+    project = Project.here(reports, catalog)
+    failure = project.catalog[failure_id].failure
+    name = env or ablation_environment(failure, project.matrix)
+    if name is None:
+        raise UsageError(f"matrix.yaml runs {failure_id} on no affected environment; name one with --env")
+    if name not in project.matrix.environments:
+        raise unknown("environment", name, project.matrix.environments)
+    out = console(error=as_json)
+    cells = ablation_cells(failure, name)
+    results = {
+        result.cell.label: result
+        for result in execute(project, cells, Options(repeat, None, launcher is Launcher.WARM, fresh), out)
+    }
+    factors = factors_of(failure)
+    outcomes = [
+        (row, results[cell.label].verdict)
+        for row, cell in zip(rows(factors), cells, strict=True)
+        if cell.label in results
+    ]
+    reading = analyse(factors, outcomes)
+    if as_json:
+        typer.echo(json.dumps(_ablation_json(failure, name, reading), indent=1))
+    else:
+        _print_ablation(out, reading)
+    raise typer.Exit(Exit.UNKNOWN if reading.undecided else Exit.OK)
+
+
+def _ablation_json(failure: Failure, environment: str, reading: Ablation) -> dict[str, object]:
+    return {
+        "format": 1,
+        "failure": failure.id,
+        "environment": environment,
+        "factors": [
+            {
+                "name": influence.factor.name,
+                "default": influence.factor.default,
+                "alone": influence.alone,
+                "necessary": influence.necessary,
+                "irrelevant": influence.irrelevant,
+            }
+            for influence in reading.influences
+        ],
+        "smallest": list(reading.smallest),
+        "undecided": reading.undecided,
+    }
+
+
+def _print_ablation(out: Console, reading: Ablation) -> None:
+    table = Table(pad_edge=False)
+    for heading in ("factor", "default", "flipped alone", "reading"):
+        table.add_column(heading, overflow="fold")
+    for influence in reading.influences:
+        alone = "; ".join(f"{value}: {VERDICT_GLYPHS[verdict]} {verdict}" for value, verdict in influence.alone.items())
+        said = "necessary" if influence.necessary else "irrelevant" if influence.irrelevant else "matters"
+        table.add_row(*(Text(text) for text in (influence.factor.name, influence.factor.default, alone, said)))
+    out.print(table)
+    for found in reading.smallest:
+        words = " and ".join(f"{name}={value}" for name, value in found.items()) or "none: every row fails"
+        out.print(f"smallest failing set: {words}")
+    if reading.undecided:
+        out.print(f"{reading.undecided} rows could not be told")

@@ -1,0 +1,171 @@
+"""``repro advise``."""
+
+import platform
+from typing import Annotated
+
+import typer
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from rich.text import Text
+
+from repro.catalog.project import Project
+from repro.cli.doctor import Python, Source, interpreter_path, stack_from
+from repro.cli.options import Elsewhere, Json
+from repro.doctor.advice import Advice
+from repro.doctor.advice_table import print_advice
+from repro.doctor.cap import Cap, cap, upper_bound
+from repro.doctor.remedy import Search, releases_of
+from repro.doctor.stack.stack import Stack
+from repro.doctor.upgrade import Standing, Step, may_affect, standing, steps
+from repro.environments.interpreter import probe
+from repro.errors import Exit, UsageError
+from repro.model.failure import Failure
+from repro.model.matrix import Matrix
+from repro.report.terminal import Progress, console
+from repro.search.index import fetch_files
+from repro.search.lead import today
+from repro.verdict.result import Result
+
+
+class _Steps(Progress):
+    """Progress without a line of its own for a finished run: the answer tells what it showed."""
+
+    def finished(self, result: Result) -> None:
+        with self._lock:
+            self._running.pop(result.cell.label, None)
+
+
+def targets(texts: list[str], matrix: Matrix) -> dict[str, str]:
+    """``lightning==2.6.6,transformers==5.23.0`` -> versions; raises UsageError, also for a denied release."""
+    found: dict[str, str] = {}
+    for text in (part.strip() for given in texts for part in given.split(",") if part.strip()):
+        name, equals, version = (part.strip() for part in text.partition("=="))
+        try:
+            held = str(Version(version))
+        except InvalidVersion:
+            raise UsageError(f"--to {text}: NAME==VERSION is expected") from None
+        if not (name and equals):
+            raise UsageError(f"--to {text}: NAME==VERSION is expected")
+        distribution = canonicalize_name(name)
+        denied = matrix.denied(distribution, held)
+        if denied:
+            raise UsageError(f"--to {text}: must not be installed: {denied.reason}")
+        found[distribution] = held
+    return found
+
+
+def bounds(texts: list[str], stack: Stack, spoken_of: set[str]) -> list[tuple[str, str]]:
+    """The upper bounds to judge: the named ones, and those of the file; raises UsageError."""
+    found = [
+        (name, held.specifiers)
+        for name, held in stack.held.items()
+        if name in spoken_of and held.specifiers and upper_bound(held.specifiers)
+    ]
+    for text in texts:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            raise UsageError(f"--cap {text}: a bound such as 'transformers<4.50' is expected") from None
+        name, specifiers = canonicalize_name(requirement.name), str(requirement.specifier)
+        if not upper_bound(specifiers):
+            raise UsageError(f"--cap {text}: has no upper bound such as 'transformers<4.50'")
+        if name not in spoken_of:
+            raise UsageError(f"--cap {text}: no failure speaks of {name}; valid: {', '.join(sorted(spoken_of))}")
+        found.append((name, specifiers))
+    return found
+
+
+def advise(
+    *,
+    python: Python = None,
+    source: Source = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="NAME==V,...", help="Versions that you think of moving to.")
+    ] = None,
+    caps: Annotated[
+        list[str] | None,
+        typer.Option("--cap", metavar="BOUND", help="An upper bound to judge; those of FILE are judged anyway."),
+    ] = None,
+    search: Annotated[
+        bool, typer.Option("--search", help="Find the smallest set of changes that leaves no failure.")
+    ] = False,
+    care: Annotated[
+        list[str] | None,
+        typer.Option("--care", metavar="ID", help="A failure that must go [default: all that you have]."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Run what --search finds in a fresh environment.")
+    ] = True,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a change of versions would cure and bring, find one that cures, and judge upper bounds.
+
+    Exit code 1 if --to brings a failure or --search leaves one, 3 if something could not be told.
+
+    Example: repro advise --python .venv/bin/python --to "lightning==2.6.6,transformers==5.23.0"
+    """
+    project = Project.here(catalog=catalog)
+    failures = [entry.failure for entry in project.catalog]
+    where, stack = stack_from(python, source, failures)
+    wished = targets(to or [], project.matrix)
+    cared = [project.catalog[name].failure for name in care or ()]
+    spoken_of = {name for failure in failures for name in failure.distributions}
+    bounded = bounds(caps or [], stack, spoken_of)
+    if cared and not search:
+        raise UsageError("--care goes with --search")
+    if not (wished or bounded or search):
+        raise UsageError("say what you think of: --to NAME==VERSION,..., --search, or --cap BOUND")
+    version = ".".join((stack.python or platform.python_version()).split(".")[:2])
+    out = console(error=as_json)
+    affected = [failure for failure in failures if standing(failure, stack) is Standing.AFFECTED]
+    advice = Advice(
+        source=where,
+        python=stack.python,
+        versions={name: stack.versions[name] for name in sorted(spoken_of) if name in stack.versions},
+        affected=tuple(failure.id for failure in affected),
+        unknown=tuple(f.id for f in failures if f not in affected and may_affect(f, stack)),
+        steps=steps(failures, stack, wished) if wished else (),
+        caps=tuple(_cap(project.matrix, failures, stack, bound, version) for bound in bounded),
+    )
+    if search:
+        wanted = cared or affected
+        local = () if source else probe(interpreter_path(python), "advise").local
+        with _Steps(console(error=True), 0) as progress:
+            question = Search(
+                project,
+                stack,
+                version,
+                today(),
+                fetch_files,
+                local=local,
+                verify=verify,
+                tell=lambda text: console(error=True).print(Text(text, style="dim")),
+                listener=progress,
+            )
+            others = [failure for failure in failures if failure not in wanted]
+            advice = advice.model_copy(update={"sought": question.answer(wanted, others)})
+    if as_json:
+        typer.echo(advice.model_dump_json(indent=1))
+    else:
+        print_advice(out, advice, project.catalog)
+    raise typer.Exit(exit_of(advice, verify=verify))
+
+
+def _cap(matrix: Matrix, failures: list[Failure], stack: Stack, bound: tuple[str, str], python: str) -> Cap:
+    name, specifiers = bound
+    releases = [release.version for release in releases_of(matrix, name, python, fetch_files)]
+    if not releases:
+        raise UsageError(f"{name} has no release for Python {python}")
+    return cap(failures, stack, name, specifiers, releases)
+
+
+def exit_of(advice: Advice, *, verify: bool) -> Exit:
+    """The whole set that --to names counts, and what --search leaves."""
+    last: Step | None = advice.steps[-1] if advice.steps else None
+    sought = advice.sought
+    if (last and last.brought) or (sought and (sought.open or (sought.care and sought.found is None))):
+        return Exit.CHANGED
+    unverified = sought is not None and sought.found is not None and verify and not sought.found.verified
+    return Exit.UNKNOWN if unverified or (last and last.unknown) else Exit.OK

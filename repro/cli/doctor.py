@@ -1,0 +1,128 @@
+"""``repro doctor``."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.catalog.project import Project
+from repro.cli.options import Elsewhere, Json
+from repro.doctor.diagnosis import Finding, diagnose, exit_of
+from repro.doctor.findings_table import examined, print_examined
+from repro.doctor.stack.files import read_stack
+from repro.doctor.stack.interpreter import stack_of
+from repro.doctor.stack.stack import Stack
+from repro.environments.interpreter import probe
+from repro.errors import UsageError
+from repro.launch.session import Options, Session
+from repro.model.cell import ADOPTED, Cell, make_cell
+from repro.model.failure import Failure, Lane
+from repro.report.terminal import Progress, console
+from repro.store.observations import Store
+from repro.verdict.result import Result
+
+Python = Annotated[
+    Path | None,
+    typer.Option(
+        "--python",
+        metavar="PATH",
+        help="An interpreter, or the folder of an environment [default: the active environment's].",
+    ),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="requirements.txt, pip freeze (- for standard input), uv.lock, poetry.lock, pylock.toml, "
+        "environment.yml; runs nothing.",
+    ),
+]
+
+
+def interpreter_path(python: Path | None) -> Path:
+    """The interpreter that is meant: the named one, or that of the active environment, which need not be ours."""
+    if python is None:
+        prefix = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+        python = Path(prefix) if prefix else Path(sys.executable)
+    if python.is_dir() and (python / "bin" / "python").exists():
+        python = python / "bin" / "python"
+    return python.absolute()
+
+
+def stack_from(python: Path | None, source: Path | None, failures: list[Failure]) -> tuple[str, Stack]:
+    """What is looked at, in words, and its versions.
+
+    Raises UsageError for a file that cannot be read, EnvironmentFailure for an interpreter that does not answer.
+    """
+    if source and python:
+        raise UsageError("--from and --python exclude one another")
+    if source:
+        return str(source), read_stack(source)
+    executable = interpreter_path(python)
+    watched = sorted({name for failure in failures for name in failure.distributions})
+    return str(executable), stack_of(probe(executable, "doctor", watched=watched))
+
+
+class _Noting(Progress):
+    """Progress that remembers why a run was left out."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(console(error=True), total)
+        self.left_out: dict[str, str] = {}
+
+    def skipped(self, cell: Cell, reason: str) -> None:
+        self.left_out[cell.failure] = reason
+        super().skipped(cell, reason)
+
+
+def _run(project: Project, python: Path, failures: list[Failure]) -> tuple[dict[str, Result], dict[str, str]]:
+    """Run failures on an interpreter, in a store that is thrown away: results, and why there is none.
+
+    Progress goes to standard error.
+    """
+    runnable = [failure for failure in failures if Lane.CPU in failure.needs.lanes]
+    left_out = {failure.id: "it needs a GPU" for failure in failures if failure not in runnable}
+    cells = [make_cell(failure, f"{ADOPTED}{python}") for failure in runnable]
+    if not cells:
+        return {}, left_out
+    with tempfile.TemporaryDirectory() as folder, _Noting(len(cells)) as progress:
+        results = Session(project, Store(Path(folder)), Options(), progress).run(cells)
+    return {result.cell.failure: result for result in results}, left_out | progress.left_out
+
+
+def doctor(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Only these failures, with details.")
+    ] = None,
+    *,
+    python: Python = None,
+    source: Source = None,
+    static: Annotated[bool, typer.Option("--static", help="Read specifiers only; run nothing.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Tell which documented failures an environment has.  Nothing is installed or written there.
+
+    Exit code 1 if a failure was seen (with --static or --from: is listed), 3 if one could not be told.
+
+    Example: repro doctor --python .venv/bin/python
+    """
+    project = Project.here(catalog=catalog)
+    failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
+    where, stack = stack_from(python, source, failures)
+    static = static or source is not None
+    found = diagnose(failures, stack)
+    if not static:
+        chosen = [item.failure for item in found if item.finding is Finding.LISTED and item.runs]
+        results, left_out = _run(project, Path(where), chosen)
+        found = diagnose(failures, stack, results, left_out)
+    if as_json:
+        typer.echo(examined(where, stack, found, static=static).model_dump_json(indent=1))
+    else:
+        print_examined(console(), where, stack, found, details=details or bool(ids))
+    raise typer.Exit(exit_of(found, static=static))

@@ -1,0 +1,45 @@
+"""Runs cells with live progress, stores their observations and writes the reports."""
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from repro.catalog.project import Project
+from repro.environments.interpreter import Interpreter
+from repro.launch.session import Options, Session
+from repro.model.cell import Cell, is_named
+from repro.report.terminal import Progress
+from repro.report.write import write_reports
+from repro.store.observations import Store
+from repro.verdict.result import Result
+
+
+def execute(
+    project: Project,
+    cells: list[Cell],
+    options: Options,
+    out: Console,
+    overlaid: Callable[[str], Interpreter] | None = None,
+    *,
+    run_name: str | None = None,
+) -> list[Result]:
+    """Run cells with live progress, store their observations and write the reports.
+
+    Raises RecordError for a lock that does not fit, before anything is run.
+    """
+    for name in {cell.environment for cell in cells if is_named(cell.environment)}:
+        project.environments.lock(name)
+    store = Store(project.reports / "data")
+    with Progress(out, len(cells)) as progress:
+        session = Session(project, store, options, progress, overlaid=overlaid)
+        session.id = run_name or session.id
+        results = session.run(cells)
+    write_reports(project, store, of={cell.failure for cell in cells})
+    out.print(_counts(results))
+    return results
+
+
+def _counts(results: list[Result]) -> str:
+    """``3 run, 21 reused``: how many runs were made and how many were found in the store."""
+    reused = sum(result.reused for result in results)
+    return f"{sum(result.n for result in results) - reused} run, {reused} reused"

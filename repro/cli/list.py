@@ -1,0 +1,35 @@
+"""``repro list``."""
+
+import json
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from repro.catalog.project import Project
+from repro.cli.options import Elsewhere, Json
+from repro.report.terminal import console
+from repro.report.words import releases_words
+
+
+def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
+    """List the failures of the catalogue.
+
+    Example: repro list
+    """
+    held = Project.here(catalog=catalog).catalog
+    if as_json:
+        failures = [entry.failure.model_dump(mode="json", include=_BRIEF) for entry in held]
+        typer.echo(json.dumps({"format": 1, "failures": failures}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False, show_header=True)
+    for heading in ("id", "kind", "affected", "title"):
+        table.add_column(heading, overflow="fold")
+    for entry in held:
+        failure = entry.failure
+        affected = " or ".join(releases_words(releases) for releases in failure.affected)
+        table.add_row(*(Text(text) for text in (failure.id, failure.kind, affected, failure.title)))
+    console().print(table)
+
+
+_BRIEF = {"id", "title", "kind", "affected", "fixed_in", "upstream"}

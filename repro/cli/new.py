@@ -1,0 +1,51 @@
+"""``repro new``."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from repro.catalog.project import Project
+from repro.catalog.scaffold import Places, asked, write, written
+from repro.cli.options import Elsewhere, Json
+
+
+class Kind(StrEnum):
+    """What a failure does to its user."""
+
+    CRASH = "crash"
+    SILENT = "silent"
+    DATA_LOSS = "data-loss"
+    HANG = "hang"
+
+
+def new(
+    failure_id: Annotated[str, typer.Argument(metavar="ID", help="<project>-<issue number>, such as lightning-12345.")],
+    *,
+    upstream: Annotated[str, typer.Option("--upstream", metavar="URL", help="Address of the upstream issue.")],
+    package: Annotated[
+        str | None, typer.Option("--package", metavar="NAME", help="The distribution at fault [default: the project].")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option("--kind", help="What it does to its user.")] = None,
+    bad: Annotated[str | None, typer.Option("--bad", metavar="V", help="A release that shows it.")] = None,
+    good: Annotated[str | None, typer.Option("--good", metavar="V", help="The first release with the fix.")] = None,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a failure: record, reproduction, backport, placebo, matched pytest and matrix entry, with questions.
+
+    Nothing is overwritten.  `repro check` names every question that is still open.
+
+    Example: repro new lightning-12345 --upstream https://github.com/Lightning-AI/pytorch-lightning/issues/12345
+    """
+    project = Project.here(catalog=catalog)
+    places = Places(project.failures / failure_id, project.matrix_file, project.tests)
+    files = written(asked(failure_id, upstream, package, kind=kind, bad=bad, good=good), project.matrix, places)
+    write(files)
+    if as_json:
+        typer.echo(json.dumps({"format": 1, "id": failure_id, "files": [str(file) for file in files]}, indent=1))
+        return
+    for file in files:
+        typer.echo(file)
+    typer.echo("next: `repro check` names the questions to answer, file by file")

@@ -1,0 +1,41 @@
+"""``repro rejudge``."""
+
+import json
+
+import typer
+
+from repro.catalog.project import Project
+from repro.cli.options import Elsewhere, Json, Reports
+from repro.cli.store import _store
+from repro.errors import Exit
+from repro.report.write import write_reports
+from repro.store.rejudge import rejudge as rejudge_store
+
+
+def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json = False) -> None:
+    """Judge all stored observations by the rule of today, say which verdicts changed, and write the reports.
+
+    Exit code 1 if some verdict is no longer the one that was told.
+
+    Example: repro rejudge
+    """
+    project = Project.here(reports, catalog)
+    store = _store(project)
+    found = rejudge_store(store, project.catalog)
+    write_reports(project, store)
+    if as_json:
+        changed = [
+            {"id": item.what, "before": item.before, "after": item.after.verdict, "reason": item.after.reason}
+            for item in found.changed
+        ]
+        content = {"format": 1, "judged": found.judged, "changed": changed, "searches": list(found.answers)}
+        typer.echo(json.dumps(content, indent=1))
+    else:
+        for item in found.changed:
+            typer.echo(f"{item.what}: {item.before} → {item.after.verdict}: {item.after.reason}")
+        for name in found.answers:
+            typer.echo(f"{name}: its evidence changed; ask again")
+        typer.echo(
+            f"{found.judged} judged, {len(found.changed)} changed, {found.untold} for the first time; nothing run"
+        )
+    raise typer.Exit(Exit.CHANGED if found.changed or found.answers else Exit.OK)

@@ -1,0 +1,43 @@
+"""``repro report``."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from repro.catalog.project import Project
+from repro.cli.options import Elsewhere, Json, Junit, Reports
+from repro.report.site.publish import publish
+from repro.report.terminal import console, table
+from repro.report.write import write_junit, write_reports
+from repro.store.observations import Store
+
+
+def report(
+    *,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write the site too: index.html, pages, logs, feed.xml.")
+    ] = False,
+    junit: Junit = None,
+    reports: Reports = None,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Write the reports from stored observations, without running anything.
+
+    Example: repro report --html
+    """
+    project = Project.here(reports, catalog)
+    store = Store(project.reports / "data")
+    found = write_reports(project, store)
+    if html:
+        publish(project, store, found)
+    rows = found.report.rows
+    write_junit(junit, rows)
+    if as_json:
+        typer.echo(found.report.model_dump_json(indent=1))
+    else:
+        out = console()
+        out.print(table(rows, out.width))
+        if html:
+            out.print(Text(f"the site: {project.reports / 'index.html'}"))

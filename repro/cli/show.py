@@ -1,0 +1,58 @@
+"""``repro show``."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from repro.catalog.project import Project
+from repro.cli.options import Elsewhere, Json
+from repro.model.failure import Failure
+from repro.report.words import releases_words, signature_words
+
+
+def show(
+    failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id, as `repro list` shows it.")],
+    *,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Show one failure: what goes wrong, who is affected, what to do.
+
+    Example: repro show lightning-19492
+    """
+    failure = Project.here(catalog=catalog).catalog[failure_id].failure
+    if as_json:
+        typer.echo(json.dumps(failure.model_dump(mode="json"), indent=1))
+        return
+    for line in _described(failure):
+        typer.echo(line)
+
+
+def _described(failure: Failure) -> list[str]:
+    lines = [f"{failure.id}: {failure.title}", "", failure.summary.strip(), ""]
+    lines += [f"affected   {releases_words(releases)}" for releases in failure.affected]
+    lines += [f"rejected   {releases_words(rejection.releases)}" for rejection in failure.rejected]
+    lines += [f"fixed in   {name} {version}" for name, version in failure.fixed_in.items()]
+    lines += [f"upstream   {failure.upstream.state}: {', '.join(failure.upstream.issues) or 'no issue'}"]
+    if failure.upstream.fixes:
+        lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
+    lines += [f"signature  {signature_words(failure.signature)}"]
+    for lane, other in failure.differs_in.items():
+        lines += [f"in {lane:<8}{signature_words(other.signature)}"] if other.signature else []
+        lines += [f"in {lane:<8}{other.why.strip()}"]
+    for cure in failure.cures:
+        if cure.upgrade:
+            lines.append(f"cure       upgrade to {releases_words(cure.upgrade)}")
+        elif cure.backport:
+            backport = failure.backport(cure.backport)
+            lines.append(f"cure       backport {cure.backport}: {backport.meaning if backport else ''}")
+        else:
+            lines.append(f"cure       {cure.setting}")
+    if failure.factors:
+        lines += ["", "factors (the first value is the default, with which it fails)"]
+        lines += [f"  {f.name}={'|'.join(f.values)}  {f.meaning}" for f in failure.factors]
+    if failure.claims:
+        lines += ["", "claims"]
+        lines += [f"  {claim.verdict:<11} {claim.id}: {claim.statement}" for claim in failure.claims]
+    return lines

@@ -1,0 +1,171 @@
+"""``repro store``."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from repro.catalog.project import Project
+from repro.cli.options import Elsewhere, Json, Reports
+from repro.errors import Exit, StoreError, unknown
+from repro.model.observation import Observation
+from repro.report.rows import used_by_reports
+from repro.report.terminal import console
+from repro.report.words import VERDICT_GLYPHS
+from repro.report.write import write_reports
+from repro.store import merge as merging
+from repro.store import upkeep
+from repro.store.observations import Store
+from repro.verdict.judge import judge
+
+app = typer.Typer(
+    add_completion=False,
+    help="List, show, verify, merge and prune the stored observations.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def _store(project: Project) -> Store:
+    return Store(project.reports / "data")
+
+
+@app.command("list")
+def list_observations(
+    failure_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only of this failure.")] = None,
+    *,
+    reports: Reports = None,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """List the stored observations, the oldest first, with the verdict that the rule of today gives.
+
+    Example: repro store list transformers-36626
+    """
+    project = Project.here(reports, catalog)
+    if failure_id is not None:
+        failure_id = project.catalog[failure_id].failure.id
+    held = [found for found in _store(project) if failure_id in {None, found.cell.failure}]
+    held.sort(key=lambda found: (found.started, found.id))
+    rows = [(found, _verdict(project, found)) for found in held]
+    if as_json:
+        listed = [
+            {
+                "id": found.id,
+                "cell": found.cell.model_dump(mode="json"),
+                "started": found.started,
+                "seconds": found.seconds,
+                "launcher": found.launcher,
+                "verdict": verdict,
+            }
+            for found, verdict in rows
+        ]
+        typer.echo(json.dumps({"format": 1, "observations": listed}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "verdict", "launcher", "s", "cell"):
+        table.add_column(heading, overflow="fold")
+    for found, verdict in rows:
+        words = f"{VERDICT_GLYPHS.get(verdict, '')} {verdict}"
+        texts = (found.id, words, found.launcher, f"{found.seconds:.1f}", found.cell.label)
+        table.add_row(*(Text(text) for text in texts))
+    out = console()
+    out.print(table)
+    counts = Counter(verdict for _, verdict in rows)
+    out.print(f"{len(rows)} observations: {', '.join(f'{n} {verdict}' for verdict, n in sorted(counts.items()))}")
+
+
+def _verdict(project: Project, observation: Observation) -> str:
+    entry = project.catalog.entries.get(observation.cell.failure)
+    return judge(entry.failure, observation).verdict.value if entry else "of no known failure"
+
+
+@app.command("show")
+def show(
+    observation_id: Annotated[str, typer.Argument(metavar="OBSERVATION", help="An id, or how it begins.")],
+    *,
+    reports: Reports = None,
+    catalog: Elsewhere = None,
+) -> None:
+    """Show one stored observation as it is, in JSON.
+
+    Example: repro store show 1f0c9a
+    """
+    store = _store(Project.here(reports, catalog))
+    names = {file.stem: file for file in store.files()}
+    found = [name for name in names if name.startswith(observation_id)]
+    if not found:
+        raise unknown("observation", observation_id, names)
+    if len(found) > 1:
+        raise StoreError(f"{observation_id} begins {len(found)} ids: {', '.join(sorted(found)[:5])}")
+    typer.echo(names[found[0]].read_text(encoding="utf-8").rstrip())
+
+
+@app.command("verify")
+def verify(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json = False) -> None:
+    """Check every stored file: readable, of a known format, in its place, its id made from its recipe.
+
+    Exit code 3 if something is wrong.
+
+    Example: repro store verify
+    """
+    count, problems = upkeep.verify(_store(Project.here(reports, catalog)))
+    if as_json:
+        typer.echo(json.dumps({"format": 1, "observations": count, "problems": problems}, indent=1))
+    else:
+        for problem in problems:
+            typer.echo(problem)
+        typer.echo(f"{count} observations, {len(problems)} problems")
+    raise typer.Exit(Exit.UNKNOWN if problems else Exit.OK)
+
+
+@app.command("merge")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Reports folders, or their data folders.")],
+    *,
+    reports: Reports = None,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the observations of other stores in, and write the reports; a second time changes nothing.
+
+    All are verified first: a damaged one changes nothing and is exit code 3.
+
+    Example: repro store merge shards/*
+    """
+    project = Project.here(reports, catalog)
+    others = [Store(folder / "data" if (folder / "data").is_dir() else folder) for folder in folders]
+    found = merging.merge(_store(project), others)
+    write_reports(project, _store(project))
+    if as_json:
+        content = {"format": 1, "added": found.added, "known": found.known, "answers": found.answers}
+        typer.echo(json.dumps(content, indent=1))
+        return
+    typer.echo(f"{found.added} observations added, {found.known} known before, {found.answers} answers")
+
+
+@app.command("prune")
+def prune(
+    *,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Newest runs of each recipe to keep.")] = 1,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    reports: Reports = None,
+    catalog: Elsewhere = None,
+    as_json: Json = False,
+) -> None:
+    """Remove old runs: the newest of each recipe stays, and so does all that a report or a search rests on.
+
+    Example: repro store prune --keep 3 --dry-run
+    """
+    project = Project.here(reports, catalog)
+    gone = upkeep.prune(_store(project), used_by_reports(project.reports), keep=keep, dry=dry)
+    if as_json:
+        typer.echo(json.dumps({"format": 1, "dry_run": dry, "removed": [found.id for found in gone]}, indent=1))
+        return
+    for found in gone:
+        typer.echo(f"{found.id}  {found.cell.label}")
+    typer.echo(f"{len(gone)} observations {'would be removed' if dry else 'removed'}")

@@ -1,0 +1,1 @@
+"""What an environment has, and what other versions would change."""

@@ -1,0 +1,72 @@
+"""What ``advise`` answers: models only."""
+
+from typing import Literal
+
+from repro.doctor.cap import Cap
+from repro.doctor.upgrade import Change, Step
+from repro.model.base import Strict
+from repro.model.verdict import Verdict
+
+
+class Refused(Strict):
+    """A set of changes that was proposed and is not the answer."""
+
+    changes: tuple[Change, ...]
+    why: str
+
+
+GONE = frozenset({Verdict.ABSENT, Verdict.REJECTED})
+"""What a run shows where a failure is not there."""
+
+
+class Ran(Strict):
+    """What a failure showed in the fresh environment of a set of changes."""
+
+    failure: str
+    verdict: Verdict
+    why: str
+
+
+class Found(Strict):
+    """The smallest set of changes that leaves none of the failures that are cared about."""
+
+    changes: tuple[Change, ...]
+    distance: int
+    """Releases between the old and the new versions, summed up."""
+    carried: tuple[Change, ...] = ()
+    """What the resolver moves besides."""
+    ran: tuple[Ran, ...] = ()
+    """Runs in a fresh environment; empty where it was not verified."""
+    step: Step
+
+    @property
+    def verified(self) -> bool:
+        """Whether runs showed that none of the failures is left."""
+        return bool(self.ran) and {item.verdict for item in self.ran} <= GONE
+
+
+class Sought(Strict):
+    """The answer of a search for versions."""
+
+    care: tuple[str, ...]
+    open: tuple[str, ...] = ()
+    """Cared about, and affecting every release there is."""
+    found: Found | None = None
+    refused: tuple[Refused, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Installed distributions that the resolver was not asked about, with the reason."""
+    why_none: str = ""
+
+
+class Advice(Strict):
+    """The answer of ``repro advise --json``."""
+
+    format: Literal[1] = 1
+    source: str
+    python: str | None
+    versions: dict[str, str]
+    affected: tuple[str, ...]
+    unknown: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    caps: tuple[Cap, ...] = ()
+    sought: Sought | None = None

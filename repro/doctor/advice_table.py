@@ -1,0 +1,90 @@
+"""What ``repro advise`` says."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from repro.catalog.catalog import Catalog
+from repro.doctor.advice import GONE, Advice, Found, Sought
+from repro.doctor.diagnosis import cures_of
+from repro.doctor.remedy import words_of
+from repro.doctor.upgrade import Step
+
+
+def print_advice(out: Console, advice: Advice, catalog: Catalog) -> None:
+    """What you have, what each change would do, what was found, and the caps."""
+    versions = ", ".join(f"{name} {version}" for name, version in advice.versions.items())
+    python = f"Python {advice.python}, " if advice.python else ""
+    out.print(Text(f"{advice.source}: {python}{versions or 'none of the distributions that the records speak of'}"))
+    _line(
+        out, "you have", ", ".join(advice.affected) or "no documented failure", "yellow" if advice.affected else "green"
+    )
+    if advice.unknown:
+        _line(out, "not known", ", ".join(advice.unknown), "magenta")
+    if advice.steps:
+        out.print(_steps(advice.steps))
+    for cap in advice.caps:
+        out.print(Text(cap.words))
+    if advice.sought:
+        _print_sought(out, advice.sought, catalog)
+
+
+def _line(out: Console, head: str, text: str, style: str = "") -> None:
+    out.print(Text(f"{head:<11}").append(text, style=style))
+
+
+def _steps(steps: tuple[Step, ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("move", overflow="fold")
+    table.add_column("cures", style="green", overflow="fold")
+    table.add_column("brings", style="red", overflow="fold")
+    table.add_column("keeps", overflow="fold")
+    if any(step.unknown for step in steps):
+        table.add_column("not known", style="magenta", overflow="fold")
+    for step in steps:
+        move = words_of(step.changes) if len(step.changes) == 1 else "all of them" if step.changes else "no change"
+        groups = [step.cured, step.brought, step.kept, step.unknown][: len(table.columns) - 1]
+        table.add_row(Text(move), *(Text("\n".join(group) or "—") for group in groups))
+    return table
+
+
+def _print_sought(out: Console, sought: Sought, catalog: Catalog) -> None:
+    _line(out, "care", ", ".join(sought.care) or "nothing: no documented failure covers these versions")
+    for failure_id in sought.open:
+        cures = cures_of(catalog[failure_id].failure)
+        other = f"; without an upgrade: {cures[0]}" if cures else ""
+        _line(out, "open", f"{failure_id}: every release has it{other}", "red")
+    for refused in sought.refused:
+        _line(out, "refused", f"{words_of(refused.changes)}: {refused.why}", "dim")
+    for left_out in sought.left_out:
+        _line(out, "left out", left_out, "dim")
+    if sought.found:
+        _print_found(out, sought, sought.found, catalog)
+    elif sought.why_none:
+        _line(out, "no set", sought.why_none, "red")
+
+
+def _print_found(out: Console, sought: Sought, found: Found, catalog: Catalog) -> None:
+    count = f"{_several(len(found.changes), 'package')}, {_several(found.distance, 'release')} away"
+    _line(out, "smallest", f"{words_of(found.changes)} ({count})", "bold")
+    down = [change.distribution for change in found.changes if change.is_downgrade]
+    for failure_id in sought.care if down else ():
+        others = [cure for cure in cures_of(catalog[failure_id].failure) if not cure.startswith("upgrade")]
+        if others and failure_id not in sought.open:
+            _line(out, "instead", f"of an older {' and '.join(down)}, for {failure_id}: {others[0]}", "yellow")
+    if found.carried:
+        _line(out, "also moves", words_of(found.carried))
+    if found.step.kept:
+        _line(out, "keeps", ", ".join(found.step.kept), "yellow")
+    for item in found.ran:
+        verified = item.verdict in GONE
+        told = f"{item.failure} {item.verdict}, in a fresh environment"
+        _line(out, "verified" if verified else "unverified", told if verified else f"{told}: {item.why}")
+    if not found.ran:
+        _line(out, "not run", "resolved with uv; --verify runs the failures in a fresh environment")
+    pins = " ".join(f'"{change.distribution}=={change.after}"' for change in found.changes)
+    _line(out, "install", f"pip install {pins}")
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

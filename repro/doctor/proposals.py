@@ -1,0 +1,124 @@
+"""Which versions leave none of some failures?  Fewest packages changed first, then the nearest releases.  Pure."""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+from packaging.version import Version
+
+from repro.doctor.stack.stack import Stack
+from repro.doctor.upgrade import Standing, standing
+from repro.model.failure import Failure, specifiers_of
+from repro.model.specifiers import covers
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A distribution that may move, with its releases, the oldest first."""
+
+    distribution: str
+    held: str
+    releases: tuple[str, ...]
+
+    @property
+    def nearest(self) -> tuple[tuple[int, str], ...]:
+        """The other releases with their distance in releases; of two at one distance the younger first."""
+        own = Version(Version(self.held).public)
+        below = [version for version in self.releases if Version(version) < own]
+        above = [version for version in self.releases if Version(version) > own]
+        steps = [(index + 1, 0, version) for index, version in enumerate(above)]
+        steps += [(index + 1, 1, version) for index, version in enumerate(reversed(below))]
+        return tuple((distance, version) for distance, _, version in sorted(steps))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Versions that would leave none of the failures, by the records."""
+
+    versions: Mapping[str, str]
+    distance: int
+
+
+Shape = tuple[bool, ...]
+Group = tuple[tuple[int, str], ...]
+"""Releases between which no record tells a difference, with their distances, the nearest first."""
+
+
+def _groups(axis: Axis, failures: Sequence[Failure]) -> list[Group]:
+    texts = sorted({text for failure in failures for text in specifiers_of(failure).get(axis.distribution, ())})
+    found: dict[Shape, list[tuple[int, str]]] = {}
+    for distance, version in axis.nearest:
+        shape = tuple(covers({"it": text}, {"it": version}) for text in texts)
+        found.setdefault(shape, []).append((distance, version))
+    return [tuple(group) for group in found.values()]
+
+
+def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis]) -> list[Failure]:
+    """Those that no combination of releases is free of."""
+    return [
+        failure
+        for failure in wanted
+        if standing(failure, stack) is not Standing.CLEAR
+        and not any(
+            standing(failure, stack.moved(versions)) is Standing.CLEAR for versions in _combinations(axes, [failure])
+        )
+    ]
+
+
+def _combinations(axes: Sequence[Axis], failures: Sequence[Failure]) -> Iterator[dict[str, str]]:
+    """One combination for each that the records tell apart."""
+    concerned = [axis for axis in axes if any(axis.distribution in failure.distributions for failure in failures)]
+    choices: list[list[str | None]] = [
+        [None, *(group[0][1] for group in _groups(axis, failures))] for axis in concerned
+    ]
+    for chosen in product(*choices):
+        pairs = zip(concerned, chosen, strict=True)
+        yield {axis.distribution: version for axis, version in pairs if version is not None}
+
+
+def proposals(
+    wanted: Sequence[Failure], guarded: Sequence[Failure], stack: Stack, axes: Sequence[Axis]
+) -> Iterator[Proposal]:
+    """Sets of versions that leave none of the wanted failures and bring none of the guarded ones.
+
+    The fewest packages first, then by distance; a wanted failure must be known to be gone, a guarded one only not
+    known to be there.
+    """
+    everyone = [*wanted, *guarded]
+    groups = {axis.distribution: _groups(axis, everyone) for axis in axes}
+    for size in range(1, len(axes) + 1):
+        fitting: list[tuple[tuple[str, Group], ...]] = []
+        for names in combinations(groups, size):
+            for chosen in product(*(groups[name] for name in names)):
+                picked = tuple(zip(names, chosen, strict=True))
+                moved = stack.moved({name: group[0][1] for name, group in picked})
+                if all(standing(failure, moved) is Standing.CLEAR for failure in wanted) and not any(
+                    standing(failure, moved) is Standing.AFFECTED for failure in guarded
+                ):
+                    fitting.append(picked)
+        yield from _nearest_first(fitting)
+
+
+def _nearest_first(fitting: Sequence[tuple[tuple[str, Group], ...]]) -> Iterator[Proposal]:
+    """The members of products of groups, by the sum of their distances."""
+    heap: list[tuple[int, int, tuple[int, ...]]] = []
+
+    def push(number: int, indices: tuple[int, ...]) -> None:
+        picked = fitting[number]
+        if all(index < len(group) for index, (_, group) in zip(indices, picked, strict=True)):
+            distance = sum(group[index][0] for index, (_, group) in zip(indices, picked, strict=True))
+            heapq.heappush(heap, (distance, number, indices))
+
+    for number, picked in enumerate(fitting):
+        push(number, (0,) * len(picked))
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    while heap:
+        distance, number, indices = heapq.heappop(heap)
+        if (number, indices) in seen:
+            continue
+        seen.add((number, indices))
+        pairs = zip(indices, fitting[number], strict=True)
+        yield Proposal({name: group[index][1] for index, (name, group) in pairs}, distance)
+        for place in range(len(indices)):
+            push(number, (*indices[:place], indices[place] + 1, *indices[place + 1 :]))

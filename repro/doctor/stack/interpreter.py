@@ -1,0 +1,38 @@
+"""The stack of an existing interpreter."""
+
+import json
+import re
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from repro.doctor.stack.conda import NAMES
+from repro.doctor.stack.stack import Held, Stack
+from repro.environments.interpreter import Interpreter
+
+
+def stack_of(interpreter: Interpreter) -> Stack:
+    """What an interpreter holds.
+
+    What has no readable metadata of its own takes its version from conda's records, if the interpreter is conda's.
+    """
+    held = {name: Held((version,)) for name, version in interpreter.installed.distributions.items()}
+    known = conda_versions(Path(interpreter.prefix)) if interpreter.unreadable else {}
+    for name, why in interpreter.unreadable.items():
+        stated = known.get(name) if name not in held else None
+        held[name] = Held((stated,)) if stated else Held(why=why)
+    return Stack(held, python=interpreter.installed.python)
+
+
+def conda_versions(prefix: Path) -> dict[str, str]:
+    """The versions of ``conda-meta/*.json`` by PyPI's names; what cannot be read is left out."""
+    found: dict[str, str] = {}
+    for file in sorted((prefix / "conda-meta").glob("*.json")):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            name, version = str(content["name"]), str(content["version"])
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        if re.match(r"\d", version):
+            found[canonicalize_name(NAMES.get(name, name))] = version
+    return found

@@ -1,0 +1,96 @@
+"""What a change of versions would cure and bring, from the records' specifiers alone.  Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+from packaging.version import Version
+
+from repro.doctor.stack.stack import Stack
+from repro.model.base import Strict
+from repro.model.failure import Failure, listed, specifiers_of
+from repro.model.specifiers import covers
+
+
+class Standing(StrEnum):
+    """How a record stands to a stack."""
+
+    AFFECTED = "affected"
+    CLEAR = "clear"
+    UNKNOWN = "not known"
+    """A version is not known, or lies below all that the record speaks of."""
+
+
+def standing(failure: Failure, stack: Stack) -> Standing:
+    """Affected or clear only where all versions that the stack allows agree."""
+    found = {_of_versions(failure, versions) for versions in stack.readings(specifiers_of(failure))}
+    return found.pop() if len(found) == 1 else Standing.UNKNOWN
+
+
+def may_affect(failure: Failure, stack: Stack) -> bool:
+    """Whether some versions that the stack allows are affected."""
+    return any(listed(failure, versions) for versions in stack.readings(specifiers_of(failure)))
+
+
+def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Standing:
+    if listed(failure, versions):
+        return Standing.AFFECTED
+    for name, text in failure.needs.distributions.items():
+        if name in versions and not covers({name: text}, dict(versions)):
+            return Standing.UNKNOWN
+    return Standing.CLEAR
+
+
+class Change(Strict):
+    """One distribution at another version; None where it is not installed or not known."""
+
+    distribution: str
+    before: str | None
+    after: str
+
+    @property
+    def is_downgrade(self) -> bool:
+        return self.before is not None and Version(self.after) < Version(self.before)
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.before or '(no version known)'} → {self.after}"
+
+
+class Step(Strict):
+    """What some changes would do, by failure."""
+
+    changes: tuple[Change, ...]
+    cured: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Affected before or maybe after, and one of the two is not known."""
+
+
+def step(failures: Iterable[Failure], stack: Stack, versions: Mapping[str, str]) -> Step:
+    """What moving to these versions would do."""
+    after = stack.moved(versions)
+    found: dict[str, list[str]] = {"cured": [], "brought": [], "kept": [], "unknown": []}
+    for failure in failures:
+        pair = standing(failure, stack), standing(failure, after)
+        kinds = {
+            (Standing.AFFECTED, Standing.CLEAR): "cured",
+            (Standing.CLEAR, Standing.AFFECTED): "brought",
+            (Standing.AFFECTED, Standing.AFFECTED): "kept",
+        }
+        kind = kinds.get(pair)
+        if kind is None and (may_affect(failure, stack) or may_affect(failure, after)):
+            kind = "unknown"
+        if kind:
+            found[kind].append(failure.id)
+    changes = tuple(
+        Change(distribution=name, before=stack.versions.get(name), after=version)
+        for name, version in versions.items()
+        if stack.versions.get(name) != version
+    )
+    return Step(changes=changes, **{kind: tuple(ids) for kind, ids in found.items()})
+
+
+def steps(failures: Sequence[Failure], stack: Stack, versions: Mapping[str, str]) -> tuple[Step, ...]:
+    """One step a package, and the whole set last where there are several."""
+    single = [step(failures, stack, {name: version}) for name, version in versions.items()]
+    return (*single, step(failures, stack, versions)) if len(single) > 1 else tuple(single)

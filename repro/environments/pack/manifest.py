@@ -1,0 +1,55 @@
+"""``pack.json``: what a pack holds."""
+
+import hashlib
+from typing import Literal
+
+from repro.model.base import Strict
+
+FORMAT: Literal[1] = 1
+PACK_FILE = "pack.json"
+WHEELS = "wheels"
+
+
+class Wheel(Strict):
+    """One file below ``wheels/``."""
+
+    file: str
+    distribution: str
+    version: str
+    sha256: str
+
+
+class PackedEnvironment(Strict):
+    """What has to be laid over an interpreter to get an environment of ``matrix.yaml``, but for its torch."""
+
+    lock: str
+    """SHA-256 of the lock that was packed."""
+    wheels: tuple[str, ...]
+    """Files below ``wheels/``."""
+    left: dict[str, str]
+    """What the lock pins and the base keeps at its own version: torch, and what torch stands on."""
+
+
+class Pack(Strict):
+    """The whole pack."""
+
+    format: Literal[1] = FORMAT
+    python: str
+    """``3.12``: the wheels fit this release line only."""
+    platform: str
+    wheels: tuple[Wheel, ...]
+    harness: tuple[str, ...]
+    """Files below ``wheels/`` that the harness itself needs; no rank ever sees them."""
+    project: str
+    """SHA-256 of ``project.zip``, the harness."""
+    environments: dict[str, PackedEnvironment]
+
+    def wheels_of(self, name: str) -> tuple[Wheel, ...]:
+        """The wheels of a packed environment, by name."""
+        chosen = set(self.environments[name].wheels)
+        return tuple(sorted((wheel for wheel in self.wheels if wheel.file in chosen), key=lambda wheel: wheel.file))
+
+    def digest_of(self, name: str) -> str:
+        """SHA-256 over the names and the contents of an environment's wheels."""
+        lines = "".join(f"{wheel.file} {wheel.sha256}\n" for wheel in self.wheels_of(name))
+        return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,140 @@
+"""Writes a pack: downloads wheels for another machine, and adds the harness and its entry script."""
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from repro.environments.build import Environments, Tell, quiet
+from repro.environments.pack.contents import (
+    PATCH,
+    differing,
+    harness_pins,
+    left,
+    markers_of,
+    platform_tags,
+    requirement_line,
+)
+from repro.environments.pack.manifest import PACK_FILE, WHEELS, Pack, PackedEnvironment, Wheel
+from repro.environments.resolve import refuse_denied
+from repro.environments.uv import run_uv
+from repro.errors import EnvironmentFailure, UsageError
+from repro.files import write_whole
+
+DISTRIBUTION = "repro-lab"
+PROJECT = "project.zip"
+ENTRY = Path(__file__).resolve().parent / "go.py"
+LOCAL = ("UV_", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine that a pack is for."""
+
+    python: str
+    platform: str
+    base: Mapping[str, str]
+    """What its interpreter holds, as far as that is known."""
+
+
+def write_pack(
+    environments: Environments, names: Sequence[str], target: Target, out: Path, *, package: Path, tell: Tell = quiet
+) -> Pack:
+    """Write a pack of named environments into ``out``, which must be empty, ours or missing.
+
+    ``package`` is the folder of the harness.  Raises UsageError for bad names or targets, EnvironmentFailure where a
+    wheel cannot be had.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / PACK_FILE).is_file():
+        raise UsageError(f"--out {out}: holds something that is no pack; name an empty folder")
+    markers, tags = markers_of(target.python, target.platform), platform_tags(target.platform)
+    chosen = {}
+    for name in names:
+        lock = environments.lock(name)
+        refuse_denied(lock, environments.matrix)
+        chosen[name] = differing(lock, target.base, markers)
+    held: dict[str, frozenset[str]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        wheels = Path(scratch) / WHEELS
+        for name, packages in chosen.items():
+            tell(f"{name}: {len(packages)} distributions")
+            held[name] = _download([requirement_line(package) for package in packages], target.python, tags, wheels)
+        pins = harness_pins(DISTRIBUTION, markers)
+        tell(f"harness: {len(pins)} distributions")
+        harness = _download([f"{name}=={version}" for name, version in pins.items()], target.python, tags, wheels)
+        _fill(out, wheels, package)
+    pack = Pack(
+        python=target.python,
+        platform=target.platform,
+        wheels=tuple(_wheel(file) for file in sorted((out / WHEELS).glob("*.whl"))),
+        harness=tuple(sorted(harness)),
+        project=hashlib.sha256((out / PROJECT).read_bytes()).hexdigest(),
+        environments={
+            name: PackedEnvironment(
+                lock=environments.lock(name).digest,
+                wheels=tuple(sorted(held[name])),
+                left=left(environments.lock(name)),
+            )
+            for name in names
+        },
+    )
+    write_whole(out / PACK_FILE, pack.model_dump_json(indent=1) + "\n")
+    return pack
+
+
+def _fill(out: Path, wheels: Path, package: Path) -> None:
+    try:
+        shutil.rmtree(out / WHEELS, ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(wheels, out / WHEELS)
+        shutil.copyfile(ENTRY, out / ENTRY.name)
+        _zip_project(out / PROJECT, package)
+    except OSError as error:
+        raise EnvironmentFailure(f"{out}: cannot be written: {error.strerror}") from None
+
+
+def _zip_project(file: Path, package: Path) -> None:
+    """The harness as an installed wheel would hold it; the same sources give the same bytes."""
+    matrix = package.parent / "matrix.yaml"
+    members = {
+        f"{package.name}/{path.relative_to(package).as_posix()}": path
+        for path in sorted(package.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+    if matrix.is_file():
+        members[f"{package.name}/matrix.yaml"] = matrix
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def _download(lines: Sequence[str], python: str, tags: Sequence[str], into: Path) -> frozenset[str]:
+    """Download wheels of exactly these requirements; returns the names of their files."""
+    into.mkdir(parents=True, exist_ok=True)
+    if not lines:
+        return frozenset()
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        arguments = ["tool", "run", "--quiet", "--from", "pip", "pip", "download", "-qq", "--no-deps"]
+        arguments += ["--only-binary=:all:", "--implementation", "cp", "--python-version", f"{python}.{PATCH}"]
+        arguments += [part for tag in tags for part in ("--platform", tag)]
+        # pip judges a wheel that it finds there as it would one of the index.
+        arguments += ["--find-links", str(into), "--dest", f"{folder}/wheels", "--requirement", str(requirements)]
+        run_uv(arguments)
+        found = sorted((Path(folder) / "wheels").glob("*.whl"))
+        for file in found:
+            if not (into / file.name).exists():
+                shutil.copyfile(file, into / file.name)
+        return frozenset(file.name for file in found)
+
+
+def _wheel(file: Path) -> Wheel:
+    name, version, _, _ = parse_wheel_filename(file.name)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Wheel(file=file.name, distribution=canonicalize_name(name), version=str(version), sha256=digest)

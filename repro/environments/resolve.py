@@ -1,0 +1,64 @@
+"""Resolves an environment of the matrix into a lock, as of its cut-off day."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from repro.environments.locks import Lock, Locked, header_of, is_accelerator, split
+from repro.environments.uv import run_uv
+from repro.errors import EnvironmentFailure
+from repro.model.matrix import Environment, Matrix
+
+# The lock must not depend on the builds that this machine happens to prefer.
+_MACHINE_CHOICES = ("UV_FIND_LINKS", "UV_TORCH_BACKEND", "UV_EXCLUDE_NEWER")
+
+
+def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
+    """Resolve the pins with what was published by the cut-off day, for all platforms, with hashes.
+
+    Raises EnvironmentFailure with the resolver's cause, or if a denied release came out.
+    """
+    days = dict(environment.cutoffs)
+    if "torch" in days:
+        # What torch's accelerator builds need is as young as torch itself.
+        torch = f"torch=={environment.pins['torch']}" if "torch" in environment.pins else "torch"
+        layer = _compile([torch], environment, days["torch"], {}, matrix)
+        days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
+    pins = [f"{package}=={version}" for package, version in environment.pins.items()]
+    pins += environment.floating
+    lock = Lock(header_of(name, environment), _compile(pins, environment, environment.cutoff, days, matrix))
+    refuse_denied(lock, matrix)
+    return lock
+
+
+def _compile(
+    pins: Sequence[str], environment: Environment, cutoff: str, cutoffs: dict[str, str], matrix: Matrix
+) -> tuple[Locked, ...]:
+    arguments = ["pip", "compile", "-", "--quiet", "--universal", "--python-version", environment.python]
+    arguments += ["--generate-hashes", "--no-header", "--no-annotate", "--exclude-newer", cutoff]
+    for package, day in sorted(cutoffs.items()):
+        arguments += ["--exclude-newer-package", f"{package}={day}"]
+    with tempfile.TemporaryDirectory() as folder:
+        denied = Path(folder) / "denied.txt"
+        denied.write_text("".join(f"{entry.distribution}!={entry.version}\n" for entry in matrix.deny))
+        arguments += ["--constraints", str(denied)]
+        if environment.preferred:
+            # The resolver keeps the versions that it finds in its output file.
+            before = Path(folder) / "lock.txt"
+            before.write_text("".join(f"{package}=={version}\n" for package, version in environment.preferred.items()))
+            arguments += ["--output-file", str(before)]
+            run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES)
+            return split(before.read_text(encoding="utf-8"))
+        return split(run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES))
+
+
+def refuse_denied(lock: Lock, matrix: Matrix) -> None:
+    """Raise EnvironmentFailure if a lock holds a release of the deny list."""
+    for package in lock.packages:
+        for entry in matrix.deny:
+            if canonicalize_name(entry.distribution) == package.name and (
+                matrix.denied(entry.distribution, package.version) is not None
+            ):
+                raise EnvironmentFailure(f"{package.name} {package.version} is denied: {entry.reason}")

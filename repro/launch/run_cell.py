@@ -1,0 +1,115 @@
+"""Runs one cell under torchrun and returns the observation.  It judges nothing."""
+
+import shutil
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from repro.catalog.catalog import Entry
+from repro.environments.interpreter import Interpreter
+from repro.files import LAUNCHER
+from repro.launch.collect import collect_ranks, launcher_tail
+from repro.launch.folders import make_folder
+from repro.launch.hardware import CudaStack, hardware
+from repro.launch.job import Job, prepare
+from repro.launch.paths import Layout
+from repro.launch.processes import Ended, run_tree
+from repro.model.cell import Cell
+from repro.model.observation import Installed, Observation
+from repro.store.recipe import environment_key, recipe_of
+
+
+def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
+    """What is installed, with the modules of those distributions only that the record speaks of."""
+    modules = {name: installed.modules[name] for name in distributions if name in installed.modules}
+    return installed.model_copy(update={"modules": modules})
+
+
+LauncherName = Literal["torchrun", "warm"]
+Launch = Callable[[Job, threading.Event], tuple[Ended, LauncherName]]
+"""Runs a job until it ends or the event is set; says how it ended and what ran it."""
+
+
+def torchrun(job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
+    """Run a job under torchrun of the environment under test."""
+    return run_tree(job.agents, job.folder, job.timeout, stop), "torchrun"
+
+
+def new_id(recipe: str) -> str:
+    """A unique id for an observation of that recipe."""
+    return f"{recipe[:12]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def not_run(cell: Cell, run: str, recipe: str, reason: str, timeout: int = 0) -> Observation:
+    """The observation of a cell whose ranks could not be started, with the reason in one line."""
+    return Observation(
+        id=new_id(recipe),
+        recipe=recipe,
+        run=run,
+        cell=cell,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=0.0,
+        launcher="none",
+        timeout=timeout,
+        fault=reason,
+        hardware=hardware(),
+    )
+
+
+def run_cell(
+    cell: Cell,
+    entry: Entry,
+    interpreter: Interpreter,
+    *,
+    run: str,
+    timeout: int | None = None,
+    stop: threading.Event | None = None,
+    launch: Launch = torchrun,
+    devices: Sequence[str] = (),
+    stack: CudaStack | None = None,
+) -> Observation:
+    """Start the ranks of a cell, wait for them, and say what they did.
+
+    ``timeout`` is wall-clock seconds, the record's by default; ``devices`` are the run's own CUDA devices, and
+    ``stack`` what is known of them.  Whatever goes wrong on our side
+    becomes the observation's ``fault``.
+    """
+    seconds = timeout or entry.failure.timeout
+    recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+    try:
+        folder = make_folder()
+    except OSError as error:
+        return not_run(cell, run, recipe, f"no temporary folder: {error.strerror}", seconds)
+    started = time.time()
+    try:
+        job = prepare(cell, entry, interpreter, folder, seconds, devices=devices)
+        ended, launcher = launch(job, stop or threading.Event())
+        layout = Layout.of(interpreter, str(entry.script.resolve()), str(LAUNCHER), str(folder))
+        return Observation(
+            id=new_id(recipe),
+            recipe=recipe,
+            run=run,
+            cell=cell,
+            started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+            seconds=round(ended.seconds, 3),
+            launcher=launcher,
+            launcher_code=ended.code,
+            launcher_tail=launcher_tail(folder, layout),
+            timeout=seconds,
+            deadline_passed=ended.deadline_passed,
+            fault="interrupted" if ended.interrupted else None,
+            installed=_named(interpreter.installed, entry.failure.distributions),
+            hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),
+            ranks=collect_ranks(folder, cell.world_size, layout, started),
+        )
+    except OSError as error:
+        return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)
+    except (ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return not_run(cell, run, recipe, f"what the run left could not be read: {reason}", seconds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

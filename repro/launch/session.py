@@ -1,0 +1,254 @@
+"""Runs many cells: environments are built ahead, ranks take turns at the cores, nothing is lost."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from repro.catalog.project import Project
+from repro.environments.interpreter import Interpreter, probe
+from repro.errors import EnvironmentFailure
+from repro.launch.devices import Devices
+from repro.launch.folders import sweep
+from repro.launch.hardware import cuda_stack, hardware
+from repro.launch.run_cell import not_run, run_cell, torchrun
+from repro.launch.slots import Slots, rank_limit
+from repro.launch.warm import WarmLauncher
+from repro.model.cell import ADOPTED, OVERLAID, Cell, is_named
+from repro.model.failure import Lane, inapplicable
+from repro.model.observation import Observation
+from repro.model.verdict import Verdict
+from repro.store.observations import Store
+from repro.store.recipe import environment_key, recipe_of
+from repro.verdict.judge import died_at_shutdown, judge
+from repro.verdict.result import Result, conclude
+
+
+class Listener(Protocol):
+    """Who wants to see the progress of a session; called from several threads."""
+
+    def told(self, text: str) -> None:
+        """Something that takes time has begun: a build."""
+
+    def started(self, cell: Cell) -> None:
+        """The ranks of a cell start now."""
+
+    def finished(self, result: Result) -> None:
+        """A cell has its verdict."""
+
+    def skipped(self, cell: Cell, reason: str) -> None:
+        """A cell does not apply to its environment."""
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def told(self, text: str) -> None: ...
+
+    def started(self, cell: Cell) -> None: ...
+
+    def finished(self, result: Result) -> None: ...
+
+    def skipped(self, cell: Cell, reason: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the cells of a session run."""
+
+    repeat: int = 1
+    timeout: int | None = None
+    """Seconds of wall clock a run; the record's own where None."""
+    warm: bool = True
+    """Whether runs may use the warm launcher."""
+    fresh: bool = True
+    """Run even where an observation with the same key is stored."""
+
+
+@dataclass
+class Session:
+    """One command's runs; its observations share an id."""
+
+    project: Project
+    store: Store
+    options: Options = field(default_factory=Options)
+    listener: Listener = field(default_factory=Silent)
+    stop: threading.Event = field(default_factory=threading.Event)
+    provide: Callable[[str], Interpreter] | None = None
+    """Where the interpreters of named environments come from; the project builds them where None."""
+    overlaid: Callable[[str], Interpreter] | None = None
+    """Lays a packed environment over an interpreter, given the cell's name for it."""
+    warm: WarmLauncher | None = None
+    """A warm launcher that outlives this session; its own where None."""
+    id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
+
+    def run(self, cells: Sequence[Cell]) -> list[Result]:
+        """Run the cells and return their results in the same order; those that do not apply are left out.
+
+        KeyboardInterrupt ends all ranks before it is raised again; finished cells are stored by then.
+        """
+        sweep()
+        slots = Slots(self.project.cache / "slots", rank_limit())
+        with (
+            nullcontext(self.warm) if self.warm else WarmLauncher() as warm,
+            ThreadPoolExecutor(1, "build") as builder,
+            # One more than can run: it makes the imports of the next environment meanwhile.
+            ThreadPoolExecutor(max(1, min(len(cells), slots.limit + 1)), "run") as runner,
+        ):
+            launcher = warm if self.options.warm else None
+            interpreters = self._build_ahead(builder, cells)
+            # Cells of one environment run together: they share its imports and its pages in memory.
+            order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
+            futures = {
+                index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launcher)
+                for index in order
+            }
+            pending = [futures[index] for index in range(len(cells))]
+            try:
+                done, _ = wait(pending, return_when=FIRST_EXCEPTION)
+                failed = next((future for future in done if future.exception()), None)
+                if failed:
+                    self._abandon([*pending, *interpreters.values()])
+                    failed.result()
+            except BaseException:
+                self._abandon([*pending, *interpreters.values()])
+                raise
+            return [result for result in (future.result() for future in pending) if result is not None]
+
+    def _abandon(self, futures: Iterable[Future[Result | None] | Future[Interpreter]]) -> None:
+        self.stop.set()
+        for future in futures:
+            future.cancel()
+
+    def _build_ahead(self, builder: ThreadPoolExecutor, cells: Sequence[Cell]) -> dict[str, Future[Interpreter]]:
+        """One future an environment, built in the order in which the cells need them."""
+        names = dict.fromkeys(cell.environment for cell in cells)
+        return {name: builder.submit(self._interpreter, name) for name in names}
+
+    def _interpreter(self, name: str) -> Interpreter:
+        if name.startswith(ADOPTED):
+            return probe(Path(name.removeprefix(ADOPTED)), name)
+        if name.startswith(OVERLAID) and self.overlaid is not None:
+            return self.overlaid(name)
+        if self.provide is not None:
+            return self.provide(name)
+        return self.project.environments.interpreter(name, self.listener.told)
+
+    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, warm: WarmLauncher | None) -> Result | None:
+        entry = self.project.catalog[cell.failure]
+        try:
+            interpreter = built.result()
+        except EnvironmentFailure as error:
+            return self._conclude(cell, [self._fault(cell, str(error))])
+        reason = inapplicable(entry.failure, interpreter.installed.distributions)
+        if reason:
+            self.listener.skipped(cell, reason)
+            return None
+        observations = [] if self.options.fresh else self._stored(cell, interpreter)
+        reused = len(observations)
+        for _ in range(self.options.repeat - reused):
+            observation = self._observed(cell, interpreter, slots, warm)
+            if observation and died_at_shutdown(observation):
+                # Rare, and about something else: it is stored as a run of its own, and the cell runs once more.
+                self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
+                observation = self._observed(cell, interpreter, slots, warm)
+            if observation is None or self.stop.is_set():
+                return None
+            self._keep(observation)
+            observations.append(observation)
+        return self._conclude(cell, observations, reused)
+
+    def _observed(
+        self, cell: Cell, interpreter: Interpreter, slots: Slots, warm: WarmLauncher | None
+    ) -> Observation | None:
+        """One run of a cell, when it is its turn at cores and devices; None if it was stopped before."""
+        entry = self.project.catalog[cell.failure]
+        try:
+            if warm:
+                warm.prepare(cell, entry, interpreter, self.stop)
+            # Devices first: who waits for one must not keep the cores from others.
+            with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
+                if self.stop.is_set():
+                    return None
+                stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
+                self.listener.started(cell)
+                return run_cell(
+                    cell,
+                    entry,
+                    interpreter,
+                    run=self.id,
+                    timeout=self.options.timeout,
+                    stop=self.stop,
+                    launch=warm.run if warm else torchrun,
+                    devices=devices,
+                    stack=stack,
+                )
+        except EnvironmentFailure as error:
+            recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+            return not_run(cell, self.id, recipe, str(error))
+
+    @contextmanager
+    def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:
+        """One CUDA device a rank for the CUDA lane, nobody else's meanwhile."""
+        if cell.lane is Lane.CPU:
+            yield ()
+            return
+        with Devices.here(self.project.cache / "devices").take(cell.world_size, self.stop) as taken:
+            yield taken
+
+    def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+        """Stored observations that a run of this cell here would repeat: same recipe, interpreter and hardware."""
+        entry = self.project.catalog[cell.failure]
+        recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+        found = [
+            observation
+            for observation in self.store.of_recipe(cell.failure, recipe)
+            if observation.installed is not None
+            and observation.installed.python == interpreter.installed.python
+            and observation.hardware.of_class == hardware().of_class
+            and (self.options.warm or observation.launcher == "torchrun")
+            and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
+            and not died_at_shutdown(observation)
+        ]
+        return found[-self.options.repeat :]
+
+    def _fault(self, cell: Cell, reason: str) -> Observation:
+        """The stored observation of a cell whose environment cannot be had."""
+        entry = self.project.catalog[cell.failure]
+        # What a search makes up may not resolve: then it has no lock, and its name stands for it.
+        named = is_named(cell.environment) and cell.environment not in self.project.derived
+        key = self.project.environments.lock(cell.environment).digest if named else cell.environment
+        observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
+        if is_named(cell.environment):
+            self._keep(observation)
+        return observation
+
+    def _keep(self, observation: Observation) -> None:
+        """Store an observation, and beside it the verdict that is told of it now."""
+        self.store.add(_unplaced(observation))
+        failure = self.project.catalog[observation.cell.failure].failure
+        self.store.tell(observation.id, judge(failure, observation).verdict)
+
+    def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
+        result = conclude(self.project.catalog[cell.failure].failure, observations, reused)
+        self.listener.finished(result)
+        return result
+
+
+def _unplaced(observation: Observation) -> Observation:
+    """The observation without the path of an adopted interpreter: a stored record names no machine's folders."""
+    if not observation.cell.environment.startswith(ADOPTED):
+        return observation
+    installed = observation.installed
+    name = f"{ADOPTED}{installed.python if installed else 'unknown'}"
+    return observation.model_copy(
+        update={
+            "cell": observation.cell.model_copy(update={"environment": name}),
+            "installed": installed.model_copy(update={"name": name}) if installed else None,
+        }
+    )

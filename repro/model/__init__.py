@@ -1,0 +1,1 @@
+"""The vocabulary: one word a file, frozen models, no effects."""

@@ -1,0 +1,101 @@
+"""A cell: one thing that can be run."""
+
+from pydantic import Field
+
+from repro.errors import UsageError, unknown
+from repro.model.base import Strict
+from repro.model.failure import WORLD_SIZE, Failure, Lane
+
+ADOPTED = "python:"
+"""Prefix of the environment's name where an existing interpreter is used as it is."""
+OVERLAID = "overlay:"
+"""Prefix of the environment's name where a packed environment is laid over an existing interpreter."""
+
+
+def is_named(environment: str) -> bool:
+    """Whether an environment has a lock: one of ``matrix.yaml``, or one that a search makes up."""
+    return not environment.startswith((ADOPTED, OVERLAID))
+
+
+class Cell(Strict):
+    """Failure x environment x lane x backport x factors, on so many ranks and nodes."""
+
+    failure: str
+    environment: str
+    lane: Lane = Lane.CPU
+    backport: str | None = None
+    factors: dict[str, str] = Field(default_factory=dict)
+    """Only the factors that differ from their defaults."""
+    world_size: int = 2
+    nodes: int = 1
+    """Torchrun agents that the ranks are divided among, all on this host."""
+
+    @property
+    def label(self) -> str:
+        """One line that names the cell, short enough for a table."""
+        parts = [self.failure, self.environment]
+        if self.lane is not Lane.CPU:
+            parts.append(self.lane)
+        if self.backport:
+            parts.append(f"+{self.backport}")
+        parts += [f"{name}={value}" for name, value in sorted(self.factors.items())]
+        if self.nodes > 1:
+            parts.append(f"nodes={self.nodes}")
+        return " ".join(parts)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether no factor is changed: then the record's specifiers say what to expect."""
+        return not self.factors
+
+
+def _ranks(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"{WORLD_SIZE}: a number of ranks is expected, not {value!r}")
+    return int(value)
+
+
+def make_cell(
+    failure: Failure,
+    environment: str,
+    *,
+    lane: Lane = Lane.CPU,
+    backport: str | None = None,
+    factors: dict[str, str] | None = None,
+    nodes: int = 1,
+) -> Cell:
+    """A valid cell of that failure; ``factors`` may set the number of ranks as ``world-size``.
+
+    Raises UsageError for a name or a value that the record does not know, and for ranks that cannot be divided
+    among the nodes.
+    """
+    if lane not in failure.needs.lanes:
+        raise UsageError(f"{failure.id} does not run in lane {lane}; it has {', '.join(failure.needs.lanes)}")
+    if backport is not None and failure.backport(backport) is None:
+        raise unknown(f"backport of {failure.id}", backport, [known.name for known in failure.backports])
+    world_size = failure.needs.world_size
+    changed: dict[str, str] = {}
+    for name, value in (factors or {}).items():
+        if name == WORLD_SIZE:
+            world_size = _ranks(value)
+            if world_size != failure.needs.world_size:
+                changed[name] = value
+            continue
+        factor = failure.factor(name)
+        if factor is None:
+            raise unknown(f"factor of {failure.id}", name, [*(f.name for f in failure.factors), WORLD_SIZE])
+        if value not in factor.values:
+            raise unknown(f"value of factor {name!r}", value, factor.values)
+        if value != factor.default:
+            changed[name] = value
+    if world_size % nodes:
+        raise UsageError(f"{failure.id} has {world_size} ranks: they cannot be divided among {nodes} nodes")
+    return Cell(
+        failure=failure.id,
+        environment=environment,
+        lane=lane,
+        backport=backport,
+        factors=dict(sorted(changed.items())),
+        world_size=world_size,
+        nodes=nodes,
+    )

@@ -1,0 +1,342 @@
+"""The record of a failure: what ``failure.yaml`` says, validated."""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import AfterValidator, Field, model_validator
+
+from repro.model.base import Strict
+from repro.model.specifiers import covers
+
+IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
+"""The form of an id: the project, and the number of its issue or a few words."""
+WORLD_SIZE = "world-size"
+"""The built-in factor: the number of ranks.  It is the harness's, not a flag of the script."""
+
+
+class Lane(StrEnum):
+    """Where ranks run."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Outcome(StrEnum):
+    """The verdicts that a record may foresee; ``any`` where only measurements decide."""
+
+    REPRODUCED = "reproduced"
+    ABSENT = "absent"
+    REJECTED = "rejected"
+    DIFFERENT = "different"
+    ANY = "any"
+
+
+def _specifiers(text: str) -> str:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        raise ValueError(f"{text!r} is no PEP 440 specifier such as '>=2.1.0,<2.2.2'") from None
+    return text
+
+
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+    return text
+
+
+Specifiers = Annotated[str, AfterValidator(_specifiers)]
+Pattern = Annotated[str, AfterValidator(_regular_expression)]
+Releases = Annotated[dict[str, Specifiers], Field(min_length=1)]
+"""Specifiers by distribution; all of them must hold."""
+
+
+class Signature(Strict):
+    """How a failure shows."""
+
+    kind: Literal["exception", "assertion", "hang"] = "exception"
+    type: str = ""
+    """Class name of the exception, without its module."""
+    message: Pattern = ""
+    """Regular expression, searched in the exception's message."""
+    function: str = ""
+    """Function of the innermost library frame; of ``repro.py`` for an assertion; of a waiting frame for a hang."""
+    library: str = ""
+    """Top-level package of that frame."""
+    ranks: Literal["all", "any"] | int = "all"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind == "exception" and not (self.type and self.message):
+            raise ValueError("an exception's signature needs type and message")
+        if self.kind == "assertion" and not (self.type == "AssertionError" and self.message):
+            raise ValueError("an assertion's signature needs type: AssertionError and message")
+        if self.kind == "hang" and not self.function:
+            raise ValueError("a hang's signature needs the function that it hangs in")
+        return self
+
+
+class Difference(Strict):
+    """What is different in a lane."""
+
+    signature: Signature | None = None
+    """How the failure shows there, if not in the record's way."""
+    why: Annotated[str, Field(min_length=1)]
+    """What makes the lanes differ, for people."""
+
+
+class Rejection(Strict):
+    """Releases that refuse the configuration with a clear, documented error."""
+
+    releases: Releases
+    signature: Signature
+
+
+class Factor(Strict):
+    """One condition of the reproduction that a flag of ``repro.py`` switches."""
+
+    name: str
+    values: Annotated[tuple[str, ...], Field(min_length=2)]
+    """The first is the default, with which the failure shows."""
+    meaning: str
+
+    @property
+    def default(self) -> str:
+        return self.values[0]
+
+
+class Backport(Strict):
+    """A few lines that change a release at run time: a cure, or a placebo of the same form."""
+
+    name: str
+    file: str
+    meaning: str
+    cures: bool
+    verdict: Literal["absent", "rejected"] = "absent"
+    """What an affected release shows with a curing backport."""
+
+
+class Cure(Strict):
+    """What a user can do; exactly one of the three."""
+
+    upgrade: Releases | None = None
+    backport: str | None = None
+    setting: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.upgrade, self.backport, self.setting)) != 1:
+            raise ValueError("a cure is one of upgrade, backport, setting")
+        return self
+
+
+COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "contains", "lacks")
+
+
+def comparison(text: str) -> tuple[str, Any]:
+    """Split ``"<= 1e-6"`` into operator and value; raises ValueError."""
+    operator, _, rest = text.partition(" ")
+    if operator not in COMPARISONS:
+        raise ValueError(f"{text!r} is no comparison: one of {', '.join(COMPARISONS)}, a space, a JSON value")
+    try:
+        return operator, json.loads(rest)
+    except ValueError:
+        raise ValueError(f"{rest!r} in {text!r} is not a JSON value") from None
+
+
+def _comparison_text(text: str) -> str:
+    comparison(text)
+    return text
+
+
+class Evidence(Strict):
+    """One prediction of a claim: a cell, and what the claim says that it shows."""
+
+    environment: str
+    factors: dict[str, str] = {}
+    backport: str | None = None
+    predicts: Outcome
+    measured: dict[str, Annotated[str, AfterValidator(_comparison_text)]] = {}
+    why: str = ""
+    world_size: int | None = None
+    lane: Lane = Lane.CPU
+
+    @model_validator(mode="after")
+    def _decides(self) -> Self:
+        if self.predicts is Outcome.ANY and not self.measured:
+            raise ValueError("'predicts: any' needs 'measured', else nothing is decided")
+        return self
+
+
+class Finding(StrEnum):
+    """The verdict on a claim."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    PARTLY = "partly"
+    UNTESTABLE = "untestable"
+
+
+class ClaimKind(StrEnum):
+    SYMPTOM = "symptom"
+    CONDITION = "condition"
+    CAUSE = "cause"
+    SCOPE = "scope"
+    CURE = "cure"
+    ADVICE = "advice"
+    OPINION = "opinion"
+
+
+class Claim(Strict):
+    """One technical statement of the source document, in our own words."""
+
+    id: str
+    kind: ClaimKind
+    statement: str
+    evidence: tuple[Evidence, ...] = ()
+    verdict: Finding
+    comment: str = ""
+
+    @model_validator(mode="after")
+    def _grounded(self) -> Self:
+        if self.verdict is Finding.UNTESTABLE and not self.comment:
+            raise ValueError("an untestable claim needs a comment that says why")
+        if (self.verdict is Finding.UNTESTABLE) != (not self.evidence):
+            raise ValueError("a claim has evidence, or is untestable: one of the two")
+        return self
+
+
+class SurveyRow(Strict):
+    """One row of a survey: a name for people, and the factors that it changes."""
+
+    label: str
+    factors: dict[str, str] = {}
+    backport: str | None = None
+
+
+class Survey(Strict):
+    """A table of the report: the same rows on several environments, with what they measured."""
+
+    title: str
+    environments: Annotated[tuple[str, ...], Field(min_length=1)]
+    rows: Annotated[tuple[SurveyRow, ...], Field(min_length=1)]
+    measured: tuple[str, ...] = ()
+    """Names of the measurements to show beside the verdict."""
+
+
+class Upstream(Strict):
+    """What upstream says."""
+
+    issues: tuple[str, ...] = ()
+    fixes: tuple[str, ...] = ()
+    state: Literal["open", "closed", "unreported"]
+
+
+class Needs(Strict):
+    """What a run needs to apply at all."""
+
+    world_size: Annotated[int, Field(ge=1)] = 2
+    distributions: dict[str, Specifiers] = {}
+    lanes: Annotated[tuple[Lane, ...], Field(min_length=1)] = (Lane.CPU, Lane.CUDA)
+    torchrun: bool = False
+    """The failure is about torchrun itself: no other launcher may run it."""
+
+
+class Failure(Strict):
+    """One documented bug."""
+
+    format: Literal[1]
+    id: Annotated[str, Field(pattern=IDENTIFIER)]
+    title: str
+    summary: str
+    kind: Literal["crash", "silent", "data-loss", "hang"]
+    source: str = ""
+    upstream: Upstream
+    affected: Annotated[tuple[Releases, ...], Field(min_length=1)]
+    rejected: tuple[Rejection, ...] = ()
+    fixed_in: dict[str, str] = {}
+    needs: Needs = Needs()
+    timeout: Annotated[int, Field(ge=1)] = 120
+    """Seconds of wall clock that a run may take."""
+    signature: Signature
+    differs_in: dict[Lane, Difference] = {}
+    factors: tuple[Factor, ...] = ()
+    backports: tuple[Backport, ...] = ()
+    cures: tuple[Cure, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    surveys: tuple[Survey, ...] = ()
+    mechanism: str = ""
+    not_tested: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for found in (self.signature, *(item.signature for item in self.differs_in.values())):
+            if found and found.kind == "exception" and not (found.function and found.library):
+                raise ValueError("the signature of a failure names the function and the library of the innermost frame")
+        for lane in self.differs_in:
+            if lane not in self.needs.lanes:
+                raise ValueError(f"differs_in names lane {lane}, which needs.lanes does not")
+        for what, names in (
+            ("factor", [factor.name for factor in self.factors]),
+            ("backport", [backport.name for backport in self.backports]),
+            ("claim", [claim.id for claim in self.claims]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{what} {name!r} is defined twice")
+        return self
+
+    def factor(self, name: str) -> Factor | None:
+        return next((factor for factor in self.factors if factor.name == name), None)
+
+    def in_lane(self, lane: Lane) -> Self:
+        """The record with the signature that the failure has in a lane."""
+        other = self.differs_in.get(lane)
+        return self.model_copy(update={"signature": other.signature}) if other and other.signature else self
+
+    def backport(self, name: str) -> Backport | None:
+        return next((backport for backport in self.backports if backport.name == name), None)
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Every distribution whose version the record's statements depend on."""
+        names = {name for releases in self.affected for name in releases}
+        names |= {name for rejection in self.rejected for name in rejection.releases}
+        return tuple(sorted(names | set(self.needs.distributions)))
+
+
+def listed(failure: Failure, versions: Mapping[str, str]) -> bool:
+    """Whether the record's specifiers cover the versions."""
+    held = dict(versions)
+    return inapplicable(failure, held) is None and is_affected(failure, held)
+
+
+def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
+    """Everything that a record says about versions, by distribution."""
+    said: dict[str, list[str]] = {name: [] for name in failure.distributions}
+    sets = [*failure.affected, failure.needs.distributions, *(rejection.releases for rejection in failure.rejected)]
+    for releases in sets:
+        for name, text in releases.items():
+            said[name].append(text)
+    return {name: tuple(texts) for name, texts in said.items()}
+
+
+def inapplicable(failure: Failure, versions: dict[str, str]) -> str | None:
+    """Why a failure does not apply to the installed versions, or None."""
+    for name, specifiers in failure.needs.distributions.items():
+        if name not in versions:
+            return f"needs {name}{specifiers}, which is not installed"
+        if not covers({name: specifiers}, versions):
+            return f"needs {name}{specifiers}, found {versions[name]}"
+    return None
+
+
+def is_affected(failure: Failure, versions: dict[str, str]) -> bool:
+    """Whether one of the record's alternatives covers the versions."""
+    return any(covers(releases, versions) for releases in failure.affected)

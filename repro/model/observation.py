@@ -1,0 +1,193 @@
+"""An observation: the raw facts of running a cell, with no judgement in them.
+
+Paths are kept relative to what they belong to (a distribution, the script), so that a record says the
+same on every machine and names none.
+"""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from repro.model.base import Strict
+from repro.model.cell import Cell
+
+FORMAT: Literal[1] = 1
+LINE_CHARACTERS = 300
+
+
+class Origin(StrEnum):
+    """Whose code a frame is."""
+
+    LIBRARY = "library"
+    SCRIPT = "script"
+    STDLIB = "stdlib"
+    HARNESS = "harness"
+    OTHER = "other"
+
+
+class Frame(Strict):
+    """One frame of a traceback or of a stack dump."""
+
+    origin: Origin
+    file: str
+    function: str
+    line: int
+    code: str = ""
+
+    @property
+    def package(self) -> str:
+        """Top-level package of a library's frame."""
+        return self.file.split("/", 1)[0].removesuffix(".py") if self.origin is Origin.LIBRARY else ""
+
+
+class Raised(Strict):
+    """One exception of a chain; frames from the outermost to the innermost."""
+
+    type: str
+    module: str
+    bases: tuple[str, ...] = ()
+    message: str
+    link: Literal["cause", "context"] | None = None
+    frames: tuple[Frame, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """``KeyError: 'optimizer_states'``, cut to one line."""
+        first = self.message.strip().splitlines()[0] if self.message.strip() else ""
+        text = f"{self.type}: {first}" if first else self.type
+        return text if len(text) <= LINE_CHARACTERS else text[: LINE_CHARACTERS - 3] + "..."
+
+    @property
+    def innermost_library_frame(self) -> Frame | None:
+        return next((frame for frame in reversed(self.frames) if frame.origin is Origin.LIBRARY), None)
+
+    @property
+    def innermost_frame(self) -> Frame | None:
+        return self.frames[-1] if self.frames else None
+
+
+class Phase(StrEnum):
+    """How far a rank had come when an exception left it."""
+
+    PREPARE = "prepare"
+    BACKPORT = "backport"
+    IMPORT = "import"
+    RUN = "run"
+
+
+class Imported(Strict):
+    """A top-level module that a rank had imported."""
+
+    version: str
+    inside: bool
+    """Whether its file lies in the environment under test."""
+
+
+class Rank(Strict):
+    """What one rank did."""
+
+    rank: int
+    started: bool = False
+    reached: bool = False
+    """All imports at the top of the script succeeded: its own code ran."""
+    finished: bool = False
+    """The script ran to its end without an exception."""
+    oracle: str | None = None
+    """What the script said of its oracle in its last act."""
+    exit_code: int | None = None
+    signal: int | None = None
+    stopped: bool = False
+    """The launcher or the harness asked this rank to end."""
+    ended: bool = False
+    phase: Phase | None = None
+    """Where the exception came from, if there was one."""
+    chain: tuple[Raised, ...] = ()
+    failed_at: float | None = None
+    """Seconds after the start of the run at which the exception was recorded."""
+    ended_at: float | None = None
+    """Seconds after the start of the run at which the rank's process ended."""
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    imported: dict[str, Imported] = {}
+    gates: tuple[str, ...] = ()
+    backport_applied: bool = False
+    measured: dict[str, Any] = {}
+    stacks: tuple[tuple[Frame, ...], ...] = ()
+    """Main thread's stack at the deadline, twice, some seconds apart; innermost frame last."""
+    tail: str = ""
+    """End of the rank's output."""
+
+    @property
+    def error(self) -> Raised | None:
+        """The exception that left the script."""
+        return self.chain[0] if self.chain else None
+
+
+class Overlay(Strict):
+    """A packed environment that was laid over an existing interpreter."""
+
+    name: str
+    """The environment of ``matrix.yaml`` that was packed."""
+    digest: str
+    """SHA-256 over the names and the contents of its wheels."""
+    distributions: dict[str, str]
+    """What it brought; everything else, torch for one, is the base interpreter's."""
+
+
+class Installed(Strict):
+    """The environment under test as its own interpreter sees it."""
+
+    name: str
+    python: str
+    implementation: str
+    distributions: dict[str, str]
+    modules: dict[str, tuple[str, ...]] = {}
+    """Top-level modules of the distributions that a record may speak of."""
+    lock: str | None = None
+    """SHA-256 of the lock; None where an existing interpreter is used as it is."""
+    overlay: Overlay | None = None
+
+
+class Hardware(Strict):
+    """The machine, without anything that names it."""
+
+    system: str
+    machine: str
+    cores: int
+    memory_bytes: int
+    accelerators: tuple[str, ...] = ()
+    driver: str | None = None
+    cuda: str | None = None
+    """CUDA release that torch was built for, as torch says; known in the CUDA lane only."""
+    nccl: str | None = None
+    """Release of the NCCL that torch uses, likewise."""
+
+    @property
+    def of_class(self) -> tuple[object, ...]:
+        """What makes two machines the same for a stored observation."""
+        return (self.system, self.machine, self.accelerators)
+
+
+class Observation(Strict):
+    """One run of one cell."""
+
+    format: Literal[1] = FORMAT
+    id: str
+    """Unique; begins with the recipe's key."""
+    recipe: str
+    """SHA-256 of all that determines the run: script, backport, bootstrap, gates, lock, cell."""
+    run: str
+    """Of the command that made it: observations of one command share it."""
+    cell: Cell
+    started: str
+    """UTC, ISO 8601."""
+    seconds: float
+    launcher: Literal["torchrun", "warm", "none"]
+    launcher_code: int | None = None
+    launcher_tail: str = ""
+    timeout: int
+    deadline_passed: bool = False
+    fault: str | None = None
+    """Why the ranks were not started, or the run was broken off, in one line."""
+    installed: Installed | None = None
+    hardware: Hardware
+    ranks: tuple[Rank, ...] = ()

@@ -1,0 +1,206 @@
+"""How the answers of searches are written: for a terminal, and for the page of a failure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.model.verdict import Side
+from repro.report.fragments import Code, Fragments, Strong
+from repro.report.words import VERDICT_GLYPHS
+from repro.search.question import left_out_words
+from repro.store.answers import Bisected, Blamed, Every, Part, Stored, Swept, Tried, stretches
+
+NOTHING = "·"
+"""Where the failure does not apply."""
+
+
+def glyph(fact: Tried) -> str:
+    return VERDICT_GLYPHS[fact.verdict] if fact.verdict else NOTHING
+
+
+def strip(answer: Swept) -> str:
+    """``✗✗✗⊘⊘ ✓``: a glyph a release, and the newest stack apart."""
+    latest = f" {glyph(answer.latest)}" if answer.latest else ""
+    return "".join(glyph(fact) for fact in answer.tried) + latest
+
+
+def _name(answer: Bisected, fact: Tried) -> str:
+    return f"{answer.package} {fact.label}" if answer.package else f"the stack of {fact.label}"
+
+
+def bisected_lines(answer: Bisected) -> list[str]:
+    """The answer of a bisection: neighbours, evidence, what lies between, and how the record stands to it."""
+    last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
+    lines = [
+        f"{last:<11} {_name(answer, answer.before)}: {answer.before.words}",
+        f"{first:<11} {_name(answer, answer.after)}: {answer.after.words}",
+    ]
+    if answer.untested:
+        lines.append(f"between     {len(answer.untested)} that could not be told; the answer is a range:")
+        lines += [f"            {_name(answer, fact)}: {fact.words}" for fact in answer.untested]
+    if answer.package and answer.also_moved:
+        lines.append(f"also moved  {', '.join(answer.also_moved)}")
+    if answer.blame:
+        lines += blamed_lines(answer.blame)
+    if answer.upstream:
+        lines.append(f"upstream    {', '.join(answer.upstream)}")
+    lines += record_lines(answer)
+    lines.append(f"effort      {effort(answer)}; log {answer.log}")
+    return lines
+
+
+def record_lines(answer: Bisected) -> list[str]:
+    """How the record's specifiers stand to what was seen."""
+    if answer.package is None:
+        return []
+    if answer.disagreeing:
+        lines = []
+        for fact in answer.disagreeing:
+            says = "affected" if fact.affected else "not affected"
+            lines.append(f"record      disagrees: it lists {_name(answer, fact)} as {says}, which is {fact.verdict}")
+        return lines
+    return ["record      agrees" if answer.agrees else "record      agrees with all that could be told"]
+
+
+def effort(answer: Stored) -> str:
+    """``7 runs, 2 reused, 84 s``."""
+    facts = answer.all_tried
+    reused = sum(fact.reused for fact in facts)
+    total = f" of {answer.points} points" if isinstance(answer, Bisected) else ""
+    return f"{len(facts) - reused} run, {reused} reused{total}, {answer.seconds:.0f} s"
+
+
+_PARTS = {
+    Part.GUILTY: "guilty",
+    Part.NEEDED: "guilty or only needed: the rest does not resolve without it",
+    Part.INNOCENT: "innocent (tested)",
+    Part.UNTESTED: "untested: nothing with it and without the guilty ones could be told",
+}
+
+
+def blamed_lines(answer: Blamed) -> list[str]:
+    """The answer of a blame: each smallest set, then every change with its part."""
+    lines = []
+    for cause in answer.causes:
+        together = "together" if len(cause) > 1 else "alone"
+        lines.append(f"cause       {' and '.join(cause)}, {together}")
+    lines += [f"  {change.words}: {_PARTS[change.part]}" for change in answer.changes]
+    return lines
+
+
+def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
+    """Each range of equal verdicts by its ends, its length and the evidence of its last release."""
+    told = [
+        (one.first.label if one.count == 1 else f"{one.first.label} to {one.last.label}", one.count, one.last)
+        for one in stretches(answer.tried)
+    ]
+    if answer.latest:
+        told.append((f"the newest stack of {answer.date[:10]}", 1, answer.latest))
+    return told
+
+
+def swept_lines(answer: Swept) -> list[str]:
+    """The answer of a sweep: the strip, then its stretches."""
+    lines = [f"{answer.package} in {answer.base}", strip(answer)]
+    lines += [f"{glyph(fact)} {ends} ({count}): {fact.words}" for ends, count, fact in _stretches(answer)]
+    lines += left_out_words(answer.left_out)
+    lines.append(f"effort      {effort(answer)}")
+    return lines
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a failure's page; in which form it is written is the page's affair."""
+
+    title: str
+    lead: Fragments
+    heads: tuple[str, ...]
+    rows: tuple[Fragments, ...]
+    """A fragment a column."""
+    notes: tuple[str, ...] = ()
+
+
+def sections(answers: Sequence[Stored]) -> list[Section]:
+    """The parts of a page that tell what searches found: sweeps first."""
+    order = {"sweep": 0, "bisect": 1, "blame": 2}
+    return [_section(answer) for answer in sorted(answers, key=lambda found: order[found.kind])]
+
+
+def _section(answer: Stored) -> Section:
+    if isinstance(answer, Swept):
+        return _sweep(answer)
+    if isinstance(answer, Bisected):
+        return _bisection(answer)
+    return _blame(answer, f"Blame: {answer.start.environment} to {answer.end.environment}")
+
+
+def _sweep(answer: Swept) -> Section:
+    rows = [
+        (
+            ends,
+            str(count),
+            f"{glyph(fact)} {fact.verdict or 'does not apply'}",
+            Code(fact.evidence or fact.reason),
+            {True: "agrees", False: "disagrees", None: "—"}[fact.agrees],
+        )
+        for ends, count, fact in _stretches(answer)
+    ]
+    first, last = answer.tried[0].label, answer.tried[-1].label
+    every = "the last release of every minor series" if answer.every is Every.MINOR else "every release"
+    span = f"{every}, {first} to {last}" if len(answer.tried) > 1 else first
+    return Section(
+        f"Releases of {answer.package}",
+        (
+            Code(strip(answer)),
+            f" {span}, other pins as in ",
+            Code(answer.base),
+            f"; {effort(answer)}, on {answer.date[:10]}.",
+        ),
+        ("releases", "number", "verdict", "evidence of the last", "record"),
+        tuple(rows),
+        tuple(left_out_words(answer.left_out)),
+    )
+
+
+def _bisection(answer: Bisected) -> Section:
+    last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
+    rows = [(last, answer.before), *(("not told", fact) for fact in answer.untested), (first, answer.after)]
+    notes = [" ".join(line.split()) for line in record_lines(answer)]
+    if answer.package and answer.also_moved:
+        notes.append(f"Between the two these moved too: {', '.join(answer.also_moved)}.")
+    if answer.blame:
+        notes += [" ".join(line.split()) for line in blamed_lines(answer.blame)]
+    question = "When was it mended" if answer.older is Side.BAD else "When did it break"
+    return Section(
+        f"{question}: {answer.package or 'the whole stack, by days'}",
+        (
+            f"{' to '.join(answer.ends)}, in ",
+            Code(answer.base),
+            f"; {effort(answer)}, on {answer.date[:10]}.",
+        ),
+        ("", answer.package or "day", "verdict", "evidence"),
+        tuple(
+            (name, fact.label, f"{glyph(fact)} {fact.verdict or 'does not apply'}", Code(fact.evidence or fact.reason))
+            for name, fact in rows
+        ),
+        tuple(notes),
+    )
+
+
+def _blame(answer: Blamed, title: str) -> Section:
+    lead: list[str] = [f"The verdict turns from {answer.start.verdict} to {answer.end.verdict} by "]
+    for number, cause in enumerate(answer.causes):
+        lead += [", or by "] if number else []
+        lead.append(Strong(" and ".join(cause)))
+    return Section(
+        title,
+        (*lead, f". {effort(answer)}."),
+        ("package", "change", "part"),
+        tuple(
+            (
+                change.distribution,
+                change.words.removeprefix(change.distribution).strip(),
+                _PARTS[change.part],
+            )
+            for change in answer.changes
+        ),
+    )

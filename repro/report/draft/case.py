@@ -1,0 +1,176 @@
+"""What a draft is made from: the record, the run that shows the failure, what else is stored, the environment's words.
+
+Everything that came from a machine is redacted here, before a word of it is written anywhere.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from repro.catalog.catalog import Entry
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.errors import UndecidedError, unknown
+from repro.launch.describe import Described
+from repro.model.cell import Cell, make_cell
+from repro.model.failure import Failure, Lane
+from repro.model.matrix import Environment
+from repro.model.observation import Rank
+from repro.model.verdict import Side, Verdict
+from repro.report.rows import Lookup, Row, row_of
+from repro.report.view import FailureView, failure_view
+from repro.search.ablation import ablation_environment
+from repro.store.answers import Answers
+from repro.store.observations import Store
+from repro.verdict.result import Result
+
+Redact = Callable[[str], str]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def as_it_is(text: str) -> str:
+    """Redacts nothing."""
+    return text
+
+
+def redacted(model: Model, redact: Redact) -> Model:
+    """A model with every text in it redacted."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, str):
+            return redact(value)
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        return [walk(item) for item in value] if isinstance(value, list) else value
+
+    return type(model).model_validate(walk(model.model_dump(mode="json")))
+
+
+@dataclass(frozen=True)
+class RedactedLookup(Lookup):
+    """A lookup whose results hold no text that names a person, a machine or a secret.
+
+    A run is judged first and redacted then: a label in a message must not change its verdict.
+    """
+
+    redact: Redact = field(default=as_it_is)
+
+    def result(self, cell: Cell) -> Result | None:
+        found = super().result(cell)
+        if found is None:
+            return None
+        judgement = replace(
+            found.judgement,
+            reason=self.redact(found.judgement.reason),
+            evidence=self.redact(found.judgement.evidence),
+            where=self.redact(found.judgement.where),
+        )
+        observations = tuple(
+            observation.model_copy(
+                update={
+                    "ranks": tuple(redacted(rank, self.redact) for rank in observation.ranks),
+                    "fault": self.redact(observation.fault) if observation.fault else None,
+                    "launcher_tail": self.redact(observation.launcher_tail),
+                }
+            )
+            for observation in found.observations
+        )
+        return replace(found, judgement=judgement, observations=observations)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failure in one environment, with all that the store knows of it."""
+
+    entry: Entry
+    script: str
+    view: FailureView
+    result: Result
+    """Of the cell that shows the failure."""
+    environment: Environment
+    """As the matrix defines it."""
+    described: Described
+    missing: tuple[str, ...]
+    """What was not run, a sentence each."""
+
+    @property
+    def failure(self) -> Failure:
+        return self.entry.failure
+
+    @property
+    def row(self) -> Row:
+        return row_of(self.result, self.failure.distributions)
+
+    @property
+    def root(self) -> Rank:
+        """The rank whose words decided."""
+        ranks = self.result.newest.ranks
+        return next((rank for rank in ranks if rank.rank == self.result.judgement.rank), ranks[0])
+
+
+@dataclass(frozen=True)
+class Found:
+    """The stored run that a draft is about, before its environment was asked."""
+
+    view: FailureView
+    result: Result
+
+
+def find(project: Project, failure_id: str, environment: str | None, lane: Lane, redact: Redact) -> Found:
+    """The stored run that shows a failure: in the named environment, else in the newest that shows it.
+
+    Raises UsageError for an unknown name, UndecidedError where no stored run shows the failure.
+    """
+    entry = project.catalog[failure_id]
+    if environment is not None and environment not in project.matrix.environments:
+        raise unknown("environment", environment, project.matrix.environments)
+    store = Store(project.reports / "data")
+    lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
+    runs = project.matrix.runs.get(failure_id)
+    cells = [cell for cell in default_cells(project.matrix, project.catalog) if cell.failure == failure_id]
+    answers = [redacted(answer, redact) for answer in Answers(store.root).of(failure_id)]
+    view = failure_view(entry, cells, lookup, None, answers)
+    names = [environment] if environment else _newest_first(view, runs.environments if runs else ())
+    for name in names:
+        result = lookup.result(make_cell(entry.failure, name, lane=lane))
+        if result is not None and result.verdict is Verdict.REPRODUCED:
+            ablated = failure_view(entry, cells, lookup, name, answers)
+            if ablated.ablation is None:
+                ablated = failure_view(
+                    entry, cells, lookup, ablation_environment(entry.failure, project.matrix), answers
+                )
+            return Found(ablated, result)
+    raise UndecidedError(_nothing_shows(lookup, entry, names, lane))
+
+
+def _newest_first(view: FailureView, environments: Sequence[str]) -> list[str]:
+    newest = [point.where for point in view.standing.newest if point.side is Side.BAD]
+    return list(dict.fromkeys([*(name for name in newest if name in environments), *reversed(environments)]))
+
+
+def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lane) -> str:
+    """Why there is nothing to draft, and the command that would change it."""
+    told = []
+    for name in names:
+        result = lookup.result(make_cell(entry.failure, name, lane=lane))
+        told.append(f"{name} is {result.verdict}" if result else f"{name} was not run")
+    seen = "; ".join(told) or "matrix.yaml runs it nowhere"
+    chosen = f" --env {names[0]}" if len(names) == 1 else ""
+    in_lane = f" --lane {lane}" if lane is not Lane.CPU else ""
+    return f"no stored run shows {entry.failure.id}: {seen}; run `repro run {entry.failure.id}{chosen}{in_lane}` first"
+
+
+def missing_words(found: Found) -> tuple[str, ...]:
+    """What a reader might expect and nobody has run."""
+    view = found.view
+    missing = [f"{row.cell.label}: not run" for row in view.rows if row.verdict is None]
+    if not any(answer.kind == "bisect" for answer in view.answers):
+        missing.append("No bisection over releases is stored.")
+    if view.ablation is None:
+        missing.append("No ablation of its conditions is stored.")
+    lanes = {row.cell.lane for row in view.rows if row.verdict} | {found.result.cell.lane}
+    if Lane.CUDA in view.failure.needs.lanes and Lane.CUDA not in lanes:
+        missing.append("Not run on accelerators (NCCL): all runs are on CPU with gloo.")
+    return tuple(missing)

@@ -1,0 +1,292 @@
+"""What stands in each field of a form.  Pure: a case in, Markdown out."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from packaging.version import InvalidVersion, Version
+
+from repro.model.failure import Lane
+from repro.model.verdict import Verdict
+from repro.report.draft.case import Case
+from repro.report.draft.forms import Field, Form, Part, Project
+from repro.report.draft.tracebacks import exit_words, traceback_text
+from repro.report.failure_page import FILTERS
+from repro.report.matrix_page import code, escape
+from repro.report.rows import gate_reasons
+from repro.verdict.result import Result
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much is written: a tracker refuses a body that is too long."""
+
+    frames: int | None = None
+    """Innermost frames of each exception; all where None."""
+    message: int | None = None
+    """Characters of each exception's message."""
+    environment: int | None = None
+    """Characters of the environment's words."""
+    tables: bool = True
+    evidence: bool = True
+    cut: str = ""
+    """What was left out, in words."""
+
+
+LEVELS = (
+    Detail(),
+    Detail(environment=12_000, message=4_000, cut="long messages and the environment's words were cut"),
+    Detail(frames=24, message=1_500, environment=6_000, tables=False, cut="the tables of other runs were left out"),
+    Detail(frames=10, message=400, environment=2_000, tables=False, evidence=False, cut="the evidence was left out"),
+)
+"""From everything to the least that still is a report."""
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """A text in a code block that it cannot leave."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def prose(text: str) -> str:
+    """A record's words, in which nobody is called by an @: a report must not ring at strangers' doors."""
+    pieces = re.split(r"(`+[^`]*`+)", text.strip())
+    calm = [piece if piece.startswith("`") else re.sub(r"(?<![\w.])@(?=\w)", "@\u200b", piece) for piece in pieces]
+    return "".join(calm)
+
+
+def title_of(case: Case) -> str:
+    """The report's title: the record's, on one line."""
+    return " ".join(case.failure.title.split())
+
+
+def field_text(field: Field, form: Form, case: Case, detail: Detail) -> str:
+    """What to put into a field; empty for what is left to the person."""
+    text = _PARTS[field.part](case, detail)
+    if field.part is Part.VERSIONS:
+        return "\n".join(_options(field, case, form))
+    if field.options:
+        return "\n".join(
+            f"- [{'x' if index == len(field.options) - 1 else ' '}] {name}" for index, name in enumerate(field.options)
+        )
+    if field.part is Part.ENVIRONMENT:
+        plain = bool(field.render) or form.project is Project.TRANSFORMERS
+        return text if plain else fenced(text)
+    return text
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part.rstrip() for part in parts if part)
+
+
+def _description(case: Case, detail: Detail) -> str:
+    return _joined(*_what(case), "**Steps**", _steps(case, "the script below"), *_outcome(case, detail))
+
+
+def _self_contained(case: Case, detail: Detail) -> str:
+    script = fenced(case.script, "python")
+    return _joined(
+        *_what(case), script, _steps(case, "the script above"), *_outcome(case, detail), _evidence(case, detail)
+    )
+
+
+def _reproduction(case: Case, detail: Detail) -> str:
+    script = fenced(case.script, "python")
+    observed = ("**Observed**", _observed(case, detail))
+    return _joined(*_what(case), script, _steps(case, "the script above"), *observed, _evidence(case, detail))
+
+
+def _what(case: Case) -> tuple[str, str]:
+    return prose(case.failure.summary), _related(case)
+
+
+def _outcome(case: Case, detail: Detail) -> tuple[str, ...]:
+    return "**Expected**", _expected(case, detail), "**Observed**", _observed(case, detail)
+
+
+def _logs(case: Case, detail: Detail) -> str:
+    ranks = [f"rank {rank.rank}: {exit_words(rank)}" for rank in case.result.newest.ranks]
+    return fenced("\n".join([*ranks, "", _traceback(case, detail)]))
+
+
+def _environment(case: Case, detail: Detail) -> str:
+    described = case.described
+    if described.problem is not None:
+        held = "\n".join(f"{name}=={version}" for name, version in case.row.versions.items())
+        text = f"`{described.command}` gave nothing: {described.problem}\n\nPython {case.row.python}\n{held}"
+    else:
+        text = described.text
+    if detail.environment is not None and len(text) > detail.environment:
+        text = f"{text[: detail.environment]}\n... ({len(text) - detail.environment} more characters)"
+    return text
+
+
+def _traceback(case: Case, detail: Detail) -> str:
+    return traceback_text(case.root, detail.frames, detail.message)
+
+
+def _observed(case: Case, detail: Detail) -> str:
+    root = case.root
+    ranks = ", ".join(f"rank {rank.rank}: {exit_words(rank)}" for rank in case.result.newest.ranks)
+    words = f"{ranks}. The first error, of rank {root.rank}:" if root.chain else f"{ranks}. Rank {root.rank}:"
+    return f"{words}\n\n{fenced(_traceback(case, detail))}"
+
+
+_EXPECTED = (
+    "Exit code 0 on every rank. As its last act the script compares the result with a plain reference and prints"
+    " `oracle passed: …`."
+)
+_LIFTED = (
+    "With accelerators it runs as it stands. The run below was made on CPU with gloo, where refusals of devices are"
+    " lifted beforehand; the evidence names each."
+)
+
+
+def _expected(case: Case, _detail: Detail) -> str:
+    lines = [_EXPECTED]
+    other = _passing(case)
+    if other is not None:
+        told = "refuses the configuration" if other.verdict is Verdict.REJECTED else "ends well"
+        held = other.newest.installed.distributions if other.newest.installed else {}
+        versions = " ".join(f"{name} {held[name]}" for name in case.row.versions if name in held)
+        changed = ", ".join(f"--{name} {value}" for name, value in other.cell.factors.items())
+        with_flags = f" with {code(changed)}" if changed else ""
+        lines.append(f"On {escape(versions)}{with_flags} it {told}: {code(other.judgement.evidence)}.")
+    return "\n\n".join(lines)
+
+
+def _passing(case: Case) -> Result | None:
+    """The run that shows best that it can be right: other releases first, then another value of a factor."""
+    good = [
+        result
+        for result in case.view.results.values()
+        if result.verdict in {Verdict.ABSENT, Verdict.REJECTED} and not result.cell.backport
+    ]
+    good.sort(
+        key=lambda result: (
+            bool(result.cell.factors),
+            result.verdict is Verdict.REJECTED,
+            result.cell.factors != {} and result.cell.environment != case.result.cell.environment,
+        )
+    )
+    return good[0] if good else None
+
+
+def _steps(case: Case, script: str) -> str:
+    size = case.result.cell.world_size
+    python = ".".join(case.row.python.split(".")[:2]) or "3.11"
+    lines = [f"Save {script} as `repro.py` and run it:", ""]
+    command = f"torchrun --standalone --nproc-per-node {size} repro.py"
+    pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case).items())
+    # Where single packages have days of their own, one day for all would shut them out.
+    day = "" if case.environment.cutoffs else f" --exclude-newer {case.environment.cutoff}"
+    lines.append(fenced(f"uv run --no-project --python {python}{day} {pins} \\\n  {command}", "bash"))
+    lines += ["", "or `torchrun` alone in an environment of these releases. It needs nothing to be downloaded."]
+    if case.row.gates:
+        lines += ["", _LIFTED]
+    return "\n".join(lines)
+
+
+def _needed_pins(case: Case) -> dict[str, str]:
+    """The environment's pins; torch and numpy alone where the script imports none of the others."""
+    alone = {"torch", "numpy"}
+    pins = case.environment.pins
+    others = [name for name in pins if name not in alone]
+    imports = any(re.search(rf"^\s*(?:import|from) {re.escape(name)}\b", case.script, re.MULTILINE) for name in others)
+    return {name: version for name, version in pins.items() if imports or name in alone}
+
+
+def _related(case: Case) -> str:
+    upstream = case.failure.upstream
+    lines = []
+    if upstream.issues:
+        lines.append(f"Related: {', '.join(upstream.issues)} ({upstream.state}).")
+    if upstream.fixes:
+        lines.append(f"Proposed or merged: {', '.join(upstream.fixes)}.")
+    return " ".join(lines)
+
+
+def versions_that_show(case: Case, names: tuple[str, ...]) -> list[str]:
+    """Every version of a distribution that a stored run of the failure shows it with, the oldest first."""
+    rows = [row for row in case.view.rows if row.verdict == "reproduced" and not row.cell.backport]
+    held = [row.versions for row in (case.row, *rows)]
+    held += [
+        fact.versions for answer in case.view.answers for fact in answer.all_tried if fact.verdict is Verdict.REPRODUCED
+    ]
+    found = {versions[name] for versions in held for name in names if name in versions}
+    return sorted((text for text in found if _parsed(text)), key=Version)
+
+
+def _parsed(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _options(field: Field, case: Case, form: Form) -> list[str]:
+    chosen = []
+    for text in versions_that_show(case, form.distributions):
+        version = Version(text)
+        for option in (f"v{version.major}.{version.minor}", f"v{version.major}.x"):
+            if option in field.options and option not in chosen:
+                chosen.append(option)
+                break
+    return chosen
+
+
+def _evidence(case: Case, detail: Detail) -> str:
+    if not detail.evidence:
+        return ""
+    view = case.view
+    return _template().render(
+        row=case.row,
+        cell=case.result.cell,
+        ranks=case.result.newest.ranks,
+        gates=gate_reasons([case.row]) if case.result.cell.lane is Lane.CPU else {},
+        detail=detail,
+        rows=view.rows,
+        searches=view.searches,
+        ablation=view.ablation,
+        disagreements=view.standing.disagreements,
+        mechanism=prose(case.failure.mechanism) if case.failure.mechanism else "",
+        missing=case.missing,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("repro.report.draft"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown, escaped by filters
+    )
+    own: Mapping[str, Callable[..., str]] = {
+        "code": code,
+        "sentence": lambda text: f"{escape(text[:1].upper() + text[1:].rstrip('., '))}.",
+        "exit": exit_words,
+    }
+    environment.filters.update({**FILTERS, **own})
+    return environment.get_template("evidence.md.j2")
+
+
+def _nothing(_case: Case, _detail: Detail) -> str:
+    return ""
+
+
+_PARTS: Mapping[Part, Callable[[Case, Detail], str]] = {
+    Part.DESCRIPTION: _description,
+    Part.SELF_CONTAINED: _self_contained,
+    Part.SCRIPT: lambda case, _: case.script.rstrip(),
+    Part.LOGS: _logs,
+    Part.REPRODUCTION: _reproduction,
+    Part.EXPECTED: _expected,
+    Part.ENVIRONMENT: _environment,
+    Part.EVIDENCE: _evidence,
+    Part.VERSIONS: _nothing,
+    Part.OWN_SCRIPT: _nothing,
+    Part.OWN_TASK: _nothing,
+    Part.LEFT: _nothing,
+}

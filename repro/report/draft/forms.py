@@ -1,0 +1,146 @@
+"""The bug forms of the trackers, as data: fields in their order, what is required, which have an id."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repro.launch.describe import ACCELERATE, COLLECT, FIELDS, TRANSFORMERS, TRANSFORMERS_OLD, Asked
+
+
+class Project(StrEnum):
+    """Whose tracker a draft is for."""
+
+    LIGHTNING = "lightning"
+    ACCELERATE = "accelerate"
+    TRANSFORMERS = "transformers"
+    PYTORCH = "pytorch"
+
+
+class Part(StrEnum):
+    """What stands in a field."""
+
+    DESCRIPTION = "description"
+    """What happens, steps, expected, observed, the whole traceback."""
+    SELF_CONTAINED = "self-contained"
+    """The description with the script and the evidence in it."""
+    SCRIPT = "script"
+    LOGS = "logs"
+    REPRODUCTION = "reproduction"
+    """Script, steps, traceback and evidence."""
+    EXPECTED = "expected"
+    ENVIRONMENT = "environment"
+    EVIDENCE = "evidence"
+    VERSIONS = "versions"
+    """Options to choose: the minor releases that show it."""
+    OWN_SCRIPT = "own script"
+    OWN_TASK = "own task"
+    LEFT = "left to the person"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a form."""
+
+    name: str
+    """Of its file, and of the form's id where it has one."""
+    label: str
+    part: Part
+    required: bool = False
+    has_id: bool = False
+    """Whether an address can fill it."""
+    render: str = ""
+    """Language that the tracker puts around it: no fence of our own then."""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """A tracker's bug form."""
+
+    project: Project
+    repository: str
+    template: str
+    fields: tuple[Field, ...]
+    environment: tuple[Asked, ...]
+    """How its maintainers want the environment described, the newest way first."""
+    distributions: tuple[str, ...]
+    """Of the project itself."""
+    policy: str = ""
+    """What its maintainers say of reports that a program made."""
+
+
+_INFORMATION = ("The official example scripts", "My own modified scripts")
+_TASKS = ("An officially supported task in the examples folder", "My own task or dataset (give details below)")
+
+
+def _huggingface(*, accelerate: bool) -> tuple[Field, ...]:
+    shell = "shell" if accelerate else ""
+    who = () if accelerate else (Field("who-can-help", "Who can help?", Part.LEFT, has_id=True),)
+    return (
+        Field("system-info", "System Info", Part.ENVIRONMENT, required=True, has_id=True, render=shell),
+        *who,
+        Field("information-scripts-examples", "Information", Part.OWN_SCRIPT, options=_INFORMATION),
+        Field("information-tasks", "Tasks", Part.OWN_TASK, options=_TASKS),
+        Field("reproduction", "Reproduction", Part.REPRODUCTION, required=True, has_id=True),
+        Field("expected-behavior", "Expected behavior", Part.EXPECTED, required=True, has_id=True),
+    )
+
+
+FORMS: dict[Project, Form] = {
+    form.project: form
+    for form in (
+        Form(
+            project=Project.LIGHTNING,
+            repository="Lightning-AI/pytorch-lightning",
+            template="1_bug_report.yaml",
+            fields=(
+                Field("bug-description", "Bug description", Part.DESCRIPTION, required=True),
+                Field(
+                    "versions",
+                    "What version are you seeing the problem on?",
+                    Part.VERSIONS,
+                    required=True,
+                    options=("v1.x", "v2.1", "v2.2", "v2.3", "v2.4", "v2.5", "v2.6", "master"),
+                ),
+                Field("studio", "Reproduced in studio", Part.LEFT),
+                Field("reproduce", "How to reproduce the bug", Part.SCRIPT, render="python"),
+                Field("logs", "Error messages and logs", Part.LOGS),
+                Field("environment", "Environment", Part.ENVIRONMENT),
+                Field("more-info", "More info", Part.EVIDENCE),
+            ),
+            environment=(FIELDS,),
+            distributions=("lightning", "pytorch-lightning"),
+        ),
+        Form(
+            project=Project.ACCELERATE,
+            repository="huggingface/accelerate",
+            template="bug-report.yml",
+            fields=_huggingface(accelerate=True),
+            environment=(ACCELERATE,),
+            distributions=("accelerate",),
+        ),
+        Form(
+            project=Project.TRANSFORMERS,
+            repository="huggingface/transformers",
+            template="bug-report.yml",
+            fields=_huggingface(accelerate=False),
+            environment=(TRANSFORMERS, TRANSFORMERS_OLD),
+            distributions=("transformers",),
+            policy="transformers refuses or closes reports that a machine made on its own: a person checks and files",
+        ),
+        Form(
+            project=Project.PYTORCH,
+            repository="pytorch/pytorch",
+            template="bug-report.yml",
+            fields=(
+                Field("describe-the-bug", "🐛 Describe the bug", Part.SELF_CONTAINED, required=True),
+                Field("versions", "Versions", Part.ENVIRONMENT, required=True),
+            ),
+            environment=(COLLECT,),
+            distributions=("torch",),
+            policy=(
+                "PyTorch refuses or closes reports that a machine made on its own, and wants text made by AI disclosed"
+                " and contained: check every sentence, keep the machine-made block apart, say what was made how"
+            ),
+        ),
+    )
+}

@@ -1,0 +1,180 @@
+"""A draft whole: fields, body, address, notes for the person; within the tracker's limits.  Pure but for `write`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from repro.errors import StoreError, UsageError
+from repro.files import write_whole
+from repro.report.draft.case import Case, Redact
+from repro.report.draft.compose import LEVELS, Detail, fenced, field_text, title_of, versions_that_show
+from repro.report.draft.forms import Field, Form, Part
+
+BODY_CHARACTERS = 65_535
+"""The tracker refuses a longer body."""
+ADDRESS_CHARACTERS = 7_500
+"""A longer address is answered by 414."""
+NO_RESPONSE = "_No response_"
+
+
+def length(text: str) -> int:
+    """Characters as a browser counts them: those outside the basic plane are two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A field with its text."""
+
+    field: Field
+    text: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A report that a person may file."""
+
+    form: Form
+    title: str
+    script: str
+    fields: tuple[Filled, ...]
+    address: str
+    in_address: tuple[str, ...]
+    """Names of the fields that the address fills."""
+    notes: tuple[str, ...]
+    """What the person must know or do."""
+
+    @property
+    def body(self) -> str:
+        """The whole report as the tracker makes it of the form."""
+        return body_of(self.fields)
+
+
+def body_of(fields: tuple[Filled, ...]) -> str:
+    """Headings and texts as a tracker joins them."""
+    parts = []
+    for filled in fields:
+        text = filled.text
+        if filled.field.part is Part.VERSIONS:
+            text = ", ".join(text.split())
+        elif filled.field.render:
+            text = fenced(text, filled.field.render)
+        parts.append(f"### {filled.field.label}\n\n{text or NO_RESPONSE}")
+    return "\n\n".join(parts) + "\n"
+
+
+def compose(case: Case, form: Form, redact: Redact) -> Draft:
+    """The fullest draft that the tracker takes; every text passes the redactor.
+
+    Raises UsageError if the script alone is too long for it.
+    """
+    script = redact(case.script)
+    for detail in LEVELS:
+        fields = tuple(Filled(field, redact(field_text(field, form, case, detail))) for field in form.fields)
+        if length(body_of(fields)) <= BODY_CHARACTERS:
+            title = redact(title_of(case))
+            address, inside = _address(form, title, fields)
+            notes = _notes(case, form, fields, detail, changed=script != case.script)
+            return Draft(form, title, script, fields, address, inside, tuple(notes))
+    raise UsageError(
+        f"{case.failure.id}: the script has {length(case.script)} characters, a body takes {BODY_CHARACTERS};"
+        " make it smaller"
+    )
+
+
+def _address(form: Form, title: str, fields: tuple[Filled, ...]) -> tuple[str, tuple[str, ...]]:
+    """The prefilled address: template and title, then each field with an id that fits whole, the shortest first."""
+
+    def joined(pairs: list[tuple[str, str]]) -> str:
+        return f"https://github.com/{form.repository}/issues/new?{urlencode(pairs, quote_via=quote)}"
+
+    pairs = [("template", form.template), ("title", title)]
+    inside = []
+    for filled in sorted((filled for filled in fields if filled.field.has_id and filled.text), key=_size):
+        longer = [*pairs, (filled.field.name, filled.text)]
+        if len(joined(longer)) <= ADDRESS_CHARACTERS:
+            pairs = longer
+            inside.append(filled.field.name)
+    return joined(pairs), tuple(inside)
+
+
+def _size(filled: Filled) -> int:
+    return len(quote(filled.text))
+
+
+def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *, changed: bool) -> list[str]:
+    failure, standing = case.failure, case.view.standing
+    notes = ["Nothing was posted. Read every line, run the script yourself, then file it under your own name."]
+    notes += [f"{form.policy}."] if form.policy else []
+    own = [issue for issue in failure.upstream.issues if issue.startswith(f"{form.repository}#")]
+    if own:
+        said = f"{', '.join(own)} ({failure.upstream.state})"
+        notes.append(f"Already reported as {said}: comment there instead of filing it a second time.")
+    newest = ", ".join(dict.fromkeys(point.words for point in standing.newest))
+    if not standing.present:
+        notes.append(f"Not seen in the newest release that was run ({newest}): this is a record, not a report to file.")
+    elif case.row.versions not in [row.versions for row in case.view.rows if row.cell.environment in _where(case)]:
+        notes.append(
+            f"A newer release shows it too ({newest}): draft it with that one, maintainers ask for the newest."
+        )
+    if not set(form.distributions) & set(failure.distributions):
+        notes.append(f"The record does not speak of {form.distributions[0]}: is this the right tracker?")
+    if case.described.problem:
+        notes.append(f"`{case.described.command}`: {case.described.problem}; the versions come from the stored run.")
+    if detail.cut:
+        notes.append(f"For the limit of {BODY_CHARACTERS} characters {detail.cut}.")
+    if changed:
+        notes.append("The redactor changed the script: check that it still runs.")
+    notes += [f"Left to you: {filled.field.label}." for filled in fields if filled.field.part is Part.LEFT]
+    notes += _version_notes(case, form, fields)
+    notes += [f"Not run: {text}" for text in case.missing]
+    return notes
+
+
+def _where(case: Case) -> set[str]:
+    return {point.where for point in case.view.standing.newest}
+
+
+def _version_notes(case: Case, form: Form, fields: tuple[Filled, ...]) -> list[str]:
+    filled = next((filled for filled in fields if filled.field.part is Part.VERSIONS), None)
+    if filled is None:
+        return []
+    shown = versions_that_show(case, form.distributions)
+    if not shown:
+        return [f"No stored run with {form.distributions[0]} shows it: choose the versions yourself."]
+    notes = [f"Releases that show it in stored runs: {', '.join(shown)}. The master branch was not run."]
+    missing = [text for text in shown if not _has_option(filled, text)]
+    return [*notes, *([f"The form has no option for {', '.join(missing)}."] if missing else [])]
+
+
+def _has_option(filled: Filled, version: str) -> bool:
+    major, minor = [*version.split("."), "0"][:2]
+    return {f"v{major}.{minor}", f"v{major}.x"} & set(filled.text.split()) != set()
+
+
+def write(draft: Draft, folder: Path) -> list[Path]:
+    """One file a field, the whole body, the title, the address, the script and the notes; raises StoreError."""
+    files = {
+        "title.txt": draft.title + "\n",
+        "issue.md": draft.body,
+        "address.txt": draft.address + "\n",
+        "repro.py": draft.script,
+        "NOTES.md": _notes_text(draft),
+    }
+    for number, filled in enumerate(draft.fields, 1):
+        if filled.text:
+            files[f"field-{number}-{filled.field.name}.md"] = filled.text + "\n"
+    try:
+        for name, text in files.items():
+            write_whole(folder / name, text)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
+    return [folder / name for name in files]
+
+
+def _notes_text(draft: Draft) -> str:
+    form = draft.form
+    filled = ", ".join(draft.in_address) or "none: its fields have no ids, so only template and title are filled"
+    lines = [f"# Before you file this at {form.repository}", "", *(f"- {note}" for note in draft.notes), ""]
+    lines += [f"`address.txt` opens the form with these fields filled: {filled}. The others are one file each."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,108 @@
+"""``matrix.md``: the matrix for reading in a repository's browser."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from repro.catalog.catalog import Catalog
+from repro.report.rows import Row, gate_reasons
+from repro.report.upstream import Reading, Standing
+from repro.report.words import LEGEND, count_words, evidence_words, verdict_words, versions_words, where_words
+
+
+def escape(text: str) -> str:
+    """Text as it is inside a Markdown table: upstream's words are never markup."""
+    flat = " ".join(text.split())
+    for character in "\\`*_{}[]<>#|~":
+        flat = flat.replace(character, "\\" + character)
+    return flat
+
+
+def code(text: str) -> str:
+    """Text as code inside a Markdown table: the fence is longer than any run of ticks in the text."""
+    flat = " ".join(text.split()).replace("|", "\\|")
+    if not flat:
+        return ""
+    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
+    space = " " if flat[0] == "`" or flat[-1] == "`" else ""
+    return f"{fence}{space}{flat}{space}{fence}"
+
+
+def matrix_markdown(rows: Sequence[Row], catalog: Catalog, standings: Sequence[Standing] = ()) -> str:
+    """The whole page: a summary, a table a failure, upstream's word against the runs, and the lifted gates."""
+    run = [row for row in rows if row.verdict]
+    lines = ["# Matrix", ""]
+    if run:
+        dates = sorted(row.date for row in run)
+        lines.append(f"{len(run)} of {len(rows)} cells run, {span(dates[0], dates[-1])}.")
+    else:
+        lines.append(f"None of {len(rows)} cells has been run.")
+    changed = [row for row in run if row.status != "as documented"]
+    lines += [
+        "",
+        "Every status is as documented." if run and not changed and len(run) == len(rows) else _changed(rows),
+    ]
+    lines += ["", LEGEND, ""]
+    for failure_id in dict.fromkeys(row.cell.failure for row in rows):
+        failure = catalog[failure_id].failure
+        lines += [f"## {failure_id}", "", escape(failure.title), ""]
+        lines += ["| environment | verdict | status | k of n | evidence | versions | s | date (UTC) |"]
+        lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
+        lines += [_line(row) for row in rows if row.cell.failure == failure_id]
+        lines.append("")
+    lines += _standings(standings)
+    gates = gate_reasons(rows)
+    if gates:
+        lines += ["## Gates lifted in the CPU lane", ""]
+        lines += ["Refusals of the libraries that have nothing to do with the failures.", ""]
+        lines += ["| gate | what the library does without it | why lifting it cannot touch a failure | rows |"]
+        lines += ["| --- | --- | --- | --- |"]
+        for name, (refusal, reason) in gates.items():
+            count = sum(name in row.gates for row in rows)
+            lines.append(f"| {code(name)} | {escape(refusal)} | {escape(reason)} | {count} |")
+        lines.append("")
+    machines = sorted({f"{row.hardware}, Python {row.python}" for row in run if row.python})
+    if machines:
+        lines += ["## Machines", "", *(f"- {escape(machine)}" for machine in machines), ""]
+    return "\n".join(lines)
+
+
+def _standings(standings: Sequence[Standing]) -> list[str]:
+    """Upstream's word against the runs: a line a failure, the disagreements first."""
+    if not standings:
+        return []
+    order = list(Reading)
+    disagree = sum(standing.reading is Reading.DISAGREES for standing in standings)
+    lines = ["## What upstream says, and what runs show", ""]
+    lines += [f"Not as upstream says: {disagree} of {len(standings)} failures.", ""]
+    lines += ["| failure | upstream says | newest release that was run | runs and upstream | where they disagree |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for found in sorted(standings, key=lambda found: order.index(found.reading)):
+        newest = ", ".join(dict.fromkeys(point.words for point in found.newest)) or "—"
+        words = " ".join(item.words for item in found.disagreements)
+        cells = (found.failure, found.declared, newest, found.reading.value, words)
+        lines.append(f"| {' | '.join(escape(text) for text in cells)} |")
+    return [*lines, ""]
+
+
+def _changed(rows: Sequence[Row]) -> str:
+    counts: dict[str, int] = {}
+    for row in rows:
+        name = row.status or "not run"
+        counts[name] = counts.get(name, 0) + 1
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) + "."
+
+
+def span(first: str, last: str) -> str:
+    """``on 2024-03-01`` or ``from 2024-03-01 to 2024-03-02``, in UTC."""
+    days = [datetime.fromisoformat(text).astimezone(UTC).date().isoformat() for text in (first, last)]
+    return f"on {days[0]}" if days[0] == days[1] else f"from {days[0]} to {days[1]}"
+
+
+def _line(row: Row) -> str:
+    versions = versions_words(row)
+    seconds = f"{row.seconds:.0f}" if row.seconds is not None else "—"
+    date = row.date[:16].replace("T", " ") or "—"
+    evidence = code(evidence_words(row)) if row.verdict else escape(evidence_words(row))
+    cells = (where_words(row), verdict_words(row), row.status or "—", count_words(row))
+    return f"| {' | '.join(escape(cell) for cell in cells)} | {evidence} | {escape(versions)} | {seconds} | {date} |"

@@ -1,0 +1,1 @@
+"""The static HTML site and its feed."""

@@ -1,0 +1,67 @@
+"""Relapses and cures as an Atom feed (RFC 4287).  Pure: the same history gives the same bytes."""
+
+import re
+import uuid
+from collections.abc import Iterable
+from xml.etree import ElementTree as ET
+
+from repro.report.rows import Row
+from repro.report.site.anchors import anchor, page_name
+from repro.report.words import where_words
+from repro.verdict.history import News, Turn
+
+NAMESPACE = uuid.UUID("6f0d7f0e-6a0c-5b0b-9a53-2f6f7c1f0a11")
+"""Of all ids of this feed: an id is made of the observation that it tells of, and never changes."""
+ATOM = "http://www.w3.org/2005/Atom"
+NEVER = "1970-01-01T00:00:00+00:00"
+"""The date of a feed that nothing was ever told in: Atom demands one."""
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _clean(text: str) -> str:
+    """Text that XML 1.0 can hold: what it forbids, such as a terminal's escape codes, is shown as a box."""
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, attributes)
+    element.text = _clean(text) or None
+    return element
+
+
+def told(kind: News, turn: Turn) -> tuple[str, str]:
+    """Title and text of one piece of news."""
+    where = where_words(Row(cell=turn.cell))
+    result = turn.after.result
+    before = f"{turn.before.result.verdict} on {turn.before.date[:10]}" if turn.before else "never told"
+    lines = [
+        f"{turn.cell.failure} on {where}: {result.verdict}, before: {before}.",
+        f"The record expects: {result.expectation}.",
+        f"Evidence: {result.judgement.evidence or result.judgement.reason}",
+        f"What moved: {', '.join(turn.moved) or 'nothing that is recorded'}.",
+    ]
+    return f"{kind}: {turn.cell.failure} on {where}", "\n".join(lines)
+
+
+def feed(items: Iterable[tuple[News, Turn]], newest: str | None) -> str:
+    """The whole feed, the newest entry first; ``newest`` is the date of the newest run that is stored."""
+    root = ET.Element("feed", {"xmlns": ATOM})
+    _add(root, "id", uuid.uuid5(NAMESPACE, "feed").urn)
+    _add(root, "title", "repro: relapses and cures")
+    _add(root, "updated", newest or NEVER)
+    _add(_add(root, "author"), "name", "repro")
+    _add(root, "link", rel="self", href="feed.xml", type="application/atom+xml")
+    _add(root, "link", rel="alternate", href="index.html", type="text/html")
+    for kind, turn in sorted(items, key=lambda item: (item[1].after.date, item[1].cell.label), reverse=True):
+        title, text = told(kind, turn)
+        entry = _add(root, "entry")
+        _add(entry, "id", uuid.uuid5(NAMESPACE, f"{kind} {turn.after.result.newest.id}").urn)
+        _add(entry, "title", title)
+        _add(entry, "updated", turn.after.date)
+        _add(
+            entry, "link", rel="alternate", href=f"{page_name(turn.cell.failure)}#{anchor(turn.cell)}", type="text/html"
+        )
+        _add(entry, "category", term=kind)
+        _add(entry, "content", text, type="text")
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"

@@ -1,0 +1,32 @@
+"""The raw words of a run as a text file: what the launcher and every rank printed last."""
+
+from repro.model.observation import Observation
+from repro.report.ranks import ended_words
+
+
+def log_name(observation: Observation) -> str:
+    """The file of a log, below ``reports/``."""
+    return f"logs/{observation.cell.failure}/{observation.id}.txt"
+
+
+def log_text(observation: Observation) -> str:
+    """Everything that was printed and kept, with a head that says of what run."""
+    installed = observation.installed
+    lines = [
+        f"cell      {observation.cell.label}",
+        f"run       {observation.run}",
+        f"started   {observation.started}",
+        f"seconds   {observation.seconds}",
+        f"launcher  {observation.launcher}, exit code {observation.launcher_code}",
+    ]
+    if installed:
+        lines.append(f"python    {installed.implementation} {installed.python}")
+    if observation.fault:
+        lines.append(f"fault     {observation.fault}")
+    if observation.deadline_passed:
+        lines.append(f"deadline  passed, {observation.timeout} s")
+    for rank in observation.ranks:
+        lines += ["", f"=== rank {rank.rank}: {ended_words(rank)}", "", rank.tail.rstrip("\n") or "(printed nothing)"]
+    if observation.launcher_tail:
+        lines += ["", "=== launcher", "", observation.launcher_tail.rstrip("\n")]
+    return "\n".join(lines) + "\n"

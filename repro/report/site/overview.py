@@ -1,0 +1,293 @@
+"""What the first page shows: counts, what changed, and the map of failures and environments.  Reads, runs nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repro.model.cell import ADOPTED, OVERLAID, Cell
+from repro.model.failure import Failure, Lane
+from repro.model.matrix import Matrix
+from repro.model.verdict import Status
+from repro.report.rows import Lookup, Row, row_of
+from repro.report.view import FailureView
+from repro.store.recipe import environment_key, recipe_of
+from repro.verdict import claims
+from repro.verdict.history import Coverage, History, News, Turn, coverage, news, turns
+from repro.verdict.result import Result
+
+CHANGED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
+
+
+class State(StrEnum):
+    """What is known of a cell."""
+
+    TOLD = "told"
+    UNTOLD = "could not be told"
+    OUTDATED = "run with other sources only"
+    NEVER = "never run"
+    INAPPLICABLE = "does not apply"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A cell of the map."""
+
+    row: Row
+    state: State
+    in_matrix: bool
+    """Whether it is a default cell; others were asked for by a claim, or stand for the other lane."""
+    asked: bool
+    """Whether the matrix or a claim asks for it; else it only stands for the other lane."""
+    why: str = ""
+    """Why there is no verdict."""
+    result: Result | None = None
+
+    @property
+    def cell(self) -> Cell:
+        return self.row.cell
+
+    @property
+    def unexpected(self) -> bool:
+        return self.row.status in CHANGED
+
+    @property
+    def run(self) -> bool:
+        return self.row.verdict is not None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell in both lanes; None for a lane that the failure does not have."""
+
+    cpu: Tile | None
+    cuda: Tile | None
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """A failure in the map."""
+
+    view: FailureView
+    places: Mapping[str, tuple[Pair, ...]]
+    """By environment: the failure as it is first, then with each backport."""
+
+    @property
+    def failure(self) -> Failure:
+        return self.view.failure
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple(pair for pairs in self.places.values() for pair in pairs)
+
+
+@dataclass(frozen=True)
+class ChangeGroup:
+    """Turns with one cause."""
+
+    cause: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Default cells that somebody should look at, for one reason."""
+
+    what: str
+    """Their status, or that they could not be told."""
+    reason: str
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The first page."""
+
+    environments: tuple[str, ...]
+    """Of the map: those that most failures run on first, then in the order of the matrix."""
+    rows: tuple[HeatRow, ...]
+    counts: Mapping[State, int]
+    """Of the default cells."""
+    changed: int
+    """How many default cells are not as documented, of those that could be told."""
+    cuda: tuple[int, int]
+    """How many cells of the CUDA lane were run, and how many there are."""
+    runs: tuple[Coverage, ...]
+    """Commands that ran default cells, the newest first."""
+    complete: str | None
+    """When the oldest command began that today's verdicts rest on: since then all was run, by one command or by the
+    shards of a schedule.  None where some default cell has no run as it is today."""
+    since: str | None
+    """What the changes are counted from: the last complete run, else the newest one."""
+    changes: tuple[ChangeGroup, ...]
+    attention: tuple[Attention, ...]
+    """What is not as documented, then what could not be told."""
+    news: tuple[tuple[News, Turn], ...]
+    """Every relapse and cure in the store."""
+    newest: str | None
+    """Date of the newest run that is stored."""
+
+
+def overview(
+    views: Sequence[FailureView],
+    cells: Sequence[Cell],
+    lookup: Lookup,
+    matrix: Matrix,
+    known: Mapping[str, History],
+) -> Overview:
+    """The first page; ``cells`` are the default cells, ``known`` the histories by the label of their cell."""
+    rows = tuple(_heat_row(view, cells, lookup, known) for view in views)
+    tiles = [tile for row in rows for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
+    defaults = [tile for tile in tiles if tile.in_matrix]
+    ours = [tile for tile in tiles if not tile.cell.environment.startswith(ADOPTED)]
+    cuda = [tile for tile in tiles if tile.cell.lane is Lane.CUDA and tile.state is not State.INAPPLICABLE]
+    applying = [tile.cell for tile in defaults if tile.state is not State.INAPPLICABLE]
+    runs = coverage(applying, known)
+    complete = completed(defaults, runs)
+    since = complete or (runs[0].date if runs else None)
+    shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in ours}
+    last = [told[-1] for label, speaks in shown.items() if label in known and (told := turns(known[label], speaks))]
+    recent = [turn for turn in last if since and turn.after.date >= since]
+    used = Counter(name for row in rows for name in row.places)
+    named = [name for name in matrix.environments if name in used]
+    named += sorted(set(used) - set(named))
+    return Overview(
+        environments=tuple(sorted(named, key=lambda name: -used[name])),
+        rows=rows,
+        counts=Counter(tile.state for tile in defaults),
+        changed=sum(tile.unexpected for tile in defaults),
+        cuda=(sum(tile.run for tile in cuda), len(cuda)),
+        runs=tuple(runs),
+        complete=complete,
+        since=since,
+        changes=grouped(recent),
+        attention=attention(defaults),
+        news=tuple(
+            item
+            for label, speaks in shown.items()
+            if label in known and known[label].cell.is_default
+            for item in news(known[label], speaks)
+        ),
+        newest=max((history.points[-1].date for history in known.values()), default=None),
+    )
+
+
+def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
+    """When the oldest command began that the verdicts of these cells rest on; None where one was not run."""
+    applying = [tile for tile in tiles if tile.state is not State.INAPPLICABLE]
+    began = {run.run: run.date for run in runs}
+    rests = [began[tile.result.newest.run] for tile in applying if tile.result is not None]
+    return min(rests) if rests and len(rests) == len(applying) else None
+
+
+def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:
+    """Turns by their cause, the cause of most of them first."""
+    groups: dict[str, list[Turn]] = {}
+    for turn in found:
+        groups.setdefault(turn.cause, []).append(turn)
+    made = [ChangeGroup(cause, tuple(held)) for cause, held in groups.items()]
+    return tuple(sorted(made, key=lambda group: (-len(group.turns), group.cause)))
+
+
+def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
+    """The cells that are not as documented, by status, and those that could not be told, by the reason."""
+    groups: dict[tuple[str, str], list[Tile]] = {}
+    for tile in tiles:
+        if tile.unexpected:
+            groups.setdefault((str(tile.row.status), ""), []).append(tile)
+        elif tile.state is State.UNTOLD:
+            groups.setdefault((str(tile.state), tile.why), []).append(tile)
+    order = [*(str(status) for status in Status), str(State.UNTOLD)]
+    made = [Attention(what, reason, tuple(held)) for (what, reason), held in groups.items()]
+    return tuple(sorted(made, key=lambda group: (order.index(group.what), -len(group.tiles), group.reason)))
+
+
+def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matrix: bool, asked: bool) -> Tile:
+    """What is known of a cell; one of the CUDA lane may have been run on another machine's interpreter."""
+    result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
+    if result is not None:
+        return _told(result, lookup, in_matrix=in_matrix, asked=asked)
+    row = lookup.row(cell)
+    why = lookup.applies_not(cell)
+    if why:
+        return Tile(row, State.INAPPLICABLE, in_matrix, asked, why)
+    state = State.OUTDATED if cell.label in known else State.NEVER
+    return Tile(row, state, in_matrix, asked, row.not_run or "")
+
+
+def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
+    """The newest run of a cell on a packed environment, if its sources are those of today; its torch is its own."""
+    twin = cell.model_copy(update={"environment": f"{OVERLAID}{cell.environment}"})
+    return _of_today(known[twin.label], lookup) if twin.label in known else None
+
+
+def _of_today(history: History, lookup: Lookup) -> Result | None:
+    """The newest point of a cell that has no lock of ours, if it was run with the sources of today."""
+    result = history.points[-1].result
+    installed = result.newest.installed
+    if installed is None:
+        return None
+    today = recipe_of(result.cell, lookup.catalog[result.cell.failure], environment_key(installed))
+    return result if today == result.newest.recipe else None
+
+
+def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> list[Pair]:
+    """What was run on interpreters as they are, such as that of a machine with GPUs; the other lane beside it."""
+    tiles: dict[str, dict[Lane, Tile]] = {}
+    for history in known.values():
+        cell = history.cell
+        if cell.failure != failure.id or not cell.environment.startswith(ADOPTED) or not cell.is_default:
+            continue
+        result = _of_today(history, lookup)
+        if result is not None:
+            place = cell.model_copy(update={"lane": Lane.CPU}).label
+            tiles.setdefault(place, {})[cell.lane] = _told(result, lookup, in_matrix=False, asked=True)
+    return [Pair(*(_beside(found, lane, failure) for lane in Lane)) for _, found in sorted(tiles.items())]
+
+
+def _beside(found: Mapping[Lane, Tile], lane: Lane, failure: Failure) -> Tile | None:
+    if lane in found or lane not in failure.needs.lanes:
+        return found.get(lane)
+    cell = next(iter(found.values())).cell.model_copy(update={"lane": lane})
+    return Tile(Row(cell=cell, not_run="not run"), State.NEVER, in_matrix=False, asked=False)
+
+
+def _told(result: Result, lookup: Lookup, *, in_matrix: bool, asked: bool) -> Tile:
+    row = row_of(result, lookup.catalog[result.cell.failure].failure.distributions)
+    untold = result.status is Status.UNKNOWN
+    return Tile(row, State.UNTOLD if untold else State.TOLD, in_matrix, asked, row.reason if untold else "", result)
+
+
+def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known: Mapping[str, History]) -> HeatRow:
+    failure = view.failure
+    own = {cell.label: cell for cell in defaults if cell.failure == failure.id}
+    asked = [cell for cell in claims.cells_of(failure) if cell.is_default and not cell.backport]
+    wanted = {cell.label: cell for cell in [*own.values(), *asked]}
+    places: dict[str, list[Pair]] = {}
+    seen: set[str] = set()
+    for cell in wanted.values():
+        lanes = {lane: cell.model_copy(update={"lane": lane}) for lane in Lane}
+        if lanes[Lane.CPU].label in seen:
+            continue
+        seen.add(lanes[Lane.CPU].label)
+        found = {
+            lane: tile_of(twin, lookup, known, in_matrix=twin.label in own, asked=twin.label in wanted)
+            for lane, twin in lanes.items()
+            if lane in failure.needs.lanes
+        }
+        places.setdefault(cell.environment, []).append(Pair(found.get(Lane.CPU), found.get(Lane.CUDA)))
+    for pair in adopted(failure, lookup, known):
+        places.setdefault(_tile(pair).cell.environment, []).append(pair)
+    for pairs in places.values():
+        pairs.sort(key=lambda pair: _backport(pair) or "")
+    return HeatRow(view, {name: tuple(pairs) for name, pairs in places.items()})
+
+
+def _tile(pair: Pair) -> Tile:
+    tile = pair.cpu or pair.cuda
+    assert tile is not None  # noqa: S101 - every failure has a lane
+    return tile
+
+
+def _backport(pair: Pair) -> str | None:
+    return _tile(pair).cell.backport

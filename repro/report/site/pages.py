@@ -1,0 +1,230 @@
+"""The site: ``index.html``, a page a failure, raw logs and a feed.  Static; a script only filters and adds ages."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from repro.catalog.catalog import Entry
+from repro.environments.rot import Rots
+from repro.files import write_whole
+from repro.model.failure import Failure
+from repro.report.answers import glyph
+from repro.report.fragments import Code, Strong
+from repro.report.ranks import traces
+from repro.report.rows import Row, gate_reasons, row_of
+from repro.report.site.anchors import anchor, page_name
+from repro.report.site.commands import by_hand, questions, repeat
+from repro.report.site.feed import feed
+from repro.report.site.logs import log_name, log_text
+from repro.report.site.overview import HeatRow, Overview, State
+from repro.report.site.prose import phrase, prose
+from repro.report.upstream import Reading
+from repro.report.view import measured_words, predicted_words
+from repro.report.words import (
+    VERDICT_GLYPHS,
+    count_words,
+    evidence_words,
+    releases_words,
+    signature_words,
+    verdict_words,
+    versions_words,
+    where_words,
+)
+from repro.store.answers import Swept
+from repro.verdict import claims
+from repro.verdict.history import History, turns
+from repro.verdict.result import Result
+
+LOGS = "logs"
+SHOWN_RUNS = 12
+SHOWN_FRAMES = 6
+SHOWN_POINTS = 20
+
+
+def site_files(
+    view: Overview,
+    known: Mapping[str, History],
+    releases: Mapping[str, Mapping[str, str]],
+    entries: Mapping[str, Entry],
+    *,
+    rot: Rots | None = None,
+    lanes: str = "",
+) -> Iterator[tuple[str, str]]:
+    """Every file of the site, by its name below ``reports/``: pure, and the same bytes for the same store.
+
+    ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment,
+    ``rot`` what became of the locks when they were last tried, ``lanes`` how the lanes compare, in words.
+    """
+    yield "index.html", _index(view, releases, rot, lanes)
+    yield "feed.xml", feed(view.news, view.newest)
+    for row in view.rows:
+        yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
+        for result in evidence(row).values():
+            yield log_name(result.newest), log_text(result.newest)
+
+
+def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
+    """Write the files of a site, and remove logs that no page leads to any more; raises OSError."""
+    written = set()
+    for name, text in content:
+        file = reports / name
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            write_whole(file, text)
+        written.add(file)
+    for old in (reports / LOGS).glob("*/*.txt"):
+        if old not in written:
+            old.unlink()
+
+
+def evidence(row: HeatRow) -> dict[str, Result]:
+    """The results that have a row of evidence, by the label of their cell: those without a changed factor."""
+    tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
+    found = {tile.cell.label: tile.result for tile in tiles if tile.result}
+    return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
+
+
+def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None, lanes: str) -> str:
+    used = {name: releases.get(name, {}) for name in view.environments}
+    standings = [row.view.standing for row in view.rows]
+    order = list(Reading)
+    return _render(
+        "index.html.j2",
+        view=view,
+        rot=rot,
+        lanes=lanes,
+        runs=view.runs[:SHOWN_RUNS],
+        hidden_runs=max(0, len(view.runs) - SHOWN_RUNS),
+        oldest=min((row.date for item in view.rows for row in item.view.rows if row.verdict), default=None),
+        releases={name: [f"{package} {version}" for package, version in pins.items()] for name, pins in used.items()},
+        packages=sorted({name for row in view.rows for name in row.failure.distributions}),
+        choices=sorted({f"{package} {version}" for pins in used.values() for package, version in pins.items()}),
+        standings=sorted(standings, key=lambda found: order.index(found.reading)),
+        present=[row for row in view.rows if row.view.standing.present],
+        attention=view.attention,
+        disagreeing=sum(found.reading is Reading.DISAGREES for found in standings),
+        gates=gate_reasons([row for item in view.rows for row in item.view.rows]),
+    )
+
+
+def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
+    view, failure = row.view, row.failure
+    found = evidence(row)
+    tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile and (tile.run or tile.asked)]
+    return _render(
+        "failure.html.j2",
+        view=view,
+        failure=failure,
+        pairs=row.pairs,
+        tiles=tiles,
+        has_cuda=any(pair.cuda and pair.cuda.run for pair in row.pairs),
+        backports={backport.name: backport for backport in failure.backports},
+        backport_files={item.name: f"repro/failures/{failure.id}/{item.file}" for item in failure.backports},
+        traced=[(result, traced) for result in found.values() if (traced := traces(result))],
+        logs={label: log_name(result.newest) for label, result in found.items()},
+        sweeps=[answer for answer in view.answers if isinstance(answer, Swept)],
+        histories=[
+            (known[tile.cell.label], turns(known[tile.cell.label], failure.distributions))
+            for tile in tiles
+            if tile.cell.label in known
+        ],
+        commands=[(where_words(tile.row), repeat(tile.cell)) for tile in tiles],
+        by_hand=by_hand(entry),
+        questions=questions(failure, ablated=view.ablation.environment if view.ablation else None),
+        observed=lambda item: _observed(failure, item),
+    )
+
+
+def _observed(failure: Failure, item: claims.Weighed) -> tuple[str | None, str]:
+    """The verdict of a claim's cell, and what the claim asks for, else the line that decided."""
+    if item.result is None:
+        return None, "not run"
+    return item.result.verdict, measured_words(item) or evidence_words(row_of(item.result, failure.distributions))
+
+
+def fragment(text: str) -> Markup:
+    """A fragment in HTML."""
+    if isinstance(text, Code):
+        return Markup("<code>{}</code>").format(str(text))
+    return Markup("<strong>{}</strong>").format(str(text)) if isinstance(text, Strong) else escape(text)
+
+
+def reference(name: str) -> Markup:
+    """A link for ``owner/repository#number`` or an address of the web; other words as they are."""
+    repository, _, number = name.partition("#")
+    if number.isdecimal():
+        return Markup('<a href="https://github.com/{}/issues/{}">{}</a>').format(repository, number, name)
+    if name.startswith(("https://", "http://")):
+        return Markup('<a href="{}">{}</a>').format(name, name)
+    return escape(name)
+
+
+def day(date: str) -> str:
+    """``2026-11-22 06:31`` of an ISO date in UTC."""
+    return date[:16].replace("T", " ")
+
+
+@cache
+def _asset(name: str) -> Markup:
+    return Markup((files("repro.report.site") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - ours
+
+
+def _policy(script: str) -> str:
+    """The content policy of a page: no script runs but our own, and nothing is fetched."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script_source = f"script-src 'sha256-{digest}'"
+    return f"default-src 'none'; style-src 'unsafe-inline'; {script_source}; base-uri 'none'; form-action 'none'"
+
+
+def _render(template: str, **values: object) -> str:
+    script = _asset("site.js")
+    page = _environment().get_template(template)
+    return page.render(policy=_policy(script), stylesheet=_asset("site.css"), script=script, **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("repro.report.site"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(_FILTERS)
+    environment.globals.update(
+        GLYPHS=VERDICT_GLYPHS,
+        SHOWN_FRAMES=SHOWN_FRAMES,
+        SHOWN_POINTS=SHOWN_POINTS,
+        State=State,
+        verdict_kinds=list(VERDICT_GLYPHS),
+        page=page_name,
+    )
+    return environment
+
+
+_FILTERS: Mapping[str, Callable[..., object]] = {
+    "anchor": anchor,
+    "cell": lambda cell: where_words(Row(cell=cell)),
+    "count": count_words,
+    "day": day,
+    "evidence": evidence_words,
+    "fact": glyph,
+    "fragment": fragment,
+    "fragments": lambda pieces: Markup("").join(fragment(piece) for piece in pieces),
+    "phrase": phrase,
+    "predicted": predicted_words,
+    "prose": prose,
+    "reference": reference,
+    "releases": releases_words,
+    "signature": signature_words,
+    "verdict": verdict_words,
+    "versions": versions_words,
+    "where": where_words,
+}

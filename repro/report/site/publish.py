@@ -1,0 +1,40 @@
+"""Writes the site of a project beside its reports."""
+
+from pathlib import Path
+
+from repro.catalog.project import Project
+from repro.environments.rot import Rots
+from repro.errors import StoreError
+from repro.report.lanes import lanes_words
+from repro.report.site.overview import overview
+from repro.report.site.pages import site_files, write_site
+from repro.report.write import Gathered
+from repro.store.observations import Store
+from repro.verdict.history import histories
+
+
+def publish(project: Project, store: Store, found: Gathered) -> None:
+    """Write the site from what was gathered of every failure, and from the whole store for its history.
+
+    Raises StoreError if it cannot be written.
+    """
+    known = histories(project.catalog, store)
+    first = overview(found.views, found.cells, found.lookup, project.matrix, known)
+    pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
+    rot = rotten(project.reports)
+    content = site_files(first, known, pins, project.catalog.entries, rot=rot, lanes=lanes_words(found.lanes))
+    try:
+        write_site(project.reports, content)
+    except OSError as error:
+        raise StoreError(f"{project.reports}: the site cannot be written: {error.strerror}") from None
+
+
+def rotten(reports: Path) -> Rots | None:
+    """What became of the locks when they were last tried; None where they never were.  Raises StoreError."""
+    file = reports / "rot.json"
+    if not file.is_file():
+        return None
+    try:
+        return Rots.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        raise StoreError(f"{file}: cannot be read; write it anew with `repro rot`") from None

@@ -1,0 +1,197 @@
+"""What upstream says of a failure against what runs show.  Pure: a record, rows and stored answers in.
+
+Upstream's word is the state of its report and the release that it names as fixed.  Runs are the default cells that
+could be told, and the points of stored searches; cells with a changed factor or a backport say nothing of a release.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from packaging.version import InvalidVersion, Version
+
+from repro.model.failure import Failure
+from repro.model.verdict import Side, Verdict, side_of
+from repro.report.rows import Row
+from repro.report.words import VERDICT_GLYPHS
+from repro.store.answers import Bisected, Stored
+
+
+@dataclass(frozen=True)
+class Point:
+    """One stored run of the failure as it is, told or not."""
+
+    where: str
+    """The environment, with the lane if it is not the default one."""
+    versions: dict[str, str]
+    """Of the packages that upstream's word or the affected specifiers name."""
+    verdict: str
+    side: Side
+
+    @property
+    def words(self) -> str:
+        """``lightning 2.6.6 (✓ absent)``, by name of the environment where no version is known."""
+        held = " ".join(f"{name} {version}" for name, version in self.versions.items()) or self.where
+        return f"{held} ({VERDICT_GLYPHS[self.verdict]} {self.verdict})"
+
+
+class Rule(StrEnum):
+    """Which comparison upstream's word did not stand."""
+
+    OPEN_BUT_GONE = "open, but not seen in the newest release that was run"
+    CLOSED_BUT_SEEN = "closed, but seen in the newest release that was run"
+    FIXED_BUT_SEEN = "fixed, but seen in a release that has the fix"
+    OTHER_BOUNDARY = "fixed in another release than the bisection found"
+    UNREPORTED = "not reported, and seen in the newest release that was run"
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One place where upstream's word and the runs differ."""
+
+    rule: Rule
+    words: str
+    """One sentence with the releases that show it."""
+
+
+class Reading(StrEnum):
+    """How upstream's word stands to all runs together."""
+
+    DISAGREES = "disagrees"
+    AGREES = "agrees"
+    NOT_TOLD = "could not be told"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One failure: upstream's word, the newest releases that were run, and every disagreement."""
+
+    failure: str
+    declared: str
+    """``closed, fixed in lightning 2.2.2``."""
+    newest: tuple[Point, ...]
+    """Runs that no other run is newer than; empty where none could be told."""
+    disagreements: tuple[Disagreement, ...]
+
+    @property
+    def reading(self) -> Reading:
+        if self.disagreements:
+            return Reading.DISAGREES
+        return Reading.AGREES if self.newest else Reading.NOT_TOLD
+
+    @property
+    def present(self) -> bool:
+        """Whether a newest run shows the failure."""
+        return any(point.side is Side.BAD for point in self.newest)
+
+
+def standing(failure: Failure, rows: Iterable[Row], answers: Sequence[Stored] = ()) -> Standing:
+    """How upstream's word stands to the rows and the answers of one failure; those of others are passed over."""
+    points = _points(failure, rows, answers)
+    newest = _newest(points)
+    found = [*_state(failure, newest), *_later(failure, points, newest), *_boundaries(failure, answers)]
+    return Standing(failure.id, declared_words(failure), newest, tuple(found))
+
+
+def declared_words(failure: Failure) -> str:
+    """``closed, fixed in lightning 2.2.2``."""
+    fixed = " or ".join(f"{name} {version}" for name, version in failure.fixed_in.items())
+    return f"{failure.upstream.state}{f', fixed in {fixed}' if fixed else ''}"
+
+
+def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) -> list[Point]:
+    names = sorted({name for releases in failure.affected for name in releases} | set(failure.fixed_in))
+    found: dict[tuple[object, ...], Point] = {}
+
+    def add(where: str, versions: dict[str, str], verdict: str) -> None:
+        held = {name: versions[name] for name in names if name in versions}
+        point = Point(where, held, verdict, side_of(Verdict(verdict)))
+        if point.side is not Side.SKIP:
+            found.setdefault((*sorted(held.items()), where, verdict), point)
+
+    for row in rows:
+        if row.cell.failure == failure.id and row.cell.is_default and not row.cell.backport and row.verdict:
+            lane = "" if row.cell.lane == "cpu" else f" [{row.cell.lane}]"
+            add(f"{row.cell.environment}{lane}", row.versions, row.verdict)
+    for answer in answers:
+        for fact in answer.all_tried if answer.failure == failure.id else ():
+            if fact.verdict:
+                add(fact.environment, fact.versions, fact.verdict)
+    return list(found.values())
+
+
+def _version(text: str) -> Version | None:
+    """The version without its local build, or None for what is none."""
+    try:
+        return Version(Version(text).public)
+    except InvalidVersion:
+        return None
+
+
+def _newer(one: Point, other: Point) -> bool:
+    """Whether a point has no older package than another, and one that is younger."""
+    pairs = [
+        (_version(one.versions[name]), _version(other.versions[name]))
+        for name in one.versions
+        if name in other.versions
+    ]
+    known = [(left, right) for left, right in pairs if left is not None and right is not None]
+    return bool(known) and all(left >= right for left, right in known) and any(left > right for left, right in known)
+
+
+def _newest(points: Sequence[Point]) -> tuple[Point, ...]:
+    return tuple(point for point in points if not any(_newer(other, point) for other in points))
+
+
+def _joined(points: Sequence[Point]) -> str:
+    return ", ".join(dict.fromkeys(point.words for point in points))
+
+
+def _state(failure: Failure, newest: Sequence[Point]) -> Iterator[Disagreement]:
+    shown = [point for point in newest if point.side is Side.BAD]
+    if failure.upstream.state == "open" and newest and not shown:
+        words = f"Upstream's report is open; the newest release that was run does not show it: {_joined(newest)}."
+        yield Disagreement(Rule.OPEN_BUT_GONE, words)
+    if failure.upstream.state == "unreported" and shown:
+        words = f"No report upstream is known; the newest release that was run shows it: {_joined(shown)}."
+        yield Disagreement(Rule.UNREPORTED, words)
+
+
+def _later(failure: Failure, points: Sequence[Point], newest: Sequence[Point]) -> Iterator[Disagreement]:
+    """Where the failure shows although upstream says that it is over."""
+    if failure.fixed_in:
+        late = [point for point in points if point.side is Side.BAD and _has_fix(failure, point)]
+        if late:
+            words = f"Upstream says {declared_words(failure)}; these show it all the same: {_joined(late)}."
+            yield Disagreement(Rule.FIXED_BUT_SEEN, words)
+        return
+    shown = [point for point in newest if point.side is Side.BAD]
+    if failure.upstream.state == "closed" and shown:
+        words = f"Upstream's report is closed and names no release; the newest that was run shows it: {_joined(shown)}."
+        yield Disagreement(Rule.CLOSED_BUT_SEEN, words)
+
+
+def _has_fix(failure: Failure, point: Point) -> bool:
+    """Whether one of the packages is at least the release that upstream names."""
+    for name, fixed in failure.fixed_in.items():
+        held, stated = _version(point.versions.get(name, "")), _version(fixed)
+        if held is not None and stated is not None and held >= stated:
+            return True
+    return False
+
+
+def _boundaries(failure: Failure, answers: Iterable[Stored]) -> Iterator[Disagreement]:
+    for answer in answers:
+        if not isinstance(answer, Bisected) or answer.failure != failure.id or answer.older is not Side.BAD:
+            continue
+        fixed = failure.fixed_in.get(answer.package or "")
+        if fixed is None:
+            continue
+        stated, last, first = _version(fixed), _version(answer.before.label), _version(answer.after.label)
+        if stated is None or last is None or first is None or last < stated <= first:
+            continue
+        words = (
+            f"Upstream says fixed in {answer.package} {fixed}; the bisection from {answer.base} found"
+            f" {answer.before.label} the last bad and {answer.after.label} the first good release."
+        )
+        yield Disagreement(Rule.OTHER_BOUNDARY, words)

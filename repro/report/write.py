@@ -1,0 +1,97 @@
+"""Writes the reports of a project from its store."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.catalog.default_cells import default_cells
+from repro.catalog.project import Project
+from repro.errors import StoreError
+from repro.files import write_whole
+from repro.model.cell import Cell
+from repro.report.failure_page import failure_markdown
+from repro.report.junit import junit_xml
+from repro.report.lanes import Pair, lanes_markdown, of_lanes, pairs
+from repro.report.matrix_page import matrix_markdown
+from repro.report.rows import Lookup, Report, Row
+from repro.report.upstream import Standing, standing
+from repro.report.view import FailureView, failure_view
+from repro.search.ablation import ablation_environment
+from repro.store.answers import Answers
+from repro.store.observations import Store
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What every form of the reports is written from."""
+
+    cells: tuple[Cell, ...]
+    """The default cells."""
+    lookup: Lookup
+    report: Report
+    standings: tuple[Standing, ...]
+    """Of every failure that the matrix runs."""
+    views: tuple[FailureView, ...]
+    """Of the failures whose pages were asked for."""
+    lanes: tuple[Pair, ...]
+
+
+def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
+    """Read from the store what the reports show; ``of`` are the failures that need a page, all where it is None."""
+    cells = default_cells(project.matrix, project.catalog)
+    lookup = Lookup(project.catalog, project.environments, store)
+    rows = tuple(lookup.row(cell) for cell in cells)
+    answers = {failure: Answers(store.root).of(failure) for failure in project.catalog.entries}
+    standings = tuple(
+        standing(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
+        for failure, entry in project.catalog.entries.items()
+        if failure in project.matrix.runs
+    )
+    views = tuple(
+        failure_view(
+            entry,
+            [cell for cell in cells if cell.failure == failure],
+            lookup,
+            ablation_environment(entry.failure, project.matrix),
+            answers[failure],
+        )
+        for failure, entry in project.catalog.entries.items()
+        if of is None or failure in of
+    )
+    lanes = pairs(of_lanes(store, project.catalog), project.catalog)
+    return Gathered(tuple(cells), lookup, Report(rows=rows), standings, views, lanes)
+
+
+def write_reports(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
+    """Write ``matrix.md``, ``matrix.json``, ``lanes.md`` and a page a failure; what was not run is shown as not run.
+
+    ``of`` are the failures whose runs are new: only their pages are written, and those that are missing.
+    Raises StoreError if they cannot be written.
+    """
+    if of is not None:
+        of = {name for name in project.catalog.entries if name in of or not _page(project, name).is_file()}
+    found = gather(project, store, of)
+    try:
+        write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
+        write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes))
+        matrix = matrix_markdown(found.report.rows, project.catalog, found.standings)
+        write_whole(project.reports / "matrix.md", matrix)
+        for view in found.views:
+            write_whole(_page(project, view.failure.id), failure_markdown(view))
+    except OSError as error:
+        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
+    return found
+
+
+def _page(project: Project, failure: str) -> Path:
+    return project.reports / f"{failure}.md"
+
+
+def write_junit(file: Path | None, rows: Sequence[Row]) -> None:
+    """Write the rows as JUnit XML where it was asked for; raises StoreError."""
+    if file is None:
+        return
+    try:
+        write_whole(file, junit_xml(rows))
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,164 @@
+"""Environments that a search makes up: another release, another day, a mixture of two locks.  Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import sha256
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from repro.environments.locks import Lock, is_accelerator
+from repro.errors import UsageError
+from repro.model.matrix import Environment
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An environment under a name; without a definition it is one of the matrix."""
+
+    name: str
+    definition: Environment | None = None
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A named environment with all versions that its lock installs on this platform."""
+
+    name: str
+    environment: Environment
+    versions: Mapping[str, str]
+    days: tuple[str, ...] = ()
+
+
+def with_release(base: Vector, distribution: str, version: str, day: str) -> Variant:
+    """The base environment with one package at another release, resolved as of the younger of the two days.
+
+    All other packages stay at their versions wherever the release allows.
+    """
+    environment = base.environment
+    own: dict[str, str] = {canonicalize_name(pin): held for pin, held in environment.pins.items()}
+    if distribution in own and Version(own[distribution]) == Version(version):
+        return Variant(base.name)
+    cutoffs = dict(environment.cutoffs)
+    if distribution in cutoffs:
+        cutoffs[distribution] = max(cutoffs[distribution], day)
+    definition = Environment(
+        python=environment.python,
+        cutoff=max(environment.cutoff, day),
+        cutoffs=cutoffs,
+        pins=own | {distribution: version},
+        floating=tuple(name for name in environment.floating if canonicalize_name(name) != distribution),
+        preferred={name: held for name, held in base.versions.items() if name not in {distribution, *own}},
+        why=f"{distribution} {version} in {base.name}",
+    )
+    return Variant(f"{base.name} with {distribution} {version}", definition)
+
+
+def as_of(base: str, environment: Environment, day: str, keep: Mapping[str, str]) -> Variant:
+    """What the base environment's names resolve to as of a day; ``keep`` holds packages at a version."""
+    names = [canonicalize_name(name) for name in (*environment.pins, *environment.floating)]
+    # What is kept may be younger than the day: it is seen up to the base environment's own days.
+    own: dict[str, str] = {canonicalize_name(name): held for name, held in environment.cutoffs.items()}
+    cutoffs = {name: max(day, own.get(name, environment.cutoff)) for name in keep}
+    definition = Environment(
+        python=environment.python,
+        cutoff=day,
+        cutoffs=cutoffs,
+        pins=dict(keep),
+        floating=tuple(name for name in dict.fromkeys(names) if name not in keep),
+        why=f"the names of {base} as of {day}",
+    )
+    kept = "".join(f" with {name} {version}" for name, version in keep.items())
+    return Variant(f"{base} as of {day}{kept}", definition)
+
+
+def days_between(first: str, last: str) -> tuple[str, ...]:
+    """Every day from the first to the last."""
+    start = date.fromisoformat(first)
+    return tuple((start + timedelta(days=n)).isoformat() for n in range((date.fromisoformat(last) - start).days + 1))
+
+
+def kept_versions(settings: Iterable[str]) -> dict[str, str]:
+    """``torch==2.2.2`` -> name and version; raises UsageError."""
+    kept: dict[str, str] = {}
+    for setting in settings:
+        name, equals, version = setting.partition("==")
+        if not (name and equals and version):
+            raise UsageError(f"--keep {setting}: NAME==VERSION is expected")
+        kept[canonicalize_name(name.strip())] = version.strip()
+    return kept
+
+
+def vector(name: str, environment: Environment, lock: Lock) -> Vector:
+    """The versions of a lock that apply to its Python here; what only serves torch's builds follows torch."""
+    versions = {
+        package.name: package.version
+        for package in lock.packages
+        if not is_accelerator(package.name) and _applies(package.without_hashes, environment.python)
+    }
+    return Vector(name, environment, versions, (environment.cutoff, *environment.cutoffs.values()))
+
+
+def _applies(requirement: str, python: str) -> bool:
+    marker = Requirement(requirement.strip()).marker
+    return marker is None or marker.evaluate({"python_version": python, "python_full_version": f"{python}.0"})
+
+
+@dataclass(frozen=True)
+class Move:
+    """One package that differs between two vectors; None where it is not installed."""
+
+    distribution: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.before or 'not installed'} → {self.after or 'not installed'}"
+
+
+def moves(start: Vector, end: Vector) -> tuple[Move, ...]:
+    """What differs; packages that an environment names come first, the others by name."""
+    names = {canonicalize_name(name) for side in (start, end) for name in side.environment.pins}
+    held = {**start.versions, **end.versions}
+    differing = [name for name in held if start.versions.get(name) != end.versions.get(name)]
+    ordered = sorted(differing, key=lambda name: (name not in names, name))
+    return tuple(Move(name, start.versions.get(name), end.versions.get(name)) for name in ordered)
+
+
+def mixture(start: Vector, end: Vector, taken: Sequence[Move], all_moves: Sequence[Move]) -> Variant:
+    """The starting environment with some of the moves made; every version of it is pinned."""
+    if not taken:
+        return _whole(start)
+    if len(taken) == len(all_moves):
+        return _whole(end)
+    versions = dict(start.versions)
+    for move in taken:
+        if move.after is None:
+            versions.pop(move.distribution, None)
+        else:
+            versions[move.distribution] = move.after
+    newest = max((*start.days, *end.days))
+    words = ", ".join(f"{move.distribution} {move.after or 'removed'}" for move in taken)
+    name = f"{start.name} with {words}"
+    if len(name) > _NAME_CHARACTERS:
+        name = f"{start.name} with {len(taken)} of {len(all_moves)} changes {sha256(words.encode()).hexdigest()[:8]}"
+    definition = Environment(
+        python=start.environment.python,
+        cutoff=newest,
+        pins=versions,
+        # For what a combination needs and neither end pins.
+        preferred={
+            package: held for package, held in {**end.versions, **start.versions}.items() if package not in versions
+        },
+        why=f"{start.name} with {words}",
+    )
+    return Variant(name, definition)
+
+
+_NAME_CHARACTERS = 120
+
+
+def _whole(held: Vector) -> Variant:
+    return Variant(held.name, None)

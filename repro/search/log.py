@@ -1,0 +1,179 @@
+"""The log of a search: one JSON line a fact, written whole and never changed; it resumes and replays.
+
+The first line is the question with everything that its answer depends on; each further line is one point that
+was tried.  A line that was cut off by a crash is not there: only whole lines count.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from repro.errors import StoreError
+from repro.model.base import Strict
+from repro.model.failure import Failure, Lane, is_affected
+from repro.model.matrix import Environment
+from repro.model.verdict import Side, side_of
+from repro.search.bisection import Range
+from repro.search.environments import Variant
+from repro.store.answers import LeftOut, Tried
+from repro.verdict.result import Result
+
+FORMAT: Literal[1] = 1
+SUFFIX = ".jsonl"
+
+
+class Point(Strict):
+    """One point of a search, with the environment that stands for it."""
+
+    label: str
+    """``4.50.0`` or ``2024-03-28``."""
+    environment: str
+    definition: Environment | None = None
+    """None where it is an environment of the matrix."""
+    day: str = ""
+
+    @classmethod
+    def of(cls, label: str, variant: Variant, day: str = "") -> "Point":
+        return cls(label=label, environment=variant.name, definition=variant.definition, day=day)
+
+
+class Question(Strict):
+    """What is bisected."""
+
+    fact: Literal["question"] = "question"
+    format: Literal[1] = FORMAT
+    failure: str
+    lane: Lane = Lane.CPU
+    package: str | None
+    """None for a bisection over days."""
+    base: str
+    """The environment that the others were made from."""
+    older: Side
+    """What the older end shows."""
+    fixed: tuple[bool, bool]
+    """Whether the user named the older and the newer end."""
+    points: tuple[Point, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def range(self) -> Range:
+        return Range(len(self.points), self.older, self.fixed)
+
+    @property
+    def find_fix(self) -> bool:
+        return self.older is Side.BAD
+
+    def words(self, index: int) -> str:
+        """``transformers 4.50.0``, or ``the stack of 2024-03-28``."""
+        label = self.points[index].label
+        return f"{self.package} {label}" if self.package else f"the stack of {label}"
+
+
+def tried(label: str, environment: str, failure: Failure, result: Result, seconds: float) -> Tried:
+    """What a result says of a point."""
+    newest = result.newest
+    held = newest.installed.distributions if newest.installed else {}
+    return Tried(
+        label=label,
+        environment=environment,
+        verdict=result.verdict,
+        side=side_of(result.verdict),
+        reason=result.judgement.reason,
+        evidence=result.judgement.evidence,
+        versions={name: held[name] for name in sorted({*failure.distributions, "torch"}) if name in held},
+        affected=is_affected(failure, held) if held else None,
+        observations=tuple(observation.id for observation in result.observations),
+        reused=result.reused == result.n,
+        seconds=round(seconds, 1),
+    )
+
+
+_LINE: TypeAdapter[Question | Tried] = TypeAdapter(Annotated[Question | Tried, Field(discriminator="fact")])
+
+
+@dataclass
+class Journal:
+    """A log on disk."""
+
+    file: Path
+    question: Question
+    tried: list[Tried] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, file: Path, question: Question) -> "Journal":
+        """Start a log; raises StoreError if it cannot be written or is there already."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
+        os.close(descriptor)
+        journal = cls(file, question)
+        journal._append(question)
+        return journal
+
+    @classmethod
+    def read(cls, file: Path) -> "Journal":
+        """Read a log back; raises StoreError if it is missing, damaged or of an unknown format."""
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{file}: cannot be read: {getattr(error, 'strerror', 'is not UTF-8 text')}") from None
+        lines = text.split("\n")[:-1]
+        facts: list[Question | Tried] = []
+        for number, line in enumerate(lines, 1):
+            try:
+                facts.append(_LINE.validate_json(line))
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise StoreError(f"{file}:{number}: {where}: {first['msg'].lower()}") from None
+        if not facts or not isinstance(facts[0], Question):
+            raise StoreError(f"{file}: does not begin with a question")
+        if len(text.rsplit("\n", 1)[-1]) > 0:
+            _cut(file, len("".join(f"{line}\n" for line in lines).encode()))
+        return cls(file, facts[0], [fact for fact in facts[1:] if isinstance(fact, Tried)])
+
+    def add(self, fact: Tried) -> None:
+        """Append what was tried."""
+        self._append(fact)
+        self.tried.append(fact)
+
+    def _append(self, fact: Strict) -> None:
+        line = fact.model_dump_json() + "\n"
+        try:
+            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND)
+            try:
+                os.write(descriptor, line.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StoreError(f"{self.file}: cannot be written: {error.strerror}") from None
+
+    def answers(self) -> dict[int, Side]:
+        """The sides by the index of their points."""
+        places = {point.label: index for index, point in enumerate(self.question.points)}
+        return {places[fact.label]: fact.side for fact in self.tried if fact.label in places}
+
+    def of(self, index: int) -> Tried | None:
+        """What was tried at a point, last."""
+        label = self.question.points[index].label
+        return next((fact for fact in reversed(self.tried) if fact.label == label), None)
+
+
+def _cut(file: Path, size: int) -> None:
+    """Drop a line that a crash left unfinished, so that the next one begins at the start of a line."""
+    try:
+        os.truncate(file, size)
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def environments_of(points: Sequence[Point]) -> dict[str, Environment]:
+    """The definitions of all points that are not the matrix's own."""
+    return {point.environment: point.definition for point in points if point.definition is not None}

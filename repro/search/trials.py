@@ -1,0 +1,105 @@
+"""A source of verdicts for searches: environments that are made up as they go, prepared ahead, run one by one."""
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from threading import Lock
+from typing import Self
+
+from repro.catalog.project import Project
+from repro.environments.interpreter import Interpreter
+from repro.environments.locks import Lock as EnvironmentLock
+from repro.errors import EnvironmentFailure
+from repro.launch.session import Listener, Options, Session, Silent
+from repro.model.cell import make_cell
+from repro.model.failure import Failure, Lane, inapplicable
+from repro.model.matrix import Environment
+from repro.model.verdict import Side
+from repro.search.log import tried
+from repro.store.answers import Tried
+from repro.store.observations import Store
+
+BUILDERS = 2
+"""A search looks two points ahead."""
+
+
+class Trials:
+    """Runs the default cell of one failure in any environment; used as a context."""
+
+    def __init__(
+        self,
+        project: Project,
+        failure: Failure,
+        options: Options,
+        listener: Listener | None = None,
+        lane: Lane = Lane.CPU,
+    ) -> None:
+        self._definitions: dict[str, Environment] = {}
+        self.project = project.deriving(self._definitions)
+        self.failure = failure
+        self._lane = lane
+        self._listener = listener or Silent()
+        self._builders = ThreadPoolExecutor(BUILDERS, "ahead")
+        self._builds: dict[str, Future[Interpreter]] = {}
+        self._guard = Lock()
+        self._session = Session(
+            self.project,
+            Store(project.reports / "data"),
+            replace(options),
+            self._listener,
+            provide=lambda name: self._build(name).result(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._builders.shutdown(wait=True, cancel_futures=True)
+
+    def define(self, definitions: Mapping[str, Environment]) -> None:
+        """Make environments known by name."""
+        self._definitions.update(definitions)
+
+    def prefetch(self, names: Iterable[str]) -> None:
+        """Resolve and build environments in the background."""
+        for name in names:
+            self._build(name)
+
+    def lock(self, name: str) -> EnvironmentLock:
+        """The lock of an environment; raises EnvironmentFailure if it does not resolve."""
+        return self.project.environments.lock(name)
+
+    def _build(self, name: str) -> Future[Interpreter]:
+        with self._guard:
+            if name not in self._builds:
+                self._builds[name] = self._builders.submit(
+                    self.project.environments.interpreter, name, self._listener.told
+                )
+            return self._builds[name]
+
+    def _drop_waiting(self, name: str) -> None:
+        """Forget builds that have not begun, so that the one that is needed now does not stand behind them."""
+        with self._guard:
+            for other in [held for held in self._builds if held != name]:
+                if self._builds[other].cancel():
+                    del self._builds[other]
+
+    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
+        """Run the failure in an environment, and prepare others meanwhile."""
+        began = time.monotonic()
+        self._drop_waiting(name)
+        self._build(name)
+        self.prefetch(ahead)
+        cell = make_cell(self.failure, name, lane=self._lane)
+        results = self._session.run([cell])
+        seconds = round(time.monotonic() - began, 1)
+        if results:
+            return tried(label, name, self.failure, results[0], seconds)
+        reason = "does not apply"
+        try:
+            held = self._build(name).result().installed.distributions
+            reason = inapplicable(self.failure, held) or reason
+        except EnvironmentFailure as error:
+            reason = str(error)
+        return Tried(label=label, environment=name, verdict=None, side=Side.SKIP, reason=reason, seconds=seconds)

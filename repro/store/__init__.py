@@ -1,0 +1,1 @@
+"""Stored observations and stored answers of searches."""

@@ -1,0 +1,298 @@
+"""What searches found, as it is stored: one JSON file a question, written whole, replaced by a newer answer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from repro.errors import StoreError
+from repro.files import write_whole
+from repro.model.base import Strict
+from repro.model.verdict import Side, Verdict
+from repro.store.observations import SEARCHES
+
+
+class Part(StrEnum):
+    """What is known of one change."""
+
+    GUILTY = "guilty"
+    """It belongs to a smallest set that flips the answer."""
+    NEEDED = "needed"
+    """It belongs to that set, but only because what is left without it does not resolve."""
+    INNOCENT = "innocent"
+    """It was tried without the guilty ones, and the answer stayed."""
+    UNTESTED = "untested"
+    """No set with it and without the guilty ones resolves."""
+
+
+class Tried(Strict):
+    """One point that was tried, and the evidence."""
+
+    fact: Literal["tried"] = "tried"
+    label: str
+    environment: str
+    verdict: Verdict | None
+    """None where the failure does not apply."""
+    side: Side
+    reason: str
+    evidence: str = ""
+    versions: dict[str, str] = {}
+    """Of the distributions that the record speaks of, and torch."""
+    affected: bool | None = None
+    """What the record's specifiers say; None where nothing was installed."""
+    observations: tuple[str, ...] = ()
+    reused: bool = False
+    seconds: float = 0.0
+    """Of the whole step: resolving, building, running."""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the record says what was seen; None where either says nothing."""
+        if self.affected is None or self.side is Side.SKIP:
+            return None
+        return self.affected == (self.side is Side.BAD)
+
+    @property
+    def words(self) -> str:
+        """``reproduced: KeyError: ...``."""
+        told = self.evidence or self.reason
+        return f"{self.verdict or 'does not apply'}: {told}" if told else str(self.verdict)
+
+
+class LeftOut(Strict):
+    """A release that is not tried, and why."""
+
+    version: str
+    reason: str
+
+
+class Every(StrEnum):
+    """Which releases of a package."""
+
+    MINOR = "minor"
+    """The last one of every minor series."""
+    ALL = "all"
+
+
+FORMAT: Literal[1] = 1
+
+
+class Changed(Strict):
+    """One package of a blame."""
+
+    distribution: str
+    before: str | None
+    after: str | None
+    part: Part
+
+    @property
+    def words(self) -> str:
+        return f"{self.distribution} {self.before or 'not installed'} → {self.after or 'not installed'}"
+
+
+class Blamed(Strict):
+    """Which package changes turn the verdict round between two environments."""
+
+    format: Literal[1] = FORMAT
+    kind: Literal["blame"] = "blame"
+    failure: str
+    date: str
+    start: Tried
+    end: Tried
+    causes: tuple[tuple[str, ...], ...]
+    """Sets of distributions, each of which is enough alone."""
+    changes: tuple[Changed, ...]
+    tried: tuple[Tried, ...]
+    seconds: float
+
+    @property
+    def slug(self) -> str:
+        return _slug(f"blame-{self.start.environment}-{self.end.environment}")
+
+    @property
+    def all_tried(self) -> tuple[Tried, ...]:
+        return (self.start, self.end, *self.tried)
+
+    @property
+    def untested(self) -> tuple[Changed, ...]:
+        return tuple(change for change in self.changes if change.part is Part.UNTESTED)
+
+
+class Bisected(Strict):
+    """Between which neighbours the answer changes."""
+
+    format: Literal[1] = FORMAT
+    kind: Literal["bisect"] = "bisect"
+    failure: str
+    date: str
+    package: str | None
+    base: str
+    older: Side
+    before: Tried
+    """The last point that is as the older end is."""
+    after: Tried
+    """The first point that is as the newer end is."""
+    untested: tuple[Tried, ...] = ()
+    """Points between the two that could not be told."""
+    tried: tuple[Tried, ...]
+    points: int
+    also_moved: tuple[str, ...] = ()
+    """Other packages that differ between the two environments."""
+    upstream: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    log: str
+    seconds: float
+    blame: Blamed | None = None
+    """Of a bisection over days: which of the packages that changed it was."""
+
+    @property
+    def slug(self) -> str:
+        direction = "fix" if self.older is Side.BAD else "break"
+        return _slug(f"bisect-{self.package or 'days'}-{direction}-{self.ends[0]}-{self.ends[1]}")
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Between which points it was asked: both are tried before all others."""
+        return self.tried[0].label, self.tried[1].label
+
+    @property
+    def boundary(self) -> tuple[str | None, Side, str, str]:
+        """What was found: two bisections between other ends can find the same."""
+        return self.package, self.older, self.before.label, self.after.label
+
+    @property
+    def all_tried(self) -> tuple[Tried, ...]:
+        # The ends of the blame are points of the bisection.
+        return (*self.tried, *(self.blame.tried if self.blame else ()))
+
+    @property
+    def disagreeing(self) -> tuple[Tried, ...]:
+        """Points where the record's specifiers say something else than what was seen."""
+        return tuple(fact for fact in self.tried if fact.agrees is False)
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the record's specifiers agree; None for days, and where the change lies among untested points."""
+        if self.package is None:
+            return None
+        if self.disagreeing:
+            return False
+        return None if self.untested else True
+
+
+class Swept(Strict):
+    """The verdicts of a failure over the releases of a package."""
+
+    format: Literal[1] = FORMAT
+    kind: Literal["sweep"] = "sweep"
+    failure: str
+    date: str
+    package: str
+    base: str
+    every: Every
+    tried: tuple[Tried, ...]
+    """The oldest release first."""
+    latest: Tried | None = None
+    """The newest releases of the whole stack, where they were asked for."""
+    left_out: tuple[LeftOut, ...] = ()
+    seconds: float
+
+    @property
+    def slug(self) -> str:
+        return _slug(f"sweep-{self.package}")
+
+    @property
+    def all_tried(self) -> tuple[Tried, ...]:
+        return (*self.tried, *([self.latest] if self.latest else []))
+
+
+Stored = Bisected | Blamed | Swept
+_STORED: TypeAdapter[Stored] = TypeAdapter(Annotated[Stored, Field(discriminator="kind")])
+
+
+def replaces(new: Stored, old: Stored) -> bool:
+    """Whether an answer stands in place of one that is no newer: it answers the same question, or finds the same."""
+    same = new.slug == old.slug or (
+        isinstance(new, Bisected) and isinstance(old, Bisected) and new.boundary == old.boundary
+    )
+    return new.failure == old.failure and same and new.date >= old.date
+
+
+def _slug(text: str) -> str:
+    return "".join(character if character.isalnum() or character in "-._" else "-" for character in text)[:150]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbours with the same verdict."""
+
+    first: Tried
+    last: Tried
+    count: int
+
+
+def _alike(fact: Tried) -> tuple[object, ...]:
+    return (fact.verdict, fact.agrees, fact.reason if fact.side is Side.SKIP else "")
+
+
+def stretches(points: Sequence[Tried]) -> list[Stretch]:
+    """A timeline as ranges of equal verdicts; apart stays what the record says differently of, or was not told
+    for different reasons.
+    """
+    grouped = groupby(points, key=_alike)
+    held = [list(group) for _, group in grouped]
+    return [Stretch(group[0], group[-1], len(group)) for group in held]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The stored answers of a project: ``<data>/searches/<failure>/<question>.json``."""
+
+    data: Path
+
+    def folder(self, failure: str) -> Path:
+        return self.data / SEARCHES / failure
+
+    def put(self, answer: Stored) -> Path:
+        """Store an answer in place of those that it replaces.
+
+        A failure that was mended twice keeps both boundaries.  Raises StoreError.
+        """
+        file = self.folder(answer.failure) / f"{answer.slug}.json"
+        try:
+            write_whole(file, answer.model_dump_json(indent=1) + "\n")
+            for place, held in self._of(answer.failure).items():
+                if place != file and replaces(answer, held):
+                    place.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
+        return file
+
+    def of(self, failure: str) -> list[Stored]:
+        """What is stored for a failure, by the name of the question."""
+        return list(self._of(failure).values())
+
+    def _of(self, failure: str) -> dict[Path, Stored]:
+        folder = self.folder(failure)
+        return {file: read(file) for file in sorted(folder.glob("*.json"))} if folder.is_dir() else {}
+
+    def __iter__(self) -> Iterator[Stored]:
+        root = self.data / SEARCHES
+        for folder in sorted(root.iterdir()) if root.is_dir() else []:
+            yield from self.of(folder.name)
+
+
+def read(file: Path) -> Stored:
+    """One stored answer; raises StoreError if it is damaged or of an unknown format."""
+    try:
+        return _STORED.validate_json(file.read_bytes())
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise StoreError(f"{file}: {where}: {first['msg'].lower()}; remove it and ask again") from None

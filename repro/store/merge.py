@@ -1,0 +1,73 @@
+"""Brings the stores of several machines into one.  Everything is verified before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repro.errors import StoreError
+from repro.model.observation import Observation
+from repro.store.answers import Answers, Stored, replaces
+from repro.store.observations import Store
+from repro.store.upkeep import verify
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of it."""
+
+    added: int
+    known: int
+    answers: int
+
+
+def merge(store: Store, others: Sequence[Store]) -> Merged:
+    """Bring observations, told verdicts and answers of other stores into one; a second time changes nothing.
+
+    Of two answers to one question the newer stays.  Raises StoreError, with nothing changed, if a store is missing
+    or damaged, or holds another observation under a known id.
+    """
+    for other in others:
+        _whole(other)
+    new = _new(store, others)
+    answers = _newer(store, others)
+    told = {name: verdict for other in others for name, verdict in other.told().items()}
+    for observation in new.values():
+        store.add(observation)
+        if observation.id in told:
+            store.tell(observation.id, told[observation.id])
+    for answer in answers:
+        Answers(store.root).put(answer)
+    total = sum(1 for other in others for _ in other.files())
+    return Merged(len(new), total - len(new), len(answers))
+
+
+def _whole(other: Store) -> None:
+    if not other.root.is_dir():
+        raise StoreError(f"{other.root}: no such store")
+    count, problems = verify(other)
+    if problems:
+        raise StoreError(f"{other.root}: {len(problems)} of {count} are wrong: {problems[0]}")
+
+
+def _new(store: Store, others: Sequence[Store]) -> dict[str, Observation]:
+    """The observations that the store lacks, by id."""
+    held = {observation.id: observation for observation in store}
+    new: dict[str, Observation] = {}
+    for other in others:
+        for observation in other:
+            known = held.get(observation.id) or new.get(observation.id)
+            if known is None:
+                new[observation.id] = observation
+            elif known != observation:
+                raise StoreError(f"{other.root}: {observation.id} is another observation under a known id")
+    return new
+
+
+def _newer(store: Store, others: Sequence[Store]) -> list[Stored]:
+    """The answers that the store lacks, or has an older one of."""
+    held = list(Answers(store.root))
+    best = held
+    for other in others:
+        for answer in Answers(other.root):
+            if not any(replaces(known, answer) for known in best):
+                best = [*(known for known in best if not replaces(answer, known)), answer]
+    return [answer for answer in best if answer not in held]

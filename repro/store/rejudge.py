@@ -1,0 +1,126 @@
+"""Judges all that is stored by the rule of today."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from repro.catalog.catalog import Catalog
+from repro.model.failure import is_affected
+from repro.model.observation import Observation
+from repro.model.verdict import Judgement, side_of
+from repro.store.answers import Answers, Blamed, Stored, Swept, Tried
+from repro.store.observations import Store
+from repro.verdict.judge import judge
+from repro.verdict.status import merge
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A verdict that the rule of today gives differently."""
+
+    what: str
+    before: str
+    after: Judgement
+
+
+def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catalog: Catalog) -> list[Changed]:
+    """Every observation whose verdict is no longer the one that was told.  Pure."""
+    changed = []
+    for observation in observations:
+        entry = catalog.entries.get(observation.cell.failure)
+        before = told.get(observation.id)
+        if entry is None or before is None:
+            continue
+        judgement = judge(entry.failure, observation)
+        if judgement.verdict != before:
+            changed.append(Changed(observation.id, before, judgement))
+    return changed
+
+
+def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], catalog: Catalog) -> Stored | None:
+    """A search's answer with the verdicts of today and what the record says today; None where nothing changed.  Pure.
+
+    What the answer concludes is not searched again: a changed verdict says that it should be.
+    """
+    entry = catalog.entries.get(answer.failure)
+    if entry is None:
+        return None
+
+    def again(fact: Tried) -> Tried:
+        held = [observations[name] for name in fact.observations if name in observations]
+        if not held or len(held) < len(fact.observations):
+            return fact
+        fact = fact.model_copy(update={"affected": is_affected(entry.failure, fact.versions)})
+        judgement = merge([judge(entry.failure, observation) for observation in held]).judgement
+        if judgement.verdict is fact.verdict:
+            return fact
+        return fact.model_copy(
+            update={
+                "verdict": judgement.verdict,
+                "side": side_of(judgement.verdict),
+                "reason": judgement.reason,
+                "evidence": judgement.evidence,
+            }
+        )
+
+    def all_again(facts: Sequence[Tried]) -> tuple[Tried, ...]:
+        return tuple(again(fact) for fact in facts)
+
+    if isinstance(answer, Swept):
+        renewed: Stored = answer.model_copy(update={"tried": all_again(answer.tried)})
+    elif isinstance(answer, Blamed):
+        renewed = _blame_again(answer, again)
+    else:
+        renewed = answer.model_copy(
+            update={
+                "before": again(answer.before),
+                "after": again(answer.after),
+                "untested": all_again(answer.untested),
+                "tried": all_again(answer.tried),
+                "blame": _blame_again(answer.blame, again) if answer.blame else None,
+            }
+        )
+    return None if renewed == answer else renewed
+
+
+def _blame_again(answer: Blamed, again: Callable[[Tried], Tried]) -> Blamed:
+    return answer.model_copy(
+        update={
+            "start": again(answer.start),
+            "end": again(answer.end),
+            "tried": tuple(again(fact) for fact in answer.tried),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Rejudgement:
+    """What judging everything again came to."""
+
+    judged: int
+    untold: int
+    """Observations of which no verdict was noted before."""
+    changed: tuple[Changed, ...]
+    answers: tuple[str, ...]
+    """Searches whose evidence changed: ask them again."""
+
+
+def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
+    """Judge all stored observations by the rule of today, and note the verdicts; nothing is run."""
+    observations = {observation.id: observation for observation in store}
+    told = store.told()
+    known = {name: held for name, held in observations.items() if held.cell.failure in catalog.entries}
+    changed = rejudged(known.values(), told, catalog)
+    answers = Answers(store.root)
+    outdated = []
+    for answer in answers:
+        renewed = rejudged_answer(answer, observations, catalog)
+        if renewed is not None:
+            answers.put(renewed)
+            if [fact.verdict for fact in renewed.all_tried] != [fact.verdict for fact in answer.all_tried]:
+                outdated.append(f"{answer.failure} {answer.slug}")
+    for item in changed:
+        store.tell(item.what, item.after.verdict)
+    untold = [name for name in known if name not in told]
+    for name in untold:
+        store.tell(name, judge(catalog[known[name].cell.failure].failure, known[name]).verdict)
+    return Rejudgement(len(known), len(untold), tuple(changed), tuple(outdated))

@@ -1,0 +1,1 @@
+"""For pytest: the plugin for users' projects, and the helpers of matched tests."""

@@ -1,0 +1,130 @@
+"""Claims against evidence.  Pure: results in, findings out."""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repro.model.cell import Cell, make_cell
+from repro.model.failure import WORLD_SIZE, Claim, Evidence, Failure, Finding, Outcome, Survey, comparison
+from repro.model.verdict import Verdict
+from repro.verdict.result import Result
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "contains": lambda found, wanted: wanted in found,
+    "lacks": lambda found, wanted: wanted not in found,
+}
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One prediction of a claim beside what was observed."""
+
+    evidence: Evidence
+    cell: Cell
+    result: Result | None
+    holds: bool | None
+    """None where it could not be told."""
+    why: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A claim with its evidence and the finding that the evidence computes; None if it is not decided."""
+
+    claim: Claim
+    weighed: tuple[Weighed, ...]
+    finding: Finding | None
+
+    @property
+    def as_published(self) -> bool | None:
+        """Whether the finding is the published one; None if it is not decided."""
+        return None if self.finding is None else self.finding is self.claim.verdict
+
+
+def cell_of(failure: Failure, evidence: Evidence) -> Cell:
+    """The cell that a prediction speaks of; raises UsageError for names that the record does not know."""
+    factors = dict(evidence.factors)
+    if evidence.world_size is not None:
+        factors[WORLD_SIZE] = str(evidence.world_size)
+    return make_cell(failure, evidence.environment, lane=evidence.lane, backport=evidence.backport, factors=factors)
+
+
+def cells_of(failure: Failure) -> list[Cell]:
+    """Every cell that decides some claim or stands in a survey, each once, in the record's order."""
+    cells = [cell_of(failure, evidence) for claim in failure.claims for evidence in claim.evidence]
+    cells += [cell for survey in failure.surveys for row in survey_cells(failure, survey) for cell in row]
+    return list({cell.label: cell for cell in cells}.values())
+
+
+def survey_cells(failure: Failure, survey: Survey) -> list[list[Cell]]:
+    """The cells of a survey: a list a row, one cell an environment."""
+    return [
+        [make_cell(failure, name, backport=row.backport, factors=row.factors) for name in survey.environments]
+        for row in survey.rows
+    ]
+
+
+def measurements(result: Result) -> dict[str, Any]:
+    """What the newest run measured: the lowest rank that states a name is believed."""
+    found: dict[str, Any] = {}
+    for rank in reversed(result.newest.ranks):
+        found.update(rank.measured)
+    return found
+
+
+def weigh(failure: Failure, evidence: Evidence, result: Result | None) -> Weighed:
+    """Does a prediction hold?"""
+    cell = cell_of(failure, evidence)
+    holds, why = _holds(evidence, result)
+    return Weighed(evidence, cell, result, holds, why)
+
+
+def _holds(evidence: Evidence, result: Result | None) -> tuple[bool | None, str]:
+    if result is None:
+        return None, "not run"
+    if result.verdict in {Verdict.UNRUNNABLE, Verdict.FLAKY}:
+        return None, f"{result.verdict}: {result.judgement.reason}"
+    if evidence.predicts is not Outcome.ANY and evidence.predicts.value != result.verdict.value:
+        return False, f"{result.verdict} where {evidence.predicts} is predicted"
+    found = measurements(result)
+    for name, text in evidence.measured.items():
+        if name not in found:
+            return None, f"{name} was not measured"
+        symbol, wanted = comparison(text)
+        try:
+            fits = _COMPARE[symbol](found[name], wanted)
+        except TypeError:
+            return None, f"{name} is {found[name]!r}, which cannot be compared by {text}"
+        if not fits:
+            return False, f"{name} is {found[name]!r} where {text} is predicted"
+    return True, str(result.verdict)
+
+
+def conclude(weighed: Sequence[Weighed]) -> Finding | None:
+    """All predictions hold: confirmed; none: refuted; some: partly.  One that cannot be told leaves it open."""
+    if not weighed:
+        return Finding.UNTESTABLE
+    held = [item.holds for item in weighed]
+    if None in held:
+        return None
+    if all(held):
+        return Finding.CONFIRMED
+    return Finding.PARTLY if any(held) else Finding.REFUTED
+
+
+def examine(failure: Failure, results: Mapping[str, Result]) -> list[Examined]:
+    """Every claim of a record against the results, which are keyed by the label of their cell."""
+    examined = []
+    for claim in failure.claims:
+        weighed = tuple(
+            weigh(failure, evidence, results.get(cell_of(failure, evidence).label)) for evidence in claim.evidence
+        )
+        examined.append(Examined(claim, weighed, conclude(weighed)))
+    return examined

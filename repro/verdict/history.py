@@ -1,0 +1,168 @@
+"""What the runs of a cell told one after another, and what turned between them.  Pure: observations in.
+
+All of it is judged by the rule and the record of today, so that a better rule corrects the past as well.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from repro.catalog.catalog import Catalog
+from repro.model.cell import Cell
+from repro.model.failure import Failure
+from repro.model.observation import Observation
+from repro.model.verdict import Status, Verdict
+from repro.verdict.result import Result, conclude
+
+UNTOLD = frozenset({Verdict.UNRUNNABLE, Verdict.FLAKY})
+"""Verdicts that say nothing of the failure."""
+NOTHING_RECORDED = "nothing that is recorded: the runs themselves differ"
+SOURCES = "the reproduction, a backport or the harness"
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one command told of a cell."""
+
+    run: str
+    date: str
+    """Of its newest repetition, UTC, ISO 8601."""
+    result: Result
+
+    @property
+    def told(self) -> bool:
+        return self.result.verdict not in UNTOLD
+
+
+@dataclass(frozen=True)
+class History:
+    """The points of one cell, the oldest first; never empty."""
+
+    cell: Cell
+    points: tuple[Point, ...]
+
+
+class News(StrEnum):
+    """What is worth telling people who do not look every day."""
+
+    RELAPSE = "relapsed"
+    CURE = "cured"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Two points of a cell that do not tell the same; no ``before`` where the first point is news."""
+
+    cell: Cell
+    before: Point | None
+    after: Point
+    moved: tuple[str, ...]
+    """What differs between the two runs, as far as it is recorded."""
+
+    @property
+    def cause(self) -> str:
+        """What to put turns together by: the error of what broke, else what moved."""
+        judgement = self.after.result.judgement
+        if judgement.verdict in {Verdict.UNRUNNABLE, Verdict.DIFFERENT}:
+            return judgement.evidence or judgement.reason
+        return ", ".join(self.moved) or NOTHING_RECORDED
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a set of cells one command ran."""
+
+    run: str
+    date: str
+    """Of its oldest observation."""
+    ran: int
+    of: int
+
+    @property
+    def complete(self) -> bool:
+        return self.ran == self.of
+
+
+def histories(catalog: Catalog, observations: Iterable[Observation]) -> dict[str, History]:
+    """The history of every cell, by its label; those of an adopted interpreter are named by its Python alone."""
+    held: dict[str, dict[str, list[Observation]]] = {}
+    for observation in sorted(observations, key=lambda item: (item.started, item.id)):
+        cell = observation.cell
+        if cell.failure in catalog.entries:
+            held.setdefault(cell.label, {}).setdefault(observation.run, []).append(observation)
+    return {label: _history(catalog[_cell(runs).failure].failure, runs) for label, runs in held.items()}
+
+
+def _cell(runs: Mapping[str, Sequence[Observation]]) -> Cell:
+    return next(iter(runs.values()))[0].cell
+
+
+def _history(failure: Failure, runs: Mapping[str, Sequence[Observation]]) -> History:
+    points = [
+        Point(run, observations[-1].started, conclude(failure, observations)) for run, observations in runs.items()
+    ]
+    return History(_cell(runs), tuple(sorted(points, key=lambda point: (point.date, point.run))))
+
+
+def moved(before: Observation, after: Observation, named: Sequence[str]) -> tuple[str, ...]:
+    """What differs between two runs: packages that ``named`` knows by name, all others by their number."""
+    words: list[str] = []
+    if before.installed and after.installed:
+        old, new = before.installed.distributions, after.installed.distributions
+        changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+        shown = [name for name in changed if name in {*named, "torch"}]
+        words += [f"{name} {old.get(name, 'not installed')} → {new.get(name, 'not installed')}" for name in shown]
+        others = len(changed) - len(shown)
+        words += [f"{others} other package{'s' if others > 1 else ''}"] if others else []
+        if before.installed.python != after.installed.python:
+            words.append(f"Python {before.installed.python} → {after.installed.python}")
+        if not changed and before.recipe != after.recipe:
+            words.append(SOURCES)
+    if before.hardware.of_class != after.hardware.of_class:
+        words.append("the machine")
+    if before.launcher != after.launcher and "none" not in {before.launcher, after.launcher}:
+        words.append(f"the launcher, {before.launcher} → {after.launcher}")
+    return tuple(words)
+
+
+def _turn(history: History, before: Point | None, after: Point, named: Sequence[str]) -> Turn:
+    words = moved(before.result.newest, after.result.newest, named) if before else ()
+    return Turn(history.cell, before, after, words)
+
+
+def turns(history: History, named: Sequence[str]) -> list[Turn]:
+    """Every change of verdict or status between one run and the next, the oldest first."""
+    return [
+        _turn(history, before, after, named)
+        for before, after in pairwise(history.points)
+        if (before.result.verdict, before.result.status) != (after.result.verdict, after.result.status)
+    ]
+
+
+def news(history: History, named: Sequence[str]) -> list[tuple[News, Turn]]:
+    """Every relapse and cure, the oldest first; runs that could not be told neither begin nor end one."""
+    kinds = {Status.RELAPSED: News.RELAPSE, Status.CURED: News.CURE}
+    found: list[tuple[News, Turn]] = []
+    before: Point | None = None
+    for point in history.points:
+        if not point.told:
+            continue
+        kind = kinds.get(point.result.status)
+        if kind and (before is None or before.result.status is not point.result.status):
+            found.append((kind, _turn(history, before, point, named)))
+        before = point
+    return found
+
+
+def coverage(cells: Sequence[Cell], known: Mapping[str, History]) -> list[Coverage]:
+    """Every command that ran some of the cells, the newest first."""
+    ran: dict[str, set[str]] = {}
+    dates: dict[str, str] = {}
+    for label in {cell.label for cell in cells} & set(known):
+        for point in known[label].points:
+            ran.setdefault(point.run, set()).add(label)
+            first = point.result.observations[0].started
+            dates[point.run] = min(first, dates.get(point.run, first))
+    found = [Coverage(run, dates[run], len(labels), len(cells)) for run, labels in ran.items()]
+    return sorted(found, key=lambda item: (item.date, item.run), reverse=True)

@@ -1,0 +1,211 @@
+"""``repro doctor`` on environments that are made for it: real interpreters, a small torch of ours, nothing written."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from repro.catalog.project import Project
+from repro.doctor.findings_table import Examined
+from tests.unit.cli.test_app import Call, call, held
+from tests.unit.doctor.stack.venv import environment, photograph, site_of
+from tests.unit.factories import FAILURE, write_failure
+from tests.unit.launch.test_run_cell import SCRIPT
+
+__all__ = ["call", "held"]
+
+AFFECTED = {"torch": "2.2.2+cpu", "lightning": "2.2.1"}
+
+
+def with_script(project: Project, script: str = SCRIPT) -> None:
+    (project.failures / FAILURE / "repro.py").write_text(script)
+
+
+def answer(call: Call, *arguments: str) -> tuple[int, Examined]:
+    code, out, _ = call("doctor", "--json", *arguments)
+    return code, Examined.model_validate_json(out)
+
+
+def finding(call: Call, *arguments: str) -> tuple[int, str, str]:
+    code, examined = answer(call, *arguments)
+    (found,) = [item for item in examined.failures if item.id == FAILURE]
+    return code, found.finding, found.why
+
+
+def python_of(version: str) -> str:
+    """An interpreter of that version on this machine, pyenv's included; skips the test where there is none."""
+    places = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    for place in (str(path) for path in places if path):
+        done = subprocess.run([place, "-c", "import venv"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return place
+    pytest.skip(f"no Python {version} on this machine")
+
+
+class TestInterpreters:
+    """An existing environment, run for real."""
+
+    def test_suffers(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """It is run there and seen: exit code 1; and no file of the environment changed."""
+        with_script(held)
+        root = environment(tmp_path / "env", **AFFECTED)
+        before = photograph(root)
+        code, out, _ = call("doctor", "--python", str(root / "bin" / "python"))
+        assert code == 1
+        assert "suffers" in out
+        assert "KeyError: 'optimizer_states'" in out
+        assert "lightning 2.2.1\n" in out
+        assert photograph(root) == before
+        assert not (held.reports / "data").exists()
+
+    @pytest.mark.parametrize("version", ["3.9", "3.13"])
+    def test_other_pythons(self, call: Call, held: Project, tmp_path: Path, version: str) -> None:
+        """The oldest Python of the bootstrap, and a young one: the same answer."""
+        with_script(held)
+        root = environment(tmp_path / "env", python_of(version), **AFFECTED)
+        before = photograph(root)
+        code, examined = answer(call, "--python", str(root))
+        assert (examined.python or "").startswith(f"{version}.")
+        assert (code, examined.failures[0].finding) == (1, "suffers")
+        assert photograph(root) == before
+
+    def test_not_seen(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """A run that does not show it: exit code 0, and the verdict as the reason."""
+        with_script(held, "import lightning, torch\nprint('oracle passed: yes')\n")
+        root = environment(tmp_path / "env", **AFFECTED)
+        code, told, why = finding(call, "--python", str(root))
+        assert (code, told) == (0, "listed, not seen")
+        assert why.startswith("absent: ")
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            ("torch/__init__.py", "def broken(:\n", "SyntaxError"),
+            ("torch/__init__.py", "raise ImportError('libtorch_cpu.so: cannot open shared object file')\n", "libtorch"),
+            ("lightning/__init__.py", "import lightning.nowhere\n", "ModuleNotFoundError"),
+        ],
+    )
+    def test_broken(self, call: Call, held: Project, tmp_path: Path, broken: tuple[str, str, str]) -> None:
+        """A library that cannot be imported: could not tell, with its error; exit code 3."""
+        file, text, expected = broken
+        with_script(held)
+        root = environment(tmp_path / "env", **AFFECTED)
+        (site_of(root) / file).write_text(text)
+        code, told, why = finding(call, "--python", str(root))
+        assert (code, told) == (3, "could not tell")
+        assert expected in why
+
+    def test_without_torch(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """Nothing to run: exit code 0."""
+        write_failure(
+            held.failures, id="torch-1", affected=[{"torch": ">=2"}], needs={"distributions": {"torch": ">=2"}}
+        )
+        root = environment(tmp_path / "env")
+        code, out, _ = call("doctor", "--python", str(root))
+        assert code == 0
+        assert "not affected: lightning-19492, torch-1" in out
+        assert "torch not installed" in out
+
+    def test_unknown_version(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """lightning without readable metadata is not 'not affected'."""
+        with_script(held)
+        root = environment(tmp_path / "env", torch="2.2.2")
+        (site_of(root) / "lightning-2.2.1.dist-info").mkdir()
+        assert finding(call, "--python", str(root)) == (
+            3, "could not tell", "lightning has no metadata that can be read",
+        )  # fmt: skip
+
+    def test_not_run(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """What is listed and cannot be run says why: only a GPU shows it, or only conda's records state the version."""
+        write_failure(held.failures, id="cuda-1", needs={"lanes": ["cuda"]})
+        needed = {"distributions": {"torch": ">=2"}}
+        write_failure(held.failures, id="torch-1", affected=[{"torch": ">=2"}], needs=needed)
+        root = environment(tmp_path / "env", torch="2.2.2", lightning="2.2.1")
+        with_script(held, "import lightning, torch\nprint('oracle passed: yes')\n")
+        shutil.rmtree(site_of(root) / "torch-2.2.2.dist-info")
+        (root / "conda-meta").mkdir()
+        (root / "conda-meta" / "pytorch.json").write_text('{"name": "pytorch", "version": "2.2.2"}')
+        code, examined = answer(call, "--python", str(root))
+        told = {item.id: item.why for item in examined.failures if item.finding == "listed"}
+        assert code == 3
+        assert told == {
+            "cuda-1": "lightning 2.2.1; not run: it needs a GPU",
+            "torch-1": "torch 2.2.2; not run: needs torch>=2, which is not installed",
+        }
+
+    def test_active(self, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The active environment is looked at where none is named: venv's or conda's."""
+        root = environment(tmp_path / "env", **AFFECTED)
+        for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+            for other in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+                monkeypatch.delenv(other, raising=False)
+            monkeypatch.setenv(variable, str(root))
+            code, examined = answer(call, "--static")
+            assert (code, examined.source) == (1, str(root / "bin" / "python"))
+
+    def test_static(self, call: Call, tmp_path: Path) -> None:
+        """Nothing is run: a script that would fail is not started."""
+        root = environment(tmp_path / "env", **AFFECTED)
+        before = photograph(root)
+        assert finding(call, "--static", "--python", str(root)) == (1, "listed", "lightning 2.2.1")
+        assert photograph(root) == before
+
+
+class TestTexts:
+    """Files that describe an environment."""
+
+    FILES: Mapping[str, tuple[str, int, str]] = {
+        "requirements.txt": ("torch==2.2.2\nlightning==2.2.1\n", 1, "listed"),
+        "fixed.txt": ("torch==2.2.2\nlightning==2.2.2\n", 0, "not affected"),
+        "range.txt": ("torch\nlightning>=2\n", 3, "could not tell"),
+        "alias.txt": ("torch==2.2.2\npytorch-lightning==2.2.1\n", 1, "listed"),
+        "uv.lock": ('[[package]]\nname = "lightning"\nversion = "2.2.1"\n', 1, "listed"),
+        "environment.yml": ("dependencies: [pytorch==2.2.2, lightning==2.2.1]\n", 1, "listed"),
+    }
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_finding(self, call: Call, tmp_path: Path, name: str) -> None:
+        """By the name of the file."""
+        text, code, told = self.FILES[name]
+        (tmp_path / name).write_text(text)
+        assert finding(call, "--from", str(tmp_path / name))[:2] == (code, told)
+
+
+def test_details(call: Call, tmp_path: Path) -> None:
+    """The table is short; a failure that is named is told in full."""
+    (tmp_path / "x.txt").write_text("torch==2.2.2\nlightning==2.2.1\n")
+    short = call("doctor", "--from", str(tmp_path / "x.txt"))[1]
+    assert "A key is missing." not in short
+    assert "--details" in short
+    for arguments in (["--details"], [FAILURE]):
+        out = call("doctor", "--from", str(tmp_path / "x.txt"), *arguments)[1]
+        assert "A key is missing." in out
+        assert "https://example.org/19492" in out
+
+
+def test_json(call: Call, tmp_path: Path) -> None:
+    """A promised format."""
+    (tmp_path / "x.txt").write_text("torch==2.2.2\nlightning==2.2.1\n")
+    content = json.loads(call("doctor", "--json", "--from", str(tmp_path / "x.txt"))[1])
+    assert (content["format"], content["static"], content["versions"]) == (1, True, {"lightning": "2.2.1"})
+    assert set(content["failures"][0]) == {"id", "title", "kind", "finding", "why", "note", "cures", "upstream"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["lightnig-19492"], "no failure 'lightnig-19492'; did you mean", 2),
+        (["--from", "none.txt"], "none.txt: cannot be read: No such file", 2),
+        (["--from", "a", "--python", "b"], "--from and --python exclude one another", 2),
+        (["--python", "none"], "no such interpreter", 3),
+    ],
+)
+def test_mistakes(call: Call, arguments: list[str], message: str, code: int) -> None:
+    """One line each."""
+    ended, _, error = call("doctor", *arguments)
+    assert ended == code
+    assert message in error
+    assert error.count("\n") == 1

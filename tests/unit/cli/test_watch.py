@@ -1,0 +1,136 @@
+"""`repro matrix`, `repro watch`, `repro run --shard`, `repro rot`: what a schedule calls."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from repro.catalog.project import Project
+from repro.cli import rot as rotting
+from repro.environments import rot as trying
+from repro.environments.build import Environments
+from repro.environments.locks import Lock
+from repro.environments.rot import Rot, try_lock
+from repro.errors import EnvironmentFailure
+from repro.store.observations import Store
+from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
+from tests.unit.factories import cell, failed, rank
+from tests.unit.report.test_write import stored
+
+
+class TestMatrix:
+    """Jobs from the matrix."""
+
+    def test_github(self, call: Call) -> None:  # noqa: F811
+        """One line of JSON that a workflow can take as a matrix."""
+        code, out, _ = call("matrix", "--github", "--shards", "5")
+        assert code == 0
+        assert out.count("\n") == 1
+        assert json.loads(out)["include"] == [
+            {"shard": "1/2", "cells": 2, "environments": "old"},
+            {"shard": "2/2", "cells": 1, "environments": "new"},
+        ]
+
+    @pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1", "1/x"])
+    def test_mistakes(self, call: Call, shard: str) -> None:  # noqa: F811
+        code, _, error = call("run", "--shard", shard)
+        assert code == 2
+        assert "K/N is expected" in error
+
+
+class TestRunName:
+    """Shards of one name count as one run."""
+
+    def test_mistake(self, call: Call) -> None:  # noqa: F811
+        code, _, error = call("run", "--run-name", "a b/c")
+        assert code == 2
+        assert "--run-name a b/c" in error
+
+    def test_name(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        """Every observation of the shard has it; here the environment cannot be had, which is stored as well."""
+
+        def refuse(*_: object) -> None:
+            raise EnvironmentFailure("no wheel")
+
+        monkeypatch.setattr(Environments, "interpreter", refuse)
+        assert call("run", "--shard", "2/2", "--run-name", "ci-7-1")[0] == 3
+        found = list(Store(held.reports / "data"))
+        assert [(one.run, one.cell.environment) for one in found] == [("ci-7-1", "new")]
+
+
+class TestWatch:
+    """A schedule that stopped is seen."""
+
+    def test_never(self, call: Call) -> None:  # noqa: F811
+        code, out, _ = call("watch", "--json")
+        assert code == 3
+        assert len(json.loads(out)["stale"]) == 3
+
+    def test_age(self, held: Project, call: Call) -> None:  # noqa: F811
+        """Old runs, and runs that could not be told, are no complete run."""
+        new = "2999-01-01T00:00:00+00:00"
+        stored(held, cell(), failed(0), failed(1), started=new)
+        stored(held, cell(environment="new"), rank(0), rank(1), started=new)
+        applied = (rank(number, backport_applied=True) for number in (0, 1))
+        stored(held, cell(backport="cure"), *applied, started="2020-01-01T00:00:00+00:00")
+        code, out, _ = call("watch", "--max-age", "8")
+        assert code == 3
+        assert "+cure: last run on 2020-01-01" in out
+        assert "2 of 3 default cells" in out
+        assert call("watch", "--max-age", "100000")[0] == 0
+
+    def test_untold(self, held: Project, call: Call) -> None:  # noqa: F811
+        stored(held, cell(), ranks=(), fault="no wheel", launcher="none")
+        assert "could not be run: no wheel" in call("watch")[1]
+
+
+class TestRot:
+    """A lock that no longer installs is a state of its own."""
+
+    def test_states(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        """Every lock is told, the result is stored, and one rotten lock is exit code 3."""
+
+        def tried(name: str, _python: str, _lock: Lock, *, dry: bool) -> Rot:
+            assert dry
+            return Rot(
+                environment=name, state="rotten" if name == "old" else "installs", reason="yanked" * (name == "old")
+            )
+
+        monkeypatch.setattr(rotting, "try_lock", tried)
+        code, out, _ = call("rot", "--dry-run")
+        assert code == 3
+        assert "[1/2] rotten   old: yanked" in out
+        assert "1 of 2 locks install; 1 do not" in out
+        stored_states = json.loads((held.reports / "rot.json").read_text())
+        assert (stored_states["format"], stored_states["dry"]) == (1, True)
+        assert call("rot", "--dry-run", "new")[0] == 0
+
+    def test_cause(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        """The installer's words are the reason, whichever layer fails."""
+
+        def refuse(arguments: list[str]) -> str:
+            if "install" in arguments:
+                raise EnvironmentFailure("torch==2.2.2 was not found")
+            return ""
+
+        monkeypatch.setattr(trying, "run_uv", refuse)
+        found = try_lock("old", "3.11", held.environments.lock("old"), dry=True)
+        assert (found.state, found.reason) == ("rotten", "torch==2.2.2 was not found")
+
+
+def test_merge(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
+    """`repro store merge` brings a shard in and writes the reports."""
+    stored(held, cell(), failed(0), failed(1))
+    shard = tmp_path / "shard"
+    (held.reports / "data").rename(shard)
+    code, out, _ = call("store", "merge", str(shard), "--json")
+    assert (code, json.loads(out)["added"]) == (0, 1)
+    assert (held.reports / "matrix.md").is_file()
+    assert json.loads(call("store", "merge", str(shard), "--json")[1])["added"] == 0
+
+
+def test_junit(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
+    """`--junit` writes the file beside the reports."""
+    stored(held, cell(), failed(0), failed(1))
+    assert call("report", "--junit", str(tmp_path / "j.xml"))[0] == 0
+    assert 'tests="3" failures="0" errors="0" skipped="2"' in (tmp_path / "j.xml").read_text()

@@ -1,0 +1,101 @@
+"""Which versions are proposed, and in which order."""
+
+from itertools import islice
+
+import pytest
+
+from repro.doctor.proposals import Axis, open_failures, proposals
+from repro.doctor.stack.stack import Stack
+from repro.doctor.upgrade import Standing, standing
+from repro.model.failure import Failure
+from tests.unit.doctor.test_upgrade import BOTH, OLD, OPEN, STACK, YOUNG, known
+
+LIGHTNING = Axis("lightning", "2.2.1", ("2.0.9", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0", "2.6.6"))
+TRANSFORMERS = Axis("transformers", "4.40.2", ("4.40.1", "4.40.2", "4.57", "5.0", "5.3", "5.4", "5.14", "5.23"))
+TORCH = Axis("torch", "2.2.2+cpu", ("2.1.0", "2.2.2", "2.4.1", "2.6.0"))
+AXES = (LIGHTNING, TORCH, TRANSFORMERS)
+
+
+def first(wanted: list[Failure], *guarded: Failure) -> list[tuple[dict[str, str], int]]:
+    found = proposals(wanted, guarded, STACK, AXES)
+    return [(dict(item.versions), item.distance) for item in islice(found, 3)]
+
+
+def test_nearest() -> None:
+    """Distance in releases, the younger first; what is held may be a local build or no release at all."""
+    assert LIGHTNING.nearest[:3] == ((1, "2.2.2"), (1, "2.2.0"), (2, "2.3.0"))
+    assert TORCH.nearest == ((1, "2.4.1"), (1, "2.1.0"), (2, "2.6.0"))
+    assert Axis("x", "1.5.dev1", ("1.0", "2.0")).nearest == ((1, "2.0"), (1, "1.0"))
+
+
+class TestProposals:
+    """Fewest packages first, then the nearest releases."""
+
+    def test_one(self) -> None:
+        """A release that the record does not speak of is never proposed."""
+        assert first([OLD]) == [({"lightning": "2.2.2"}, 1), ({"lightning": "2.3.0"}, 2), ({"lightning": "2.6.6"}, 3)]
+
+    def test_two(self) -> None:
+        """Two packages only where one is not enough."""
+        found = first([OLD, BOTH])
+        assert found[0] == ({"lightning": "2.2.2", "transformers": "5.14"}, 6)
+        assert [distance for _, distance in found] == [6, 7, 7]
+
+    def test_guarded(self) -> None:
+        """Sets that bring another failure are passed over."""
+        begun = known("lightning-7", {"lightning": "==2.2.2"})
+        assert first([OLD], begun)[0] == ({"lightning": "2.3.0"}, 2)
+
+    def test_all_are_right(self) -> None:
+        """Each proposal leaves none, in growing size and distance, none twice."""
+        found = list(proposals([OLD, BOTH], [YOUNG], STACK, AXES))
+        order = [(len(item.versions), item.distance) for item in found]
+        assert order == sorted(order)
+        assert len({tuple(sorted(item.versions.items())) for item in found}) == len(found)
+        for item in found:
+            moved = STACK.moved(dict(item.versions))
+            assert standing(OLD, moved) is standing(BOTH, moved) is Standing.CLEAR
+
+    def test_brute_force(self) -> None:
+        """The first proposal is the best of all combinations."""
+        best = []
+        for lightning in (None, *LIGHTNING.nearest):
+            for transformers in (None, *TRANSFORMERS.nearest):
+                picked = {"lightning": lightning, "transformers": transformers}
+                versions = {name: pair[1] for name, pair in picked.items() if pair}
+                moved = STACK.moved(versions)
+                if standing(OLD, moved) is standing(BOTH, moved) is Standing.CLEAR and (
+                    standing(YOUNG, moved) is not Standing.AFFECTED
+                ):
+                    best.append((len(versions), sum(pair[0] for pair in picked.values() if pair)))
+        found = next(proposals([OLD, BOTH], [YOUNG], STACK, AXES))
+        assert (len(found.versions), found.distance) == min(best)
+
+    def test_none(self) -> None:
+        """Nothing is proposed for what every release has."""
+        every = known("torch-5", {"torch": ">=2"})
+        assert first([every]) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ([OLD, BOTH], []),
+        ([known("torch-5", {"torch": ">=2.2"}, torch=">=2.2")], ["torch-5"]),
+        ([known("torch-6", {"torch": ">=1"}), OLD], ["torch-6"]),
+        ([OPEN], []),
+    ],
+)
+def test_open(wanted: list[Failure], expected: list[str]) -> None:
+    """Open is what no release is known to be free of; a release below the record does not count."""
+    assert [item.id for item in open_failures(wanted, STACK, AXES)] == expected
+
+
+def test_open_pair() -> None:
+    """A failure of two packages is not open where the two together free it."""
+    pair = failure_of_two()
+    assert open_failures([pair], Stack.of({"lightning": "2.2.1", "torch": "2.2.2"}), AXES) == []
+
+
+def failure_of_two() -> Failure:
+    return known("pair-1", {"lightning": "<2.3", "torch": ">=2"})

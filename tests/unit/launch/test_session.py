@@ -1,0 +1,410 @@
+"""A session: results in order, nothing lost, nothing left running."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repro.catalog.project import Project
+from repro.environments.interpreter import Interpreter
+from repro.errors import EnvironmentFailure, StoreError
+from repro.launch import session as module
+from repro.launch.hardware import hardware
+from repro.launch.session import Options, Session
+from repro.model.cell import Cell, make_cell
+from repro.model.observation import Observation
+from repro.model.verdict import Status, Verdict
+from repro.store.observations import Store
+from repro.store.recipe import environment_key, recipe_of
+from repro.verdict.result import Result
+from tests.unit.factories import FAILURE, failed, installed, interpreter, observation, project, rank, write_failure
+from tests.unit.launch.ranks import wait_for
+
+VERSIONS = {"old": {"lightning": "2.2.1", "torch": "2.2.2"}, "new": {"lightning": "2.2.2", "torch": "2.2.2"}}
+
+
+def run_as_documented(cell: Cell, held: Interpreter) -> Observation:
+    """What the affected and the fixed release show."""
+    version = held.installed.distributions["lightning"]
+    imported = {
+        name: found.model_copy(update={"version": version})
+        for name, found in rank(0).imported.items()
+        if name == "lightning"
+    }
+    make = failed if version == "2.2.1" and cell.backport is None else rank
+    ranks = [make(number, imported=imported, backport_applied=cell.backport is not None) for number in (0, 1)]
+    return observation(*ranks, cell=cell, installed=held.installed)
+
+
+class Played:
+    """Plays ``run_cell``: notes what was run, and answers as documented unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.cells: list[Cell] = []
+        self.answer: Callable[[Cell, Interpreter], Observation] = run_as_documented
+        self.lock = threading.Lock()
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, cell: Cell, entry: Any, held: Interpreter, **options: Any) -> Observation:
+        with self.lock:
+            self.cells.append(cell)
+            self.calls.append(options)
+            number = len(self.cells)
+        recipe = recipe_of(cell, entry, environment_key(held.installed))
+        seen = self.answer(cell, held)
+        changes = {
+            "id": f"{recipe[:12]}-{number:04}",
+            "run": options["run"],
+            "recipe": recipe,
+            "hardware": hardware(),
+        }
+        return seen.model_copy(update=changes)
+
+
+class Heard:
+    """A listener that notes everything."""
+
+    def __init__(self) -> None:
+        self.started_: list[str] = []
+        self.finished_: list[Result] = []
+        self.skipped_: list[tuple[str, str]] = []
+
+    def told(self, text: str) -> None: ...
+
+    def started(self, cell: Cell) -> None:
+        self.started_.append(cell.label)
+
+    def finished(self, result: Result) -> None:
+        self.finished_.append(result)
+
+    def skipped(self, cell: Cell, reason: str) -> None:
+        self.skipped_.append((cell.label, reason))
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Played:
+    play = Played()
+    monkeypatch.setattr(module, "run_cell", play)
+    monkeypatch.setenv("REPRO_RANKS", "4")
+    return play
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Project:
+    return project(tmp_path)
+
+
+def provide(name: str, lock: str = "") -> Interpreter:
+    """An interpreter that holds what the environment of that name pins."""
+    return interpreter(
+        executable=Path(f"/env/{name}"), installed=installed(VERSIONS[name], name=name, lock=lock or name * 20)
+    )
+
+
+def session(held: Project, **changes: Any) -> Session:
+    return Session(held, Store(held.reports / "data"), provide=changes.pop("provide", provide), **changes)
+
+
+def cells(held: Project, *environments: str, backport: str | None = None) -> list[Cell]:
+    return [make_cell(held.catalog[FAILURE].failure, name, backport=backport) for name in environments]
+
+
+class TestShutdown:
+    """An interpreter that dies after the end of its script tells nothing: the run is made once more."""
+
+    @pytest.mark.parametrize(("deaths", "verdict"), [(1, Verdict.ABSENT), (2, Verdict.DIFFERENT)])
+    def test_once_more(self, held: Project, played: Played, deaths: int, verdict: Verdict) -> None:
+        (cell,) = cells(held, "new")[:1]
+
+        def answer(cell: Cell, interpreter: Interpreter) -> Observation:
+            seen = run_as_documented(cell, interpreter)
+            if len(played.cells) > deaths:
+                return seen
+            last = seen.ranks[-1].model_copy(update={"exit_code": None, "signal": 6})
+            return seen.model_copy(update={"ranks": (*seen.ranks[:-1], last), "launcher_code": 1})
+
+        played.answer = answer
+        (result,) = session(held).run([cell])
+        assert (result.verdict, result.n, len(played.cells)) == (verdict, 1, 2)
+        assert [observation.run.endswith("-shutdown") for observation in Store(held.reports / "data")].count(True) == 1
+        played.answer = run_as_documented
+        (again,) = session(held, options=Options(fresh=False, repeat=2)).run([cell])
+        assert (again.verdict, again.reused, len(played.cells)) == (Verdict.ABSENT, 2 - deaths, 2 + deaths)
+
+
+class TestResults:
+    """One result a cell, in the cells' order."""
+
+    def test_as_documented(self, held: Project, played: Played) -> None:
+        """Each has its verdict and status, and its observation is stored."""
+        wanted = [*cells(held, "new", "old"), *cells(held, "old", backport="cure")]
+        results = session(held).run(wanted)
+        assert [result.cell for result in results] == wanted
+        assert [result.verdict for result in results] == [Verdict.ABSENT, Verdict.REPRODUCED, Verdict.ABSENT]
+        assert {result.status for result in results} == {Status.AS_DOCUMENTED}
+        assert len(list(Store(held.reports / "data"))) == 3
+        assert len(played.cells) == 3
+
+    def test_order(self, held: Project, played: Played) -> None:
+        """The order is the cells', although the first takes the longest."""
+
+        heard = Heard()
+
+        def slow_first(cell: Cell, under_test: Interpreter) -> Observation:
+            deadline = time.monotonic() + 20
+            while cell.environment == "old" and len(heard.finished_) < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            return run_as_documented(cell, under_test)
+
+        played.answer = slow_first
+        results = session(held, listener=heard).run(cells(held, "old", "new", "new"))
+        assert [result.cell.environment for result in results] == ["old", "new", "new"]
+        assert heard.finished_[-1].cell.environment == "old"
+
+    def test_nothing(self, held: Project) -> None:
+        """No cells, no results."""
+        assert session(held).run([]) == []
+
+    @pytest.mark.usefixtures("played")
+    def test_repeat(self, held: Project) -> None:
+        """k of n: every repetition is stored under the command's id."""
+        made = session(held, options=Options(repeat=3))
+        (result,) = made.run(cells(held, "old"))
+        assert (result.k, result.n, result.verdict) == (3, 3, Verdict.REPRODUCED)
+        assert [seen.run for seen in Store(held.reports / "data")] == [made.id] * 3
+
+    def test_flaky(self, held: Project, played: Played) -> None:
+        """Repetitions that disagree are flaky."""
+        played.answer = lambda cell, under_test: (
+            run_as_documented(cell, under_test) if len(played.cells) != 2 else observation(fault="x", cell=cell)
+        )
+        (result,) = session(held, options=Options(repeat=3)).run(cells(held, "old"))
+        assert (result.verdict, result.k, result.n) == (Verdict.FLAKY, 2, 3)
+
+    def test_timeout(self, held: Project, played: Played) -> None:
+        """The command's deadline reaches the run."""
+        session(held, options=Options(timeout=7)).run(cells(held, "old"))
+        assert played.calls[0]["timeout"] == 7
+
+    def test_two_commands(self, held: Project) -> None:
+        """Each command has an id of its own."""
+        assert session(held).id != session(held).id
+
+
+class TestReuse:
+    """A stored observation is used again only where a run would repeat it."""
+
+    def test_reused(self, held: Project, played: Played) -> None:
+        """Same recipe, interpreter and hardware: nothing is run, and the result says so."""
+        session(held).run(cells(held, "old"))
+        (result,) = session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        assert (len(played.cells), result.reused, result.verdict) == (1, 1, Verdict.REPRODUCED)
+
+    def test_the_rest_is_run(self, held: Project, played: Played) -> None:
+        """What is missing to the count is run."""
+        session(held).run(cells(held, "old"))
+        (result,) = session(held, options=Options(fresh=False, repeat=3)).run(cells(held, "old"))
+        assert (len(played.cells), result.reused, result.n) == (3, 1, 3)
+
+    def test_changed_source(self, held: Project, played: Played) -> None:
+        """A changed script is another recipe."""
+        session(held).run(cells(held, "old"))
+        script = held.catalog[FAILURE].script
+        script.write_text(script.read_text() + "\n")
+        session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        assert len(played.cells) == 2
+
+    def test_unrunnable_is_run_again(self, held: Project, played: Played) -> None:
+        """What could not be told is tried again."""
+        played.answer = lambda cell, _: observation(cell=cell, fault="no slots")
+        session(held).run(cells(held, "old"))
+        played.answer = run_as_documented
+        (result,) = session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        assert (result.reused, result.verdict) == (0, Verdict.REPRODUCED)
+
+    def test_other_launcher(self, held: Project, played: Played) -> None:
+        """Where torchrun is asked for, a warm run does not do."""
+        played.answer = lambda cell, under_test: run_as_documented(cell, under_test).model_copy(
+            update={"launcher": "warm"}
+        )
+        session(held).run(cells(held, "old"))
+        session(held, options=Options(fresh=False, warm=False)).run(cells(held, "old"))
+        assert len(played.cells) == 2
+
+    def test_other_python(self, held: Project, played: Played) -> None:
+        """Another interpreter's run does not do."""
+        session(held).run(cells(held, "old"))
+
+        def newer(name: str) -> Interpreter:
+            return interpreter(installed=installed(VERSIONS[name], name=name, lock=name * 20, python="3.12.1"))
+
+        session(held, options=Options(fresh=False), provide=newer).run(cells(held, "old"))
+        assert len(played.cells) == 2
+
+
+class TestEnvironments:
+    """A failing environment costs its own cells only."""
+
+    def failing(self, name: str) -> Interpreter:
+        if name == "old":
+            raise EnvironmentFailure("no such release")
+        return provide(name)
+
+    def test_others_run(self, held: Project, played: Played) -> None:
+        """Its cells are unrunnable with the cause, stored; the others have their verdicts."""
+        results = session(held, provide=self.failing).run(cells(held, "old", "new"))
+        assert [result.verdict for result in results] == [Verdict.UNRUNNABLE, Verdict.ABSENT]
+        assert [result.status for result in results] == [Status.UNKNOWN, Status.AS_DOCUMENTED]
+        assert results[0].judgement.reason == "no such release"
+        assert [cell.environment for cell in played.cells] == ["new"]
+        assert len(list(Store(held.reports / "data"))) == 2
+
+    def test_built_once(self, held: Project, played: Played) -> None:
+        """An environment is asked for once, however many cells need it."""
+        asked: list[str] = []
+
+        def note(name: str) -> Interpreter:
+            asked.append(name)
+            return provide(name)
+
+        session(held, provide=note).run(cells(held, "old", "new", "old"))
+        assert asked == ["old", "new"]
+        assert len(played.cells) == 3
+
+    def test_adopted(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An existing interpreter is probed by its path, not built."""
+        probed: list[tuple[Path, str]] = []
+
+        def probe(path: Path, name: str) -> Interpreter:
+            probed.append((path, name))
+            return provide("old")
+
+        monkeypatch.setattr(module, "probe", probe)
+        (result,) = session(held).run(cells(held, "python:/usr/bin/python3"))
+        assert probed == [(Path("/usr/bin/python3"), "python:/usr/bin/python3")]
+        assert result.verdict is Verdict.REPRODUCED
+        assert len(played.cells) == 1
+
+    def test_adopted_is_missing(self, held: Project, played: Played) -> None:
+        """An interpreter that is not there makes its cell unrunnable."""
+        (result,) = session(held).run(cells(held, "python:/nonexistent/python"))
+        assert (result.verdict, result.status) == (Verdict.UNRUNNABLE, Status.UNKNOWN)
+        assert "no such interpreter" in result.judgement.reason
+        assert played.cells == []
+
+    def test_needs_more_ranks(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A cell of more ranks than this machine allows is unrunnable with the remedy; the others run."""
+        monkeypatch.setenv("REPRO_RANKS", "2")
+        wanted = [make_cell(held.catalog[FAILURE].failure, "old", factors={"world-size": "4"}), *cells(held, "new")]
+        first, second = session(held).run(wanted)
+        assert "REPRO_RANKS=4" in first.judgement.reason
+        assert second.verdict is Verdict.ABSENT
+        assert len(played.cells) == 1
+
+    def test_inapplicable(self, tmp_path: Path, played: Played) -> None:
+        """A failure that needs what is not installed is skipped with the reason, and has no result."""
+        held = project(tmp_path, failures=False)
+        write_failure(held.failures, needs={"distributions": {"accelerate": ">=1"}})
+        heard = Heard()
+        assert session(held, listener=heard).run(cells(held, "old")) == []
+        assert heard.skipped_ == [(f"{FAILURE} old", "needs accelerate>=1, which is not installed")]
+        assert played.cells == []
+
+
+class TestStops:
+    """Ctrl-C and errors end the session soon; what was finished is stored."""
+
+    @pytest.mark.parametrize("ranks", ["8", "2"])
+    def test_interrupt(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch, ranks: str) -> None:
+        """A KeyboardInterrupt while waiting ends the running cells, starts no others, and is raised again."""
+        monkeypatch.setenv("REPRO_RANKS", ranks)
+        made = session(held)
+        running = threading.Event()
+        heard = Heard()
+        made.listener = heard
+
+        def answer(cell: Cell, under_test: Interpreter) -> Observation:
+            if cell.environment == "new":
+                return run_as_documented(cell, under_test)
+            running.set()
+            assert made.stop.wait(10)
+            return observation(cell=cell, fault="interrupted")
+
+        def interrupted(*_: Any, **__: Any) -> Any:
+            assert running.wait(10)
+            if ranks == "8":
+                wait_for(lambda: bool(heard.finished_) and len(played.cells) == 4)
+            raise KeyboardInterrupt
+
+        played.answer = answer
+        monkeypatch.setattr(module, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.run(cells(held, *(["new"] if ranks == "8" else []), "old", "old", "old"))
+        assert [seen.cell.environment for seen in Store(held.reports / "data")] == (["new"] if ranks == "8" else [])
+        assert len(played.cells) == (4 if ranks == "8" else 1)
+
+    def test_stopped_before(self, held: Project, played: Played) -> None:
+        """A session that was stopped starts nothing."""
+        made = session(held)
+        made.stop.set()
+        assert made.run(cells(held, "old", "new")) == []
+        assert played.cells == []
+
+    def test_store_fails(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A store that cannot be written ends the session with that error, once."""
+
+        def fail(*_: Any) -> None:
+            raise StoreError("disk full")
+
+        monkeypatch.setattr(Store, "add", fail)
+        with pytest.raises(StoreError, match="disk full"):
+            session(held).run(cells(held, "old", "new"))
+        assert played.cells
+
+    def test_nothing_new_after_an_error(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After an error no further cell is started."""
+        monkeypatch.setenv("REPRO_RANKS", "2")
+
+        def fail(*_: Any) -> None:
+            raise StoreError("disk full")
+
+        monkeypatch.setattr(Store, "add", fail)
+        made = session(held)
+        with pytest.raises(StoreError):
+            made.run(cells(held, *["old"] * 12))
+        assert made.stop.is_set()
+        assert len(played.cells) < 12
+
+    def test_own_mistake(self, held: Project, played: Played) -> None:
+        """A mistake of ours is raised, never turned into a verdict."""
+
+        def wrong(_cell: Cell, _held: Interpreter) -> Observation:
+            raise AssertionError("our own mistake")
+
+        played.answer = wrong
+        with pytest.raises(AssertionError, match="our own mistake"):
+            session(held).run(cells(held, "old"))
+        assert list(Store(held.reports / "data")) == []
+
+
+def test_slots_are_shared(held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more ranks at once than the limit says."""
+    monkeypatch.setenv("REPRO_RANKS", "2")
+    running, highest = 0, 0
+
+    def answer(cell: Cell, under_test: Interpreter) -> Observation:
+        nonlocal running, highest
+        with played.lock:
+            running += cell.world_size
+            highest = max(highest, running)
+        time.sleep(0.05)
+        with played.lock:
+            running -= cell.world_size
+        return run_as_documented(cell, under_test)
+
+    played.answer = answer
+    session(held).run(cells(held, "old", "new", "old"))
+    assert highest == 2

@@ -1,0 +1,164 @@
+"""Environments that searches make up."""
+
+import pytest
+
+from repro.environments.locks import Lock, Locked
+from repro.errors import UsageError
+from repro.model.matrix import Environment
+from repro.search.environments import (
+    Move,
+    Variant,
+    Vector,
+    as_of,
+    days_between,
+    kept_versions,
+    mixture,
+    moves,
+    vector,
+    with_release,
+)
+
+BASE = Environment(
+    cutoff="2024-03-28",
+    cutoffs={"torch": "2024-05-01"},
+    pins={"torch": "2.2.2", "Lightning": "2.2.1"},
+    why="affected",
+)
+OLD = Vector("old", BASE, {"torch": "2.2.2", "lightning": "2.2.1", "numpy": "1.26.4", "fsspec": "2024.3.1"})
+
+
+class TestRelease:
+    def test_replaces_the_pin_and_moves_the_cutoff_to_the_younger_day(self) -> None:
+        made = with_release(OLD, "lightning", "2.2.2", "2024-04-11").definition
+        assert made is not None
+        assert made.pins == {"torch": "2.2.2", "lightning": "2.2.2"}
+        assert made.cutoff == "2024-04-11"
+        assert made.cutoffs == BASE.cutoffs
+        assert made.python == BASE.python
+
+    def test_all_others_stay_where_they_are_if_the_release_allows(self) -> None:
+        """Else a younger day would bring younger packages, and they would be blamed on the release."""
+        made = with_release(OLD, "lightning", "2.6.6", "2026-11-01").definition
+        assert made is not None
+        assert made.preferred == {"numpy": "1.26.4", "fsspec": "2024.3.1"}
+
+    def test_an_older_release_keeps_the_cutoff(self) -> None:
+        made = with_release(OLD, "lightning", "2.0.0", "2023-03-15").definition
+        assert made is not None
+        assert made.cutoff == BASE.cutoff
+
+    def test_a_package_with_a_day_of_its_own_gets_its_releases_day(self) -> None:
+        made = with_release(OLD, "torch", "2.4.0", "2024-07-24").definition
+        assert made is not None
+        assert made.cutoffs == {"torch": "2024-07-24"}
+        older = with_release(OLD, "torch", "2.1.0", "2023-10-04").definition
+        assert older is not None
+        assert older.cutoffs == {"torch": "2024-05-01"}
+
+    def test_a_package_that_is_not_pinned_becomes_so(self) -> None:
+        made = with_release(OLD, "numpy", "1.26.4", "2024-02-05").definition
+        assert made is not None
+        assert made.pins["numpy"] == "1.26.4"
+        assert made.preferred == {"fsspec": "2024.3.1"}
+        assert len(made.pins) == 3
+
+    @pytest.mark.parametrize("version", ["2.2.1", "2.2.1.0"])
+    def test_its_own_release_is_the_base_environment_itself(self, version: str) -> None:
+        assert with_release(OLD, "lightning", version, "2024-03-04") == Variant("old")
+
+    def test_the_same_version_of_another_package_is_not(self) -> None:
+        assert with_release(OLD, "numpy", "2.2.2", "2025-01-01").definition is not None
+
+
+class TestDays:
+    def test_takes_names_only(self) -> None:
+        made = as_of("old", BASE, "2024-02-01", {}).definition
+        assert made is not None
+        assert made.pins == {}
+        assert made.floating == ("torch", "lightning")
+        assert (made.cutoff, made.cutoffs) == ("2024-02-01", {})
+
+    def test_what_is_kept_may_be_younger_than_the_day(self) -> None:
+        made = as_of("old", BASE, "2024-02-01", {"torch": "2.2.2"}).definition
+        assert made is not None
+        assert made.pins == {"torch": "2.2.2"}
+        assert made.floating == ("lightning",)
+        assert made.cutoffs == {"torch": "2024-05-01"}
+
+    def test_other_kept_versions_have_other_names(self) -> None:
+        assert as_of("old", BASE, "2024-02-01", {}).name != as_of("old", BASE, "2024-02-01", {"torch": "2.2.2"}).name
+
+    def test_every_day_with_both_ends(self) -> None:
+        assert days_between("2024-02-28", "2024-03-01") == ("2024-02-28", "2024-02-29", "2024-03-01")
+
+    def test_kept_versions(self) -> None:
+        assert kept_versions(["Torch==2.2.2", "hugging_face == 1.0"]) == {"torch": "2.2.2", "hugging-face": "1.0"}
+        for wrong in ("torch", "torch==", "==2", "torch>=2"):
+            with pytest.raises(UsageError, match="NAME==VERSION"):
+                kept_versions([wrong])
+
+
+def locked(*requirements: str) -> Lock:
+    packages = []
+    for text in requirements:
+        name, _, rest = text.partition("==")
+        packages.append(Locked(name, rest.split(" ")[0], f"{text} \\\n    --hash=sha256:00"))
+    return Lock((), tuple(packages))
+
+
+def held(name: str, versions: dict[str, str], *days: str) -> Vector:
+    environment = Environment(cutoff="2024-03-28", pins={"b": "1"}, why="test")
+    return Vector(name, environment, versions, days or ("2024-03-28",))
+
+
+class TestVectors:
+    def test_holds_what_the_lock_installs_here(self) -> None:
+        lock = locked(
+            "torch==2.2.2",
+            "nvidia-nccl-cu12==2.19 ; sys_platform == 'linux'",
+            "triton==2.2 ; sys_platform == 'linux'",
+            "numpy==1.24 ; python_full_version < '3.9'",
+            "numpy==1.26 ; python_full_version >= '3.9'",
+            "colorama==0.4 ; sys_platform == 'nowhere'",
+        )
+        found = vector("old", BASE, lock)
+        assert found.versions == {"torch": "2.2.2", "numpy": "1.26"}
+        assert found.days == ("2024-03-28", "2024-05-01")
+
+    def test_moves_name_all_that_differs_pins_first(self) -> None:
+        start = held("s", {"a": "1", "b": "1", "same": "3", "gone": "1"})
+        end = held("e", {"a": "2", "b": "2", "same": "3", "came": "1"})
+        assert moves(start, end) == (
+            Move("b", "1", "2"),
+            Move("a", "1", "2"),
+            Move("came", None, "1"),
+            Move("gone", "1", None),
+        )
+        assert str(moves(start, end)[2]) == "came not installed → 1"
+
+
+class TestMixture:
+    start = held("s", {"a": "1", "b": "1", "same": "3", "gone": "1"}, "2024-03-28")
+    end = held("e", {"a": "2", "b": "2", "same": "3", "came": "1"}, "2024-09-01", "2024-06-01")
+
+    def test_none_and_all_are_the_ends_themselves(self) -> None:
+        every = moves(self.start, self.end)
+        assert mixture(self.start, self.end, (), every) == Variant("s")
+        assert mixture(self.start, self.end, every, every) == Variant("e")
+
+    def test_pins_every_version_as_of_the_youngest_day(self) -> None:
+        every = moves(self.start, self.end)
+        taken = [move for move in every if move.distribution in {"a", "came", "gone"}]
+        made = mixture(self.start, self.end, taken, every).definition
+        assert made is not None
+        assert made.pins == {"a": "2", "b": "1", "same": "3", "came": "1"}
+        assert made.cutoff == "2024-09-01"
+        assert made.preferred == {"gone": "1"}
+
+    def test_long_names_stay_apart(self) -> None:
+        start = held("s", {f"package-{n}": "1" for n in range(30)})
+        end = held("e", {f"package-{n}": "2" for n in range(30)})
+        every = moves(start, end)
+        names = {mixture(start, end, every[:n], every).name for n in range(1, 30)}
+        assert len(names) == 29
+        assert max(map(len, names)) < 200

@@ -1,0 +1,413 @@
+"""Searches led with a source of verdicts that is made up: no index, no environment, no run."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from repro.environments.locks import Lock, Locked
+from repro.errors import ContradictionError, EnvironmentFailure, Exit, RecordError, UndecidedError, UsageError
+from repro.model.failure import Failure, is_affected
+from repro.model.matrix import Environment
+from repro.model.verdict import Side, Verdict, side_of
+from repro.search.environments import Vector
+from repro.search.lead import (
+    LATEST,
+    Replay,
+    amend_record,
+    base_of,
+    exit_of,
+    lead_bisection,
+    lead_blame,
+    lead_sweep,
+    vector_of,
+)
+from repro.search.log import Journal
+from repro.search.question import Asked, question_of_days, question_of_releases, releases_of
+from repro.search.releases import IndexFile
+from repro.store.answers import Bisected, Every, Part, Tried
+from tests.unit import factories
+
+Rule = Callable[[Mapping[str, str]], Verdict]
+RELEASES = [f"2.{minor}.{patch}" for minor in range(5) for patch in range(3)]
+DAY_OF = {version: f"2024-03-{number + 1:02}" for number, version in enumerate(RELEASES)}
+ENVIRONMENT = Environment(cutoff="2024-03-28", pins={"torch": "2.2.2", "lightning": "2.2.1"}, why="affected")
+BASE = Vector("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "2.2.1"})
+FAILURE = factories.failure()
+"""Its record says: affected are 2.1.0 to 2.2.1."""
+
+
+class FakeSource:
+    """Knows what each set of versions shows; locks hold the pins, and the newest lightning of a day."""
+
+    def __init__(self, rule: Rule, failure: Failure = FAILURE, stop_after: int | None = None) -> None:
+        self.rule = rule
+        self.failure = failure
+        self.environments: dict[str, Environment] = {"old": ENVIRONMENT}
+        self.asked: list[str] = []
+        self.ahead: list[tuple[str, ...]] = []
+        self.stop_after = stop_after
+        self.unlockable = False
+
+    def define(self, definitions: Mapping[str, Environment]) -> None:
+        self.environments.update(definitions)
+
+    def versions(self, name: str) -> dict[str, str]:
+        environment = self.environments[name]
+        held = dict(environment.pins)
+        if "lightning" in environment.floating:
+            held["lightning"] = max(v for v, day in DAY_OF.items() if day <= environment.cutoff)
+        if "torch" in environment.floating:
+            held["torch"] = "2.2.2" if environment.cutoff < "2024-03-08" else "2.3.0"
+        return held
+
+    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
+        if len(self.asked) == self.stop_after:
+            raise KeyboardInterrupt
+        self.asked.append(name)
+        self.ahead.append(tuple(ahead))
+        assert all(other in self.environments for other in self.ahead[-1])
+        versions = self.versions(name)
+        verdict = self.rule(versions)
+        told = verdict is not Verdict.UNRUNNABLE
+        return Tried(
+            label=label,
+            environment=name,
+            verdict=verdict,
+            side=side_of(verdict),
+            reason="because",
+            versions=versions if told else {},
+            affected=is_affected(self.failure, versions) if told else None,
+            observations=(f"obs-{len(self.asked)}",),
+            seconds=1.0,
+        )
+
+    def lock(self, name: str) -> Lock:
+        if self.unlockable:
+            raise EnvironmentFailure("no network")
+        return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in self.versions(name).items()))
+
+
+def between(first: str, last: str) -> Rule:
+    """Bad from one lightning to another, both included."""
+    order = RELEASES.index
+    return lambda versions: (
+        Verdict.REPRODUCED if order(first) <= order(versions["lightning"]) <= order(last) else Verdict.ABSENT
+    )
+
+
+def fetch(_name: str) -> list[IndexFile]:
+    return [
+        IndexFile(f"lightning-{v}-py3-none-any.whl", v, "wheel", datetime.fromisoformat(day).replace(tzinfo=UTC))
+        for v, day in DAY_OF.items()
+    ]
+
+
+def begin(tmp_path: Path, good: str | None = None, bad: str | None = None, name: str = "log") -> Journal:
+    found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+    question = question_of_releases(FAILURE, BASE, found, Asked(good, bad))
+    return Journal.begin(tmp_path / f"{name}.jsonl", question)
+
+
+def quiet(_text: str) -> None: ...
+
+
+class TestBisection:
+    def test_finds_the_mending_release_and_the_record_agrees(self, tmp_path: Path) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        answer = lead_bisection(source, FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        assert (answer.before.label, answer.after.label) == ("2.2.1", "2.2.2")
+        assert answer.older is Side.BAD
+        assert answer.agrees is True
+        assert exit_of(answer) is Exit.OK
+        assert answer.upstream == ("https://example.org/19492",)
+        assert len(source.asked) <= 4 + 2
+        assert answer.also_moved == ()
+        assert "old" in source.asked
+        assert answer.blame is None
+
+    def test_finds_the_breaking_release(self, tmp_path: Path) -> None:
+        answer = lead_bisection(
+            FakeSource(between("2.1.0", "2.2.1")), FAILURE, begin(tmp_path, "2.0.0", "2.2.0"), quiet
+        )
+        assert (answer.before.label, answer.after.label, answer.older) == ("2.0.2", "2.1.0", Side.GOOD)
+
+    def test_a_record_that_is_wrong_is_said(self, tmp_path: Path) -> None:
+        answer = lead_bisection(
+            FakeSource(between("2.1.0", "2.3.0")), FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet
+        )
+        assert answer.before.label == "2.3.0"
+        assert answer.agrees is False
+        assert {fact.label for fact in answer.disagreeing} >= {"2.3.0"}
+        assert exit_of(answer) is Exit.CHANGED
+
+    @pytest.mark.parametrize("verdict", [Verdict.UNRUNNABLE, Verdict.DIFFERENT, Verdict.FLAKY])
+    def test_what_cannot_be_told_gives_a_range(self, tmp_path: Path, verdict: Verdict) -> None:
+        inner = between("2.1.0", "2.2.1")
+        source = FakeSource(lambda held: verdict if held["lightning"] in {"2.2.1", "2.2.2"} else inner(held))
+        answer = lead_bisection(source, FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        assert (answer.before.label, answer.after.label) == ("2.2.0", "2.3.0")
+        assert [fact.label for fact in answer.untested] == ["2.2.1", "2.2.2"]
+        assert {fact.verdict for fact in answer.untested} == {verdict}
+        assert answer.agrees is None
+        assert exit_of(answer) is Exit.UNKNOWN
+
+    @pytest.mark.parametrize(
+        ("good", "bad", "words"),
+        [
+            ("2.4.2", "2.0.0", "lightning 2.0.0, the older end, is good where bad was said: absent: because"),
+            ("2.2.0", "2.1.0", "lightning 2.2.0, the newer end, is bad where good was said"),
+        ],
+    )
+    def test_a_contradiction_names_the_end_and_the_verdict(
+        self, tmp_path: Path, good: str, bad: str, words: str
+    ) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        with pytest.raises(ContradictionError, match=words) as caught:
+            lead_bisection(source, FAILURE, begin(tmp_path, good, bad), quiet)
+        assert caught.value.exit_code is Exit.USAGE
+        assert len(source.asked) <= 2
+
+    def test_an_end_that_cannot_be_told(self, tmp_path: Path) -> None:
+        with pytest.raises(UndecidedError, match=r"lightning 2.1.0, the older end, cannot be told: .*; name another"):
+            lead_bisection(FakeSource(lambda _: Verdict.UNRUNNABLE), FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+
+    def test_both_next_midpoints_are_prepared(self, tmp_path: Path) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        lead_bisection(source, FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        for ahead, following in zip(source.ahead, source.asked[1:], strict=False):
+            assert following in ahead
+
+    def test_resumes_after_an_interruption_where_it_was(self, tmp_path: Path) -> None:
+        rule = between("2.1.0", "2.2.1")
+        whole = FakeSource(rule)
+        expected = lead_bisection(whole, FAILURE, begin(tmp_path, "2.4.2", "2.1.0", "whole"), quiet)
+        journal = begin(tmp_path, "2.4.2", "2.1.0")
+        first = FakeSource(rule, stop_after=3)
+        with pytest.raises(KeyboardInterrupt):
+            lead_bisection(first, FAILURE, journal, quiet)
+        second = FakeSource(rule)
+        answer = lead_bisection(second, FAILURE, Journal.read(journal.file), quiet)
+        assert first.asked + second.asked == whole.asked
+        assert (answer.before.label, answer.after.label) == (expected.before.label, expected.after.label)
+        assert [fact.label for fact in answer.tried] == [fact.label for fact in expected.tried]
+
+    def test_a_log_is_replayed_without_a_run(self, tmp_path: Path) -> None:
+        journal = begin(tmp_path, "2.4.2", "2.1.0")
+        answer = lead_bisection(FakeSource(between("2.1.0", "2.2.1")), FAILURE, journal, quiet)
+        again = lead_bisection(Replay(), FAILURE, Journal.read(journal.file), quiet)
+        assert (again.before, again.after, again.tried) == (answer.before, answer.after, answer.tried)
+
+    def test_a_replay_of_half_a_log_says_so(self, tmp_path: Path) -> None:
+        journal = begin(tmp_path, "2.4.2", "2.1.0")
+        with pytest.raises(UndecidedError, match="the log ends before"):
+            lead_bisection(Replay(), FAILURE, journal, quiet)
+
+    def test_other_packages_that_moved_are_named(self, tmp_path: Path) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        plain = source.versions
+        source.versions = lambda name: plain(name) | {"numpy": "2" if "2.2.2" in name else "1"}  # type: ignore[method-assign]
+        answer = lead_bisection(source, FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        assert answer.also_moved == ("numpy 1 → 2",)
+
+
+class TestDays:
+    def question(self, tmp_path: Path, good: str, bad: str) -> Journal:
+        question = question_of_days(FAILURE, BASE, good=good, bad=bad, keep={})
+        return Journal.begin(tmp_path / "days.jsonl", question)
+
+    def test_finds_the_day_and_tells_its_packages_apart(self, tmp_path: Path) -> None:
+        """On 2024-03-08 both lightning 2.2.1 and torch 2.3.0 come; only the latter cures."""
+        source = FakeSource(lambda held: Verdict.ABSENT if held["torch"] == "2.3.0" else Verdict.REPRODUCED)
+        answer = lead_bisection(source, FAILURE, self.question(tmp_path, "2024-03-15", "2024-03-01"), quiet)
+        assert (answer.before.label, answer.after.label) == ("2024-03-07", "2024-03-08")
+        assert answer.blame is not None
+        assert answer.blame.causes == (("torch",),)
+        assert {change.distribution: change.part for change in answer.blame.changes} == {
+            "torch": Part.GUILTY,
+            "lightning": Part.INNOCENT,
+        }
+        assert answer.agrees is None
+        assert exit_of(answer) is Exit.OK
+
+    def test_a_single_change_needs_no_more_runs(self, tmp_path: Path) -> None:
+        source = FakeSource(between("2.0.0", "2.0.1"))
+        answer = lead_bisection(source, FAILURE, self.question(tmp_path, "2024-03-05", "2024-03-01"), quiet)
+        assert answer.blame is not None
+        assert answer.blame.causes == (("lightning",),)
+        assert answer.blame.tried == ()
+
+    def test_without_locks_there_is_no_blame(self, tmp_path: Path) -> None:
+        source = FakeSource(between("2.0.0", "2.0.1"))
+        source.unlockable = True
+        assert lead_bisection(source, FAILURE, self.question(tmp_path, "2024-03-05", "2024-03-01"), quiet).blame is None
+
+
+def pair(**ends: tuple[str, str]) -> tuple[Vector, Vector]:
+    start, end = ({name: held[side] for name, held in ends.items()} for side in (0, 1))
+    made = []
+    for name, versions in (("old", start), ("new", end)):
+        environment = Environment(cutoff="2024-03-28", pins=versions, why="test")
+        made.append(Vector(name, environment, versions, ("2024-03-28",)))
+    return made[0], made[1]
+
+
+class TestBlame:
+    def source(self, start: Vector, end: Vector, rule: Rule) -> FakeSource:
+        source = FakeSource(rule)
+        source.define({held.name: held.environment for held in (start, end)})
+        return source
+
+    def test_two_moved_and_one_is_guilty(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"), same=("1", "1"))
+        source = self.source(start, end, lambda held: Verdict.REPRODUCED if held["b"] == "2" else Verdict.ABSENT)
+        answer = lead_blame(source, FAILURE, start, end, tell=quiet)
+        assert answer.causes == (("b",),)
+        assert [(change.distribution, change.part) for change in answer.changes] == [
+            ("a", Part.INNOCENT),
+            ("b", Part.GUILTY),
+        ]
+        assert exit_of(answer) is Exit.OK
+
+    def test_it_needs_two_together(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"), c=("1", "2"))
+        rule: Rule = lambda held: Verdict.REPRODUCED if held["a"] == held["c"] == "2" else Verdict.ABSENT  # noqa: E731
+        answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet)
+        assert answer.causes == (("a", "c"),)
+        assert answer.changes[1].part is Part.INNOCENT
+
+    def test_what_does_not_resolve_is_no_evidence(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"))
+
+        def rule(held: Mapping[str, str]) -> Verdict:
+            if held["a"] != held["b"]:
+                return Verdict.UNRUNNABLE
+            return Verdict.REPRODUCED if held["a"] == "2" else Verdict.ABSENT
+
+        answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet)
+        assert {change.part for change in answer.changes} == {Part.NEEDED}
+        assert exit_of(answer) is Exit.UNKNOWN
+
+    def test_works_from_bad_to_good_too(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"))
+        rule: Rule = lambda held: Verdict.REJECTED if held["a"] == "2" else Verdict.REPRODUCED  # noqa: E731
+        assert lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet).causes == (("a",),)
+
+    def test_ends_that_show_the_same(self) -> None:
+        start, end = pair(a=("1", "2"))
+        with pytest.raises(ContradictionError, match="old and new are both good"):
+            lead_blame(self.source(start, end, lambda _: Verdict.ABSENT), FAILURE, start, end, tell=quiet)
+
+    def test_an_end_that_cannot_be_told(self) -> None:
+        start, end = pair(a=("1", "2"))
+        with pytest.raises(UndecidedError, match="old, an end, cannot be told"):
+            lead_blame(self.source(start, end, lambda _: Verdict.FLAKY), FAILURE, start, end, tell=quiet)
+
+    def test_ends_that_hold_the_same(self) -> None:
+        start, end = pair(a=("1", "1"))
+        source = self.source(start, end, lambda _: Verdict.ABSENT)
+        with pytest.raises(UsageError, match="nothing to blame"):
+            lead_blame(source, FAILURE, start, end, tell=quiet)
+        assert source.asked == []
+
+    def test_ends_of_different_pythons(self) -> None:
+        start, end = pair(a=("1", "2"))
+        other = replace(end, environment=end.environment.model_copy(update={"python": "3.12"}))
+        with pytest.raises(UsageError, match="different Pythons"):
+            lead_blame(self.source(start, other, lambda _: Verdict.ABSENT), FAILURE, start, other, tell=quiet)
+
+
+class TestSweep:
+    def test_asks_every_release_and_the_newest_stack(self) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        answer = lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)
+        assert [fact.label for fact in answer.tried] == RELEASES
+        assert [fact.verdict for fact in answer.tried].count(Verdict.REPRODUCED) == 5
+        assert answer.latest is not None
+        assert answer.latest.label == LATEST
+        assert answer.latest.versions == {"torch": "2.3.0", "lightning": "2.4.2"}
+        assert exit_of(answer) is Exit.OK
+        assert all(list(ahead) == source.asked[n + 1 : n + 3] for n, ahead in enumerate(source.ahead))
+
+    def test_within_bounds_and_by_minor(self) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        answer = lead_sweep(
+            source, FAILURE, BASE, found, every=Every.MINOR, tell=quiet, since="2.1", until="2.3.1", latest=False
+        )
+        assert [fact.label for fact in answer.tried] == ["2.1.2", "2.2.2", "2.3.1"]
+        assert answer.latest is None
+
+    def test_what_contradicts_the_record_or_could_not_be_told_is_in_the_exit_code(self) -> None:
+        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        wrong = lead_sweep(FakeSource(between("2.1.0", "2.4.0")), FAILURE, BASE, found, every=Every.ALL, tell=quiet)
+        assert exit_of(wrong) is Exit.CHANGED
+        inner = between("2.1.0", "2.2.1")
+        source = FakeSource(lambda held: Verdict.UNRUNNABLE if held["lightning"] == "2.0.0" else inner(held))
+        assert exit_of(lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)) is Exit.UNKNOWN
+
+    def test_an_empty_range(self) -> None:
+        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        with pytest.raises(UsageError, match="no release of lightning lies from 3"):
+            lead_sweep(
+                FakeSource(lambda _: Verdict.ABSENT), FAILURE, BASE, found, every=Every.ALL, tell=quiet, since="3.0"
+            )
+
+
+class TestBase:
+    def test_is_the_first_affected_environment(self, tmp_path: Path) -> None:
+        project = factories.project(tmp_path)
+        base = base_of(project, FAILURE, None)
+        assert (base.name, base.versions) == ("old", {"torch": "2.2.2", "lightning": "2.2.1"})
+        assert base_of(project, FAILURE, "new").name == "new"
+        assert vector_of(project, "new").versions["lightning"] == "2.2.2"
+
+    def test_unknown_names(self, tmp_path: Path) -> None:
+        project = factories.project(tmp_path)
+        with pytest.raises(UsageError, match="did you mean 'new'"):
+            base_of(project, FAILURE, "newer")
+        with pytest.raises(UsageError, match="did you mean 'new'"):
+            vector_of(project, "newer")
+        with pytest.raises(UsageError, match="no affected environment"):
+            base_of(project, factories.failure(affected=[{"lightning": ">=9"}]), None)
+
+
+class TestWriting:
+    def answer(self, tmp_path: Path, rule: Rule, good: str, bad: str) -> Bisected:
+        return lead_bisection(FakeSource(rule), FAILURE, begin(tmp_path, good, bad), quiet)
+
+    def record(self, tmp_path: Path) -> Path:
+        return factories.write_failure(tmp_path / "failures") / "failure.yaml"
+
+    def test_the_upper_bound_is_corrected(self, tmp_path: Path) -> None:
+        file = self.record(tmp_path)
+        told = amend_record(file, FAILURE, self.answer(tmp_path, between("2.1.0", "2.3.0"), "2.4.2", "2.1.0"))
+        assert "affected lightning >=2.1.0,<2.3.1" in told
+        assert "lightning: '>=2.1.0,<2.3.1'" in file.read_text()
+
+    def test_the_lower_bound_is_corrected(self, tmp_path: Path) -> None:
+        file = self.record(tmp_path)
+        amend_record(file, FAILURE, self.answer(tmp_path, between("2.0.1", "2.2.1"), "2.0.0", "2.2.0"))
+        assert "lightning: '>=2.0.1,<2.2.2'" in file.read_text()
+
+    def test_a_record_that_agrees_is_left_alone(self, tmp_path: Path) -> None:
+        file = self.record(tmp_path)
+        before = file.read_bytes()
+        told = amend_record(file, FAILURE, self.answer(tmp_path, between("2.1.0", "2.2.1"), "2.4.2", "2.1.0"))
+        assert "nothing to write" in told
+        assert file.read_bytes() == before
+
+    def test_a_range_is_not_written(self, tmp_path: Path) -> None:
+        inner = between("2.1.0", "2.3.0")
+        rule: Rule = lambda held: Verdict.UNRUNNABLE if held["lightning"] == "2.3.1" else inner(held)  # noqa: E731
+        with pytest.raises(UsageError, match="a range"):
+            amend_record(self.record(tmp_path), FAILURE, self.answer(tmp_path, rule, "2.4.2", "2.1.0"))
+
+    def test_a_record_that_changed_meanwhile_is_refused(self, tmp_path: Path) -> None:
+        file = self.record(tmp_path)
+        file.write_text(file.read_text().replace("affected:", "affected_:"))
+        with pytest.raises(RecordError):
+            amend_record(file, FAILURE, self.answer(tmp_path, between("2.1.0", "2.3.0"), "2.4.2", "2.1.0"))

@@ -1,0 +1,68 @@
+"""A cell's result: judged, merged, compared."""
+
+from repro.model.verdict import Expectation, Status, Verdict
+from repro.verdict.result import conclude
+from tests.unit.factories import cell, failed, failure, installed, observation, rank
+
+BROKEN = observation(failed(0), failed(1))
+FINE = observation(rank(0), rank(1))
+
+
+def fixed_release() -> dict[str, str]:
+    return {"lightning": "2.2.2", "torch": "2.2.2"}
+
+
+class TestConclude:
+    """``conclude`` is the one place where observations become a status."""
+
+    def test_as_documented(self) -> None:
+        """An affected release that shows the failure is as documented."""
+        result = conclude(failure(), [BROKEN])
+        assert (result.verdict, result.expectation, result.status) == (
+            Verdict.REPRODUCED, Expectation.REPRODUCED, Status.AS_DOCUMENTED,
+        )  # fmt: skip
+        assert (result.k, result.n, result.reused) == (1, 1, 0)
+
+    def test_cured(self) -> None:
+        """An affected release that passes is cured."""
+        assert conclude(failure(), [FINE]).status is Status.CURED
+
+    def test_relapsed(self) -> None:
+        """A fixed release that shows the failure has relapsed: what is installed decides, not the name."""
+        imported = {name: found.model_copy(update={"version": "2.2.2"}) for name, found in rank(0).imported.items()}
+        seen = observation(
+            *(failed(number, imported=imported) for number in (0, 1)), installed=installed(fixed_release())
+        )
+        assert conclude(failure(), [seen]).status is Status.RELAPSED
+
+    def test_runs_disagree(self) -> None:
+        """Runs that disagree are flaky and unknown, and all observations are kept in order."""
+        result = conclude(failure(), [FINE, BROKEN, BROKEN])
+        assert (result.verdict, result.status, result.k, result.n) == (Verdict.FLAKY, Status.UNKNOWN, 2, 3)
+        assert result.observations == (FINE, BROKEN, BROKEN)
+        assert result.newest is BROKEN
+
+    def test_one_run_could_not_start(self) -> None:
+        """One pass and one run that could not start are not a pass; the expectation is still known."""
+        faulty = observation(fault="no slots", installed=None)
+        result = conclude(failure(), [FINE, faulty])
+        assert (result.verdict, result.status) == (Verdict.FLAKY, Status.UNKNOWN)
+        assert result.expectation is Expectation.REPRODUCED
+
+    def test_environment_could_not_be_had(self) -> None:
+        """Without an environment nothing is expected and nothing is known."""
+        result = conclude(failure(), [observation(ranks=(), fault="no such release", installed=None)])
+        assert (result.verdict, result.expectation, result.status) == (
+            Verdict.UNRUNNABLE, Expectation.NONE, Status.UNKNOWN,
+        )  # fmt: skip
+
+    def test_changed_factor(self) -> None:
+        """With a changed factor there is a verdict and no judgement."""
+        seen = observation(rank(0), rank(1), cell=cell(factors={"state-dict-type": "full"}))
+        result = conclude(failure(), [seen])
+        assert (result.verdict, result.status) == (Verdict.ABSENT, Status.UNJUDGED)
+
+    def test_same_again_later(self) -> None:
+        """The judgement of stored observations can be recomputed: the same input, the same result."""
+        again = type(BROKEN).model_validate_json(BROKEN.model_dump_json(exclude_defaults=True))
+        assert conclude(failure(), [again]) == conclude(failure(), [BROKEN])
