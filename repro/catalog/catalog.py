@@ -65,7 +65,7 @@ def load(root: Path) -> Catalog:
     for folder in sorted(path for path in folders if not path.name.startswith(("_", "."))):
         file = folder / RECORD
         try:
-            failure = yaml_reader.read(Failure, file)
+            failure = yaml_reader.read_yaml(Failure, file)
         except RecordError as error:
             faults += error.faults
             continue

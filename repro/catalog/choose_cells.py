@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from repro.catalog.default_cells import LeftOut, all_cells, default_cells
+from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
 from repro.catalog.project import Project
 from repro.catalog.shards import shards
 from repro.errors import UsageError, unknown
@@ -72,7 +72,7 @@ def choose_cells(
     ]
 
 
-def cells_everywhere(project: Project, ids: list[str], lane: Lane) -> tuple[list[Cell], list[LeftOut]]:
+def cells_everywhere(project: Project, ids: list[str], lane: Lane) -> tuple[list[Cell], list[NotApplicable]]:
     """The failures on all environments of the matrix, and what does not apply.
 
     Raises UsageError for an unknown id, RecordError for a lock that does not fit.

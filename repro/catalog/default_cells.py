@@ -24,7 +24,7 @@ def default_cells(matrix: Matrix, catalog: Catalog) -> list[Cell]:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class NotApplicable:
     """A failure that does not run on an environment, and why."""
 
     failure: str
@@ -34,20 +34,20 @@ class LeftOut:
 
 def all_cells(
     failures: Iterable[Failure], versions: Mapping[str, Mapping[str, str]], lane: Lane = Lane.CPU
-) -> tuple[list[Cell], list[LeftOut]]:
+) -> tuple[list[Cell], list[NotApplicable]]:
     """Every failure on every environment that it applies to, and what is left out.
 
     ``versions`` are those that the environments' locks hold, by environment and distribution.
     """
     cells: list[Cell] = []
-    left_out: list[LeftOut] = []
+    left_out: list[NotApplicable] = []
     for failure in failures:
         for name, held in versions.items():
             reason = inapplicable(failure, dict(held))
             if lane not in failure.needs.lanes:
                 reason = f"runs in lane {', '.join(failure.needs.lanes)} only"
             if reason:
-                left_out.append(LeftOut(failure.id, name, reason))
+                left_out.append(NotApplicable(failure.id, name, reason))
             else:
                 cells.append(make_cell(failure, name, lane=lane))
     return cells, left_out

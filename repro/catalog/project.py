@@ -76,7 +76,7 @@ class Project:
         """What the matrix file says; a catalogue elsewhere needs none until it runs something."""
         if self.base is not None and not self.matrix_file.is_file():
             return Matrix(format=1, environments={}, runs={})
-        return yaml_reader.read(Matrix, self.matrix_file)
+        return yaml_reader.read_yaml(Matrix, self.matrix_file)
 
     @cached_property
     def matrix(self) -> Matrix:

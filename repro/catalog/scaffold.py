@@ -27,7 +27,7 @@ _DISTRIBUTIONS = {"pytorch": "torch"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class NewFailure:
     """What is known of a failure before it is written."""
 
     id: str
@@ -54,7 +54,7 @@ class Asked:
 
 def asked(
     failure_id: str, upstream: str, package: str | None, *, kind: str | None, bad: str | None, good: str | None
-) -> Asked:
+) -> NewFailure:
     """What the command line says of a new failure; raises UsageError where it cannot be so."""
     if not re.match(IDENTIFIER, failure_id):
         raise UsageError(f"{failure_id!r} is no id: <project>-<issue number> is expected, such as lightning-12345")
@@ -68,7 +68,7 @@ def asked(
     if bad and good and Version(bad) >= Version(good):
         raise UsageError(f"--bad {bad} must be older than --good {good}: --good is the first release with the fix")
     project = failure_id.partition("-")[0]
-    return Asked(failure_id, upstream, package or _DISTRIBUTIONS.get(project, project), kind, bad, good)
+    return NewFailure(failure_id, upstream, package or _DISTRIBUTIONS.get(project, project), kind, bad, good)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Places:
     tests: Path | None
 
 
-def written(new: Asked, matrix: Matrix, places: Places) -> Mapping[Path, str]:
+def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, str]:
     """The text of every file of a new failure that is to be written, matrix.yaml among them.
 
     Raises UsageError where one of its files is there already, or matrix.yaml runs it.
@@ -124,7 +124,7 @@ def write(files: Mapping[Path, str]) -> None:
             raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def environments_for(new: Asked, matrix: Matrix) -> list[str]:
+def environments_for(new: NewFailure, matrix: Matrix) -> list[str]:
     """Environments to begin with: the first affected one, the first that is not, the newest; at least one."""
     holding = {name: held.pins for name, held in matrix.environments.items() if new.package in held.pins}
     if not holding:

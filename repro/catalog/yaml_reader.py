@@ -51,8 +51,8 @@ class _Builder:
 def _explain(kind: str, value: Any, context: dict[str, Any], message: str) -> tuple[str, str]:
     """The problem and the remedy of one validation error, in the user's words."""
     if kind == "string_type" and isinstance(value, bool | int | float | date):
-        read = "a date" if isinstance(value, date) else "true or false" if isinstance(value, bool) else "a number"
-        return f"was read as {read}, {value}", "quote it"
+        read_as = "a date" if isinstance(value, date) else "true or false" if isinstance(value, bool) else "a number"
+        return f"was read as {read_as}, {value}", "quote it"
     if kind == "missing":
         return "is missing", "add it"
     if kind == "value_error":
@@ -133,7 +133,7 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     return validated
 
 
-def read(model: type[Model], file: Path) -> Model:
+def read_yaml(model: type[Model], file: Path) -> Model:
     """Validate a YAML file; raises RecordError, also where the file cannot be read."""
     try:
         text = file.read_text(encoding="utf-8")

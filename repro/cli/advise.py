@@ -10,14 +10,14 @@ from packaging.version import InvalidVersion, Version
 from rich.text import Text
 
 from repro.catalog.project import Project
-from repro.cli.doctor import Python, Source, interpreter_path, stack_from
+from repro.cli.doctor import FromFile, Python, interpreter_path, stack_from
 from repro.cli.options import Elsewhere, Json
 from repro.doctor.advice import Advice
 from repro.doctor.advice_table import print_advice
 from repro.doctor.cap import Cap, cap, upper_bound
-from repro.doctor.remedy import Search, releases_of
+from repro.doctor.remedy import RemedySearch, releases_of_distribution
 from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Standing, Step, may_affect, standing, steps
+from repro.doctor.upgrade import Exposure, Step, exposure, may_affect, steps
 from repro.environments.interpreter import probe
 from repro.errors import Exit, UsageError
 from repro.model.failure import Failure
@@ -79,7 +79,7 @@ def bounds(texts: list[str], stack: Stack, spoken_of: set[str]) -> list[tuple[st
 def advise(
     *,
     python: Python = None,
-    source: Source = None,
+    source: FromFile = None,
     to: Annotated[
         list[str] | None, typer.Option("--to", metavar="NAME==V,...", help="Versions that you think of moving to.")
     ] = None,
@@ -119,7 +119,7 @@ def advise(
         raise UsageError("say what you think of: --to NAME==VERSION,..., --search, or --cap BOUND")
     version = ".".join((stack.python or platform.python_version()).split(".")[:2])
     out = console(error=as_json)
-    affected = [failure for failure in failures if standing(failure, stack) is Standing.AFFECTED]
+    affected = [failure for failure in failures if exposure(failure, stack) is Exposure.AFFECTED]
     advice = Advice(
         source=where,
         python=stack.python,
@@ -133,7 +133,7 @@ def advise(
         wanted = cared or affected
         local = () if source else probe(interpreter_path(python), "advise").local
         with _Steps(console(error=True), 0) as progress:
-            question = Search(
+            question = RemedySearch(
                 project,
                 stack,
                 version,
@@ -150,18 +150,18 @@ def advise(
         typer.echo(advice.model_dump_json(indent=1))
     else:
         print_advice(out, advice, project.catalog)
-    raise typer.Exit(exit_of(advice, verify=verify))
+    raise typer.Exit(exit_of_advice(advice, verify=verify))
 
 
 def _cap(matrix: Matrix, failures: list[Failure], stack: Stack, bound: tuple[str, str], python: str) -> Cap:
     name, specifiers = bound
-    releases = [release.version for release in releases_of(matrix, name, python, fetch_files)]
+    releases = [release.version for release in releases_of_distribution(matrix, name, python, fetch_files)]
     if not releases:
         raise UsageError(f"{name} has no release for Python {python}")
     return cap(failures, stack, name, specifiers, releases)
 
 
-def exit_of(advice: Advice, *, verify: bool) -> Exit:
+def exit_of_advice(advice: Advice, *, verify: bool) -> Exit:
     """The whole set that --to names counts, and what --search leaves."""
     last: Step | None = advice.steps[-1] if advice.steps else None
     sought = advice.sought

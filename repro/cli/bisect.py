@@ -29,11 +29,11 @@ from repro.report.answers import bisected_lines
 from repro.report.terminal import console
 from repro.search.environments import kept_versions
 from repro.search.index import fetch_files
-from repro.search.lead import Replay, amend_record, base_of, exit_of, lead_bisection
-from repro.search.log import SUFFIX, Journal, Question
-from repro.search.question import Asked, left_out_words, question_of_days, question_of_releases, releases_of
+from repro.search.lead import Replay, amend_record, base_of, exit_of_answer, lead_bisection
+from repro.search.log import SUFFIX, Question, SearchLog
+from repro.search.question import Ends, left_out_words, question_of_days, question_of_releases, releases_to_search
 from repro.search.trials import Trials
-from repro.store.answers import Answers
+from repro.store.answers import AnswerStore
 
 
 def bisect(
@@ -76,17 +76,17 @@ def bisect(
     entry = project.catalog[failure_id]
     out = console(error=as_json)
     if resume or replay:
-        journal = Journal.read(resume or replay or Path())
+        journal = SearchLog.read(resume or replay or Path())
         if journal.question.failure != failure_id:
             raise UsageError(f"{journal.file} is a search of {journal.question.failure}")
     else:
-        asked = Asked(good, bad, find_fix)
+        asked = Ends(good, bad, find_fix)
         question = _question(
             project, entry.failure, asked, package=package, by_date=by_date, env=env, keep=keep or [], lane=lane
         )
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        folder = Answers(project.reports / "data").folder(failure_id)
-        journal = Journal.begin(folder / f"bisect-{question.package or 'days'}-{stamp}{SUFFIX}", question)
+        folder = AnswerStore(project.reports / "data").folder(failure_id)
+        journal = SearchLog.begin(folder / f"bisect-{question.package or 'days'}-{stamp}{SUFFIX}", question)
     _print_question(out, journal)
     again = ["repro", "bisect", failure_id, "--resume", str(journal.file)]
     again += ["--write"] if write else []
@@ -110,13 +110,13 @@ def bisect(
     print_answer(answer, bisected_lines(answer), out, as_json=as_json)
     if write:
         out.print(Text(amend_record(entry.folder / RECORD, entry.failure, answer)))
-    raise typer.Exit(exit_of(answer))
+    raise typer.Exit(exit_of_answer(answer))
 
 
 def _question(
     project: Project,
     failure: Failure,
-    asked: Asked,
+    asked: Ends,
     *,
     package: str | None,
     by_date: bool,
@@ -135,11 +135,11 @@ def _question(
     if keep:
         raise UsageError("--keep goes with --by-date: a bisection over releases keeps all other pins anyway")
     return question_of_releases(
-        failure, base, releases_of(project.matrix, failure, base, package, fetch_files), asked, lane
+        failure, base, releases_to_search(project.matrix, failure, base, package, fetch_files), asked, lane
     )
 
 
-def _print_question(out: Console, journal: Journal) -> None:
+def _print_question(out: Console, journal: SearchLog) -> None:
     question = journal.question
     last = len(question.points) - 1
     wanted = "the first good after the last bad" if question.find_fix else "the first bad after the last good"

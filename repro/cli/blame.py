@@ -20,7 +20,7 @@ from repro.launch.session import Options
 from repro.model.failure import Lane
 from repro.report.answers import blamed_lines, effort
 from repro.report.terminal import console
-from repro.search.lead import exit_of, lead_blame, vector_of
+from repro.search.lead import exit_of_answer, lead_blame, vector_of
 from repro.search.trials import Trials
 
 
@@ -55,4 +55,4 @@ def blame(
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
     store_answer(project, answer)
     print_answer(answer, lines, out, as_json=as_json)
-    raise typer.Exit(exit_of(answer))
+    raise typer.Exit(exit_of_answer(answer))

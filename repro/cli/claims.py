@@ -49,7 +49,7 @@ def claims(
     raise typer.Exit(Exit.CHANGED if False in told else Exit.UNKNOWN if None in told else Exit.OK)
 
 
-def _as_json(examined: dict[str, list[claims_.Examined]]) -> dict[str, list[dict[str, object]]]:
+def _as_json(examined: dict[str, list[claims_.ExaminedClaim]]) -> dict[str, list[dict[str, object]]]:
     return {
         name: [
             {
@@ -69,7 +69,7 @@ def _as_json(examined: dict[str, list[claims_.Examined]]) -> dict[str, list[dict
     }
 
 
-def _print_claims(out: Console, name: str, examined: list[claims_.Examined]) -> None:
+def _print_claims(out: Console, name: str, examined: list[claims_.ExaminedClaim]) -> None:
     out.print(Text(f"\n{name}", style="bold"))
     for item in examined:
         finding = item.finding or "undecided"

@@ -10,10 +10,10 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
-from repro.doctor.diagnosis import Finding, diagnose, exit_of
+from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
 from repro.doctor.stack.files import read_stack
-from repro.doctor.stack.interpreter import stack_of
+from repro.doctor.stack.interpreter import stack_of_interpreter
 from repro.doctor.stack.stack import Stack
 from repro.environments.interpreter import probe
 from repro.errors import UsageError
@@ -32,7 +32,7 @@ Python = Annotated[
         help="An interpreter, or the folder of an environment [default: the active environment's].",
     ),
 ]
-Source = Annotated[
+FromFile = Annotated[
     Path | None,
     typer.Option(
         "--from",
@@ -64,7 +64,7 @@ def stack_from(python: Path | None, source: Path | None, failures: list[Failure]
         return str(source), read_stack(source)
     executable = interpreter_path(python)
     watched = sorted({name for failure in failures for name in failure.distributions})
-    return str(executable), stack_of(probe(executable, "doctor", watched=watched))
+    return str(executable), stack_of_interpreter(probe(executable, "doctor", watched=watched))
 
 
 class _Noting(Progress):
@@ -100,7 +100,7 @@ def doctor(
     ] = None,
     *,
     python: Python = None,
-    source: Source = None,
+    source: FromFile = None,
     static: Annotated[bool, typer.Option("--static", help="Read specifiers only; run nothing.")] = False,
     details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
     catalog: Elsewhere = None,
@@ -125,4 +125,4 @@ def doctor(
         typer.echo(examined(where, stack, found, static=static).model_dump_json(indent=1))
     else:
         print_examined(console(), where, stack, found, details=details or bool(ids))
-    raise typer.Exit(exit_of(found, static=static))
+    raise typer.Exit(exit_of_diagnoses(found, static=static))

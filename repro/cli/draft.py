@@ -14,9 +14,8 @@ from repro.files import PACKAGE
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
 from repro.model.failure import Lane
-from repro.report.draft.case import Case, Found, find, missing_words
-from repro.report.draft.forms import FORMS, Form
-from repro.report.draft.forms import Project as Tracker
+from repro.report.draft.case import Case, ShowingRun, find, missing_words
+from repro.report.draft.forms import FORMS, Form, Tracker
 from repro.report.draft.redaction import Redactor, of_this_machine
 from repro.report.draft.write import Draft, compose, length, write
 
@@ -26,7 +25,7 @@ def _redactor(project: Project) -> Redactor:
     return of_this_machine([*folders, (PACKAGE.parent, "<project>"), (Path.cwd(), "<folder>")])
 
 
-def _described(project: Project, found: Found, form: Form, *, static: bool) -> Described:
+def _described(project: Project, found: ShowingRun, form: Form, *, static: bool) -> Described:
     """The environment's own words; the reason where it has none."""
     if static:
         return Described(form.environment[0].words, problem="not asked (--static)")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from repro.catalog.choose_cells import cells_everywhere, choose_cells, of_shard
-from repro.catalog.default_cells import LeftOut
+from repro.catalog.default_cells import NotApplicable
 from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Ids, Json, Junit, Launcher, Repeat, Reports
@@ -38,7 +38,7 @@ def _factors(settings: list[str]) -> dict[str, str]:
     return factors
 
 
-def _print_left_out(out: Console, left_out: list[LeftOut]) -> None:
+def _print_left_out(out: Console, left_out: list[NotApplicable]) -> None:
     """One line a failure and reason: ``skipped: lightning-19492 on torch-2.2, torch-2.6: needs lightning…``."""
     grouped: dict[tuple[str, str], list[str]] = {}
     for item in left_out:

@@ -16,7 +16,7 @@ from repro.cli.options import Launcher
 from repro.model.failure import Lane
 from repro.report.terminal import Progress
 from repro.report.write import write_reports
-from repro.store.answers import Answers, Stored
+from repro.store.answers import AnswerStore, Stored
 from repro.store.observations import Store
 from repro.verdict.result import Result
 
@@ -56,7 +56,7 @@ def resumable(words: list[str]) -> Iterator[None]:
 
 def store_answer(project: Project, answer: Stored) -> None:
     """Store an answer and write the reports."""
-    Answers(project.reports / "data").put(answer)
+    AnswerStore(project.reports / "data").put(answer)
     write_reports(project, Store(project.reports / "data"), of={answer.failure})
 
 

@@ -139,7 +139,7 @@ def merge(
     """
     project = Project.here(reports, catalog)
     others = [Store(folder / "data" if (folder / "data").is_dir() else folder) for folder in folders]
-    found = merging.merge(_store(project), others)
+    found = merging.merge_stores(_store(project), others)
     write_reports(project, _store(project))
     if as_json:
         content = {"format": 1, "added": found.added, "known": found.known, "answers": found.answers}

@@ -22,8 +22,8 @@ from repro.model.failure import Lane
 from repro.report.answers import swept_lines
 from repro.report.terminal import console
 from repro.search.index import fetch_files
-from repro.search.lead import base_of, exit_of, lead_sweep
-from repro.search.question import releases_of
+from repro.search.lead import base_of, exit_of_answer, lead_sweep
+from repro.search.question import releases_to_search
 from repro.search.trials import Trials
 from repro.store.answers import Every
 
@@ -56,7 +56,7 @@ def sweep(
     project = Project.here(reports, catalog)
     failure = project.catalog[failure_id].failure
     base = base_of(project, failure, env)
-    releases = releases_of(project.matrix, failure, base, package, fetch_files)
+    releases = releases_to_search(project.matrix, failure, base, package, fetch_files)
     out = console(error=as_json)
     options = Options(repeat, None, launcher is Launcher.WARM, fresh)
     again = ["repro", "sweep", failure_id, "--package", package, "--every", every, "--lane", lane]
@@ -79,4 +79,4 @@ def sweep(
         )
     store_answer(project, answer)
     print_answer(answer, swept_lines(answer), out, as_json=as_json)
-    raise typer.Exit(exit_of(answer))
+    raise typer.Exit(exit_of_answer(answer))

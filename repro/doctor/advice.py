@@ -8,7 +8,7 @@ from repro.model.base import Strict
 from repro.model.verdict import Verdict
 
 
-class Refused(Strict):
+class RefusedProposal(Strict):
     """A set of changes that was proposed and is not the answer."""
 
     changes: tuple[Change, ...]
@@ -19,7 +19,7 @@ GONE = frozenset({Verdict.ABSENT, Verdict.REJECTED})
 """What a run shows where a failure is not there."""
 
 
-class Ran(Strict):
+class VerifyingRun(Strict):
     """What a failure showed in the fresh environment of a set of changes."""
 
     failure: str
@@ -27,7 +27,7 @@ class Ran(Strict):
     why: str
 
 
-class Found(Strict):
+class Remedy(Strict):
     """The smallest set of changes that leaves none of the failures that are cared about."""
 
     changes: tuple[Change, ...]
@@ -35,7 +35,7 @@ class Found(Strict):
     """Releases between the old and the new versions, summed up."""
     carried: tuple[Change, ...] = ()
     """What the resolver moves besides."""
-    ran: tuple[Ran, ...] = ()
+    ran: tuple[VerifyingRun, ...] = ()
     """Runs in a fresh environment; empty where it was not verified."""
     step: Step
 
@@ -45,14 +45,14 @@ class Found(Strict):
         return bool(self.ran) and {item.verdict for item in self.ran} <= GONE
 
 
-class Sought(Strict):
+class RemedySearchResult(Strict):
     """The answer of a search for versions."""
 
     care: tuple[str, ...]
     open: tuple[str, ...] = ()
     """Cared about, and affecting every release there is."""
-    found: Found | None = None
-    refused: tuple[Refused, ...] = ()
+    found: Remedy | None = None
+    refused: tuple[RefusedProposal, ...] = ()
     left_out: tuple[str, ...] = ()
     """Installed distributions that the resolver was not asked about, with the reason."""
     why_none: str = ""
@@ -69,4 +69,4 @@ class Advice(Strict):
     unknown: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     caps: tuple[Cap, ...] = ()
-    sought: Sought | None = None
+    sought: RemedySearchResult | None = None

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.catalog.catalog import Catalog
-from repro.doctor.advice import GONE, Advice, Found, Sought
+from repro.doctor.advice import GONE, Advice, Remedy, RemedySearchResult
 from repro.doctor.diagnosis import cures_of
 from repro.doctor.remedy import words_of
 from repro.doctor.upgrade import Step
@@ -48,7 +48,7 @@ def _steps(steps: tuple[Step, ...]) -> Table:
     return table
 
 
-def _print_sought(out: Console, sought: Sought, catalog: Catalog) -> None:
+def _print_sought(out: Console, sought: RemedySearchResult, catalog: Catalog) -> None:
     _line(out, "care", ", ".join(sought.care) or "nothing: no documented failure covers these versions")
     for failure_id in sought.open:
         cures = cures_of(catalog[failure_id].failure)
@@ -64,7 +64,7 @@ def _print_sought(out: Console, sought: Sought, catalog: Catalog) -> None:
         _line(out, "no set", sought.why_none, "red")
 
 
-def _print_found(out: Console, sought: Sought, found: Found, catalog: Catalog) -> None:
+def _print_found(out: Console, sought: RemedySearchResult, found: Remedy, catalog: Catalog) -> None:
     count = f"{_several(len(found.changes), 'package')}, {_several(found.distance, 'release')} away"
     _line(out, "smallest", f"{words_of(found.changes)} ({count})", "bold")
     down = [change.distribution for change in found.changes if change.is_downgrade]

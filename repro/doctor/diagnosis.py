@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from packaging.version import InvalidVersion, Version
 
-from repro.doctor.stack.stack import ALIASES, Held, Stack
+from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
 from repro.errors import Exit
 from repro.model.failure import Cure, Failure, listed, specifiers_of
 from repro.model.observation import Observation
@@ -101,13 +101,15 @@ def _odd(version: str) -> bool:
     return False
 
 
-def _versions(held: Mapping[str, Held | None]) -> str:
+def _versions(held: Mapping[str, KnownVersion | None]) -> str:
     """``lightning 2.2.1, torch >=2.2``."""
     words = [(name, " or ".join(facts.versions) or facts.specifiers or "any") for name, facts in held.items() if facts]
     return ", ".join(f"{name} {text}" for name, text in words)
 
 
-def _why_not(failure: Failure, held: Mapping[str, Held | None], stack: Stack, readings: list[dict[str, str]]) -> str:
+def _why_not(
+    failure: Failure, held: Mapping[str, KnownVersion | None], stack: Stack, readings: list[dict[str, str]]
+) -> str:
     missing = [name for name in failure.needs.distributions if held.get(name) is None]
     if missing:
         return f"needs {', '.join(missing)}: not {'installed' if stack.closed else 'named'}"
@@ -165,7 +167,7 @@ def cure_words(failure: Failure, cure: Cure) -> str:
     return str(cure.setting)
 
 
-def exit_of(found: Iterable[Diagnosis], *, static: bool) -> Exit:
+def exit_of_diagnoses(found: Iterable[Diagnosis], *, static: bool) -> Exit:
     """1 if something was seen, or, where nothing is run, is listed; else 3 if something could not be told."""
     findings = {item.finding for item in found}
     if Finding.SUFFERS in findings or (static and Finding.LISTED in findings):

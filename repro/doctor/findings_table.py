@@ -34,7 +34,7 @@ class ExaminedFailure(Strict):
     upstream: tuple[str, ...]
 
 
-class Examined(Strict):
+class DoctorAnswer(Strict):
     """The answer of ``repro doctor --json``."""
 
     format: Literal[1] = 1
@@ -48,9 +48,9 @@ class Examined(Strict):
     failures: tuple[ExaminedFailure, ...]
 
 
-def examined(source: str, stack: Stack, found: Sequence[Diagnosis], *, static: bool) -> Examined:
+def examined(source: str, stack: Stack, found: Sequence[Diagnosis], *, static: bool) -> DoctorAnswer:
     """The answer for scripts."""
-    return Examined(
+    return DoctorAnswer(
         source=source,
         static=static,
         python=stack.python,

@@ -8,7 +8,7 @@ from itertools import combinations, product
 from packaging.version import Version
 
 from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Standing, standing
+from repro.doctor.upgrade import Exposure, exposure
 from repro.model.failure import Failure, specifiers_of
 from repro.model.specifiers import covers
 
@@ -59,9 +59,9 @@ def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis])
     return [
         failure
         for failure in wanted
-        if standing(failure, stack) is not Standing.CLEAR
+        if exposure(failure, stack) is not Exposure.CLEAR
         and not any(
-            standing(failure, stack.moved(versions)) is Standing.CLEAR for versions in _combinations(axes, [failure])
+            exposure(failure, stack.moved(versions)) is Exposure.CLEAR for versions in _combinations(axes, [failure])
         )
     ]
 
@@ -93,8 +93,8 @@ def proposals(
             for chosen in product(*(groups[name] for name in names)):
                 picked = tuple(zip(names, chosen, strict=True))
                 moved = stack.moved({name: group[0][1] for name, group in picked})
-                if all(standing(failure, moved) is Standing.CLEAR for failure in wanted) and not any(
-                    standing(failure, moved) is Standing.AFFECTED for failure in guarded
+                if all(exposure(failure, moved) is Exposure.CLEAR for failure in wanted) and not any(
+                    exposure(failure, moved) is Exposure.AFFECTED for failure in guarded
                 ):
                     fitting.append(picked)
         yield from _nearest_first(fitting)

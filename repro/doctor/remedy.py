@@ -9,11 +9,11 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from repro.catalog.project import Project
-from repro.doctor.advice import Found, Ran, Refused, Sought
+from repro.doctor.advice import RefusedProposal, Remedy, RemedySearchResult, VerifyingRun
 from repro.doctor.diagnosis import cause_of
 from repro.doctor.proposals import Axis, Proposal, open_failures, proposals
 from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Change, Standing, standing, step
+from repro.doctor.upgrade import Change, Exposure, exposure, step
 from repro.environments.locks import Lock, is_accelerator
 from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
@@ -32,7 +32,7 @@ _NOT_FOUND = re.compile(r"Because (\S+) was not found in the package registry")
 _INSTALLERS = {"pip", "wheel", "uv"}
 
 
-def releases_of(matrix: Matrix, distribution: str, python: str, fetch: Fetch) -> Releases:
+def releases_of_distribution(matrix: Matrix, distribution: str, python: str, fetch: Fetch) -> Releases:
     """The releases that may be proposed: none that is denied, yanked or without a file for this Python."""
 
     def refuse(version: str) -> str | None:
@@ -43,7 +43,7 @@ def releases_of(matrix: Matrix, distribution: str, python: str, fetch: Fetch) ->
 
 
 @dataclass
-class Search:
+class RemedySearch:
     """One question: which versions leave none of the failures that are cared about?"""
 
     project: Project
@@ -64,7 +64,7 @@ class Search:
         self._definitions: dict[str, Environment] = {}
         self._deriving = self.project.deriving(self._definitions)
 
-    def answer(self, care: Sequence[Failure], others: Sequence[Failure]) -> Sought:
+    def answer(self, care: Sequence[Failure], others: Sequence[Failure]) -> RemedySearchResult:
         """The smallest set of changes that leaves none of ``care`` and brings none of ``others``.
 
         Raises EnvironmentFailure if the index cannot be asked.
@@ -72,11 +72,11 @@ class Search:
         axes = self._axes(care)
         closed_to = open_failures(care, self.stack, axes)
         wanted = [failure for failure in care if failure not in closed_to]
-        sought = Sought(care=tuple(f.id for f in care), open=tuple(f.id for f in closed_to))
+        sought = RemedySearchResult(care=tuple(f.id for f in care), open=tuple(f.id for f in closed_to))
         if not wanted:
             return sought.model_copy(update={"why_none": "no release is free of them"})
-        guarded = [other for other in others if standing(other, self.stack) is not Standing.AFFECTED]
-        refused: list[Refused] = []
+        guarded = [other for other in others if exposure(other, self.stack) is not Exposure.AFFECTED]
+        refused: list[RefusedProposal] = []
         found = None
         why_none = ""
         for proposal in proposals(wanted, guarded, self.stack, axes):
@@ -93,7 +93,7 @@ class Search:
                 why = _failing(found)
             if found and not why:
                 break
-            refused.append(Refused(changes=changes, why=why))
+            refused.append(RefusedProposal(changes=changes, why=why))
             self.tell(f"refused: {why}")
             found = None
         if found is None and not why_none:
@@ -108,13 +108,20 @@ class Search:
             Axis(
                 name,
                 self.stack.versions[name],
-                tuple(item.version for item in releases_of(self.project.matrix, name, self.python, self.fetch)),
+                tuple(
+                    item.version
+                    for item in releases_of_distribution(self.project.matrix, name, self.python, self.fetch)
+                ),
             )
             for name in names
         ]
 
     def _why_none(
-        self, wanted: Sequence[Failure], guarded: Sequence[Failure], axes: Sequence[Axis], refused: Sequence[Refused]
+        self,
+        wanted: Sequence[Failure],
+        guarded: Sequence[Failure],
+        axes: Sequence[Axis],
+        refused: Sequence[RefusedProposal],
     ) -> str:
         if refused:
             return "no set of versions that the records allow could be installed and shown to be free of them"
@@ -122,7 +129,7 @@ class Search:
         if freed is None:
             return "each alone can be cured by other versions, all together cannot"
         moved = self.stack.moved(freed.versions)
-        brought = ", ".join(other.id for other in guarded if standing(other, moved) is Standing.AFFECTED)
+        brought = ", ".join(other.id for other in guarded if exposure(other, moved) is Exposure.AFFECTED)
         return (
             f"every set that cures them brings others; the nearest, {words_of(self._changes(freed))}, brings {brought}"
         )
@@ -136,7 +143,7 @@ class Search:
 
     def _tried(
         self, proposal: Proposal, changes: tuple[Change, ...], told: Sequence[Failure], wanted: Sequence[Failure]
-    ) -> Found:
+    ) -> Remedy:
         """Resolve a proposal, build it and run it; raises EnvironmentFailure."""
         name = f"advised: {words_of(changes)}"
         lock = self._resolved(name, proposal, told)
@@ -147,7 +154,7 @@ class Search:
             for other, version in versions.items()
             if other in held and other not in proposal.versions and _public(held[other]) != _public(version)
         )
-        return Found(
+        return Remedy(
             changes=changes,
             distance=proposal.distance,
             carried=carried,
@@ -188,12 +195,12 @@ class Search:
             why=name,
         )
 
-    def _run(self, name: str, wanted: Sequence[Failure]) -> tuple[Ran, ...]:
+    def _run(self, name: str, wanted: Sequence[Failure]) -> tuple[VerifyingRun, ...]:
         cells = [make_cell(failure, name) for failure in wanted if Lane.CPU in failure.needs.lanes]
         with tempfile.TemporaryDirectory() as folder:
             session = Session(self._deriving, Store(Path(folder)), Options(), self.listener)
             return tuple(
-                Ran(failure=result.cell.failure, verdict=result.verdict, why=cause_of(result))
+                VerifyingRun(failure=result.cell.failure, verdict=result.verdict, why=cause_of(result))
                 for result in session.run(cells)
             )
 
@@ -211,7 +218,7 @@ def _public(version: str) -> str | None:
         return None
 
 
-def _failing(found: Found) -> str:
+def _failing(found: Remedy) -> str:
     """Why a set that was run is refused: something was still there; what could not be told is no reason."""
     bad = {Verdict.REPRODUCED, Verdict.DIFFERENT, Verdict.FLAKY}
     seen = [item.failure for item in found.ran if item.verdict in bad]

@@ -11,7 +11,7 @@ from repro.model.failure import Failure, listed, specifiers_of
 from repro.model.specifiers import covers
 
 
-class Standing(StrEnum):
+class Exposure(StrEnum):
     """How a record stands to a stack."""
 
     AFFECTED = "affected"
@@ -20,10 +20,10 @@ class Standing(StrEnum):
     """A version is not known, or lies below all that the record speaks of."""
 
 
-def standing(failure: Failure, stack: Stack) -> Standing:
+def exposure(failure: Failure, stack: Stack) -> Exposure:
     """Affected or clear only where all versions that the stack allows agree."""
     found = {_of_versions(failure, versions) for versions in stack.readings(specifiers_of(failure))}
-    return found.pop() if len(found) == 1 else Standing.UNKNOWN
+    return found.pop() if len(found) == 1 else Exposure.UNKNOWN
 
 
 def may_affect(failure: Failure, stack: Stack) -> bool:
@@ -31,13 +31,13 @@ def may_affect(failure: Failure, stack: Stack) -> bool:
     return any(listed(failure, versions) for versions in stack.readings(specifiers_of(failure)))
 
 
-def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Standing:
+def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Exposure:
     if listed(failure, versions):
-        return Standing.AFFECTED
+        return Exposure.AFFECTED
     for name, text in failure.needs.distributions.items():
         if name in versions and not covers({name: text}, dict(versions)):
-            return Standing.UNKNOWN
-    return Standing.CLEAR
+            return Exposure.UNKNOWN
+    return Exposure.CLEAR
 
 
 class Change(Strict):
@@ -71,11 +71,11 @@ def step(failures: Iterable[Failure], stack: Stack, versions: Mapping[str, str])
     after = stack.moved(versions)
     found: dict[str, list[str]] = {"cured": [], "brought": [], "kept": [], "unknown": []}
     for failure in failures:
-        pair = standing(failure, stack), standing(failure, after)
+        pair = exposure(failure, stack), exposure(failure, after)
         kinds = {
-            (Standing.AFFECTED, Standing.CLEAR): "cured",
-            (Standing.CLEAR, Standing.AFFECTED): "brought",
-            (Standing.AFFECTED, Standing.AFFECTED): "kept",
+            (Exposure.AFFECTED, Exposure.CLEAR): "cured",
+            (Exposure.CLEAR, Exposure.AFFECTED): "brought",
+            (Exposure.AFFECTED, Exposure.AFFECTED): "kept",
         }
         kind = kinds.get(pair)
         if kind is None and (may_affect(failure, stack) or may_affect(failure, after)):

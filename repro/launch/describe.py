@@ -43,7 +43,7 @@ for name, value in (
 
 
 @dataclass(frozen=True)
-class Asked:
+class DescribeCommand:
     """One way to ask: what people call it, and what is run."""
 
     words: str
@@ -52,11 +52,11 @@ class Asked:
     arguments: tuple[str, ...] = ()
 
 
-COLLECT = Asked("python -m torch.utils.collect_env", arguments=("-m", "torch.utils.collect_env"))
-ACCELERATE = Asked("accelerate env", "accelerate", ("env",))
-TRANSFORMERS = Asked("transformers env", "transformers", ("env",))
-TRANSFORMERS_OLD = Asked("transformers-cli env", "transformers-cli", ("env",))
-FIELDS = Asked("the fields of the form, read from the environment", arguments=("-c", _FIELDS))
+COLLECT = DescribeCommand("python -m torch.utils.collect_env", arguments=("-m", "torch.utils.collect_env"))
+ACCELERATE = DescribeCommand("accelerate env", "accelerate", ("env",))
+TRANSFORMERS = DescribeCommand("transformers env", "transformers", ("env",))
+TRANSFORMERS_OLD = DescribeCommand("transformers-cli env", "transformers-cli", ("env",))
+FIELDS = DescribeCommand("the fields of the form, read from the environment", arguments=("-c", _FIELDS))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Described:
     """Why there is no text, in one line."""
 
 
-def describe(interpreter: Interpreter, ways: Sequence[Asked], lane: Lane = Lane.CPU) -> Described:
+def describe(interpreter: Interpreter, ways: Sequence[DescribeCommand], lane: Lane = Lane.CPU) -> Described:
     """The answer of the first way whose program the environment has; a program that fails is not hidden by another."""
     programs = interpreter.executable.parent
     for way in ways:
@@ -80,7 +80,7 @@ def describe(interpreter: Interpreter, ways: Sequence[Asked], lane: Lane = Lane.
     return Described(ways[0].words, problem=f"the environment has no command {names}")
 
 
-def _ask(interpreter: Interpreter, way: Asked, program: Path, lane: Lane) -> Described:
+def _ask(interpreter: Interpreter, way: DescribeCommand, program: Path, lane: Lane) -> Described:
     with tempfile.TemporaryDirectory(prefix="repro-describe-") as folder:
         variables = rank_variables(lane, Path(folder), interpreter)
         # As after `activate`: accelerate looks for its own command on the path.

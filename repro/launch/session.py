@@ -26,7 +26,7 @@ from repro.model.verdict import Verdict
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.judge import died_at_shutdown, judge
-from repro.verdict.result import Result, conclude
+from repro.verdict.result import Result, judge_repetitions
 
 
 class Listener(Protocol):
@@ -235,7 +235,7 @@ class Session:
         self.store.tell(observation.id, judge(failure, observation).verdict)
 
     def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
-        result = conclude(self.project.catalog[cell.failure].failure, observations, reused)
+        result = judge_repetitions(self.project.catalog[cell.failure].failure, observations, reused)
         self.listener.finished(result)
         return result
 

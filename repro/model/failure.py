@@ -25,7 +25,7 @@ class Lane(StrEnum):
     CUDA = "cuda"
 
 
-class Outcome(StrEnum):
+class Prediction(StrEnum):
     """The verdicts that a record may foresee; ``any`` where only measurements decide."""
 
     REPRODUCED = "reproduced"
@@ -53,7 +53,7 @@ def _regular_expression(text: str) -> str:
 
 Specifiers = Annotated[str, AfterValidator(_specifiers)]
 Pattern = Annotated[str, AfterValidator(_regular_expression)]
-Releases = Annotated[dict[str, Specifiers], Field(min_length=1)]
+VersionRanges = Annotated[dict[str, Specifiers], Field(min_length=1)]
 """Specifiers by distribution; all of them must hold."""
 
 
@@ -94,7 +94,7 @@ class Difference(Strict):
 class Rejection(Strict):
     """Releases that refuse the configuration with a clear, documented error."""
 
-    releases: Releases
+    releases: VersionRanges
     signature: Signature
 
 
@@ -125,7 +125,7 @@ class Backport(Strict):
 class Cure(Strict):
     """What a user can do; exactly one of the three."""
 
-    upgrade: Releases | None = None
+    upgrade: VersionRanges | None = None
     backport: str | None = None
     setting: str | None = None
 
@@ -161,7 +161,7 @@ class Evidence(Strict):
     environment: str
     factors: dict[str, str] = {}
     backport: str | None = None
-    predicts: Outcome
+    predicts: Prediction
     measured: dict[str, Annotated[str, AfterValidator(_comparison_text)]] = {}
     why: str = ""
     world_size: int | None = None
@@ -169,12 +169,12 @@ class Evidence(Strict):
 
     @model_validator(mode="after")
     def _decides(self) -> Self:
-        if self.predicts is Outcome.ANY and not self.measured:
+        if self.predicts is Prediction.ANY and not self.measured:
             raise ValueError("'predicts: any' needs 'measured', else nothing is decided")
         return self
 
 
-class Finding(StrEnum):
+class ClaimFinding(StrEnum):
     """The verdict on a claim."""
 
     CONFIRMED = "confirmed"
@@ -200,14 +200,14 @@ class Claim(Strict):
     kind: ClaimKind
     statement: str
     evidence: tuple[Evidence, ...] = ()
-    verdict: Finding
+    verdict: ClaimFinding
     comment: str = ""
 
     @model_validator(mode="after")
     def _grounded(self) -> Self:
-        if self.verdict is Finding.UNTESTABLE and not self.comment:
+        if self.verdict is ClaimFinding.UNTESTABLE and not self.comment:
             raise ValueError("an untestable claim needs a comment that says why")
-        if (self.verdict is Finding.UNTESTABLE) != (not self.evidence):
+        if (self.verdict is ClaimFinding.UNTESTABLE) != (not self.evidence):
             raise ValueError("a claim has evidence, or is untestable: one of the two")
         return self
 
@@ -258,7 +258,7 @@ class Failure(Strict):
     kind: Literal["crash", "silent", "data-loss", "hang"]
     source: str = ""
     upstream: Upstream
-    affected: Annotated[tuple[Releases, ...], Field(min_length=1)]
+    affected: Annotated[tuple[VersionRanges, ...], Field(min_length=1)]
     rejected: tuple[Rejection, ...] = ()
     fixed_in: dict[str, str] = {}
     needs: Needs = Needs()

@@ -26,7 +26,7 @@ def _day(text: str) -> str:
     return text
 
 
-Release = Annotated[str, AfterValidator(_version)]
+VersionText = Annotated[str, AfterValidator(_version)]
 Day = Annotated[str, AfterValidator(_day)]
 
 
@@ -34,7 +34,7 @@ class Denied(Strict):
     """A release that must never be installed."""
 
     distribution: str
-    version: Release
+    version: VersionText
     reason: Annotated[str, Field(min_length=10)]
     date: Day
 
@@ -47,10 +47,10 @@ class Environment(Strict):
     """Distributions uploaded after this day are not seen by the resolver."""
     cutoffs: dict[str, Day] = {}
     """Other days for single distributions, where one pin is younger than the others."""
-    pins: dict[str, Release] = {}
+    pins: dict[str, VersionText] = {}
     floating: tuple[str, ...] = ()
     """Distributions without a pin: the newest release that the cut-off day allows."""
-    preferred: dict[str, Release] = {}
+    preferred: dict[str, VersionText] = {}
     """Versions that the resolver keeps wherever the pins allow, instead of the newest ones: a search moves one
     package and leaves the others where they are."""
     why: str

@@ -7,7 +7,7 @@ from repro.model.verdict import Side
 from repro.report.fragments import Code, Fragments, Strong
 from repro.report.words import VERDICT_GLYPHS
 from repro.search.question import left_out_words
-from repro.store.answers import Bisected, Blamed, Every, Part, Stored, Swept, Tried, stretches
+from repro.store.answers import Bisected, Blamed, Every, Role, Stored, Swept, Tried, stretches
 
 NOTHING = "·"
 """Where the failure does not apply."""
@@ -70,10 +70,10 @@ def effort(answer: Stored) -> str:
 
 
 _PARTS = {
-    Part.GUILTY: "guilty",
-    Part.NEEDED: "guilty or only needed: the rest does not resolve without it",
-    Part.INNOCENT: "innocent (tested)",
-    Part.UNTESTED: "untested: nothing with it and without the guilty ones could be told",
+    Role.GUILTY: "guilty",
+    Role.NEEDED: "guilty or only needed: the rest does not resolve without it",
+    Role.INNOCENT: "innocent (tested)",
+    Role.UNTESTED: "untested: nothing with it and without the guilty ones could be told",
 }
 
 

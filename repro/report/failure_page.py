@@ -13,7 +13,7 @@ from repro.report.words import (
     VERDICT_GLYPHS,
     count_words,
     evidence_words,
-    reference,
+    reference_address,
     releases_words,
     signature_words,
     verdict_words,
@@ -42,7 +42,7 @@ def failure_markdown(view: FailureView) -> str:
         ablation=view.ablation,
         claims=view.claims,
         searches=view.searches,
-        standing=view.standing,
+        standing=view.upstream,
         observed=lambda item: _observed(failure, item),
     )
 
@@ -62,7 +62,7 @@ def _template() -> "Template":
     return environment.get_template("failure.md.j2")
 
 
-def fragment(text: str) -> str:
+def markdown_fragment(text: str) -> str:
     """A fragment in Markdown."""
     if isinstance(text, Code):
         return code(text)
@@ -75,7 +75,7 @@ def _plain(text: str) -> str:
     return f"{before}{escape(text)}{after}" if text.strip() else text
 
 
-def _observed(failure: Failure, item: claims.Weighed) -> str:
+def _observed(failure: Failure, item: claims.CheckedEvidence) -> str:
     if item.result is None:
         return "not run"
     row = row_of(item.result, failure.distributions)
@@ -90,8 +90,8 @@ def _surveyed(place: Surveyed) -> str:
 
 FILTERS: Mapping[str, Callable[..., str]] = {
     "md": escape,
-    "fragment": fragment,
-    "fragments": lambda pieces: "".join(fragment(piece) for piece in pieces),
+    "fragment": markdown_fragment,
+    "fragments": lambda pieces: "".join(markdown_fragment(piece) for piece in pieces),
     "where": where_words,
     "verdict": verdict_words,
     "count": count_words,
@@ -102,7 +102,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
 """What every Markdown template needs."""
 _FILTERS: Mapping[str, Callable[..., str]] = {
     "releases": releases_words,
-    "reference": reference,
+    "reference": reference_address,
     "signature": signature_words,
     "cell": lambda item: where_words(Row(cell=item.cell)),
     "predicted": predicted_words,

@@ -62,7 +62,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Pair:
+class LanePair:
     """One cell in both lanes, on one interpreter."""
 
     cell: Cell
@@ -126,7 +126,7 @@ def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
             yield from store.of_recipe(failure, recipe, files)
 
 
-def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, ...]:
+def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[LanePair, ...]:
     """Every cell with a CUDA run of today's sources, beside its newest CPU run on the same interpreter.
 
     What never reached a rank counts as not run.
@@ -148,7 +148,7 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, 
         named = {*failure.distributions, "torch"}
         held = seen.installed.distributions
         found.append(
-            Pair(
+            LanePair(
                 cell=seen.cell,
                 versions={name: held[name] for name in sorted(named) if name in held},
                 python=seen.installed.python,
@@ -160,7 +160,7 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[Pair, 
     return tuple(sorted(found, key=lambda pair: pair.cell.label))
 
 
-def distrusted(found: Iterable[Pair]) -> tuple[str, ...]:
+def distrusted(found: Iterable[LanePair]) -> tuple[str, ...]:
     """The failures whose lanes differ somewhere: their CPU lane is not to be trusted."""
     return tuple(sorted({pair.cell.failure for pair in found if pair.agree is False}))
 
@@ -225,7 +225,7 @@ def _end(rank: Rank, seen: Observation) -> str:
     return "passes" if rank.exit_code == 0 else f"ends by signal {rank.signal}" if rank.signal else "ends"
 
 
-def lanes_words(found: Sequence[Pair]) -> str:
+def lanes_words(found: Sequence[LanePair]) -> str:
     """How many pairs agree, and which failures' CPU lane is not to be trusted, in two sentences."""
     if not found:
         return "Nothing has been run in the CUDA lane."
@@ -236,14 +236,14 @@ def lanes_words(found: Sequence[Pair]) -> str:
     return f"{counted} The CPU lane is not trusted for {', '.join(bad)}." if bad else f"{counted} No lanes differ."
 
 
-def _bad(failure: str, found: Iterable[Pair]) -> str:
+def _bad(failure: str, found: Iterable[LanePair]) -> str:
     """``accelerate-3982 (widths=different)``: a failure whose lanes differ, and where, if not in its default."""
     cells = [pair.cell for pair in found if pair.cell.failure == failure and pair.agree is False]
     settings = [" ".join(f"{name}={value}" for name, value in cell.factors.items()) for cell in cells]
     return failure if "" in settings else f"{failure} ({'; '.join(sorted(set(settings)))})"
 
 
-def lanes_markdown(found: Sequence[Pair]) -> str:
+def lanes_markdown(found: Sequence[LanePair]) -> str:
     """``lanes.md``: the table of all pairs, and which failures' CPU lane is not to be trusted."""
     lines = ["# Lane equivalence", ""]
     lines += ["The same cell in both lanes, on the same interpreter with the same libraries.", ""]
@@ -266,7 +266,7 @@ def lanes_markdown(found: Sequence[Pair]) -> str:
     return "\n".join([*lines, "", "## Devices", "", *(f"- {escape(machine)}" for machine in machines), ""])
 
 
-def _compared(found: Iterable[Pair]) -> str:
+def _compared(found: Iterable[LanePair]) -> str:
     """What makes lanes agree, with the facts by name that ranks measured alike in both lanes."""
     both = {fact[1:] for pair in found if pair.cpu for fact in {*pair.cpu.facts} & {*pair.cuda.facts}}
     names = sorted({code(name) for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")})

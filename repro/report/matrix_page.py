@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from repro.catalog.catalog import Catalog
 from repro.report.rows import Row, gate_reasons
-from repro.report.upstream import Reading, Standing
+from repro.report.upstream import Reading, UpstreamComparison
 from repro.report.words import LEGEND, count_words, evidence_words, verdict_words, versions_words, where_words
 
 
@@ -28,7 +28,7 @@ def code(text: str) -> str:
     return f"{fence}{space}{flat}{space}{fence}"
 
 
-def matrix_markdown(rows: Sequence[Row], catalog: Catalog, standings: Sequence[Standing] = ()) -> str:
+def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence[UpstreamComparison] = ()) -> str:
     """The whole page: a summary, a table a failure, upstream's word against the runs, and the lifted gates."""
     run = [row for row in rows if row.verdict]
     lines = ["# Matrix", ""]
@@ -50,7 +50,7 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog, standings: Sequence[S
         lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
         lines += [_line(row) for row in rows if row.cell.failure == failure_id]
         lines.append("")
-    lines += _standings(standings)
+    lines += _standings(comparisons)
     gates = gate_reasons(rows)
     if gates:
         lines += ["## Gates lifted in the CPU lane", ""]
@@ -67,17 +67,17 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog, standings: Sequence[S
     return "\n".join(lines)
 
 
-def _standings(standings: Sequence[Standing]) -> list[str]:
+def _standings(comparisons: Sequence[UpstreamComparison]) -> list[str]:
     """Upstream's word against the runs: a line a failure, the disagreements first."""
-    if not standings:
+    if not comparisons:
         return []
     order = list(Reading)
-    disagree = sum(standing.reading is Reading.DISAGREES for standing in standings)
+    disagree = sum(standing.reading is Reading.DISAGREES for standing in comparisons)
     lines = ["## What upstream says, and what runs show", ""]
-    lines += [f"Not as upstream says: {disagree} of {len(standings)} failures.", ""]
+    lines += [f"Not as upstream says: {disagree} of {len(comparisons)} failures.", ""]
     lines += ["| failure | upstream says | newest release that was run | runs and upstream | where they disagree |"]
     lines += ["| --- | --- | --- | --- | --- |"]
-    for found in sorted(standings, key=lambda found: order.index(found.reading)):
+    for found in sorted(comparisons, key=lambda found: order.index(found.reading)):
         newest = ", ".join(dict.fromkeys(point.words for point in found.newest)) or "—"
         words = " ".join(item.words for item in found.disagreements)
         cells = (found.failure, found.declared, newest, found.reading.value, words)

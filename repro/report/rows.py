@@ -12,10 +12,10 @@ from repro.launch.gates import GATES
 from repro.model.base import Strict
 from repro.model.cell import Cell, is_named
 from repro.model.failure import inapplicable
-from repro.store.answers import Answers
+from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
-from repro.verdict.result import Result, conclude
+from repro.verdict.result import Result, judge_repetitions
 
 FORMAT: Literal[1] = 1
 
@@ -111,7 +111,7 @@ class Lookup:
                 self._files[cell.failure] = self.store.by_key(cell.failure)
             observations = self.store.newest_run(cell.failure, self.recipe(cell), self._files[cell.failure])
             failure = self.catalog[cell.failure].failure
-            self._found[cell.label] = conclude(failure, observations) if observations else None
+            self._found[cell.label] = judge_repetitions(failure, observations) if observations else None
         return self._found[cell.label]
 
     def row(self, cell: Cell) -> Row:
@@ -141,6 +141,6 @@ def used_by_reports(reports: Path) -> frozenset[str]:
         except (OSError, ValueError):
             raise StoreError(f"{matrix}: cannot be read; write it anew with `repro report`") from None
         used.update(name for row in rows for name in row.observations)
-    for answer in Answers(reports / "data"):
+    for answer in AnswerStore(reports / "data"):
         used.update(name for fact in answer.all_tried for name in fact.observations)
     return frozenset(used)

@@ -18,7 +18,7 @@ from repro.store.answers import Bisected, Stored
 
 
 @dataclass(frozen=True)
-class Point:
+class SeenRelease:
     """One stored run of the failure as it is, told or not."""
 
     where: str
@@ -63,13 +63,13 @@ class Reading(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class UpstreamComparison:
     """One failure: upstream's word, the newest releases that were run, and every disagreement."""
 
     failure: str
     declared: str
     """``closed, fixed in lightning 2.2.2``."""
-    newest: tuple[Point, ...]
+    newest: tuple[SeenRelease, ...]
     """Runs that no other run is newer than; empty where none could be told."""
     disagreements: tuple[Disagreement, ...]
 
@@ -85,12 +85,12 @@ class Standing:
         return any(point.side is Side.BAD for point in self.newest)
 
 
-def standing(failure: Failure, rows: Iterable[Row], answers: Sequence[Stored] = ()) -> Standing:
+def compare_with_upstream(failure: Failure, rows: Iterable[Row], answers: Sequence[Stored] = ()) -> UpstreamComparison:
     """How upstream's word stands to the rows and the answers of one failure; those of others are passed over."""
     points = _points(failure, rows, answers)
     newest = _newest(points)
     found = [*_state(failure, newest), *_later(failure, points, newest), *_boundaries(failure, answers)]
-    return Standing(failure.id, declared_words(failure), newest, tuple(found))
+    return UpstreamComparison(failure.id, declared_words(failure), newest, tuple(found))
 
 
 def declared_words(failure: Failure) -> str:
@@ -99,13 +99,13 @@ def declared_words(failure: Failure) -> str:
     return f"{failure.upstream.state}{f', fixed in {fixed}' if fixed else ''}"
 
 
-def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) -> list[Point]:
+def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) -> list[SeenRelease]:
     names = sorted({name for releases in failure.affected for name in releases} | set(failure.fixed_in))
-    found: dict[tuple[object, ...], Point] = {}
+    found: dict[tuple[object, ...], SeenRelease] = {}
 
     def add(where: str, versions: dict[str, str], verdict: str) -> None:
         held = {name: versions[name] for name in names if name in versions}
-        point = Point(where, held, verdict, side_of(Verdict(verdict)))
+        point = SeenRelease(where, held, verdict, side_of(Verdict(verdict)))
         if point.side is not Side.SKIP:
             found.setdefault((*sorted(held.items()), where, verdict), point)
 
@@ -128,7 +128,7 @@ def _version(text: str) -> Version | None:
         return None
 
 
-def _newer(one: Point, other: Point) -> bool:
+def _newer(one: SeenRelease, other: SeenRelease) -> bool:
     """Whether a point has no older package than another, and one that is younger."""
     pairs = [
         (_version(one.versions[name]), _version(other.versions[name]))
@@ -139,15 +139,15 @@ def _newer(one: Point, other: Point) -> bool:
     return bool(known) and all(left >= right for left, right in known) and any(left > right for left, right in known)
 
 
-def _newest(points: Sequence[Point]) -> tuple[Point, ...]:
+def _newest(points: Sequence[SeenRelease]) -> tuple[SeenRelease, ...]:
     return tuple(point for point in points if not any(_newer(other, point) for other in points))
 
 
-def _joined(points: Sequence[Point]) -> str:
+def _joined(points: Sequence[SeenRelease]) -> str:
     return ", ".join(dict.fromkeys(point.words for point in points))
 
 
-def _state(failure: Failure, newest: Sequence[Point]) -> Iterator[Disagreement]:
+def _state(failure: Failure, newest: Sequence[SeenRelease]) -> Iterator[Disagreement]:
     shown = [point for point in newest if point.side is Side.BAD]
     if failure.upstream.state == "open" and newest and not shown:
         words = f"Upstream's report is open; the newest release that was run does not show it: {_joined(newest)}."
@@ -157,7 +157,7 @@ def _state(failure: Failure, newest: Sequence[Point]) -> Iterator[Disagreement]:
         yield Disagreement(Rule.UNREPORTED, words)
 
 
-def _later(failure: Failure, points: Sequence[Point], newest: Sequence[Point]) -> Iterator[Disagreement]:
+def _later(failure: Failure, points: Sequence[SeenRelease], newest: Sequence[SeenRelease]) -> Iterator[Disagreement]:
     """Where the failure shows although upstream says that it is over."""
     if failure.fixed_in:
         late = [point for point in points if point.side is Side.BAD and _has_fix(failure, point)]
@@ -171,7 +171,7 @@ def _later(failure: Failure, points: Sequence[Point], newest: Sequence[Point]) -
         yield Disagreement(Rule.CLOSED_BUT_SEEN, words)
 
 
-def _has_fix(failure: Failure, point: Point) -> bool:
+def _has_fix(failure: Failure, point: SeenRelease) -> bool:
     """Whether one of the packages is at least the release that upstream names."""
     for name, fixed in failure.fixed_in.items():
         held, stated = _version(point.versions.get(name, "")), _version(fixed)

@@ -9,7 +9,7 @@ from repro.model.failure import Failure, Survey
 from repro.model.observation import Frame, Origin
 from repro.report.answers import Section, sections
 from repro.report.rows import Lookup, Row, row_of
-from repro.report.upstream import Standing, standing
+from repro.report.upstream import UpstreamComparison, compare_with_upstream
 from repro.search.ablation import Ablation, ablation_cells, analyse, factors_of, rows
 from repro.store.answers import Stored
 from repro.verdict import claims
@@ -79,10 +79,10 @@ class FailureView:
     root: Root | None
     surveys: tuple[SurveyTable, ...]
     ablation: AblationTable | None
-    claims: tuple[claims.Examined, ...]
+    claims: tuple[claims.ExaminedClaim, ...]
     searches: tuple[Section, ...]
     answers: tuple[Stored, ...]
-    standing: Standing
+    upstream: UpstreamComparison
     """Upstream's word against the runs."""
 
 
@@ -104,18 +104,18 @@ def failure_view(
         claims=tuple(claims.examine(failure, found)),
         searches=tuple(sections(answers)),
         answers=tuple(answers),
-        standing=standing(failure, table, answers),
+        upstream=compare_with_upstream(failure, table, answers),
     )
 
 
-def predicted_words(item: claims.Weighed) -> str:
+def predicted_words(item: claims.CheckedEvidence) -> str:
     """What a claim says that a cell shows."""
     measured = [f"{name} {text}" for name, text in item.evidence.measured.items()]
     verdict = [item.evidence.predicts.value] if item.evidence.predicts.value != "any" else []
     return "; ".join(verdict + measured)
 
 
-def measured_words(item: claims.Weighed) -> str:
+def measured_words(item: claims.CheckedEvidence) -> str:
     """What the run of a claim's cell measured of what the claim speaks of; empty where nothing was."""
     if item.result is None:
         return ""

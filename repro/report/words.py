@@ -1,6 +1,6 @@
 """How verdicts and statuses are written: a glyph and a word, never colour alone."""
 
-from repro.model.failure import Releases, Signature
+from repro.model.failure import Signature, VersionRanges
 from repro.report.rows import Row
 
 VERDICT_GLYPHS = {
@@ -66,12 +66,12 @@ def versions_words(row: Row) -> str:
     return " ".join(f"{name} {version}" for name, version in row.versions.items())
 
 
-def releases_words(releases: Releases) -> str:
+def releases_words(releases: VersionRanges) -> str:
     """``lightning >=2.1.0,<2.2.2 and torch >=2.5``."""
     return " and ".join(f"{name} {specifiers}" for name, specifiers in releases.items())
 
 
-def reference(name: str) -> str:
+def reference_address(name: str) -> str:
     """A Markdown link for ``owner/repository#number``; other words as they are."""
     repository, _, number = name.partition("#")
     return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdecimal() else name

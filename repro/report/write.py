@@ -11,13 +11,13 @@ from repro.files import write_whole
 from repro.model.cell import Cell
 from repro.report.failure_page import failure_markdown
 from repro.report.junit import junit_xml
-from repro.report.lanes import Pair, lanes_markdown, of_lanes, pairs
+from repro.report.lanes import LanePair, lanes_markdown, of_lanes, pairs
 from repro.report.matrix_page import matrix_markdown
 from repro.report.rows import Lookup, Report, Row
-from repro.report.upstream import Standing, standing
+from repro.report.upstream import UpstreamComparison, compare_with_upstream
 from repro.report.view import FailureView, failure_view
 from repro.search.ablation import ablation_environment
-from repro.store.answers import Answers
+from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 
 
@@ -29,11 +29,11 @@ class Gathered:
     """The default cells."""
     lookup: Lookup
     report: Report
-    standings: tuple[Standing, ...]
+    comparisons: tuple[UpstreamComparison, ...]
     """Of every failure that the matrix runs."""
     views: tuple[FailureView, ...]
     """Of the failures whose pages were asked for."""
-    lanes: tuple[Pair, ...]
+    lanes: tuple[LanePair, ...]
 
 
 def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
@@ -41,9 +41,9 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None) ->
     cells = default_cells(project.matrix, project.catalog)
     lookup = Lookup(project.catalog, project.environments, store)
     rows = tuple(lookup.row(cell) for cell in cells)
-    answers = {failure: Answers(store.root).of(failure) for failure in project.catalog.entries}
-    standings = tuple(
-        standing(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
+    answers = {failure: AnswerStore(store.root).of(failure) for failure in project.catalog.entries}
+    comparisons = tuple(
+        compare_with_upstream(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
         for failure, entry in project.catalog.entries.items()
         if failure in project.matrix.runs
     )
@@ -59,7 +59,7 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None) ->
         if of is None or failure in of
     )
     lanes = pairs(of_lanes(store, project.catalog), project.catalog)
-    return Gathered(tuple(cells), lookup, Report(rows=rows), standings, views, lanes)
+    return Gathered(tuple(cells), lookup, Report(rows=rows), comparisons, views, lanes)
 
 
 def write_reports(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
@@ -74,7 +74,7 @@ def write_reports(project: Project, store: Store, of: Collection[str] | None = N
     try:
         write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
         write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes))
-        matrix = matrix_markdown(found.report.rows, project.catalog, found.standings)
+        matrix = matrix_markdown(found.report.rows, project.catalog, found.comparisons)
         write_whole(project.reports / "matrix.md", matrix)
         for view in found.views:
             write_whole(_page(project, view.failure.id), failure_markdown(view))

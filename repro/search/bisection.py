@@ -35,7 +35,7 @@ class Untold:
 
 
 @dataclass(frozen=True)
-class Change:
+class Boundary:
     """The last point as the older end is, the first as the newer end is, and the untold ones between."""
 
     before: int
@@ -43,8 +43,8 @@ class Change:
     untested: tuple[int, ...]
 
 
-Move = Probe | Contradiction | Untold | Change
-Answers = Mapping[int, Side]
+NextStep = Probe | Contradiction | Untold | Boundary
+Sides = Mapping[int, Side]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Range:
         return (self.count - 1).bit_length() + 2
 
 
-def next_move(points: Range, answers: Answers) -> Move:
+def next_move(points: Range, answers: Sides) -> NextStep:
     """What to do with these answers at hand."""
     ends = []
     for newer in (False, True):
@@ -75,7 +75,7 @@ def next_move(points: Range, answers: Answers) -> Move:
         between = range(low + 1, high)
         open_ = [index for index in between if answers.get(index) is not Side.SKIP]
         if not open_:
-            return Change(low, high, tuple(between))
+            return Boundary(low, high, tuple(between))
         middle = _farthest(open_, [low, high, *(index for index in between if answers.get(index) is Side.SKIP)])
         answer = answers.get(middle)
         if answer is None:
@@ -91,7 +91,7 @@ def _farthest(candidates: Sequence[int], known: Sequence[int]) -> int:
     return max(candidates, key=lambda index: (min(abs(index - other) for other in known), -index))
 
 
-def _end(points: Range, answers: Answers, *, newer: bool) -> int | Move:
+def _end(points: Range, answers: Sides, *, newer: bool) -> int | NextStep:
     """The verified end, or what to do about it."""
     expected = points.older.opposite if newer else points.older
     first = points.count - 1 if newer else 0
@@ -115,7 +115,7 @@ def _inwards(count: int, *, newer: bool) -> Iterator[int]:
         step *= 2
 
 
-def upcoming(points: Range, answers: Answers, limit: int = 2) -> tuple[int, ...]:
+def upcoming(points: Range, answers: Sides, limit: int = 2) -> tuple[int, ...]:
     """The points that may be asked for after the next one, the likeliest first: prepare them meanwhile."""
     found: dict[int, None] = {}
     states = [dict(answers)]
@@ -136,7 +136,7 @@ Ask = Callable[[int, tuple[int, ...]], Side]
 """Gives the answer of a point; the second argument names the points that may follow."""
 
 
-def bisect(points: Range, answers: Answers, ask: Ask) -> Move:
+def bisect(points: Range, answers: Sides, ask: Ask) -> NextStep:
     """Ask until it is decided; ``answers`` are those that are known before."""
     known = dict(answers)
     while True:

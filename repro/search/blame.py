@@ -12,12 +12,12 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Generic, TypeVar
 
-from repro.store.answers import Part
+from repro.store.answers import Role
 
 Item = TypeVar("Item")
 
 
-class Outcome(StrEnum):
+class Effect(StrEnum):
     """What a set of changes does."""
 
     FLIPS = "flips"
@@ -31,10 +31,10 @@ class Blame(Generic[Item]):
 
     causes: tuple[tuple[Item, ...], ...]
     """Each alone is enough."""
-    parts: dict[Item, Part]
+    parts: dict[Item, Role]
 
 
-Steps = Generator[tuple[Item, ...], Outcome, Blame[Item]]
+Steps = Generator[tuple[Item, ...], Effect, Blame[Item]]
 """Yields sets to try, takes their outcomes, returns the blame."""
 
 
@@ -43,23 +43,23 @@ class _Tried(Generic[Item]):
 
     def __init__(self, changes: Sequence[Item]) -> None:
         self._order = tuple(changes)
-        self._known: dict[frozenset[Item], Outcome] = {
-            frozenset(): Outcome.KEEPS,
-            frozenset(changes): Outcome.FLIPS,
+        self._known: dict[frozenset[Item], Effect] = {
+            frozenset(): Effect.KEEPS,
+            frozenset(changes): Effect.FLIPS,
         }
 
-    def test(self, items: Sequence[Item]) -> Generator[tuple[Item, ...], Outcome, Outcome]:
+    def test(self, items: Sequence[Item]) -> Generator[tuple[Item, ...], Effect, Effect]:
         key = frozenset(items)
         if key not in self._known:
             self._known[key] = yield tuple(item for item in self._order if item in key)
         return self._known[key]
 
-    def outcome(self, items: Sequence[Item]) -> Outcome | None:
+    def outcome(self, items: Sequence[Item]) -> Effect | None:
         return self._known.get(frozenset(items))
 
     @property
     def kept(self) -> list[frozenset[Item]]:
-        return [key for key, outcome in self._known.items() if outcome is Outcome.KEEPS]
+        return [key for key, outcome in self._known.items() if outcome is Effect.KEEPS]
 
 
 def blame(changes: Sequence[Item]) -> Steps[Item]:
@@ -71,15 +71,15 @@ def blame(changes: Sequence[Item]) -> Steps[Item]:
         cause = yield from _minimise(rest, tried)
         causes.append(cause)
         rest = tuple(item for item in rest if item not in cause)
-        if not rest or (yield from tried.test(rest)) is not Outcome.FLIPS:
+        if not rest or (yield from tried.test(rest)) is not Effect.FLIPS:
             break
-    if rest and tried.outcome(rest) is Outcome.UNRESOLVED:
+    if rest and tried.outcome(rest) is Effect.UNRESOLVED:
         for item in rest:
             yield from tried.test((item,))
     return Blame(tuple(causes), _parts(changes, causes, tried))
 
 
-def _minimise(changes: Sequence[Item], tried: _Tried[Item]) -> Generator[tuple[Item, ...], Outcome, tuple[Item, ...]]:
+def _minimise(changes: Sequence[Item], tried: _Tried[Item]) -> Generator[tuple[Item, ...], Effect, tuple[Item, ...]]:
     """ddmin: a set that flips the answer, from which no single member can be left out."""
     held = tuple(changes)
     pieces = 2
@@ -87,14 +87,14 @@ def _minimise(changes: Sequence[Item], tried: _Tried[Item]) -> Generator[tuple[I
         subsets = _split(held, pieces)
         reduced = False
         for subset in subsets:
-            if (yield from tried.test(subset)) is Outcome.FLIPS:
+            if (yield from tried.test(subset)) is Effect.FLIPS:
                 held, pieces, reduced = subset, 2, True
                 break
         if reduced:
             continue
         for subset in subsets:
             others = tuple(item for item in held if item not in subset)
-            if (yield from tried.test(others)) is Outcome.FLIPS:
+            if (yield from tried.test(others)) is Effect.FLIPS:
                 held, pieces, reduced = others, max(pieces - 1, 2), True
                 break
         if reduced:
@@ -111,21 +111,21 @@ def _split(items: Sequence[Item], pieces: int) -> list[tuple[Item, ...]]:
     return [tuple(items[low:high]) for low, high in pairwise(bounds) if low < high]
 
 
-def _parts(changes: Sequence[Item], causes: Sequence[Sequence[Item]], tried: _Tried[Item]) -> dict[Item, Part]:
+def _parts(changes: Sequence[Item], causes: Sequence[Sequence[Item]], tried: _Tried[Item]) -> dict[Item, Role]:
     guilty = {item for cause in causes for item in cause}
     parts = {}
     for cause in causes:
         for item in cause:
             without = tried.outcome([other for other in cause if other != item])
-            parts[item] = Part.NEEDED if without is Outcome.UNRESOLVED else Part.GUILTY
+            parts[item] = Role.NEEDED if without is Effect.UNRESOLVED else Role.GUILTY
     for item in changes:
         if item not in guilty:
             cleared = any(item in kept for kept in tried.kept)
-            parts[item] = Part.INNOCENT if cleared else Part.UNTESTED
+            parts[item] = Role.INNOCENT if cleared else Role.UNTESTED
     return {item: parts[item] for item in changes}
 
 
-def drive(changes: Sequence[Item], ask: Callable[[tuple[Item, ...]], Outcome]) -> Blame[Item]:
+def drive(changes: Sequence[Item], ask: Callable[[tuple[Item, ...]], Effect]) -> Blame[Item]:
     """Lead the dialogue with a source of outcomes."""
     steps = blame(changes)
     try:
@@ -137,6 +137,6 @@ def drive(changes: Sequence[Item], ask: Callable[[tuple[Item, ...]], Outcome]) -
         return found
 
 
-def outcome_of(side: str, *, start: str, end: str) -> Outcome:
+def outcome_of(side: str, *, start: str, end: str) -> Effect:
     """What a set of changes did, from the sides of the two ends and its own."""
-    return {start: Outcome.KEEPS, end: Outcome.FLIPS}.get(side, Outcome.UNRESOLVED)
+    return {start: Effect.KEEPS, end: Effect.FLIPS}.get(side, Effect.UNRESOLVED)

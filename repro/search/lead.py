@@ -14,19 +14,19 @@ from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
 from repro.search.ablation import ablation_environment
-from repro.search.bisection import Change, Contradiction, bisect
-from repro.search.blame import Outcome, drive, outcome_of
+from repro.search.bisection import Boundary, Contradiction, bisect
+from repro.search.blame import Effect, drive, outcome_of
 from repro.search.environments import Move, Vector, as_of, mixture, moves, vector
-from repro.search.log import Journal, Point, Question, environments_of
+from repro.search.log import Question, SearchLog, SearchPoint, environments_of
 from repro.search.question import left_out_between, point_of
 from repro.search.releases import Releases, chosen
-from repro.store.answers import Bisected, Blamed, Changed, Every, Part, Stored, Swept, Tried
+from repro.store.answers import Bisected, Blamed, Changed, Every, Role, Stored, Swept, Tried
 
 Tell = Callable[[str], None]
 LATEST = "latest"
 
 
-class Source(Protocol):
+class VerdictSource(Protocol):
     """Where verdicts come from."""
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
@@ -59,7 +59,7 @@ def base_of(project: Project, failure: Failure, name: str | None) -> Vector:
     return vector_of(project, chosen_name)
 
 
-def lead_bisection(source: Source, failure: Failure, journal: Journal, tell: Tell) -> Bisected:
+def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, tell: Tell) -> Bisected:
     """Bisect, writing every step to the log.
 
     Raises ContradictionError or UndecidedError where an end does not show what it must.
@@ -77,7 +77,7 @@ def lead_bisection(source: Source, failure: Failure, journal: Journal, tell: Tel
         return fact.side
 
     move = bisect(question.range, journal.answers(), ask)
-    if not isinstance(move, Change):
+    if not isinstance(move, Boundary):
         assert isinstance(move, Contradiction) or hasattr(move, "expected")  # noqa: S101 - the loop has ended
         raise _refusal(journal, move.index, move.expected, contradiction=isinstance(move, Contradiction))
     before, after = journal.of(move.before), journal.of(move.after)
@@ -109,7 +109,7 @@ def lead_bisection(source: Source, failure: Failure, journal: Journal, tell: Tel
 
 
 def _refusal(
-    journal: Journal, index: int, expected: Side, *, contradiction: bool
+    journal: SearchLog, index: int, expected: Side, *, contradiction: bool
 ) -> ContradictionError | UndecidedError:
     question = journal.question
     end = "newer" if index * 2 >= len(question.points) else "older"
@@ -124,7 +124,7 @@ def _refusal(
     return UndecidedError(f"{words} cannot be told: {told}; name another with --{expected}")
 
 
-def _vectors(source: Source, question: Question, move: Change) -> tuple[Vector, Vector] | None:
+def _vectors(source: VerdictSource, question: Question, move: Boundary) -> tuple[Vector, Vector] | None:
     """What the two neighbours' locks hold; None where it cannot be known any more."""
     found = []
     for index in (move.before, move.after):
@@ -147,7 +147,7 @@ def vector_of(project: Project, name: str) -> Vector:
 
 
 def lead_blame(
-    source: Source,
+    source: VerdictSource,
     failure: Failure,
     start: Vector,
     end: Vector,
@@ -174,7 +174,7 @@ def lead_blame(
         raise ContradictionError(f"{start.name} and {end.name} are both {first.side}: there is nothing to blame")
     facts: list[Tried] = []
 
-    def ask(taken: tuple[Move, ...]) -> Outcome:
+    def ask(taken: tuple[Move, ...]) -> Effect:
         variant = mixture(start, end, taken, changes)
         if variant.definition is not None:
             source.define({variant.name: variant.definition})
@@ -200,14 +200,14 @@ def lead_blame(
     )
 
 
-def _told_end(source: Source, held: Vector, tell: Tell) -> Tried:
+def _told_end(source: VerdictSource, held: Vector, tell: Tell) -> Tried:
     fact = source.ask(held.name, held.name)
     tell(f"{held.name}: {fact.side}, {fact.words}")
     return fact
 
 
 def lead_sweep(
-    source: Source,
+    source: VerdictSource,
     failure: Failure,
     base: Vector,
     releases: Releases,
@@ -228,7 +228,7 @@ def lead_sweep(
     points = [point_of(base, releases.distribution, release) for release in chosen(within, every)]
     left_out = left_out_between(releases, within[0], within[-1])
     if latest:
-        points.append(Point.of(LATEST, as_of(base.name, base.environment, today(), {}), today()))
+        points.append(SearchPoint.of(LATEST, as_of(base.name, base.environment, today(), {}), today()))
     source.define(environments_of(points))
     facts = []
     for index, point in enumerate(points):
@@ -266,16 +266,16 @@ class Replay:
         raise EnvironmentFailure(f"{name} is not resolved in a replay")
 
 
-def exit_of(answer: Stored) -> Exit:
+def exit_of_answer(answer: Stored) -> Exit:
     """The exit code of a search: what contradicts the record weighs more than what could not be told."""
     if isinstance(answer, Blamed):
-        undecided = {Part.UNTESTED, Part.NEEDED}
+        undecided = {Role.UNTESTED, Role.NEEDED}
         return Exit.UNKNOWN if any(change.part in undecided for change in answer.changes) else Exit.OK
     if any(fact.agrees is False for fact in answer.all_tried) and (isinstance(answer, Swept) or answer.package):
         return Exit.CHANGED
     if isinstance(answer, Swept):
         return Exit.UNKNOWN if any(fact.side is Side.SKIP for fact in answer.all_tried) else Exit.OK
-    return Exit.UNKNOWN if answer.untested or (answer.blame and exit_of(answer.blame)) else Exit.OK
+    return Exit.UNKNOWN if answer.untested or (answer.blame and exit_of_answer(answer.blame)) else Exit.OK
 
 
 def amend_record(file: Path, failure: Failure, answer: Bisected) -> str:

@@ -19,14 +19,14 @@ from repro.model.matrix import Environment
 from repro.model.verdict import Side, side_of
 from repro.search.bisection import Range
 from repro.search.environments import Variant
-from repro.store.answers import LeftOut, Tried
+from repro.store.answers import SkippedRelease, Tried
 from repro.verdict.result import Result
 
 FORMAT: Literal[1] = 1
 SUFFIX = ".jsonl"
 
 
-class Point(Strict):
+class SearchPoint(Strict):
     """One point of a search, with the environment that stands for it."""
 
     label: str
@@ -37,7 +37,7 @@ class Point(Strict):
     day: str = ""
 
     @classmethod
-    def of(cls, label: str, variant: Variant, day: str = "") -> "Point":
+    def of(cls, label: str, variant: Variant, day: str = "") -> "SearchPoint":
         return cls(label=label, environment=variant.name, definition=variant.definition, day=day)
 
 
@@ -56,8 +56,8 @@ class Question(Strict):
     """What the older end shows."""
     fixed: tuple[bool, bool]
     """Whether the user named the older and the newer end."""
-    points: tuple[Point, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    points: tuple[SearchPoint, ...]
+    left_out: tuple[SkippedRelease, ...] = ()
 
     @property
     def range(self) -> Range:
@@ -96,7 +96,7 @@ _LINE: TypeAdapter[Question | Tried] = TypeAdapter(Annotated[Question | Tried, F
 
 
 @dataclass
-class Journal:
+class SearchLog:
     """A log on disk."""
 
     file: Path
@@ -104,7 +104,7 @@ class Journal:
     tried: list[Tried] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, file: Path, question: Question) -> "Journal":
+    def begin(cls, file: Path, question: Question) -> "SearchLog":
         """Start a log; raises StoreError if it cannot be written or is there already."""
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class Journal:
         return journal
 
     @classmethod
-    def read(cls, file: Path) -> "Journal":
+    def read(cls, file: Path) -> "SearchLog":
         """Read a log back; raises StoreError if it is missing, damaged or of an unknown format."""
         try:
             text = file.read_text(encoding="utf-8")
@@ -174,6 +174,6 @@ def _cut(file: Path, size: int) -> None:
         raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def environments_of(points: Sequence[Point]) -> dict[str, Environment]:
+def environments_of(points: Sequence[SearchPoint]) -> dict[str, Environment]:
     """The definitions of all points that are not the matrix's own."""
     return {point.environment: point.definition for point in points if point.definition is not None}

@@ -12,12 +12,12 @@ from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 from repro.model.verdict import Side
 from repro.search.environments import Vector, as_of, days_between, with_release
-from repro.search.log import Point, Question
+from repro.search.log import Question, SearchPoint
 from repro.search.releases import Fetch, Release, Releases
-from repro.store.answers import LeftOut
+from repro.store.answers import SkippedRelease
 
 
-def releases_of(matrix: Matrix, failure: Failure, base: Vector, package: str, fetch: Fetch) -> Releases:
+def releases_to_search(matrix: Matrix, failure: Failure, base: Vector, package: str, fetch: Fetch) -> Releases:
     """The releases of a package that may be tried for a failure in an environment."""
     distribution = canonicalize_name(package)
     needed = failure.needs.distributions.get(distribution)
@@ -34,7 +34,7 @@ def releases_of(matrix: Matrix, failure: Failure, base: Vector, package: str, fe
 
 
 @dataclass(frozen=True)
-class Asked:
+class Ends:
     """What the user said of the ends."""
 
     good: str | None = None
@@ -44,7 +44,7 @@ class Asked:
 
 
 def question_of_releases(
-    failure: Failure, base: Vector, releases: Releases, asked: Asked, lane: Lane = Lane.CPU
+    failure: Failure, base: Vector, releases: Releases, asked: Ends, lane: Lane = Lane.CPU
 ) -> Question:
     """The question of a bisection over releases; raises UsageError where the ends make no range."""
     low, high, older, fixed = _ends(failure, base, releases, asked)
@@ -61,13 +61,13 @@ def question_of_releases(
     )
 
 
-def left_out_between(releases: Releases, first: Release, last: Release) -> tuple[LeftOut, ...]:
+def left_out_between(releases: Releases, first: Release, last: Release) -> tuple[SkippedRelease, ...]:
     """What is left out between two releases; what lies outside them is no part of the question."""
     within = {"it": f">={first.version},<={last.version}"}
     return tuple(entry for entry in releases.left_out if covers(within, {"it": entry.version}))
 
 
-def _ends(failure: Failure, base: Vector, releases: Releases, asked: Asked) -> tuple[int, int, Side, tuple[bool, bool]]:
+def _ends(failure: Failure, base: Vector, releases: Releases, asked: Ends) -> tuple[int, int, Side, tuple[bool, bool]]:
     """The first and the last release, what the older one shows, and which of the two the user named."""
     if len(releases) < 2:  # noqa: PLR2004 - a range has two ends
         raise UsageError(f"{releases.distribution} has {len(releases)} releases that can be tried")
@@ -123,7 +123,9 @@ def question_of_days(
     if good == bad:
         raise UsageError(f"--good {good} --bad {bad}: two different days are expected")
     first, final = sorted((good, bad))
-    points = [Point.of(day, as_of(base.name, base.environment, day, keep), day) for day in days_between(first, final)]
+    points = [
+        SearchPoint.of(day, as_of(base.name, base.environment, day, keep), day) for day in days_between(first, final)
+    ]
     return Question(
         failure=failure.id,
         lane=lane,
@@ -135,12 +137,12 @@ def question_of_days(
     )
 
 
-def point_of(base: Vector, distribution: str, release: Release) -> Point:
+def point_of(base: Vector, distribution: str, release: Release) -> SearchPoint:
     variant = with_release(base, distribution, release.version, release.day)
-    return Point.of(release.version, variant, release.day)
+    return SearchPoint.of(release.version, variant, release.day)
 
 
-def left_out_words(left_out: Sequence[LeftOut]) -> list[str]:
+def left_out_words(left_out: Sequence[SkippedRelease]) -> list[str]:
     """``left out, pre-release: 4.50.0rc1, 4.51.0rc1``: a line a reason; of many only the first and the last."""
     reasons: dict[str, list[str]] = {}
     for entry in left_out:

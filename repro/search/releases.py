@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from repro.errors import UsageError, nearest
 from repro.model.base import Strict
-from repro.store.answers import Every, LeftOut
+from repro.store.answers import Every, SkippedRelease
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Listing:
     """All releases of a distribution, the oldest version first."""
 
     releases: tuple[Release, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedRelease, ...]
 
 
 Fetch = Callable[[str], list[IndexFile]]
@@ -55,12 +55,12 @@ Refuse = Callable[[str], str | None]
 def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: None) -> Listing:
     """Sort the files of a distribution into releases for a Python version and what is left out.  Pure."""
     by_version: dict[Version, list[IndexFile]] = {}
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedRelease] = []
     for file in files:
         try:
             by_version.setdefault(Version(file.version), []).append(file)
         except InvalidVersion:
-            left_out.append(LeftOut(version=file.version or file.filename, reason="its version is not valid"))
+            left_out.append(SkippedRelease(version=file.version or file.filename, reason="its version is not valid"))
     releases: list[Release] = []
     for version, held in sorted(by_version.items()):
         name = held[0].version
@@ -69,7 +69,7 @@ def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: 
         if reason is None and not days:
             reason = "the index does not state when it was uploaded"
         if reason is not None:
-            left_out.append(LeftOut(version=name, reason=reason))
+            left_out.append(SkippedRelease(version=name, reason=reason))
             continue
         required = next(file.requires_python for file in held if file.yanked is None)
         day = min(days).astimezone(UTC).date().isoformat()
@@ -135,7 +135,7 @@ class Releases(Sequence[Release]):
         return listing(self._fetch(self.distribution), self._python, self._refuse)
 
     @property
-    def left_out(self) -> tuple[LeftOut, ...]:
+    def left_out(self) -> tuple[SkippedRelease, ...]:
         """What is not tried, with the reason of each."""
         return self._listing.left_out
 

@@ -16,7 +16,7 @@ from repro.model.verdict import Side, Verdict
 from repro.store.observations import SEARCHES
 
 
-class Part(StrEnum):
+class Role(StrEnum):
     """What is known of one change."""
 
     GUILTY = "guilty"
@@ -63,7 +63,7 @@ class Tried(Strict):
         return f"{self.verdict or 'does not apply'}: {told}" if told else str(self.verdict)
 
 
-class LeftOut(Strict):
+class SkippedRelease(Strict):
     """A release that is not tried, and why."""
 
     version: str
@@ -87,7 +87,7 @@ class Changed(Strict):
     distribution: str
     before: str | None
     after: str | None
-    part: Part
+    part: Role
 
     @property
     def words(self) -> str:
@@ -119,7 +119,7 @@ class Blamed(Strict):
 
     @property
     def untested(self) -> tuple[Changed, ...]:
-        return tuple(change for change in self.changes if change.part is Part.UNTESTED)
+        return tuple(change for change in self.changes if change.part is Role.UNTESTED)
 
 
 class Bisected(Strict):
@@ -143,7 +143,7 @@ class Bisected(Strict):
     also_moved: tuple[str, ...] = ()
     """Other packages that differ between the two environments."""
     upstream: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[SkippedRelease, ...] = ()
     log: str
     seconds: float
     blame: Blamed | None = None
@@ -198,7 +198,7 @@ class Swept(Strict):
     """The oldest release first."""
     latest: Tried | None = None
     """The newest releases of the whole stack, where they were asked for."""
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[SkippedRelease, ...] = ()
     seconds: float
 
     @property
@@ -249,7 +249,7 @@ def stretches(points: Sequence[Tried]) -> list[Stretch]:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswerStore:
     """The stored answers of a project: ``<data>/searches/<failure>/<question>.json``."""
 
     data: Path
@@ -278,7 +278,7 @@ class Answers:
 
     def _of(self, failure: str) -> dict[Path, Stored]:
         folder = self.folder(failure)
-        return {file: read(file) for file in sorted(folder.glob("*.json"))} if folder.is_dir() else {}
+        return {file: read_answer(file) for file in sorted(folder.glob("*.json"))} if folder.is_dir() else {}
 
     def __iter__(self) -> Iterator[Stored]:
         root = self.data / SEARCHES
@@ -286,7 +286,7 @@ class Answers:
             yield from self.of(folder.name)
 
 
-def read(file: Path) -> Stored:
+def read_answer(file: Path) -> Stored:
     """One stored answer; raises StoreError if it is damaged or of an unknown format."""
     try:
         return _STORED.validate_json(file.read_bytes())

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from repro.errors import StoreError
 from repro.model.observation import Observation
-from repro.store.answers import Answers, Stored, replaces
+from repro.store.answers import AnswerStore, Stored, replaces
 from repro.store.observations import Store
 from repro.store.upkeep import verify
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedStores:
     """What came of it."""
 
     added: int
@@ -19,7 +19,7 @@ class Merged:
     answers: int
 
 
-def merge(store: Store, others: Sequence[Store]) -> Merged:
+def merge_stores(store: Store, others: Sequence[Store]) -> MergedStores:
     """Bring observations, told verdicts and answers of other stores into one; a second time changes nothing.
 
     Of two answers to one question the newer stays.  Raises StoreError, with nothing changed, if a store is missing
@@ -35,9 +35,9 @@ def merge(store: Store, others: Sequence[Store]) -> Merged:
         if observation.id in told:
             store.tell(observation.id, told[observation.id])
     for answer in answers:
-        Answers(store.root).put(answer)
+        AnswerStore(store.root).put(answer)
     total = sum(1 for other in others for _ in other.files())
-    return Merged(len(new), total - len(new), len(answers))
+    return MergedStores(len(new), total - len(new), len(answers))
 
 
 def _whole(other: Store) -> None:
@@ -64,10 +64,10 @@ def _new(store: Store, others: Sequence[Store]) -> dict[str, Observation]:
 
 def _newer(store: Store, others: Sequence[Store]) -> list[Stored]:
     """The answers that the store lacks, or has an older one of."""
-    held = list(Answers(store.root))
+    held = list(AnswerStore(store.root))
     best = held
     for other in others:
-        for answer in Answers(other.root):
+        for answer in AnswerStore(other.root):
             if not any(replaces(known, answer) for known in best):
                 best = [*(known for known in best if not replaces(answer, known)), answer]
     return [answer for answer in best if answer not in held]

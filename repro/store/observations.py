@@ -92,7 +92,7 @@ class Store:
     def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations of one recipe, the oldest first; ``files`` is what ``by_key`` told, if it was asked."""
         held = self.by_key(failure) if files is None else files
-        found = [read(file) for file in held.get(recipe[:KEY_CHARACTERS], [])]
+        found = [read_observation(file) for file in held.get(recipe[:KEY_CHARACTERS], [])]
         return sorted(
             (observation for observation in found if observation.recipe == recipe),
             key=lambda observation: (observation.started, observation.id),
@@ -106,7 +106,7 @@ class Store:
     def __iter__(self) -> Iterator[Observation]:
         """All observations, by failure and id."""
         for file in self.files():
-            yield read(file)
+            yield read_observation(file)
 
     def of_lane(self, lane: Lane) -> Iterator[Observation]:
         """All observations of a lane other than the default one, by failure and id."""
@@ -130,7 +130,7 @@ class Store:
         return sorted(folder.glob(pattern)) if folder.is_dir() else []
 
 
-def read(file: Path) -> Observation:
+def read_observation(file: Path) -> Observation:
     """One stored observation; raises StoreError if it is damaged or of an unknown format."""
     return _observation(file, _bytes(file))
 

@@ -7,14 +7,14 @@ from repro.catalog.catalog import Catalog
 from repro.model.failure import is_affected
 from repro.model.observation import Observation
 from repro.model.verdict import Judgement, side_of
-from repro.store.answers import Answers, Blamed, Stored, Swept, Tried
+from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried
 from repro.store.observations import Store
 from repro.verdict.judge import judge
-from repro.verdict.status import merge
+from repro.verdict.status import merge_verdicts
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedVerdict:
     """A verdict that the rule of today gives differently."""
 
     what: str
@@ -22,7 +22,7 @@ class Changed:
     after: Judgement
 
 
-def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catalog: Catalog) -> list[Changed]:
+def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catalog: Catalog) -> list[ChangedVerdict]:
     """Every observation whose verdict is no longer the one that was told.  Pure."""
     changed = []
     for observation in observations:
@@ -32,7 +32,7 @@ def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catal
             continue
         judgement = judge(entry.failure, observation)
         if judgement.verdict != before:
-            changed.append(Changed(observation.id, before, judgement))
+            changed.append(ChangedVerdict(observation.id, before, judgement))
     return changed
 
 
@@ -50,7 +50,7 @@ def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], cat
         if not held or len(held) < len(fact.observations):
             return fact
         fact = fact.model_copy(update={"affected": is_affected(entry.failure, fact.versions)})
-        judgement = merge([judge(entry.failure, observation) for observation in held]).judgement
+        judgement = merge_verdicts([judge(entry.failure, observation) for observation in held]).judgement
         if judgement.verdict is fact.verdict:
             return fact
         return fact.model_copy(
@@ -99,7 +99,7 @@ class Rejudgement:
     judged: int
     untold: int
     """Observations of which no verdict was noted before."""
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedVerdict, ...]
     answers: tuple[str, ...]
     """Searches whose evidence changed: ask them again."""
 
@@ -110,7 +110,7 @@ def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
     told = store.told()
     known = {name: held for name, held in observations.items() if held.cell.failure in catalog.entries}
     changed = rejudged(known.values(), told, catalog)
-    answers = Answers(store.root)
+    answers = AnswerStore(store.root)
     outdated = []
     for answer in answers:
         renewed = rejudged_answer(answer, observations, catalog)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from repro.errors import StoreError
 from repro.model.observation import Observation
-from repro.store.answers import Answers
-from repro.store.observations import KEY_CHARACTERS, Store, read
+from repro.store.answers import AnswerStore
+from repro.store.observations import KEY_CHARACTERS, Store, read_observation
 
 
 def inconsistency(file: Path, observation: Observation) -> str | None:
@@ -27,14 +27,14 @@ def verify(store: Store) -> tuple[int, list[str]]:
     for file in store.files():
         count += 1
         try:
-            problem = inconsistency(file, read(file))
+            problem = inconsistency(file, read_observation(file))
         except StoreError as error:
             problems.append(str(error))
             continue
         if problem:
             problems.append(f"{file}: {problem}; remove or restore the file")
     try:
-        list(Answers(store.root))
+        list(AnswerStore(store.root))
     except StoreError as error:
         problems.append(str(error))
     return count, problems

@@ -17,7 +17,7 @@ _SAID = {Finding.LISTED, Finding.SUFFERS, Finding.NOT_SEEN, Finding.UNKNOWN}
 
 
 @dataclass(frozen=True)
-class Known:
+class ExpectedFailure:
     """A failure that a test waits for."""
 
     expected: bool
@@ -28,31 +28,31 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Own:
+class ThisEnvironment:
     """A catalogue, and the versions of this process's environment."""
 
     project: Project
     stack: Stack
 
     @classmethod
-    def here(cls, catalog: Path | None = None) -> "Own":
+    def here(cls, catalog: Path | None = None) -> "ThisEnvironment":
         """Of this process; raises UsageError or RecordError for a catalogue that cannot be read."""
         project = Project.here(catalog=catalog)
         names = {name for entry in project.catalog for name in entry.failure.distributions}
         names |= {ALIASES[name] for name in names & ALIASES.keys()}
         return cls(project, Stack.of(installed_versions(names)))
 
-    def known(self, failure_id: str) -> Known:
+    def known(self, failure_id: str) -> ExpectedFailure:
         """Whether this environment has a failure, by specifiers; raises UsageError that names the nearest id."""
         failure = self.project.catalog[failure_id].failure
         (found,) = diagnose([failure], self.stack)
         if found.finding is Finding.LISTED:
-            return Known(expected=True, gone=False, words=f"{failure.id}: {failure.title} ({found.why})")
+            return ExpectedFailure(expected=True, gone=False, words=f"{failure.id}: {failure.title} ({found.why})")
         at_fault = {name for releases in failure.affected for name in releases}
         at_fault |= {ALIASES[name] for name in at_fault & ALIASES.keys()}
         there = bool(at_fault & self.stack.versions.keys())
         words = f"{failure.id}: the installed releases do not have it; remove the mark ({found.why})"
-        return Known(expected=False, gone=there and found.finding is Finding.NOT_AFFECTED, words=words)
+        return ExpectedFailure(expected=False, gone=there and found.finding is Finding.NOT_AFFECTED, words=words)
 
     def told(self, *, run: bool) -> tuple[str, list[str]]:
         """A title, and the lines on every failure that this environment has or may have; none where it has none.

@@ -18,7 +18,7 @@ from repro.model.cell import Cell
 from repro.model.failure import Claim
 from repro.model.verdict import Expectation
 from repro.store.observations import Store
-from repro.verdict.claims import Examined, cells_of, examine
+from repro.verdict.claims import ExaminedClaim, cells_of, examine
 from repro.verdict.result import Result
 from repro.verdict.status import expect
 
@@ -135,7 +135,7 @@ def backported(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result
 
 
 @pytest.fixture
-def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> Examined:
+def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> ExaminedClaim:
     """A claim of the record, examined by running its evidence."""
     asked: Claim = request.param
     failure = project_of(request.config).catalog[request.module.FAILURE].failure
@@ -144,7 +144,7 @@ def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> Examined:
     return examined
 
 
-def test_claim(claim: Examined) -> None:
+def test_claim(claim: ExaminedClaim) -> None:
     """The published finding is the one that the evidence computes."""
     told = [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
     assert claim.finding is claim.claim.verdict, told  # noqa: S101 - the assertion of every matched pytest

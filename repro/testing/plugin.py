@@ -51,10 +51,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not marked:
         return
     from repro.errors import ReproError  # noqa: PLC0415 - only where something is marked
-    from repro.testing.installed import Own  # noqa: PLC0415
+    from repro.testing.installed import ThisEnvironment  # noqa: PLC0415
 
     try:
-        own = Own.here(config.getoption("repro_catalog"))
+        own = ThisEnvironment.here(config.getoption("repro_catalog"))
         for item, mark in marked:
             if len(mark.args) != 1 or not isinstance(mark.args[0], str):
                 raise pytest.UsageError(f"{item.nodeid}: {MARK} takes the id of one failure")
@@ -82,10 +82,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not (run or config.getoption("repro_doctor")) or importlib.util.find_spec("torch") is None:
         return
     from repro.errors import ReproError  # noqa: PLC0415 - only where it is asked for
-    from repro.testing.installed import Own  # noqa: PLC0415
+    from repro.testing.installed import ThisEnvironment  # noqa: PLC0415
 
     try:
-        title, lines = Own.here(config.getoption("repro_catalog")).told(run=run)
+        title, lines = ThisEnvironment.here(config.getoption("repro_catalog")).told(run=run)
     except ReproError as error:
         title, lines = "repro doctor", [f"repro: {error}"]
     if lines:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.model.cell import Cell, make_cell
-from repro.model.failure import WORLD_SIZE, Claim, Evidence, Failure, Finding, Outcome, Survey, comparison
+from repro.model.failure import WORLD_SIZE, Claim, ClaimFinding, Evidence, Failure, Prediction, Survey, comparison
 from repro.model.verdict import Verdict
 from repro.verdict.result import Result
 
@@ -23,7 +23,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 @dataclass(frozen=True)
-class Weighed:
+class CheckedEvidence:
     """One prediction of a claim beside what was observed."""
 
     evidence: Evidence
@@ -35,12 +35,12 @@ class Weighed:
 
 
 @dataclass(frozen=True)
-class Examined:
+class ExaminedClaim:
     """A claim with its evidence and the finding that the evidence computes; None if it is not decided."""
 
     claim: Claim
-    weighed: tuple[Weighed, ...]
-    finding: Finding | None
+    weighed: tuple[CheckedEvidence, ...]
+    finding: ClaimFinding | None
 
     @property
     def as_published(self) -> bool | None:
@@ -79,11 +79,11 @@ def measurements(result: Result) -> dict[str, Any]:
     return found
 
 
-def weigh(failure: Failure, evidence: Evidence, result: Result | None) -> Weighed:
+def weigh(failure: Failure, evidence: Evidence, result: Result | None) -> CheckedEvidence:
     """Does a prediction hold?"""
     cell = cell_of(failure, evidence)
     holds, why = _holds(evidence, result)
-    return Weighed(evidence, cell, result, holds, why)
+    return CheckedEvidence(evidence, cell, result, holds, why)
 
 
 def _holds(evidence: Evidence, result: Result | None) -> tuple[bool | None, str]:
@@ -91,7 +91,7 @@ def _holds(evidence: Evidence, result: Result | None) -> tuple[bool | None, str]
         return None, "not run"
     if result.verdict in {Verdict.UNRUNNABLE, Verdict.FLAKY}:
         return None, f"{result.verdict}: {result.judgement.reason}"
-    if evidence.predicts is not Outcome.ANY and evidence.predicts.value != result.verdict.value:
+    if evidence.predicts is not Prediction.ANY and evidence.predicts.value != result.verdict.value:
         return False, f"{result.verdict} where {evidence.predicts} is predicted"
     found = measurements(result)
     for name, text in evidence.measured.items():
@@ -107,24 +107,24 @@ def _holds(evidence: Evidence, result: Result | None) -> tuple[bool | None, str]
     return True, str(result.verdict)
 
 
-def conclude(weighed: Sequence[Weighed]) -> Finding | None:
+def finding_of(weighed: Sequence[CheckedEvidence]) -> ClaimFinding | None:
     """All predictions hold: confirmed; none: refuted; some: partly.  One that cannot be told leaves it open."""
     if not weighed:
-        return Finding.UNTESTABLE
+        return ClaimFinding.UNTESTABLE
     held = [item.holds for item in weighed]
     if None in held:
         return None
     if all(held):
-        return Finding.CONFIRMED
-    return Finding.PARTLY if any(held) else Finding.REFUTED
+        return ClaimFinding.CONFIRMED
+    return ClaimFinding.PARTLY if any(held) else ClaimFinding.REFUTED
 
 
-def examine(failure: Failure, results: Mapping[str, Result]) -> list[Examined]:
+def examine(failure: Failure, results: Mapping[str, Result]) -> list[ExaminedClaim]:
     """Every claim of a record against the results, which are keyed by the label of their cell."""
     examined = []
     for claim in failure.claims:
         weighed = tuple(
             weigh(failure, evidence, results.get(cell_of(failure, evidence).label)) for evidence in claim.evidence
         )
-        examined.append(Examined(claim, weighed, conclude(weighed)))
+        examined.append(ExaminedClaim(claim, weighed, finding_of(weighed)))
     return examined

@@ -13,7 +13,7 @@ from repro.model.cell import Cell
 from repro.model.failure import Failure
 from repro.model.observation import Observation
 from repro.model.verdict import Status, Verdict
-from repro.verdict.result import Result, conclude
+from repro.verdict.result import Result, judge_repetitions
 
 UNTOLD = frozenset({Verdict.UNRUNNABLE, Verdict.FLAKY})
 """Verdicts that say nothing of the failure."""
@@ -22,7 +22,7 @@ SOURCES = "the reproduction, a backport or the harness"
 
 
 @dataclass(frozen=True)
-class Point:
+class HistoryPoint:
     """What one command told of a cell."""
 
     run: str
@@ -40,7 +40,7 @@ class History:
     """The points of one cell, the oldest first; never empty."""
 
     cell: Cell
-    points: tuple[Point, ...]
+    points: tuple[HistoryPoint, ...]
 
 
 class News(StrEnum):
@@ -55,8 +55,8 @@ class Turn:
     """Two points of a cell that do not tell the same; no ``before`` where the first point is news."""
 
     cell: Cell
-    before: Point | None
-    after: Point
+    before: HistoryPoint | None
+    after: HistoryPoint
     moved: tuple[str, ...]
     """What differs between the two runs, as far as it is recorded."""
 
@@ -100,7 +100,8 @@ def _cell(runs: Mapping[str, Sequence[Observation]]) -> Cell:
 
 def _history(failure: Failure, runs: Mapping[str, Sequence[Observation]]) -> History:
     points = [
-        Point(run, observations[-1].started, conclude(failure, observations)) for run, observations in runs.items()
+        HistoryPoint(run, observations[-1].started, judge_repetitions(failure, observations))
+        for run, observations in runs.items()
     ]
     return History(_cell(runs), tuple(sorted(points, key=lambda point: (point.date, point.run))))
 
@@ -126,7 +127,7 @@ def moved(before: Observation, after: Observation, named: Sequence[str]) -> tupl
     return tuple(words)
 
 
-def _turn(history: History, before: Point | None, after: Point, named: Sequence[str]) -> Turn:
+def _turn(history: History, before: HistoryPoint | None, after: HistoryPoint, named: Sequence[str]) -> Turn:
     words = moved(before.result.newest, after.result.newest, named) if before else ()
     return Turn(history.cell, before, after, words)
 
@@ -144,7 +145,7 @@ def news(history: History, named: Sequence[str]) -> list[tuple[News, Turn]]:
     """Every relapse and cure, the oldest first; runs that could not be told neither begin nor end one."""
     kinds = {Status.RELAPSED: News.RELAPSE, Status.CURED: News.CURE}
     found: list[tuple[News, Turn]] = []
-    before: Point | None = None
+    before: HistoryPoint | None = None
     for point in history.points:
         if not point.told:
             continue

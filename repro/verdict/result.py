@@ -8,7 +8,7 @@ from repro.model.failure import Failure
 from repro.model.observation import Observation
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 from repro.verdict.judge import judge
-from repro.verdict.status import expect, merge, status
+from repro.verdict.status import expect, merge_verdicts, status
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Result:
         return self.judgement.verdict
 
 
-def conclude(failure: Failure, observations: Sequence[Observation], reused: int = 0) -> Result:
+def judge_repetitions(failure: Failure, observations: Sequence[Observation], reused: int = 0) -> Result:
     """Judge every observation of one cell, merge, and compare with the record.  Pure.
 
     ``observations`` must not be empty.
     """
-    merged = merge([judge(failure, observation) for observation in observations])
+    merged = merge_verdicts([judge(failure, observation) for observation in observations])
     cell = observations[-1].cell
     installed = next((found.installed for found in reversed(observations) if found.installed), None)
     expectation = expect(failure, cell, installed.distributions) if installed else Expectation.NONE

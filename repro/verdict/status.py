@@ -39,7 +39,7 @@ def status(verdict: Verdict, expectation: Expectation) -> Status:
 
 
 @dataclass(frozen=True)
-class Merged:
+class RepeatedVerdict:
     """The verdict of n runs of one cell: k of them gave the most frequent verdict."""
 
     judgement: Judgement
@@ -47,16 +47,16 @@ class Merged:
     n: int
 
 
-def merge(judgements: Sequence[Judgement]) -> Merged:
+def merge_verdicts(judgements: Sequence[Judgement]) -> RepeatedVerdict:
     """One verdict of repeated runs: theirs where all agree, else ``flaky``, whatever the majority."""
     counts = Counter(judgement.verdict for judgement in judgements)
     (top, k), *others = counts.most_common()
     first = next(judgement for judgement in judgements if judgement.verdict is top)
     if not others:
-        return Merged(first, k, len(judgements))
+        return RepeatedVerdict(first, k, len(judgements))
     reason = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     mixed = Judgement(Verdict.FLAKY, f"the runs disagree: {reason}", first.rank, first.evidence, first.where)
-    return Merged(mixed, k, len(judgements))
+    return RepeatedVerdict(mixed, k, len(judgements))
 
 
 def exit_code(statuses: Sequence[Status]) -> Exit:

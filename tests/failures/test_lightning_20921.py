@@ -1,7 +1,7 @@
 """lightning-20921: a forward pass in torch.no_grad() stops the training of the layers under mixed precision."""
 
 from repro.model.verdict import Status
-from repro.verdict.claims import Examined, measurements
+from repro.verdict.claims import ExaminedClaim, measurements
 from repro.verdict.result import Result
 
 FAILURE = "lightning-20921"
@@ -26,6 +26,6 @@ def test_backported(backported: Result) -> None:
     assert measurements(backported)["largest_relative_error"] < 0.01
 
 
-def test_claim(claim: Examined) -> None:
+def test_claim(claim: ExaminedClaim) -> None:
     """The published finding is the one that the evidence computes."""
     assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -1,7 +1,7 @@
 """lightning-21699: train_time_interval saves nothing under manual optimization."""
 
 from repro.model.verdict import Status
-from repro.verdict.claims import Examined, measurements
+from repro.verdict.claims import ExaminedClaim, measurements
 from repro.verdict.result import Result
 
 FAILURE = "lightning-21699"
@@ -27,6 +27,6 @@ def test_backported(backported: Result) -> None:
     assert measurements(backported)["checkpoints_while_training"] == EVERY_STEP
 
 
-def test_claim(claim: Examined) -> None:
+def test_claim(claim: ExaminedClaim) -> None:
     """The published finding is the one that the evidence computes."""
     assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

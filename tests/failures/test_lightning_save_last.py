@@ -1,7 +1,7 @@
 """lightning-save-last: last.ckpt stays at the best epoch while the metric does not improve."""
 
 from repro.model.verdict import Status
-from repro.verdict.claims import Examined, measurements
+from repro.verdict.claims import ExaminedClaim, measurements
 from repro.verdict.result import Result
 
 FAILURE = "lightning-save-last"
@@ -25,6 +25,6 @@ def test_backported(backported: Result) -> None:
     assert all(done == saved for done, saved in measurements(backported)["steps_done_and_steps_in_last"])
 
 
-def test_claim(claim: Examined) -> None:
+def test_claim(claim: ExaminedClaim) -> None:
     """The published finding is the one that the evidence computes."""
     assert claim.finding is claim.claim.verdict, [(weighed.cell.label, weighed.why) for weighed in claim.weighed]

@@ -9,7 +9,7 @@ from repro.launch.session import Options
 from repro.model.verdict import Verdict
 from repro.search.lead import lead_blame, vector_of
 from repro.search.trials import Trials
-from repro.store.answers import Blamed, Part
+from repro.store.answers import Blamed, Role
 
 CATALOG = Path(__file__).parents[1] / "catalogs" / "blame"
 
@@ -33,7 +33,7 @@ def blamed(project: Project, failure_id: str, start: str, end: str) -> Blamed:
         return lead_blame(trials, failure, first, last, tell=lambda _: None)
 
 
-def parts(answer: Blamed) -> dict[str, Part]:
+def parts(answer: Blamed) -> dict[str, Role]:
     return {change.distribution: change.part for change in answer.changes}
 
 
@@ -41,7 +41,7 @@ def test_two_moved_and_one_is_guilty(project: Project) -> None:
     """idna alone is enough, whatever packaging is; and from bad to good as well as from good to bad."""
     answer = blamed(project, "tool-alone", "new", "old")
     assert answer.causes == (("idna",),)
-    assert parts(answer) == {"idna": Part.GUILTY, "packaging": Part.INNOCENT, "six": Part.INNOCENT}
+    assert parts(answer) == {"idna": Role.GUILTY, "packaging": Role.INNOCENT, "six": Role.INNOCENT}
     assert (answer.start.verdict, answer.end.verdict) == (Verdict.REPRODUCED, Verdict.ABSENT)
 
 
@@ -49,7 +49,7 @@ def test_two_together(project: Project) -> None:
     """Neither packaging nor idna alone is enough: each was tried."""
     answer = blamed(project, "tool-together", "old", "new")
     assert answer.causes == (("idna", "packaging"),)
-    assert parts(answer) == {"idna": Part.GUILTY, "packaging": Part.GUILTY, "six": Part.INNOCENT}
+    assert parts(answer) == {"idna": Role.GUILTY, "packaging": Role.GUILTY, "six": Role.INNOCENT}
     alone = {fact.label: fact.verdict for fact in answer.tried if " + " not in fact.label}
     assert alone["idna 3.6 → 3.10"] is Verdict.ABSENT
     assert alone["packaging 23.2 → 24.2"] is Verdict.ABSENT

@@ -14,7 +14,7 @@ from repro.model.failure import Lane
 from repro.model.verdict import Verdict
 from repro.report.site.publish import publish
 from repro.report.write import write_reports
-from repro.store.answers import Answers
+from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from tests.unit.factories import HARDWARE, failed, lost_peer
 from tests.unit.report.site.sites import HOSTILE, failing, many, passing, stored
@@ -60,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for cell in _cells(held, third):
         stored(held, cell, *failing(), at=6)
     releases = [Verdict.REPRODUCED] * 12 + [Verdict.REJECTED] * 4 + [Verdict.ABSENT] * 9
-    answers = Answers(held.reports / "data")
+    answers = AnswerStore(held.reports / "data")
     answers.put(swept(*releases, failure=first))
     answers.put(bisected(failure=first))
     store = Store(held.reports / "data")

@@ -6,7 +6,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from repro.doctor.stack.requirements import Read, named, read_lines, stack_of
+from repro.doctor.stack.requirements import Read, named, read_lines, stack_of_requirements
 from repro.doctor.stack.stack import Stack
 from repro.errors import UsageError
 
@@ -43,7 +43,7 @@ def read_conda(content: Any, file: Path, read: Read) -> Stack:
             required.append(named(NAMES.get(name, name), why=f"is not pinned ({match['rest']})"))
         else:
             required.append(named(NAMES.get(name, name), specifiers))
-    stack = stack_of(required, limits, complete=complete)
+    stack = stack_of_requirements(required, limits, complete=complete)
     return Stack(stack.held, stack.closed, python)
 
 

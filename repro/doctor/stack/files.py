@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.conda import read_conda
 from repro.doctor.stack.requirements import read_requirements
-from repro.doctor.stack.stack import Held, Stack
+from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import UsageError
 
 STANDARD_INPUT = Path("-")
@@ -66,8 +66,8 @@ def _poetry_python(content: dict[str, Any]) -> str:
     return str(metadata.get("python-versions", "")) if isinstance(metadata, dict) else ""
 
 
-def _locked(versions: tuple[str, ...]) -> Held:
+def _locked(versions: tuple[str, ...]) -> KnownVersion:
     if not versions:
-        return Held(why="has no version in the lock")
+        return KnownVersion(why="has no version in the lock")
     # A lock for several platforms or extras may hold a distribution twice.
-    return Held(versions, why=f"is locked as {' and '.join(versions)}" if len(versions) > 1 else "")
+    return KnownVersion(versions, why=f"is locked as {' and '.join(versions)}" if len(versions) > 1 else "")

@@ -7,20 +7,20 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.conda import NAMES
-from repro.doctor.stack.stack import Held, Stack
+from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.environments.interpreter import Interpreter
 
 
-def stack_of(interpreter: Interpreter) -> Stack:
+def stack_of_interpreter(interpreter: Interpreter) -> Stack:
     """What an interpreter holds.
 
     What has no readable metadata of its own takes its version from conda's records, if the interpreter is conda's.
     """
-    held = {name: Held((version,)) for name, version in interpreter.installed.distributions.items()}
+    held = {name: KnownVersion((version,)) for name, version in interpreter.installed.distributions.items()}
     known = conda_versions(Path(interpreter.prefix)) if interpreter.unreadable else {}
     for name, why in interpreter.unreadable.items():
         stated = known.get(name) if name not in held else None
-        held[name] = Held((stated,)) if stated else Held(why=why)
+        held[name] = KnownVersion((stated,)) if stated else KnownVersion(why=why)
     return Stack(held, python=interpreter.installed.python)
 
 

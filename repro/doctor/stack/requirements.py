@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from repro.doctor.stack.stack import Held, Stack
+from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import UsageError
 
 Read = Callable[[Path], str]
@@ -49,7 +49,7 @@ def read_requirements(text: str, file: Path, read: Read) -> Stack:
     """
     found = _Lines()
     _collect(text, file, read, found, constraint=False, within=(file.resolve(),))
-    return stack_of(found.required, found.limits, complete=not found.unnamed)
+    return stack_of_requirements(found.required, found.limits, complete=not found.unnamed)
 
 
 def read_lines(lines: Iterable[str], file: Path, read: Read) -> tuple[list[Line], list[Line], bool]:
@@ -59,8 +59,8 @@ def read_lines(lines: Iterable[str], file: Path, read: Read) -> tuple[list[Line]
     return found.required, found.limits, not found.unnamed
 
 
-def stack_of(required: Iterable[Line], limits: Iterable[Line], *, complete: bool) -> Stack:
-    """One ``Held`` a distribution.
+def stack_of_requirements(required: Iterable[Line], limits: Iterable[Line], *, complete: bool) -> Stack:
+    """One ``KnownVersion`` a distribution.
 
     The list counts as closed if it reads like that of a whole environment: every line states a version, none has
     extras, and what a line needs for sure is there.
@@ -81,25 +81,25 @@ def stack_of(required: Iterable[Line], limits: Iterable[Line], *, complete: bool
             known = _held([bounds[name]], [])
             brought = Stack(held, closed=False).get(name)
             absent = brought is None or brought.may_be_absent
-            held[name] = Held(known.versions, known.specifiers, absent, known.why or "is only constrained")
+            held[name] = KnownVersion(known.versions, known.specifiers, absent, known.why or "is only constrained")
     return Stack(held, closed=closed)
 
 
-def _held(alternatives: list[list[Line]], limits: list[Line]) -> Held:
+def _held(alternatives: list[list[Line]], limits: list[Line]) -> KnownVersion:
     """What all lines of one distribution say together; lines of different markers exclude one another."""
     versions: dict[str, None] = {}
     for lines in alternatives:
         why = next((line.why for line in lines if line.why), "")
         if why:
-            return Held(why=why)
+            return KnownVersion(why=why)
         specifiers = SpecifierSet(",".join(str(line.specifiers) for line in (*lines, *limits) if line.specifiers))
         pin = _pin(specifiers)
         if pin is None:
             told = f" ({specifiers})" if specifiers else ""
             several = len(alternatives) > 1
-            return Held(specifiers="" if several else str(specifiers), why=f"is not pinned{told}")
+            return KnownVersion(specifiers="" if several else str(specifiers), why=f"is not pinned{told}")
         versions[pin] = None
-    return Held(tuple(versions), why="differs by marker" if len(versions) > 1 else "")
+    return KnownVersion(tuple(versions), why="differs by marker" if len(versions) > 1 else "")
 
 
 def _pin(specifiers: SpecifierSet) -> str | None:

@@ -14,7 +14,7 @@ _BRINGS = {"lightning": "torch", "pytorch-lightning": "torch", "accelerate": "to
 
 
 @dataclass(frozen=True)
-class Held:
+class KnownVersion:
     """What is known of one distribution's version."""
 
     versions: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Held:
 class Stack:
     """What is known of an environment's distributions, by canonical name."""
 
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, KnownVersion] = field(default_factory=dict)
     closed: bool = True
     """Whether what is not named is not installed; a list of direct requirements says nothing of the others."""
     python: str | None = None
@@ -44,14 +44,14 @@ class Stack:
     @classmethod
     def of(cls, versions: Mapping[str, str], python: str | None = None) -> "Stack":
         """The stack of an environment whose distributions are all known."""
-        return cls({name: Held((version,)) for name, version in versions.items()}, python=python)
+        return cls({name: KnownVersion((version,)) for name, version in versions.items()}, python=python)
 
     @property
     def versions(self) -> dict[str, str]:
         """The versions that are sure."""
         return {name: held.version for name, held in self.held.items() if held.version is not None}
 
-    def get(self, name: str) -> Held | None:
+    def get(self, name: str) -> KnownVersion | None:
         """What is known of a distribution; None where it is not installed."""
         if name in self.held:
             return self.held[name]
@@ -59,8 +59,8 @@ class Stack:
             return None
         needed_by = next((other for other, brought in _BRINGS.items() if brought == name and other in self.held), None)
         if needed_by:
-            return Held(why=f"is not named ({needed_by} brings it)")
-        return Held(may_be_absent=True, why="is not named: another distribution may bring it")
+            return KnownVersion(why=f"is not named ({needed_by} brings it)")
+        return KnownVersion(may_be_absent=True, why="is not named: another distribution may bring it")
 
     def under_alias(self, name: str) -> "Stack | None":
         """The stack with a distribution as its alias states it; None where that says nothing else."""
@@ -71,7 +71,9 @@ class Stack:
 
     def moved(self, versions: Mapping[str, str]) -> "Stack":
         """The stack with some distributions at other versions, or new."""
-        return replace(self, held={**self.held, **{name: Held((version,)) for name, version in versions.items()}})
+        return replace(
+            self, held={**self.held, **{name: KnownVersion((version,)) for name, version in versions.items()}}
+        )
 
     def readings(self, specifiers: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
         """Every combination of versions that the stack allows, told apart no finer than ``specifiers`` do.

@@ -22,7 +22,7 @@ from repro.model.verdict import Side, Verdict
 from repro.report.rows import Lookup, Row, row_of
 from repro.report.view import FailureView, failure_view
 from repro.search.ablation import ablation_environment
-from repro.store.answers import Answers
+from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.verdict.result import Result
 
@@ -111,14 +111,14 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Found:
+class ShowingRun:
     """The stored run that a draft is about, before its environment was asked."""
 
     view: FailureView
     result: Result
 
 
-def find(project: Project, failure_id: str, environment: str | None, lane: Lane, redact: Redact) -> Found:
+def find(project: Project, failure_id: str, environment: str | None, lane: Lane, redact: Redact) -> ShowingRun:
     """The stored run that shows a failure: in the named environment, else in the newest that shows it.
 
     Raises UsageError for an unknown name, UndecidedError where no stored run shows the failure.
@@ -130,7 +130,7 @@ def find(project: Project, failure_id: str, environment: str | None, lane: Lane,
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
     runs = project.matrix.runs.get(failure_id)
     cells = [cell for cell in default_cells(project.matrix, project.catalog) if cell.failure == failure_id]
-    answers = [redacted(answer, redact) for answer in Answers(store.root).of(failure_id)]
+    answers = [redacted(answer, redact) for answer in AnswerStore(store.root).of(failure_id)]
     view = failure_view(entry, cells, lookup, None, answers)
     names = [environment] if environment else _newest_first(view, runs.environments if runs else ())
     for name in names:
@@ -141,12 +141,12 @@ def find(project: Project, failure_id: str, environment: str | None, lane: Lane,
                 ablated = failure_view(
                     entry, cells, lookup, ablation_environment(entry.failure, project.matrix), answers
                 )
-            return Found(ablated, result)
+            return ShowingRun(ablated, result)
     raise UndecidedError(_nothing_shows(lookup, entry, names, lane))
 
 
 def _newest_first(view: FailureView, environments: Sequence[str]) -> list[str]:
-    newest = [point.where for point in view.standing.newest if point.side is Side.BAD]
+    newest = [point.where for point in view.upstream.newest if point.side is Side.BAD]
     return list(dict.fromkeys([*(name for name in newest if name in environments), *reversed(environments)]))
 
 
@@ -162,7 +162,7 @@ def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lan
     return f"no stored run shows {entry.failure.id}: {seen}; run `repro run {entry.failure.id}{chosen}{in_lane}` first"
 
 
-def missing_words(found: Found) -> tuple[str, ...]:
+def missing_words(found: ShowingRun) -> tuple[str, ...]:
     """What a reader might expect and nobody has run."""
     view = found.view
     missing = [f"{row.cell.label}: not run" for row in view.rows if row.verdict is None]

@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from repro.model.failure import Lane
 from repro.model.verdict import Verdict
 from repro.report.draft.case import Case
-from repro.report.draft.forms import Field, Form, Part, Project
+from repro.report.draft.forms import Field, FieldContent, Form, Tracker
 from repro.report.draft.tracebacks import exit_words, traceback_text
 from repro.report.failure_page import FILTERS
 from repro.report.matrix_page import code, escape
@@ -65,14 +65,14 @@ def title_of(case: Case) -> str:
 def field_text(field: Field, form: Form, case: Case, detail: Detail) -> str:
     """What to put into a field; empty for what is left to the person."""
     text = _PARTS[field.part](case, detail)
-    if field.part is Part.VERSIONS:
+    if field.part is FieldContent.VERSIONS:
         return "\n".join(_options(field, case, form))
     if field.options:
         return "\n".join(
             f"- [{'x' if index == len(field.options) - 1 else ' '}] {name}" for index, name in enumerate(field.options)
         )
-    if field.part is Part.ENVIRONMENT:
-        plain = bool(field.render) or form.project is Project.TRANSFORMERS
+    if field.part is FieldContent.ENVIRONMENT:
+        plain = bool(field.render) or form.project is Tracker.TRANSFORMERS
         return text if plain else fenced(text)
     return text
 
@@ -250,7 +250,7 @@ def _evidence(case: Case, detail: Detail) -> str:
         rows=view.rows,
         searches=view.searches,
         ablation=view.ablation,
-        disagreements=view.standing.disagreements,
+        disagreements=view.upstream.disagreements,
         mechanism=prose(case.failure.mechanism) if case.failure.mechanism else "",
         missing=case.missing,
     )
@@ -276,17 +276,17 @@ def _nothing(_case: Case, _detail: Detail) -> str:
     return ""
 
 
-_PARTS: Mapping[Part, Callable[[Case, Detail], str]] = {
-    Part.DESCRIPTION: _description,
-    Part.SELF_CONTAINED: _self_contained,
-    Part.SCRIPT: lambda case, _: case.script.rstrip(),
-    Part.LOGS: _logs,
-    Part.REPRODUCTION: _reproduction,
-    Part.EXPECTED: _expected,
-    Part.ENVIRONMENT: _environment,
-    Part.EVIDENCE: _evidence,
-    Part.VERSIONS: _nothing,
-    Part.OWN_SCRIPT: _nothing,
-    Part.OWN_TASK: _nothing,
-    Part.LEFT: _nothing,
+_PARTS: Mapping[FieldContent, Callable[[Case, Detail], str]] = {
+    FieldContent.DESCRIPTION: _description,
+    FieldContent.SELF_CONTAINED: _self_contained,
+    FieldContent.SCRIPT: lambda case, _: case.script.rstrip(),
+    FieldContent.LOGS: _logs,
+    FieldContent.REPRODUCTION: _reproduction,
+    FieldContent.EXPECTED: _expected,
+    FieldContent.ENVIRONMENT: _environment,
+    FieldContent.EVIDENCE: _evidence,
+    FieldContent.VERSIONS: _nothing,
+    FieldContent.OWN_SCRIPT: _nothing,
+    FieldContent.OWN_TASK: _nothing,
+    FieldContent.LEFT: _nothing,
 }

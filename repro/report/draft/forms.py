@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from repro.launch.describe import ACCELERATE, COLLECT, FIELDS, TRANSFORMERS, TRANSFORMERS_OLD, Asked
+from repro.launch.describe import ACCELERATE, COLLECT, FIELDS, TRANSFORMERS, TRANSFORMERS_OLD, DescribeCommand
 
 
-class Project(StrEnum):
+class Tracker(StrEnum):
     """Whose tracker a draft is for."""
 
     LIGHTNING = "lightning"
@@ -15,7 +15,7 @@ class Project(StrEnum):
     PYTORCH = "pytorch"
 
 
-class Part(StrEnum):
+class FieldContent(StrEnum):
     """What stands in a field."""
 
     DESCRIPTION = "description"
@@ -43,7 +43,7 @@ class Field:
     name: str
     """Of its file, and of the form's id where it has one."""
     label: str
-    part: Part
+    part: FieldContent
     required: bool = False
     has_id: bool = False
     """Whether an address can fill it."""
@@ -56,11 +56,11 @@ class Field:
 class Form:
     """A tracker's bug form."""
 
-    project: Project
+    project: Tracker
     repository: str
     template: str
     fields: tuple[Field, ...]
-    environment: tuple[Asked, ...]
+    environment: tuple[DescribeCommand, ...]
     """How its maintainers want the environment described, the newest way first."""
     distributions: tuple[str, ...]
     """Of the project itself."""
@@ -74,44 +74,44 @@ _TASKS = ("An officially supported task in the examples folder", "My own task or
 
 def _huggingface(*, accelerate: bool) -> tuple[Field, ...]:
     shell = "shell" if accelerate else ""
-    who = () if accelerate else (Field("who-can-help", "Who can help?", Part.LEFT, has_id=True),)
+    who = () if accelerate else (Field("who-can-help", "Who can help?", FieldContent.LEFT, has_id=True),)
     return (
-        Field("system-info", "System Info", Part.ENVIRONMENT, required=True, has_id=True, render=shell),
+        Field("system-info", "System Info", FieldContent.ENVIRONMENT, required=True, has_id=True, render=shell),
         *who,
-        Field("information-scripts-examples", "Information", Part.OWN_SCRIPT, options=_INFORMATION),
-        Field("information-tasks", "Tasks", Part.OWN_TASK, options=_TASKS),
-        Field("reproduction", "Reproduction", Part.REPRODUCTION, required=True, has_id=True),
-        Field("expected-behavior", "Expected behavior", Part.EXPECTED, required=True, has_id=True),
+        Field("information-scripts-examples", "Information", FieldContent.OWN_SCRIPT, options=_INFORMATION),
+        Field("information-tasks", "Tasks", FieldContent.OWN_TASK, options=_TASKS),
+        Field("reproduction", "Reproduction", FieldContent.REPRODUCTION, required=True, has_id=True),
+        Field("expected-behavior", "Expected behavior", FieldContent.EXPECTED, required=True, has_id=True),
     )
 
 
-FORMS: dict[Project, Form] = {
+FORMS: dict[Tracker, Form] = {
     form.project: form
     for form in (
         Form(
-            project=Project.LIGHTNING,
+            project=Tracker.LIGHTNING,
             repository="Lightning-AI/pytorch-lightning",
             template="1_bug_report.yaml",
             fields=(
-                Field("bug-description", "Bug description", Part.DESCRIPTION, required=True),
+                Field("bug-description", "Bug description", FieldContent.DESCRIPTION, required=True),
                 Field(
                     "versions",
                     "What version are you seeing the problem on?",
-                    Part.VERSIONS,
+                    FieldContent.VERSIONS,
                     required=True,
                     options=("v1.x", "v2.1", "v2.2", "v2.3", "v2.4", "v2.5", "v2.6", "master"),
                 ),
-                Field("studio", "Reproduced in studio", Part.LEFT),
-                Field("reproduce", "How to reproduce the bug", Part.SCRIPT, render="python"),
-                Field("logs", "Error messages and logs", Part.LOGS),
-                Field("environment", "Environment", Part.ENVIRONMENT),
-                Field("more-info", "More info", Part.EVIDENCE),
+                Field("studio", "Reproduced in studio", FieldContent.LEFT),
+                Field("reproduce", "How to reproduce the bug", FieldContent.SCRIPT, render="python"),
+                Field("logs", "Error messages and logs", FieldContent.LOGS),
+                Field("environment", "Environment", FieldContent.ENVIRONMENT),
+                Field("more-info", "More info", FieldContent.EVIDENCE),
             ),
             environment=(FIELDS,),
             distributions=("lightning", "pytorch-lightning"),
         ),
         Form(
-            project=Project.ACCELERATE,
+            project=Tracker.ACCELERATE,
             repository="huggingface/accelerate",
             template="bug-report.yml",
             fields=_huggingface(accelerate=True),
@@ -119,7 +119,7 @@ FORMS: dict[Project, Form] = {
             distributions=("accelerate",),
         ),
         Form(
-            project=Project.TRANSFORMERS,
+            project=Tracker.TRANSFORMERS,
             repository="huggingface/transformers",
             template="bug-report.yml",
             fields=_huggingface(accelerate=False),
@@ -128,12 +128,12 @@ FORMS: dict[Project, Form] = {
             policy="transformers refuses or closes reports that a machine made on its own: a person checks and files",
         ),
         Form(
-            project=Project.PYTORCH,
+            project=Tracker.PYTORCH,
             repository="pytorch/pytorch",
             template="bug-report.yml",
             fields=(
-                Field("describe-the-bug", "🐛 Describe the bug", Part.SELF_CONTAINED, required=True),
-                Field("versions", "Versions", Part.ENVIRONMENT, required=True),
+                Field("describe-the-bug", "🐛 Describe the bug", FieldContent.SELF_CONTAINED, required=True),
+                Field("versions", "Versions", FieldContent.ENVIRONMENT, required=True),
             ),
             environment=(COLLECT,),
             distributions=("torch",),

@@ -8,7 +8,7 @@ from repro.errors import StoreError, UsageError
 from repro.files import write_whole
 from repro.report.draft.case import Case, Redact
 from repro.report.draft.compose import LEVELS, Detail, fenced, field_text, title_of, versions_that_show
-from repro.report.draft.forms import Field, Form, Part
+from repro.report.draft.forms import Field, FieldContent, Form
 
 BODY_CHARACTERS = 65_535
 """The tracker refuses a longer body."""
@@ -55,7 +55,7 @@ def body_of(fields: tuple[Filled, ...]) -> str:
     parts = []
     for filled in fields:
         text = filled.text
-        if filled.field.part is Part.VERSIONS:
+        if filled.field.part is FieldContent.VERSIONS:
             text = ", ".join(text.split())
         elif filled.field.render:
             text = fenced(text, filled.field.render)
@@ -103,7 +103,7 @@ def _size(filled: Filled) -> int:
 
 
 def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *, changed: bool) -> list[str]:
-    failure, standing = case.failure, case.view.standing
+    failure, standing = case.failure, case.view.upstream
     notes = ["Nothing was posted. Read every line, run the script yourself, then file it under your own name."]
     notes += [f"{form.policy}."] if form.policy else []
     own = [issue for issue in failure.upstream.issues if issue.startswith(f"{form.repository}#")]
@@ -125,18 +125,18 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
         notes.append(f"For the limit of {BODY_CHARACTERS} characters {detail.cut}.")
     if changed:
         notes.append("The redactor changed the script: check that it still runs.")
-    notes += [f"Left to you: {filled.field.label}." for filled in fields if filled.field.part is Part.LEFT]
+    notes += [f"Left to you: {filled.field.label}." for filled in fields if filled.field.part is FieldContent.LEFT]
     notes += _version_notes(case, form, fields)
     notes += [f"Not run: {text}" for text in case.missing]
     return notes
 
 
 def _where(case: Case) -> set[str]:
-    return {point.where for point in case.view.standing.newest}
+    return {point.where for point in case.view.upstream.newest}
 
 
 def _version_notes(case: Case, form: Form, fields: tuple[Filled, ...]) -> list[str]:
-    filled = next((filled for filled in fields if filled.field.part is Part.VERSIONS), None)
+    filled = next((filled for filled in fields if filled.field.part is FieldContent.VERSIONS), None)
     if filled is None:
         return []
     shown = versions_that_show(case, form.distributions)

@@ -57,7 +57,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Pair:
+class TilePair:
     """A cell in both lanes; None for a lane that the failure does not have."""
 
     cpu: Tile | None
@@ -69,7 +69,7 @@ class HeatRow:
     """A failure in the map."""
 
     view: FailureView
-    places: Mapping[str, tuple[Pair, ...]]
+    places: Mapping[str, tuple[TilePair, ...]]
     """By environment: the failure as it is first, then with each backport."""
 
     @property
@@ -77,7 +77,7 @@ class HeatRow:
         return self.view.failure
 
     @property
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self) -> tuple[TilePair, ...]:
         return tuple(pair for pairs in self.places.values() for pair in pairs)
 
 
@@ -231,7 +231,7 @@ def _of_today(history: History, lookup: Lookup) -> Result | None:
     return result if today == result.newest.recipe else None
 
 
-def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> list[Pair]:
+def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> list[TilePair]:
     """What was run on interpreters as they are, such as that of a machine with GPUs; the other lane beside it."""
     tiles: dict[str, dict[Lane, Tile]] = {}
     for history in known.values():
@@ -242,7 +242,7 @@ def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> l
         if result is not None:
             place = cell.model_copy(update={"lane": Lane.CPU}).label
             tiles.setdefault(place, {})[cell.lane] = _told(result, lookup, in_matrix=False, asked=True)
-    return [Pair(*(_beside(found, lane, failure) for lane in Lane)) for _, found in sorted(tiles.items())]
+    return [TilePair(*(_beside(found, lane, failure) for lane in Lane)) for _, found in sorted(tiles.items())]
 
 
 def _beside(found: Mapping[Lane, Tile], lane: Lane, failure: Failure) -> Tile | None:
@@ -263,7 +263,7 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
     own = {cell.label: cell for cell in defaults if cell.failure == failure.id}
     asked = [cell for cell in claims.cells_of(failure) if cell.is_default and not cell.backport]
     wanted = {cell.label: cell for cell in [*own.values(), *asked]}
-    places: dict[str, list[Pair]] = {}
+    places: dict[str, list[TilePair]] = {}
     seen: set[str] = set()
     for cell in wanted.values():
         lanes = {lane: cell.model_copy(update={"lane": lane}) for lane in Lane}
@@ -275,7 +275,7 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
             for lane, twin in lanes.items()
             if lane in failure.needs.lanes
         }
-        places.setdefault(cell.environment, []).append(Pair(found.get(Lane.CPU), found.get(Lane.CUDA)))
+        places.setdefault(cell.environment, []).append(TilePair(found.get(Lane.CPU), found.get(Lane.CUDA)))
     for pair in adopted(failure, lookup, known):
         places.setdefault(_tile(pair).cell.environment, []).append(pair)
     for pairs in places.values():
@@ -283,11 +283,11 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
     return HeatRow(view, {name: tuple(pairs) for name, pairs in places.items()})
 
 
-def _tile(pair: Pair) -> Tile:
+def _tile(pair: TilePair) -> Tile:
     tile = pair.cpu or pair.cuda
     assert tile is not None  # noqa: S101 - every failure has a lane
     return tile
 
 
-def _backport(pair: Pair) -> str | None:
+def _backport(pair: TilePair) -> str | None:
     return _tile(pair).cell.backport

@@ -91,7 +91,7 @@ def evidence(row: HeatRow) -> dict[str, Result]:
 
 def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None, lanes: str) -> str:
     used = {name: releases.get(name, {}) for name in view.environments}
-    standings = [row.view.standing for row in view.rows]
+    comparisons = [row.view.upstream for row in view.rows]
     order = list(Reading)
     return _render(
         "index.html.j2",
@@ -104,10 +104,10 @@ def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots 
         releases={name: [f"{package} {version}" for package, version in pins.items()] for name, pins in used.items()},
         packages=sorted({name for row in view.rows for name in row.failure.distributions}),
         choices=sorted({f"{package} {version}" for pins in used.values() for package, version in pins.items()}),
-        standings=sorted(standings, key=lambda found: order.index(found.reading)),
-        present=[row for row in view.rows if row.view.standing.present],
+        comparisons=sorted(comparisons, key=lambda found: order.index(found.reading)),
+        present=[row for row in view.rows if row.view.upstream.present],
         attention=view.attention,
-        disagreeing=sum(found.reading is Reading.DISAGREES for found in standings),
+        disagreeing=sum(found.reading is Reading.DISAGREES for found in comparisons),
         gates=gate_reasons([row for item in view.rows for row in item.view.rows]),
     )
 
@@ -140,21 +140,21 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
     )
 
 
-def _observed(failure: Failure, item: claims.Weighed) -> tuple[str | None, str]:
+def _observed(failure: Failure, item: claims.CheckedEvidence) -> tuple[str | None, str]:
     """The verdict of a claim's cell, and what the claim asks for, else the line that decided."""
     if item.result is None:
         return None, "not run"
     return item.result.verdict, measured_words(item) or evidence_words(row_of(item.result, failure.distributions))
 
 
-def fragment(text: str) -> Markup:
+def html_fragment(text: str) -> Markup:
     """A fragment in HTML."""
     if isinstance(text, Code):
         return Markup("<code>{}</code>").format(str(text))
     return Markup("<strong>{}</strong>").format(str(text)) if isinstance(text, Strong) else escape(text)
 
 
-def reference(name: str) -> Markup:
+def html_reference(name: str) -> Markup:
     """A link for ``owner/repository#number`` or an address of the web; other words as they are."""
     repository, _, number = name.partition("#")
     if number.isdecimal():
@@ -216,12 +216,12 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "day": day,
     "evidence": evidence_words,
     "fact": glyph,
-    "fragment": fragment,
-    "fragments": lambda pieces: Markup("").join(fragment(piece) for piece in pieces),
+    "fragment": html_fragment,
+    "fragments": lambda pieces: Markup("").join(html_fragment(piece) for piece in pieces),
     "phrase": phrase,
     "predicted": predicted_words,
     "prose": prose,
-    "reference": reference,
+    "reference": html_reference,
     "releases": releases_words,
     "signature": signature_words,
     "verdict": verdict_words,

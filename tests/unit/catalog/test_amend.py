@@ -6,7 +6,7 @@ import pytest
 
 from repro.catalog import amend as amending
 from repro.catalog.amend import amend, bounds, replaced, with_bound
-from repro.catalog.yaml_reader import read
+from repro.catalog.yaml_reader import read_yaml
 from repro.errors import RecordError, UsageError
 from repro.model.failure import Failure
 from tests.unit import factories
@@ -99,7 +99,7 @@ class TestBounds:
             with_bound(specifiers, "<2.3")
 
     def failure(self, record: Path) -> Failure:
-        return read(Failure, record)
+        return read_yaml(Failure, record)
 
     def test_the_alternative_of_the_package_is_chosen(self, record: Path) -> None:
         found = bounds(self.failure(record), "lightning", {"lightning": "2.2.3", "torch": "2.2.2"}, "<2.3.0")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.catalog import load
-from repro.catalog.default_cells import LeftOut, all_cells, default_cells
+from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
 from repro.errors import UsageError
 from repro.model.failure import Lane
 from tests.unit.factories import FAILURE, failure, matrix, write_failure
@@ -53,14 +53,14 @@ class TestAllCells:
         cells, left_out = all_cells([failure(needs=self.NEEDS), failure(id="torch-1")], self.VERSIONS)
         assert [cell.label for cell in cells] == [f"{FAILURE} old", "torch-1 old", "torch-1 young", "torch-1 bare"]
         assert left_out == [
-            LeftOut(FAILURE, "young", "needs torch<2.10, found 2.13.0"),
-            LeftOut(FAILURE, "bare", "needs lightning>=2.1, which is not installed"),
+            NotApplicable(FAILURE, "young", "needs torch<2.10, found 2.13.0"),
+            NotApplicable(FAILURE, "bare", "needs lightning>=2.1, which is not installed"),
         ]
 
     def test_lane(self) -> None:
         """A failure that needs devices has no cell in the CPU lane."""
         held = failure(needs={"lanes": ["cuda"]})
         cells, left_out = all_cells([held], {"old": self.VERSIONS["old"]})
-        assert (cells, left_out) == ([], [LeftOut(FAILURE, "old", "runs in lane cuda only")])
+        assert (cells, left_out) == ([], [NotApplicable(FAILURE, "old", "runs in lane cuda only")])
         cells, left_out = all_cells([held], {"old": self.VERSIONS["old"]}, Lane.CUDA)
         assert ([cell.lane for cell in cells], left_out) == ([Lane.CUDA], [])

@@ -9,14 +9,14 @@ import yaml
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import load
 from repro.catalog.check_failure import EntryCheck
-from repro.catalog.scaffold import Asked, Places, asked, environments_for, with_runs, write, written
+from repro.catalog.scaffold import NewFailure, Places, asked, environments_for, with_runs, write, written
 from repro.errors import RecordError, UsageError
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from tests.unit.factories import FAILURE, MATRIX, matrix
 
 URL = "https://github.com/Lightning-AI/pytorch-lightning/issues/12345"
-NEW = Asked("lightning-12345", URL, "lightning")
+NEW = NewFailure("lightning-12345", URL, "lightning")
 ENTRY = "x-1:\n  # question: where?\n  environments: [old]\n"
 
 
@@ -55,7 +55,7 @@ class TestAsked:
     def test_issue(self) -> None:
         """GitHub's addresses become short; others stay."""
         assert NEW.issue == "Lightning-AI/pytorch-lightning#12345"
-        assert Asked("x-1", "https://bugs.example.org/7", "x").issue == "https://bugs.example.org/7"
+        assert NewFailure("x-1", "https://bugs.example.org/7", "x").issue == "https://bugs.example.org/7"
 
 
 class TestWritten:
@@ -67,10 +67,10 @@ class TestWritten:
         self, places: Places, kind: str | None, bad: str | None, good: str | None
     ) -> None:
         """Every kind is a valid record, and every fault is an open question."""
-        new = Asked(NEW.id, URL, "lightning", kind, bad, good)
+        new = NewFailure(NEW.id, URL, "lightning", kind, bad, good)
         files = written(new, matrix(), places)
         write(files)
-        held = yaml_reader.read(Matrix, places.matrix_file)
+        held = yaml_reader.read_yaml(Matrix, places.matrix_file)
         entry = load(places.folder.parent)[NEW.id]
         faults = list(EntryCheck(entry, held, places.tests).faults())
         assert {fault.problem.partition(":")[0] for fault in faults} <= {
@@ -84,7 +84,7 @@ class TestWritten:
 
     def test_what_is_known_is_not_asked(self, places: Places) -> None:
         """Kind and releases that were given stand in the record, and their questions are gone."""
-        text = written(Asked(NEW.id, URL, "lightning", "silent", "2.2.1", "2.2.2"), matrix(), places)
+        text = written(NewFailure(NEW.id, URL, "lightning", "silent", "2.2.1", "2.2.2"), matrix(), places)
         record = text[places.folder / "failure.yaml"]
         failure = yaml_reader.parse(Failure, record, Path("failure.yaml"))
         assert failure.affected == ({"lightning": ">=2.2.1,<2.2.2"},)
@@ -104,7 +104,7 @@ class TestWritten:
     def test_runs_already(self, places: Places) -> None:
         """So does an entry of the matrix."""
         with pytest.raises(UsageError, match="already"):
-            written(Asked(FAILURE, URL, "lightning"), matrix(), places)
+            written(NewFailure(FAILURE, URL, "lightning"), matrix(), places)
 
     def test_keeps_a_conftest(self, places: Places, tmp_path: Path) -> None:
         """Shared fixtures are written once."""
@@ -135,7 +135,7 @@ class TestEnvironments:
     )
     def test_chosen(self, package: str, bad: str | None, good: str | None, expected: list[str]) -> None:
         """The first affected one, one that is not, the newest."""
-        assert environments_for(Asked("x-1", URL, package, None, bad, good), matrix()) == expected
+        assert environments_for(NewFailure("x-1", URL, package, None, bad, good), matrix()) == expected
 
     def test_none(self) -> None:
         """A matrix without environments."""

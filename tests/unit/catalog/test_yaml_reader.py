@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from repro.catalog.yaml_reader import lines_of, parse, read
+from repro.catalog.yaml_reader import lines_of, parse, read_yaml
 from repro.errors import Fault, RecordError
 from repro.model.base import Strict
 
@@ -209,25 +209,25 @@ class TestRead:
         """A valid file."""
         file = tmp_path / "x.yaml"
         file.write_text("format: 1\npython: '3.10'  # ü\n", encoding="utf-8")
-        assert read(Document, file).python == "3.10"
+        assert read_yaml(Document, file).python == "3.10"
 
     def test_missing(self, tmp_path: Path) -> None:
         """A missing file is named, without a line."""
         with pytest.raises(RecordError, match=r"x\.yaml: cannot be read: No such file") as caught:
-            read(Document, tmp_path / "x.yaml")
+            read_yaml(Document, tmp_path / "x.yaml")
         assert caught.value.faults[0].line == 0
 
     def test_folder(self, tmp_path: Path) -> None:
         """A folder is no file."""
         with pytest.raises(RecordError, match="cannot be read"):
-            read(Document, tmp_path)
+            read_yaml(Document, tmp_path)
 
     def test_not_utf8(self, tmp_path: Path) -> None:
         """Another encoding is refused in words."""
         file = tmp_path / "x.yaml"
         file.write_bytes(b"format: 1 # \xe9\xff\n")
         with pytest.raises(RecordError, match="is not UTF-8 text"):
-            read(Document, file)
+            read_yaml(Document, file)
 
     def test_lines(self, tmp_path: Path) -> None:
         """The line of every key, for faults that are found later."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.project import Project
-from repro.doctor.findings_table import Examined
+from repro.doctor.findings_table import DoctorAnswer
 from tests.unit.cli.test_app import Call, call, held
 from tests.unit.doctor.stack.venv import environment, photograph, site_of
 from tests.unit.factories import FAILURE, write_failure
@@ -24,9 +24,9 @@ def with_script(project: Project, script: str = SCRIPT) -> None:
     (project.failures / FAILURE / "repro.py").write_text(script)
 
 
-def answer(call: Call, *arguments: str) -> tuple[int, Examined]:
+def answer(call: Call, *arguments: str) -> tuple[int, DoctorAnswer]:
     code, out, _ = call("doctor", "--json", *arguments)
-    return code, Examined.model_validate_json(out)
+    return code, DoctorAnswer.model_validate_json(out)
 
 
 def finding(call: Call, *arguments: str) -> tuple[int, str, str]:

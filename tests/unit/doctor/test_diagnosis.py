@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from repro.doctor.diagnosis import Diagnosis, Finding, cures_of, diagnose, exit_of
-from repro.doctor.stack.stack import Held, Stack
+from repro.doctor.diagnosis import Diagnosis, Finding, cures_of, diagnose, exit_of_diagnoses
+from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import Exit
 from repro.model.failure import Failure, listed
 from repro.model.observation import Observation
-from repro.verdict.result import conclude
+from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (
     FAILURE,
     REJECTION,
@@ -32,13 +32,13 @@ BOTH: dict[str, Any] = {
 
 def said(stack: Stack, *observations: Observation, **changes: Any) -> Diagnosis:
     record = failure(**changes)
-    results = {FAILURE: conclude(record, observations)} if observations else {}
+    results = {FAILURE: judge_repetitions(record, observations)} if observations else {}
     (found,) = diagnose([record], stack, results)
     return found
 
 
-def static(held: Mapping[str, Held | str], *, closed: bool = True, **changes: Any) -> Diagnosis:
-    facts = {name: Held((known,)) if isinstance(known, str) else known for name, known in held.items()}
+def static(held: Mapping[str, KnownVersion | str], *, closed: bool = True, **changes: Any) -> Diagnosis:
+    facts = {name: KnownVersion((known,)) if isinstance(known, str) else known for name, known in held.items()}
     return said(Stack(facts, closed=closed), **changes)
 
 
@@ -54,24 +54,27 @@ class TestSpecifiers:
             ({"lightning": "2.2.1", "torch": "2.1.0"}, Finding.NOT_AFFECTED),
             ({"lightning": "2.2.1"}, Finding.NOT_AFFECTED),
             ({}, Finding.NOT_AFFECTED),
-            ({"lightning": "2.2.1", "torch": Held(specifiers=">=2.2", why="is not pinned")}, Finding.LISTED),
-            ({"lightning": "2.2.1", "torch": Held(specifiers=">=2.1", why="is not pinned")}, Finding.UNKNOWN),
-            ({"lightning": "2.2.2", "torch": Held(why="is not pinned")}, Finding.NOT_AFFECTED),
-            ({"lightning": Held(specifiers=">=2.3", why="is not pinned"), "torch": "2.2.2"}, Finding.NOT_AFFECTED),
-            ({"lightning": Held(specifiers=">=2.2.1", why="is not pinned"), "torch": "2.2.2"}, Finding.UNKNOWN),
-            ({"lightning": Held(("2.2.0", "2.2.1")), "torch": "2.2.2"}, Finding.LISTED),
-            ({"lightning": Held(("2.2.1", "2.2.2")), "torch": "2.2.2"}, Finding.UNKNOWN),
+            ({"lightning": "2.2.1", "torch": KnownVersion(specifiers=">=2.2", why="is not pinned")}, Finding.LISTED),
+            ({"lightning": "2.2.1", "torch": KnownVersion(specifiers=">=2.1", why="is not pinned")}, Finding.UNKNOWN),
+            ({"lightning": "2.2.2", "torch": KnownVersion(why="is not pinned")}, Finding.NOT_AFFECTED),
+            (
+                {"lightning": KnownVersion(specifiers=">=2.3", why="is not pinned"), "torch": "2.2.2"},
+                Finding.NOT_AFFECTED,
+            ),
+            ({"lightning": KnownVersion(specifiers=">=2.2.1", why="is not pinned"), "torch": "2.2.2"}, Finding.UNKNOWN),
+            ({"lightning": KnownVersion(("2.2.0", "2.2.1")), "torch": "2.2.2"}, Finding.LISTED),
+            ({"lightning": KnownVersion(("2.2.1", "2.2.2")), "torch": "2.2.2"}, Finding.UNKNOWN),
             ({"lightning": "2.2.1", "torch": "my build"}, Finding.UNKNOWN),
         ],
     )
-    def test_finding(self, held: dict[str, Held | str], finding: Finding) -> None:
+    def test_finding(self, held: dict[str, KnownVersion | str], finding: Finding) -> None:
         """Listed or not affected only where every version that is possible says so."""
         assert static(held, **BOTH).finding is finding
 
     @pytest.mark.parametrize(
         ("held", "closed", "why"),
         [
-            ({"lightning": "2.2.1", "torch": Held(why="is not pinned")}, True, "torch is not pinned"),
+            ({"lightning": "2.2.1", "torch": KnownVersion(why="is not pinned")}, True, "torch is not pinned"),
             ({"lightning": "2.2.1"}, True, "needs torch: not installed"),
             ({"lightning": "2.2.1"}, False, "torch is not named (lightning brings it)"),
             ({"lightning": "2.2.1", "torch": "my build"}, True, "torch my build: not a version that can be compared"),
@@ -82,7 +85,7 @@ class TestSpecifiers:
             ),
         ],
     )
-    def test_why(self, held: dict[str, Held | str], closed: bool, why: str) -> None:
+    def test_why(self, held: dict[str, KnownVersion | str], closed: bool, why: str) -> None:
         """The reason names the distribution."""
         assert static(held, closed=closed, **BOTH).why == why
 
@@ -97,7 +100,7 @@ class TestSpecifiers:
         assert (found.finding, found.runs) == (Finding.LISTED, False)
         assert "pytorch-lightning is lightning under another name" in found.why
         assert static({"pytorch-lightning": "2.2.2"}).finding is Finding.NOT_AFFECTED
-        assert static({"pytorch-lightning": Held(why="is not pinned")}).finding is Finding.UNKNOWN
+        assert static({"pytorch-lightning": KnownVersion(why="is not pinned")}).finding is Finding.UNKNOWN
 
     def test_beside(self) -> None:
         """lightning brings the other name in any version: that alone is a note, no finding."""
@@ -180,4 +183,4 @@ def test_cures() -> None:
 def test_exit(findings: list[Finding], static: bool, code: Exit) -> None:
     """What was seen weighs more than what could not be told."""
     found = [Diagnosis(failure(), finding, "") for finding in findings]
-    assert exit_of(found, static=static) is code
+    assert exit_of_diagnoses(found, static=static) is code

@@ -6,7 +6,7 @@ import pytest
 
 from repro.doctor.proposals import Axis, open_failures, proposals
 from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Standing, standing
+from repro.doctor.upgrade import Exposure, exposure
 from repro.model.failure import Failure
 from tests.unit.doctor.test_upgrade import BOTH, OLD, OPEN, STACK, YOUNG, known
 
@@ -54,7 +54,7 @@ class TestProposals:
         assert len({tuple(sorted(item.versions.items())) for item in found}) == len(found)
         for item in found:
             moved = STACK.moved(dict(item.versions))
-            assert standing(OLD, moved) is standing(BOTH, moved) is Standing.CLEAR
+            assert exposure(OLD, moved) is exposure(BOTH, moved) is Exposure.CLEAR
 
     def test_brute_force(self) -> None:
         """The first proposal is the best of all combinations."""
@@ -64,8 +64,8 @@ class TestProposals:
                 picked = {"lightning": lightning, "transformers": transformers}
                 versions = {name: pair[1] for name, pair in picked.items() if pair}
                 moved = STACK.moved(versions)
-                if standing(OLD, moved) is standing(BOTH, moved) is Standing.CLEAR and (
-                    standing(YOUNG, moved) is not Standing.AFFECTED
+                if exposure(OLD, moved) is exposure(BOTH, moved) is Exposure.CLEAR and (
+                    exposure(YOUNG, moved) is not Exposure.AFFECTED
                 ):
                     best.append((len(versions), sum(pair[0] for pair in picked.values() if pair)))
         found = next(proposals([OLD, BOTH], [YOUNG], STACK, AXES))

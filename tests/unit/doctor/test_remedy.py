@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from repro.doctor.remedy import MOST_TRIES, Search
+from repro.doctor.remedy import MOST_TRIES, RemedySearch
 from repro.doctor.stack.stack import Stack
 from repro.environments.build import Environments
 from repro.environments.interpreter import Interpreter
@@ -83,14 +83,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 @pytest.fixture
-def search(tmp_path: Path, world: World) -> Search:
+def search(tmp_path: Path, world: World) -> RemedySearch:
     del world
     denied = {"distribution": "lightning", "version": "2.6.2", "reason": "malicious upload", "date": "2026-04-30"}
     project = factories.project(tmp_path, content={**factories.MATRIX, "deny": [denied]})
-    return Search(project, Stack.of(HELD), "3.11", "2026-11-20", fetch, local=["mine"])
+    return RemedySearch(project, Stack.of(HELD), "3.11", "2026-11-20", fetch, local=["mine"])
 
 
-def test_found(search: Search, world: World) -> None:
+def test_found(search: RemedySearch, world: World) -> None:
     """The nearest release, resolved with all that is installed, and run."""
     world.resolved = {"numpy": "2.0.0"}
     sought = search.answer([FAILURE], [])
@@ -107,7 +107,7 @@ def test_found(search: Search, world: World) -> None:
     assert environment.preferred == {"numpy": "1.26.4", "torch": "2.2.2"}
 
 
-def test_not_verified(search: Search, world: World) -> None:
+def test_not_verified(search: RemedySearch, world: World) -> None:
     """Nothing is run where that is not wanted."""
     search.verify = False
     sought = search.answer([FAILURE], [])
@@ -116,7 +116,7 @@ def test_not_verified(search: Search, world: World) -> None:
     assert world.runs == []
 
 
-def test_does_not_resolve(search: Search, world: World) -> None:
+def test_does_not_resolve(search: RemedySearch, world: World) -> None:
     """The next one is tried, and the refusal is told; a denied release is never tried."""
     world.unresolvable = {"lightning==2.2.2": "needs another torch", "lightning==2.3.0": "needs another numpy"}
     sought = search.answer([FAILURE], [])
@@ -128,7 +128,7 @@ def test_does_not_resolve(search: Search, world: World) -> None:
     ]
 
 
-def test_still_fails(search: Search, world: World) -> None:
+def test_still_fails(search: RemedySearch, world: World) -> None:
     """What the record calls mended and a run does not is refused."""
     world.ranks = lambda: (factories.failed(0), factories.failed(1))
     sought = search.answer([FAILURE], [])
@@ -138,7 +138,7 @@ def test_still_fails(search: Search, world: World) -> None:
     assert "could be installed and shown" in sought.why_none
 
 
-def test_unrunnable(search: Search, world: World) -> None:
+def test_unrunnable(search: RemedySearch, world: World) -> None:
     """What could not be run is told as the answer, and is not verified."""
     world.ranks = lambda: (factories.rank(0, started=False), factories.rank(1))
     sought = search.answer([FAILURE], [])
@@ -147,7 +147,7 @@ def test_unrunnable(search: Search, world: World) -> None:
     assert "never started" in sought.found.ran[0].why
 
 
-def test_not_on_the_index(search: Search, world: World) -> None:
+def test_not_on_the_index(search: RemedySearch, world: World) -> None:
     """What the index does not have is left out, and said."""
     world.unresolvable = {"numpy": "Because numpy was not found in the package registry and you require numpy, ..."}
     sought = search.answer([FAILURE], [])
@@ -155,7 +155,7 @@ def test_not_on_the_index(search: Search, world: World) -> None:
     assert "numpy: the package index does not have it" in sought.left_out
 
 
-def test_open(search: Search) -> None:
+def test_open(search: RemedySearch) -> None:
     """A failure of every release is named; the others are cured all the same."""
     every = known("torch-1", {"torch": ">=2"})
     sought = search.answer([every, FAILURE], [])
@@ -165,7 +165,7 @@ def test_open(search: Search) -> None:
     assert (alone.found, alone.why_none) == (None, "no release is free of them")
 
 
-def test_brings_others(search: Search) -> None:
+def test_brings_others(search: RemedySearch) -> None:
     """A set that brings another failure is no answer: the nearest is named with what it brings."""
     begun = known("lightning-9", {"lightning": ">=2.2.2"})
     sought = search.answer([FAILURE], [begun])
@@ -173,7 +173,7 @@ def test_brings_others(search: Search) -> None:
     assert sought.why_none.endswith("the nearest, lightning 2.2.1 → 2.2.2, brings lightning-9")
 
 
-def test_not_together(search: Search) -> None:
+def test_not_together(search: RemedySearch) -> None:
     """Two failures whose cures exclude one another."""
     begun = known("lightning-9", {"lightning": ">=2.2.1,<9"}, lightning=">=2.0")
     older = known("lightning-8", {"lightning": "<2.2.2"}, lightning=">=2.0")
@@ -181,7 +181,7 @@ def test_not_together(search: Search) -> None:
     assert sought.why_none == "each alone can be cured by other versions, all together cannot"
 
 
-def test_gives_up(search: Search, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gives_up(search: RemedySearch, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for ever."""
     monkeypatch.setitem(INDEX, "lightning", ["2.2.1", *(f"2.2.{patch}" for patch in range(2, 40))])
     world.ranks = lambda: (factories.failed(0), factories.failed(1))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from repro.doctor.cap import cap, upper_bound
-from repro.doctor.stack.stack import Held, Stack
-from repro.doctor.upgrade import Standing, may_affect, standing, step, steps
+from repro.doctor.stack.stack import KnownVersion, Stack
+from repro.doctor.upgrade import Exposure, exposure, may_affect, step, steps
 from repro.model.failure import Failure
 from tests.unit.factories import failure
 
@@ -29,20 +29,20 @@ class TestStanding:
     @pytest.mark.parametrize(
         ("versions", "expected"),
         [
-            ({"lightning": "2.2.1"}, Standing.AFFECTED),
-            ({"lightning": "2.2.2"}, Standing.CLEAR),
-            ({}, Standing.CLEAR),
-            ({"lightning": "2.0.9"}, Standing.UNKNOWN),
+            ({"lightning": "2.2.1"}, Exposure.AFFECTED),
+            ({"lightning": "2.2.2"}, Exposure.CLEAR),
+            ({}, Exposure.CLEAR),
+            ({"lightning": "2.0.9"}, Exposure.UNKNOWN),
         ],
     )
-    def test_versions(self, versions: dict[str, str], expected: Standing) -> None:
+    def test_versions(self, versions: dict[str, str], expected: Exposure) -> None:
         """Below all that the record speaks of, nothing is known."""
-        assert standing(OLD, Stack.of(versions)) is expected
+        assert exposure(OLD, Stack.of(versions)) is expected
 
     def test_range(self) -> None:
         """A range that lies on both sides is not known, and may be affected."""
-        stack = Stack({"lightning": Held(specifiers=">=2.2")})
-        assert standing(OLD, stack) is Standing.UNKNOWN
+        stack = Stack({"lightning": KnownVersion(specifiers=">=2.2")})
+        assert exposure(OLD, stack) is Exposure.UNKNOWN
         assert may_affect(OLD, stack)
         assert not may_affect(OLD, Stack.of({"lightning": "2.0.9"}))
 
@@ -70,7 +70,7 @@ class TestSteps:
 
     def test_unknown(self) -> None:
         """What was not known before is not counted as cured; what no version may have is left out."""
-        stack = Stack({"lightning": Held(specifiers=">=2.2")})
+        stack = Stack({"lightning": KnownVersion(specifiers=">=2.2")})
         found = step([OLD, OPEN], stack, {"lightning": "2.6"})
         assert (found.cured, found.unknown) == ((), ("lightning-1",))
 

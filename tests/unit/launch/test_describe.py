@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.launch.describe import Asked, describe
+from repro.launch.describe import DescribeCommand, describe
 from tests.unit.factories import interpreter
 
 
@@ -24,12 +24,12 @@ def place(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(place: Path, *ways: Asked) -> tuple[str, str, str | None]:
+def asked(place: Path, *ways: DescribeCommand) -> tuple[str, str, str | None]:
     found = describe(interpreter(executable=place / "python"), ways)
     return found.command, found.text, found.problem
 
 
-NEW, OLD = Asked("new env", "new", ("env",)), Asked("old-cli env", "old-cli", ("env",))
+NEW, OLD = DescribeCommand("new env", "new", ("env",)), DescribeCommand("old-cli env", "old-cli", ("env",))
 
 
 class TestDescribe:
@@ -63,4 +63,4 @@ class TestDescribe:
 
     def test_interpreter(self, place: Path) -> None:
         """A way without a program is the interpreter's."""
-        assert asked(place, Asked("x", arguments=("-c", "print(3)"))) == ("x", "3", None)
+        assert asked(place, DescribeCommand("x", arguments=("-c", "print(3)"))) == ("x", "3", None)

@@ -7,13 +7,13 @@ from repro.model.verdict import Side, Verdict, side_of
 from repro.report.answers import bisected_lines, blamed_lines, effort, sections, strip, swept_lines
 from repro.report.fragments import Code, Strong
 from repro.store.answers import (
-    Answers,
+    AnswerStore,
     Bisected,
     Blamed,
     Changed,
     Every,
-    LeftOut,
-    Part,
+    Role,
+    SkippedRelease,
     Swept,
     Tried,
     stretches,
@@ -64,7 +64,7 @@ def blamed(**changes: Any) -> Blamed:
         "causes": (("a", "b"),),
         "changes": tuple(
             Changed(distribution=name, before="1", after="2", part=part)
-            for name, part in zip("abcd", (Part.GUILTY, Part.NEEDED, Part.INNOCENT, Part.UNTESTED), strict=True)
+            for name, part in zip("abcd", (Role.GUILTY, Role.NEEDED, Role.INNOCENT, Role.UNTESTED), strict=True)
         ),
         "tried": (),
         "seconds": 3.0,
@@ -80,7 +80,7 @@ def swept(*verdicts: Verdict | None, **changes: Any) -> Swept:
         "base": "old",
         "every": Every.MINOR,
         "tried": tuple(fact(f"1.{n}", verdict) for n, verdict in enumerate(verdicts)),
-        "left_out": (LeftOut(version="1.0rc1", reason="pre-release"),),
+        "left_out": (SkippedRelease(version="1.0rc1", reason="pre-release"),),
         "seconds": 60.0,
     }
     return Swept.model_validate(facts | changes)
@@ -193,7 +193,7 @@ def test_effort_counts_each_step() -> None:
 
 
 def test_answers_are_read_back_and_replaced(tmp_path: Any) -> None:
-    answers = Answers(tmp_path)
+    answers = AnswerStore(tmp_path)
     for answer in (bisected(), blamed(), swept(V.ABSENT), bisected(points=10)):
         answers.put(answer)
     found = answers.of("lib-1")
@@ -205,7 +205,7 @@ def test_answers_are_read_back_and_replaced(tmp_path: Any) -> None:
 
 def test_a_failure_that_was_mended_twice_keeps_both_boundaries(tmp_path: Path) -> None:
     """The same ends, or the same boundary, replace an older answer; another boundary does not."""
-    answers = Answers(tmp_path)
+    answers = AnswerStore(tmp_path)
     first = bisected()
     bad, good = fact("2.0", V.REPRODUCED), fact("2.1", V.ABSENT)
     later = bisected(before=bad, after=good, tried=(fact("1.5", V.REPRODUCED), fact("3.0", V.ABSENT)))

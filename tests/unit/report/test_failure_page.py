@@ -7,7 +7,7 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.model.verdict import Verdict
-from repro.report.failure_page import failure_markdown, fragment
+from repro.report.failure_page import failure_markdown, markdown_fragment
 from repro.report.fragments import Code, Strong
 from repro.report.rows import Lookup
 from repro.report.view import failure_view
@@ -34,7 +34,7 @@ def held(tmp_path: Path) -> Project:
     ],
 )
 def test_fragment(text: str, expected: str) -> None:
-    assert fragment(text) == expected
+    assert markdown_fragment(text) == expected
 
 
 def test_tables_of_searches_are_whole(held: Project) -> None:

@@ -10,7 +10,7 @@ from repro.catalog.catalog import Catalog
 from repro.model.failure import Failure, Lane
 from repro.model.observation import Observation, Rank
 from repro.model.verdict import Verdict
-from repro.report.lanes import Pair, Shown, distrusted, lanes_markdown, lanes_words, of_lanes, pairs
+from repro.report.lanes import LanePair, Shown, distrusted, lanes_markdown, lanes_words, of_lanes, pairs
 from repro.report.matrix_page import escape
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
@@ -122,12 +122,12 @@ def test_same_verdict_on_other_ranks() -> None:
     one = shown(((0, "KeyError in f"),), ((1, "loses its peer"),))
     later = shown(((0, "KeyError in f"),), ((1, "waits until it is ended"),))
     other = shown(((1, "KeyError in f"),), ((0, "waits until it is ended"),))
-    assert Pair(cell(lane="cuda"), {}, "3.11.7", one, later).differences == ()
-    assert Pair(cell(lane="cuda"), {}, "3.11.7", one, other).differences == (
+    assert LanePair(cell(lane="cuda"), {}, "3.11.7", one, later).differences == ()
+    assert LanePair(cell(lane="cuda"), {}, "3.11.7", one, other).differences == (
         "rank 0: KeyError in f on CPU, waits until it is ended on CUDA",
         "rank 1: loses its peer on CPU, KeyError in f on CUDA",
     )
-    assert Pair(cell(lane="cuda"), {}, "3.11.7", None, other).differences == ()
+    assert LanePair(cell(lane="cuda"), {}, "3.11.7", None, other).differences == ()
 
 
 def test_newest_counts(catalog: Catalog) -> None:
@@ -261,6 +261,8 @@ def test_where_only() -> None:
     """A failure whose lanes differ with a factor only is distrusted there."""
     one = Shown(Verdict.DIFFERENT, (), (), "", "2026-11-22", "a")
     other = replace(one, verdict=Verdict.ABSENT)
-    full = Pair(cell(lane="cuda", factors={"state-dict-type": "full"}), {}, "3.11.7", one, other)
+    full = LanePair(cell(lane="cuda", factors={"state-dict-type": "full"}), {}, "3.11.7", one, other)
     assert "not trusted for lightning-19492 (state-dict-type=full)." in lanes_words([full])
-    assert "not trusted for lightning-19492." in lanes_words([full, Pair(cell(lane="cuda"), {}, "3.11.7", one, other)])
+    assert "not trusted for lightning-19492." in lanes_words(
+        [full, LanePair(cell(lane="cuda"), {}, "3.11.7", one, other)]
+    )

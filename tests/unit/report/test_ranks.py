@@ -4,7 +4,7 @@ import pytest
 
 from repro.model.observation import Origin, Rank
 from repro.report.ranks import ended_words, traces
-from repro.verdict.result import conclude
+from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (
     failed,
     failure,
@@ -20,7 +20,7 @@ from tests.unit.factories import (
 
 
 def of(*ranks: Rank) -> list[tuple[tuple[int, ...], str, bool]]:
-    found = traces(conclude(failure(), [observation(*ranks)]))
+    found = traces(judge_repetitions(failure(), [observation(*ranks)]))
     return [(trace.ranks, trace.errors[0].line if trace.errors else "", trace.decided) for trace in found]
 
 
@@ -44,19 +44,19 @@ def test_the_causing_frame_comes_first_and_the_harness_is_left_out() -> None:
     error = raised(
         "KeyError", "'optimizer_states'", frame("run", "bootstrap.py", Origin.HARNESS), script_frame(), frame()
     )
-    (trace,) = traces(conclude(failure(), [observation(failed(0, error), failed(1, error))]))
+    (trace,) = traces(judge_repetitions(failure(), [observation(failed(0, error), failed(1, error))]))
     assert [item.function for item in trace.errors[0].frames] == ["save_checkpoint", "<module>"]
     assert trace.names == "ranks 0 and 1"
 
 
 def test_a_chain_says_how_it_hangs_together() -> None:
     chain = (raised(), raised("ValueError", "x", link="cause"), raised("TypeError", "y", link="context"))
-    (trace,) = traces(conclude(failure(), [observation(failed(0, chain=chain), failed(1, chain=chain))]))
+    (trace,) = traces(judge_repetitions(failure(), [observation(failed(0, chain=chain), failed(1, chain=chain))]))
     assert [error.link for error in trace.errors] == ["", "caused by", "while handling"]
 
 
 def test_a_hang_shows_the_stack_innermost_first() -> None:
-    (trace,) = traces(conclude(failure(), [observation(waiting(0), waiting(1))]))
+    (trace,) = traces(judge_repetitions(failure(), [observation(waiting(0), waiting(1))]))
     assert [item.function for item in trace.stack] == ["all_gather", "<module>"]
 
 

@@ -9,7 +9,7 @@ from repro.model.failure import Failure
 from repro.model.verdict import Verdict
 from repro.report.matrix_page import matrix_markdown
 from repro.report.rows import Row
-from repro.report.upstream import Reading, Rule, Standing, declared_words, standing
+from repro.report.upstream import Reading, Rule, UpstreamComparison, compare_with_upstream, declared_words
 from tests.unit.factories import FAILURE, cell, failure, project
 from tests.unit.report.test_answers import bisected, fact, swept
 
@@ -25,7 +25,7 @@ def said(state: str, fixed: str | None = None, **changes: Any) -> Failure:
     return failure(upstream={"state": state}, fixed_in={"lightning": fixed} if fixed else {}, **changes)
 
 
-def rules(found: Standing) -> list[Rule]:
+def rules(found: UpstreamComparison) -> list[Rule]:
     return [item.rule for item in found.disagreements]
 
 
@@ -34,14 +34,14 @@ class TestState:
 
     def test_open_and_seen(self) -> None:
         """As upstream says."""
-        found = standing(said("open"), [row("2.1.0", V.ABSENT), row("2.6.6", V.REPRODUCED)])
+        found = compare_with_upstream(said("open"), [row("2.1.0", V.ABSENT), row("2.6.6", V.REPRODUCED)])
         assert (found.reading, found.present, rules(found)) == (Reading.AGREES, True, [])
         assert [point.words for point in found.newest] == ["lightning 2.6.6 (✗ reproduced)"]
 
     @pytest.mark.parametrize("verdict", [V.ABSENT, V.REJECTED])
     def test_open_but_gone(self, verdict: Verdict) -> None:
         """The newest release decides, whatever older ones show; 2.10 is younger than 2.9."""
-        found = standing(said("open"), [row("2.9.0", V.REPRODUCED), row("2.10.0", verdict)])
+        found = compare_with_upstream(said("open"), [row("2.9.0", V.REPRODUCED), row("2.10.0", verdict)])
         assert (rules(found), found.present) == ([Rule.OPEN_BUT_GONE], False)
         assert "lightning 2.10.0" in found.disagreements[0].words
         assert "2.9.0" not in found.disagreements[0].words
@@ -49,17 +49,17 @@ class TestState:
     def test_newest_could_not_be_told(self) -> None:
         """A run that says nothing does not count as the newest, nor as gone."""
         rows = [row("2.2.1", V.REPRODUCED), row("2.6.6", V.UNRUNNABLE), row("2.7.0", V.DIFFERENT), row("2.8.0", None)]
-        found = standing(said("open"), rows)
+        found = compare_with_upstream(said("open"), rows)
         assert (found.reading, [point.where for point in found.newest]) == (Reading.AGREES, ["lightning-2.2.1"])
 
     def test_nothing_told(self) -> None:
         """Without a run nothing is said, neither agreement nor the contrary."""
-        found = standing(said("open"), [row("2.6.6", None)])
+        found = compare_with_upstream(said("open"), [row("2.6.6", None)])
         assert (found.reading, found.present, found.newest) == (Reading.NOT_TOLD, False, ())
 
     def test_two_newest_disagree(self) -> None:
         """Of two lanes of the newest release, one that shows it is enough for open."""
-        found = standing(said("open"), [row("2.6.6", V.ABSENT), row("2.6.6", V.REPRODUCED, lane="cuda")])
+        found = compare_with_upstream(said("open"), [row("2.6.6", V.ABSENT), row("2.6.6", V.REPRODUCED, lane="cuda")])
         assert found.reading is Reading.AGREES
         assert {point.where for point in found.newest} == {"lightning-2.6.6", "lightning-2.6.6 [cuda]"}
 
@@ -70,17 +70,17 @@ class TestState:
             row("2.6.6", V.ABSENT, factors={"state-dict-type": "full"}),
             row("2.6.6", V.ABSENT, failure="lightning-1"),
         ]
-        assert standing(said("open"), rows).reading is Reading.NOT_TOLD
+        assert compare_with_upstream(said("open"), rows).reading is Reading.NOT_TOLD
 
     def test_closed_without_a_release(self) -> None:
         """Closed with no fixed release named, and still there."""
-        assert rules(standing(said("closed"), [row("2.6.6", V.REPRODUCED)])) == [Rule.CLOSED_BUT_SEEN]
-        assert rules(standing(said("closed"), [row("2.6.6", V.ABSENT)])) == []
+        assert rules(compare_with_upstream(said("closed"), [row("2.6.6", V.REPRODUCED)])) == [Rule.CLOSED_BUT_SEEN]
+        assert rules(compare_with_upstream(said("closed"), [row("2.6.6", V.ABSENT)])) == []
 
     def test_unreported(self) -> None:
         """What nobody has reported and the newest release shows is worth a report."""
-        assert rules(standing(said("unreported"), [row("2.6.6", V.REPRODUCED)])) == [Rule.UNREPORTED]
-        assert rules(standing(said("unreported"), [row("2.6.6", V.ABSENT)])) == []
+        assert rules(compare_with_upstream(said("unreported"), [row("2.6.6", V.REPRODUCED)])) == [Rule.UNREPORTED]
+        assert rules(compare_with_upstream(said("unreported"), [row("2.6.6", V.ABSENT)])) == []
 
 
 class TestFixed:
@@ -88,13 +88,13 @@ class TestFixed:
 
     def test_as_said(self) -> None:
         """Bad before it, good from it on."""
-        found = standing(said("closed", "2.2.2"), [row("2.2.1", V.REPRODUCED), row("2.2.2", V.ABSENT)])
+        found = compare_with_upstream(said("closed", "2.2.2"), [row("2.2.1", V.REPRODUCED), row("2.2.2", V.ABSENT)])
         assert found.reading is Reading.AGREES
 
     @pytest.mark.parametrize("version", ["2.2.2", "2.10.0", "2.2.2+cpu"])
     def test_seen_after_it(self, version: str) -> None:
         """A release with the fix that shows it, even if a younger one does not."""
-        found = standing(said("closed", "2.2.2"), [row(version, V.REPRODUCED), row("2.99", V.ABSENT)])
+        found = compare_with_upstream(said("closed", "2.2.2"), [row(version, V.REPRODUCED), row("2.99", V.ABSENT)])
         assert rules(found) == [Rule.FIXED_BUT_SEEN]
         assert f"lightning {version}" in found.disagreements[0].words
 
@@ -103,9 +103,9 @@ class TestFixed:
         late = fact("2.4.0", V.REPRODUCED, versions={"lightning": "2.4.0"})
         sweep = swept(failure=FAILURE).model_copy(update={"tried": (late,)})
         rows = [row("2.2.2", V.ABSENT)]
-        assert rules(standing(said("closed", "2.2.2"), rows, [sweep])) == [Rule.FIXED_BUT_SEEN]
+        assert rules(compare_with_upstream(said("closed", "2.2.2"), rows, [sweep])) == [Rule.FIXED_BUT_SEEN]
         other = sweep.model_copy(update={"failure": "lightning-1"})
-        assert rules(standing(said("closed", "2.2.2"), rows, [other])) == []
+        assert rules(compare_with_upstream(said("closed", "2.2.2"), rows, [other])) == []
 
     def test_either_package_has_it(self) -> None:
         """Where two packages have fixes, one of them is enough."""
@@ -114,8 +114,10 @@ class TestFixed:
             fixed_in={"lightning": "2.5.5", "torch": "2.13.0"},
             affected=[{"lightning": "<2.5.5", "torch": "<2.13"}],
         )
-        assert rules(standing(record, [row("2.5.4", V.REPRODUCED, torch="2.12.1")])) == []
-        assert rules(standing(record, [row("2.5.4", V.REPRODUCED, torch="2.13.0+cpu")])) == [Rule.FIXED_BUT_SEEN]
+        assert rules(compare_with_upstream(record, [row("2.5.4", V.REPRODUCED, torch="2.12.1")])) == []
+        assert rules(compare_with_upstream(record, [row("2.5.4", V.REPRODUCED, torch="2.13.0+cpu")])) == [
+            Rule.FIXED_BUT_SEEN
+        ]
 
 
 class TestBoundary:
@@ -125,7 +127,7 @@ class TestBoundary:
     def test_bisection(self, fixed: str, agrees: bool) -> None:
         """The release must lie after the last bad one, and not after the first good one."""
         record = failure(id="lib-1", upstream={"state": "closed"}, fixed_in={"lib": fixed}, affected=[{"lib": ">0"}])
-        found = standing(record, [], [bisected()])
+        found = compare_with_upstream(record, [], [bisected()])
         assert (Rule.OTHER_BOUNDARY in rules(found)) is not agrees
         if not agrees:
             assert "1.0 the last bad and 1.1 the first good" in found.disagreements[-1].words
@@ -133,7 +135,7 @@ class TestBoundary:
     def test_another_question(self) -> None:
         """A bisection for the release that broke it, or of another package, says nothing of the fix."""
         record = failure(id="lib-1", upstream={"state": "closed"}, fixed_in={"lib": "9.9"}, affected=[{"lib": ">0"}])
-        assert rules(standing(record, [], [bisected(older="good"), bisected(package="torch")])) == []
+        assert rules(compare_with_upstream(record, [], [bisected(older="good"), bisected(package="torch")])) == []
 
 
 class TestWritten:
@@ -146,8 +148,10 @@ class TestWritten:
 
     def test_matrix(self, tmp_path: Path) -> None:
         """A line a failure, the disagreements first, upstream's words escaped."""
-        good = standing(said("closed", "2.2.2"), [row("2.6.6", V.ABSENT)])
-        bad = standing(failure(id="lib-1", upstream={"state": "open"}), [row("2.6.6", V.ABSENT, failure="lib-1")])
+        good = compare_with_upstream(said("closed", "2.2.2"), [row("2.6.6", V.ABSENT)])
+        bad = compare_with_upstream(
+            failure(id="lib-1", upstream={"state": "open"}), [row("2.6.6", V.ABSENT, failure="lib-1")]
+        )
         text = matrix_markdown([], project(tmp_path).catalog, [good, bad])
         assert "Not as upstream says: 1 of 2 failures." in text
         assert text.index("| lib-1 | open |") < text.index(f"| {FAILURE} | closed, fixed in lightning 2.2.2 |")

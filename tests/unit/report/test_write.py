@@ -21,7 +21,7 @@ from repro.report.words import STATUS_STYLES, VERDICT_GLYPHS, count_words, evide
 from repro.report.write import write_reports
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
-from repro.verdict.result import conclude
+from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (
     FAILURE,
     cell,
@@ -117,15 +117,15 @@ class TestRows:
     def test_accelerator(self) -> None:
         """A device is named in its own lane only."""
         machine = observation().hardware.model_copy(update={"accelerators": ("NVIDIA H100",)})
-        cpu = row_of(conclude(failure(), [observation(hardware=machine)]), ["torch"])
-        cuda = row_of(conclude(failure(), [observation(hardware=machine, cell=cell(lane="cuda"))]), ["torch"])
+        cpu = row_of(judge_repetitions(failure(), [observation(hardware=machine)]), ["torch"])
+        cuda = row_of(judge_repetitions(failure(), [observation(hardware=machine, cell=cell(lane="cuda"))]), ["torch"])
         assert "H100" not in cpu.hardware
         assert cuda.hardware.endswith("NVIDIA H100")
 
     def test_without_environment(self) -> None:
         """A cell whose environment could not be had has a row too."""
         row = row_of(
-            conclude(failure(), [observation(ranks=(), fault="x", installed=None, launcher="none")]), ["torch"]
+            judge_repetitions(failure(), [observation(ranks=(), fault="x", installed=None, launcher="none")]), ["torch"]
         )
         assert (row.verdict, row.versions, row.python) == ("unrunnable", {}, "")
 
@@ -280,7 +280,7 @@ class TestMarkdown:
         assert (pages[ran].read_text(), pages[other].read_text()) == (fresh, "older")
         assert pages[missing].is_file()
         assert {row.cell.failure for row in found.report.rows} == set(pages)
-        assert [item.failure for item in found.standings] == list(pages)
+        assert [item.failure for item in found.comparisons] == list(pages)
 
 
 def terminal(*, width: int = 200, tty: bool = False) -> tuple[Console, io.StringIO]:
@@ -316,9 +316,9 @@ class TestTerminal:
         with Progress(out, 3) as progress:
             progress.told("old: building")
             progress.started(cell())
-            progress.finished(conclude(failure(), [observation()]))
+            progress.finished(judge_repetitions(failure(), [observation()]))
             progress.skipped(cell(environment="new"), "needs [x]")
-            progress.finished(conclude(failure(), [observation(failed(0), failed(1), installed=installed())]))
+            progress.finished(judge_repetitions(failure(), [observation(failed(0), failed(1), installed=installed())]))
         shown = text.getvalue()
         assert "[1/3] ✓ absent" in shown
         assert "cured" in shown

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.model.verdict import Side, Verdict, side_of
-from repro.search.bisection import Change, Contradiction, Move, Probe, Range, Untold, bisect, next_move, upcoming
+from repro.search.bisection import Boundary, Contradiction, NextStep, Probe, Range, Untold, bisect, next_move, upcoming
 
 B, G, S = Side.BAD, Side.GOOD, Side.SKIP
 
@@ -27,7 +27,7 @@ class World:
         return self.sides[index]
 
 
-def run(sides: list[Side], older: Side, fixed: tuple[bool, bool] = (True, True)) -> tuple[Move, World]:
+def run(sides: list[Side], older: Side, fixed: tuple[bool, bool] = (True, True)) -> tuple[NextStep, World]:
     world = World(sides)
     return bisect(Range(len(sides), older, fixed), {}, world), world
 
@@ -60,7 +60,7 @@ class TestBisection:
     ) -> None:
         first_new = data.draw(st.integers(1, n - 1))
         move, world = run([older] * first_new + [older.opposite] * (n - first_new), older)
-        assert move == Change(first_new - 1, first_new, ())
+        assert move == Boundary(first_new - 1, first_new, ())
         assert len(world.asked) <= math.ceil(math.log2(n)) + 2
         assert len(world.asked) <= Range(n, older).most_runs == math.ceil(math.log2(n)) + 2
 
@@ -77,7 +77,7 @@ class TestBisection:
             for index, (side, known) in enumerate(zip(truth, told, strict=True))
         ]
         move, _ = run(sides, G)
-        assert isinstance(move, Change)
+        assert isinstance(move, Boundary)
         assert sides[move.before] is G
         assert sides[move.after] is B
         assert move.untested == tuple(range(move.before + 1, move.after))
@@ -89,7 +89,7 @@ class TestBisection:
 
     def test_neighbours_need_two_runs(self) -> None:
         move, world = run([G, B], G)
-        assert move == Change(0, 1, ())
+        assert move == Boundary(0, 1, ())
         assert world.asked == [0, 1]
 
     @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ class TestBisection:
     def test_an_end_that_nobody_named_moves_inwards_in_growing_steps(self) -> None:
         sides = [B] * 20 + [G] * 10 + [S] * 10
         move, world = run(sides, B, (True, False))
-        assert move == Change(19, 20, ())
+        assert move == Boundary(19, 20, ())
         assert world.asked[1:6] == [39, 38, 36, 32, 24]
 
     def test_both_ends_never_meet(self) -> None:
@@ -128,7 +128,7 @@ class TestBisection:
 
     def test_all_between_untold(self) -> None:
         move, world = run([G, S, S, S, B], G)
-        assert move == Change(0, 4, (1, 2, 3))
+        assert move == Boundary(0, 4, (1, 2, 3))
         assert len(world.asked) == 5
 
     def test_goes_on_from_the_answers_at_hand(self) -> None:
@@ -137,7 +137,7 @@ class TestBisection:
         known = {index: sides[index] for index in whole.asked[:3]}
         world = World(sides)
         move = bisect(Range(60, B), known, world)
-        assert move == Change(29, 30, ())
+        assert move == Boundary(29, 30, ())
         assert world.asked == whole.asked[3:]
 
     @settings(deadline=None)

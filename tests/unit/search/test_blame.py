@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.search.blame import Blame, Outcome, drive, outcome_of
-from repro.store.answers import Part
+from repro.search.blame import Blame, Effect, drive, outcome_of
+from repro.store.answers import Role
 
-F, K, U = Outcome.FLIPS, Outcome.KEEPS, Outcome.UNRESOLVED
+F, K, U = Effect.FLIPS, Effect.KEEPS, Effect.UNRESOLVED
 
 
 class Oracle:
@@ -21,7 +21,7 @@ class Oracle:
         self.broken = broken
         self.asked: list[frozenset[str]] = []
 
-    def __call__(self, items: tuple[str, ...]) -> Outcome:
+    def __call__(self, items: tuple[str, ...]) -> Effect:
         taken = frozenset(items)
         assert taken, "the empty set is known"
         assert taken not in self.asked, "no set is asked for twice"
@@ -41,23 +41,23 @@ class TestCauses:
     def test_one_guilty_of_two(self) -> None:
         found = ask("ab", Oracle("a"))
         assert found.causes == (("a",),)
-        assert found.parts == {"a": Part.GUILTY, "b": Part.INNOCENT}
+        assert found.parts == {"a": Role.GUILTY, "b": Role.INNOCENT}
 
     def test_two_together(self) -> None:
         found = ask("ab", Oracle("ab"))
         assert found.causes == (("a", "b"),)
-        assert found.parts == {"a": Part.GUILTY, "b": Part.GUILTY}
+        assert found.parts == {"a": Role.GUILTY, "b": Role.GUILTY}
 
     def test_two_together_among_many(self) -> None:
         found = ask("abcdefgh", Oracle("bg"))
         assert found.causes == (("b", "g"),)
-        assert {item for item, part in found.parts.items() if part is Part.INNOCENT} == set("acdefh")
+        assert {item for item, part in found.parts.items() if part is Role.INNOCENT} == set("acdefh")
 
     def test_either_is_enough(self) -> None:
         """Two causes that each suffice are both named, not only the first that was found."""
         found = ask("abcd", Oracle("a", "d"))
         assert sorted(found.causes) == [("a",), ("d",)]
-        assert found.parts["b"] is found.parts["c"] is Part.INNOCENT
+        assert found.parts["b"] is found.parts["c"] is Role.INNOCENT
 
     def test_a_single_change_needs_no_run(self) -> None:
         oracle = Oracle("a")
@@ -84,7 +84,7 @@ class TestCauses:
         named = {item for cause in found.causes for item in cause}
         rest = tuple(item for item in changes if item not in named)
         assert not rest or Oracle(*causes)(rest) is K
-        assert all(found.parts[item] is Part.INNOCENT for item in rest)
+        assert all(found.parts[item] is Role.INNOCENT for item in rest)
         assert list(found.parts) == list(changes)
 
 
@@ -93,18 +93,18 @@ class TestUnresolved:
         """``a`` is guilty, but without ``b`` it does not resolve."""
         found = ask("abc", Oracle("a", broken=lambda taken: "a" in taken and "b" not in taken))
         assert found.causes == (("a", "b"),)
-        assert found.parts == {"a": Part.GUILTY, "b": Part.NEEDED, "c": Part.INNOCENT}
+        assert found.parts == {"a": Role.GUILTY, "b": Role.NEEDED, "c": Role.INNOCENT}
 
     def test_what_never_resolves_without_the_guilty_one_is_untested(self) -> None:
         found = ask("abc", Oracle("a", broken=lambda taken: "c" in taken and "a" not in taken))
         assert found.causes == (("a",),)
-        assert found.parts["b"] is Part.INNOCENT
-        assert found.parts["c"] is Part.UNTESTED
+        assert found.parts["b"] is Role.INNOCENT
+        assert found.parts["c"] is Role.UNTESTED
 
     def test_nothing_but_everything_resolves(self) -> None:
         found = ask("abcd", Oracle("a", broken=lambda taken: len(taken) < 4))
         assert found.causes == (("a", "b", "c", "d"),)
-        assert set(found.parts.values()) == {Part.NEEDED}
+        assert set(found.parts.values()) == {Role.NEEDED}
 
     @settings(deadline=None)
     @given(st.data())
@@ -115,12 +115,12 @@ class TestUnresolved:
         found = ask(changes, Oracle("".join(cause), broken=lambda taken: taken in broken))
         assert cause <= set(found.causes[0])
         assert len(found.causes) == 1
-        innocent = {item for item, part in found.parts.items() if part is Part.INNOCENT}
+        innocent = {item for item, part in found.parts.items() if part is Role.INNOCENT}
         assert not innocent & cause
 
 
 @pytest.mark.parametrize(
-    ("side", "outcome"), [("good", Outcome.KEEPS), ("bad", Outcome.FLIPS), ("skip", Outcome.UNRESOLVED)]
+    ("side", "outcome"), [("good", Effect.KEEPS), ("bad", Effect.FLIPS), ("skip", Effect.UNRESOLVED)]
 )
-def test_an_outcome_is_read_from_the_ends(side: str, outcome: Outcome) -> None:
+def test_an_outcome_is_read_from_the_ends(side: str, outcome: Effect) -> None:
     assert outcome_of(side, start="good", end="bad") is outcome

@@ -18,16 +18,16 @@ from repro.search.lead import (
     Replay,
     amend_record,
     base_of,
-    exit_of,
+    exit_of_answer,
     lead_bisection,
     lead_blame,
     lead_sweep,
     vector_of,
 )
-from repro.search.log import Journal
-from repro.search.question import Asked, question_of_days, question_of_releases, releases_of
+from repro.search.log import SearchLog
+from repro.search.question import Ends, question_of_days, question_of_releases, releases_to_search
 from repro.search.releases import IndexFile
-from repro.store.answers import Bisected, Every, Part, Tried
+from repro.store.answers import Bisected, Every, Role, Tried
 from tests.unit import factories
 
 Rule = Callable[[Mapping[str, str]], Verdict]
@@ -105,10 +105,10 @@ def fetch(_name: str) -> list[IndexFile]:
     ]
 
 
-def begin(tmp_path: Path, good: str | None = None, bad: str | None = None, name: str = "log") -> Journal:
-    found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
-    question = question_of_releases(FAILURE, BASE, found, Asked(good, bad))
-    return Journal.begin(tmp_path / f"{name}.jsonl", question)
+def begin(tmp_path: Path, good: str | None = None, bad: str | None = None, name: str = "log") -> SearchLog:
+    found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+    question = question_of_releases(FAILURE, BASE, found, Ends(good, bad))
+    return SearchLog.begin(tmp_path / f"{name}.jsonl", question)
 
 
 def quiet(_text: str) -> None: ...
@@ -121,7 +121,7 @@ class TestBisection:
         assert (answer.before.label, answer.after.label) == ("2.2.1", "2.2.2")
         assert answer.older is Side.BAD
         assert answer.agrees is True
-        assert exit_of(answer) is Exit.OK
+        assert exit_of_answer(answer) is Exit.OK
         assert answer.upstream == ("https://example.org/19492",)
         assert len(source.asked) <= 4 + 2
         assert answer.also_moved == ()
@@ -141,7 +141,7 @@ class TestBisection:
         assert answer.before.label == "2.3.0"
         assert answer.agrees is False
         assert {fact.label for fact in answer.disagreeing} >= {"2.3.0"}
-        assert exit_of(answer) is Exit.CHANGED
+        assert exit_of_answer(answer) is Exit.CHANGED
 
     @pytest.mark.parametrize("verdict", [Verdict.UNRUNNABLE, Verdict.DIFFERENT, Verdict.FLAKY])
     def test_what_cannot_be_told_gives_a_range(self, tmp_path: Path, verdict: Verdict) -> None:
@@ -152,7 +152,7 @@ class TestBisection:
         assert [fact.label for fact in answer.untested] == ["2.2.1", "2.2.2"]
         assert {fact.verdict for fact in answer.untested} == {verdict}
         assert answer.agrees is None
-        assert exit_of(answer) is Exit.UNKNOWN
+        assert exit_of_answer(answer) is Exit.UNKNOWN
 
     @pytest.mark.parametrize(
         ("good", "bad", "words"),
@@ -189,7 +189,7 @@ class TestBisection:
         with pytest.raises(KeyboardInterrupt):
             lead_bisection(first, FAILURE, journal, quiet)
         second = FakeSource(rule)
-        answer = lead_bisection(second, FAILURE, Journal.read(journal.file), quiet)
+        answer = lead_bisection(second, FAILURE, SearchLog.read(journal.file), quiet)
         assert first.asked + second.asked == whole.asked
         assert (answer.before.label, answer.after.label) == (expected.before.label, expected.after.label)
         assert [fact.label for fact in answer.tried] == [fact.label for fact in expected.tried]
@@ -197,7 +197,7 @@ class TestBisection:
     def test_a_log_is_replayed_without_a_run(self, tmp_path: Path) -> None:
         journal = begin(tmp_path, "2.4.2", "2.1.0")
         answer = lead_bisection(FakeSource(between("2.1.0", "2.2.1")), FAILURE, journal, quiet)
-        again = lead_bisection(Replay(), FAILURE, Journal.read(journal.file), quiet)
+        again = lead_bisection(Replay(), FAILURE, SearchLog.read(journal.file), quiet)
         assert (again.before, again.after, again.tried) == (answer.before, answer.after, answer.tried)
 
     def test_a_replay_of_half_a_log_says_so(self, tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ class TestBisection:
 
 
 class TestDays:
-    def question(self, tmp_path: Path, good: str, bad: str) -> Journal:
+    def question(self, tmp_path: Path, good: str, bad: str) -> SearchLog:
         question = question_of_days(FAILURE, BASE, good=good, bad=bad, keep={})
-        return Journal.begin(tmp_path / "days.jsonl", question)
+        return SearchLog.begin(tmp_path / "days.jsonl", question)
 
     def test_finds_the_day_and_tells_its_packages_apart(self, tmp_path: Path) -> None:
         """On 2024-03-08 both lightning 2.2.1 and torch 2.3.0 come; only the latter cures."""
@@ -226,11 +226,11 @@ class TestDays:
         assert answer.blame is not None
         assert answer.blame.causes == (("torch",),)
         assert {change.distribution: change.part for change in answer.blame.changes} == {
-            "torch": Part.GUILTY,
-            "lightning": Part.INNOCENT,
+            "torch": Role.GUILTY,
+            "lightning": Role.INNOCENT,
         }
         assert answer.agrees is None
-        assert exit_of(answer) is Exit.OK
+        assert exit_of_answer(answer) is Exit.OK
 
     def test_a_single_change_needs_no_more_runs(self, tmp_path: Path) -> None:
         source = FakeSource(between("2.0.0", "2.0.1"))
@@ -266,17 +266,17 @@ class TestBlame:
         answer = lead_blame(source, FAILURE, start, end, tell=quiet)
         assert answer.causes == (("b",),)
         assert [(change.distribution, change.part) for change in answer.changes] == [
-            ("a", Part.INNOCENT),
-            ("b", Part.GUILTY),
+            ("a", Role.INNOCENT),
+            ("b", Role.GUILTY),
         ]
-        assert exit_of(answer) is Exit.OK
+        assert exit_of_answer(answer) is Exit.OK
 
     def test_it_needs_two_together(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"), c=("1", "2"))
         rule: Rule = lambda held: Verdict.REPRODUCED if held["a"] == held["c"] == "2" else Verdict.ABSENT  # noqa: E731
         answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet)
         assert answer.causes == (("a", "c"),)
-        assert answer.changes[1].part is Part.INNOCENT
+        assert answer.changes[1].part is Role.INNOCENT
 
     def test_what_does_not_resolve_is_no_evidence(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"))
@@ -287,8 +287,8 @@ class TestBlame:
             return Verdict.REPRODUCED if held["a"] == "2" else Verdict.ABSENT
 
         answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet)
-        assert {change.part for change in answer.changes} == {Part.NEEDED}
-        assert exit_of(answer) is Exit.UNKNOWN
+        assert {change.part for change in answer.changes} == {Role.NEEDED}
+        assert exit_of_answer(answer) is Exit.UNKNOWN
 
     def test_works_from_bad_to_good_too(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"))
@@ -322,19 +322,19 @@ class TestBlame:
 class TestSweep:
     def test_asks_every_release_and_the_newest_stack(self) -> None:
         source = FakeSource(between("2.1.0", "2.2.1"))
-        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
         answer = lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)
         assert [fact.label for fact in answer.tried] == RELEASES
         assert [fact.verdict for fact in answer.tried].count(Verdict.REPRODUCED) == 5
         assert answer.latest is not None
         assert answer.latest.label == LATEST
         assert answer.latest.versions == {"torch": "2.3.0", "lightning": "2.4.2"}
-        assert exit_of(answer) is Exit.OK
+        assert exit_of_answer(answer) is Exit.OK
         assert all(list(ahead) == source.asked[n + 1 : n + 3] for n, ahead in enumerate(source.ahead))
 
     def test_within_bounds_and_by_minor(self) -> None:
         source = FakeSource(between("2.1.0", "2.2.1"))
-        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
         answer = lead_sweep(
             source, FAILURE, BASE, found, every=Every.MINOR, tell=quiet, since="2.1", until="2.3.1", latest=False
         )
@@ -342,15 +342,15 @@ class TestSweep:
         assert answer.latest is None
 
     def test_what_contradicts_the_record_or_could_not_be_told_is_in_the_exit_code(self) -> None:
-        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
         wrong = lead_sweep(FakeSource(between("2.1.0", "2.4.0")), FAILURE, BASE, found, every=Every.ALL, tell=quiet)
-        assert exit_of(wrong) is Exit.CHANGED
+        assert exit_of_answer(wrong) is Exit.CHANGED
         inner = between("2.1.0", "2.2.1")
         source = FakeSource(lambda held: Verdict.UNRUNNABLE if held["lightning"] == "2.0.0" else inner(held))
-        assert exit_of(lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)) is Exit.UNKNOWN
+        assert exit_of_answer(lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)) is Exit.UNKNOWN
 
     def test_an_empty_range(self) -> None:
-        found = releases_of(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
         with pytest.raises(UsageError, match="no release of lightning lies from 3"):
             lead_sweep(
                 FakeSource(lambda _: Verdict.ABSENT), FAILURE, BASE, found, every=Every.ALL, tell=quiet, since="3.0"

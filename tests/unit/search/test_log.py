@@ -8,16 +8,18 @@ from repro.errors import StoreError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side, Verdict
 from repro.search.environments import Variant
-from repro.search.log import Journal, Point, Question, environments_of, tried
+from repro.search.log import Question, SearchLog, SearchPoint, environments_of, tried
 from repro.store.answers import Tried
-from repro.verdict.result import conclude
+from repro.verdict.result import judge_repetitions
 from tests.unit import factories
 
 DEFINITION = Environment(cutoff="2024-03-28", pins={"lib": "1.1"}, why="test")
 
 
 def question(*labels: str, **changes: object) -> Question:
-    points = tuple(Point.of(label, Variant(f"old with lib {label}", DEFINITION)) for label in labels or ("1.0", "1.1"))
+    points = tuple(
+        SearchPoint.of(label, Variant(f"old with lib {label}", DEFINITION)) for label in labels or ("1.0", "1.1")
+    )
     facts = {"failure": "lib-1", "package": "lib", "base": "old", "older": Side.BAD, "fixed": (True, True)}
     return Question.model_validate(facts | {"points": points} | changes)
 
@@ -32,7 +34,7 @@ class TestTried:
     def test_says_what_a_result_shows_and_what_the_record_says(self) -> None:
         failure = factories.failure()
         observation = factories.observation(factories.failed(0), factories.failed(1))
-        found = tried("2.2.1", "old", failure, conclude(failure, [observation]), 12.34)
+        found = tried("2.2.1", "old", failure, judge_repetitions(failure, [observation]), 12.34)
         assert (found.verdict, found.side, found.affected, found.agrees) == (Verdict.REPRODUCED, Side.BAD, True, True)
         assert found.observations == (observation.id,)
         assert found.versions == factories.VERSIONS
@@ -42,14 +44,14 @@ class TestTried:
 
     def test_a_reused_result_is_marked(self) -> None:
         failure = factories.failure()
-        result = conclude(failure, [factories.observation()], reused=1)
+        result = judge_repetitions(failure, [factories.observation()], reused=1)
         found = tried("2.2.1", "old", failure, result, 0.0)
         assert found.reused
         assert found.agrees is False
 
     def test_what_was_not_installed_says_nothing_of_the_record(self) -> None:
         failure = factories.failure()
-        result = conclude(failure, [factories.observation(fault="does not resolve", installed=None)])
+        result = judge_repetitions(failure, [factories.observation(fault="does not resolve", installed=None)])
         found = tried("2.2.1", "old", failure, result, 0.0)
         assert (found.side, found.affected, found.agrees) == (Side.SKIP, None, None)
 
@@ -60,27 +62,27 @@ class TestTried:
 
 class TestJournal:
     def test_is_read_back_as_it_was_written(self, tmp_path: Path) -> None:
-        journal = Journal.begin(tmp_path / "deep" / "log.jsonl", question())
+        journal = SearchLog.begin(tmp_path / "deep" / "log.jsonl", question())
         journal.add(fact("1.0"))
         journal.add(fact("1.1", Side.GOOD))
-        again = Journal.read(journal.file)
+        again = SearchLog.read(journal.file)
         assert again == journal
         assert again.answers() == {0: Side.BAD, 1: Side.GOOD}
         assert len(journal.file.read_text().splitlines()) == 3
         assert environments_of(again.question.points) == {f"old with lib {n}": DEFINITION for n in ("1.0", "1.1")}
 
     def test_a_line_that_a_crash_cut_off_is_dropped_and_the_log_goes_on(self, tmp_path: Path) -> None:
-        journal = Journal.begin(tmp_path / "log.jsonl", question())
+        journal = SearchLog.begin(tmp_path / "log.jsonl", question())
         journal.add(fact("1.0"))
         with journal.file.open("a") as file:
             file.write('{"fact": "tried", "label": "1.1", "ü')
-        again = Journal.read(journal.file)
+        again = SearchLog.read(journal.file)
         assert again.answers() == {0: Side.BAD}
         again.add(fact("1.1", Side.GOOD))
-        assert Journal.read(journal.file).answers() == {0: Side.BAD, 1: Side.GOOD}
+        assert SearchLog.read(journal.file).answers() == {0: Side.BAD, 1: Side.GOOD}
 
     def test_the_last_word_on_a_point_counts(self, tmp_path: Path) -> None:
-        journal = Journal.begin(tmp_path / "log.jsonl", question())
+        journal = SearchLog.begin(tmp_path / "log.jsonl", question())
         journal.add(fact("1.0", Side.SKIP))
         journal.add(fact("1.0", Side.BAD))
         assert journal.answers() == {0: Side.BAD}
@@ -90,9 +92,9 @@ class TestJournal:
         assert journal.of(1) is None
 
     def test_never_writes_over_another_log(self, tmp_path: Path) -> None:
-        Journal.begin(tmp_path / "log.jsonl", question())
+        SearchLog.begin(tmp_path / "log.jsonl", question())
         with pytest.raises(StoreError, match="cannot be written"):
-            Journal.begin(tmp_path / "log.jsonl", question())
+            SearchLog.begin(tmp_path / "log.jsonl", question())
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -107,11 +109,11 @@ class TestJournal:
         file = tmp_path / "log.jsonl"
         file.write_text(text)
         with pytest.raises(StoreError, match=words):
-            Journal.read(file)
+            SearchLog.read(file)
 
     def test_a_missing_log(self, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="cannot be read"):
-            Journal.read(tmp_path / "none.jsonl")
+            SearchLog.read(tmp_path / "none.jsonl")
 
     def test_points_are_named_for_people(self) -> None:
         assert question().words(1) == "lib 1.1"

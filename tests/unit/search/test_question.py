@@ -8,9 +8,9 @@ from repro.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
 from repro.search.environments import Vector
-from repro.search.question import Asked, left_out_words, question_of_days, question_of_releases, releases_of
+from repro.search.question import Ends, left_out_words, question_of_days, question_of_releases, releases_to_search
 from repro.search.releases import IndexFile, Releases
-from repro.store.answers import LeftOut
+from repro.store.answers import SkippedRelease
 from tests.unit import factories
 
 ENVIRONMENT = Environment(cutoff="2024-03-28", pins={"torch": "2.2.2", "lightning": "2.2.1"}, why="affected")
@@ -25,14 +25,14 @@ def fetch(_name: str) -> list[IndexFile]:
 
 
 def releases(**changes: object) -> Releases:
-    return releases_of(factories.matrix(), factories.failure(**changes), BASE, "Lightning", fetch)
+    return releases_to_search(factories.matrix(), factories.failure(**changes), BASE, "Lightning", fetch)
 
 
 def ask(
     good: str | None = None, bad: str | None = None, *, find_fix: bool | None = None, **changes: object
 ) -> tuple[str, str, Side, tuple[bool, bool]]:
     failure = factories.failure(**changes)
-    question = question_of_releases(failure, BASE, releases(**changes), Asked(good, bad, find_fix))
+    question = question_of_releases(failure, BASE, releases(**changes), Ends(good, bad, find_fix))
     return question.points[0].label, question.points[-1].label, question.older, question.fixed
 
 
@@ -65,7 +65,7 @@ class TestEnds:
 
     def test_without_its_own_release_the_nearest_affected_one_is_the_bad_end(self) -> None:
         base = Vector("old", ENVIRONMENT, {"torch": "2.2.2", "lightning": "1.9"})
-        question = question_of_releases(factories.failure(), base, releases(), Asked())
+        question = question_of_releases(factories.failure(), base, releases(), Ends())
         assert question.points[0].label == "2.2.1"
 
     @pytest.mark.parametrize(("good", "bad", "words"), [("2.1.0", "2.1.0", "two different"), ("9", None, "no release")])
@@ -84,7 +84,7 @@ class TestEnds:
 
 class TestQuestion:
     def test_holds_every_release_with_its_environment(self) -> None:
-        question = question_of_releases(factories.failure(), BASE, releases(), Asked("2.3.0", "2.2.1"))
+        question = question_of_releases(factories.failure(), BASE, releases(), Ends("2.3.0", "2.2.1"))
         assert [point.label for point in question.points] == ["2.2.1", "2.2.2", "2.3.0"]
         assert question.points[0].environment == "old"
         assert question.points[0].definition is None
@@ -94,15 +94,15 @@ class TestQuestion:
         assert definition.cutoff == "2024-04-01"
 
     def test_says_what_is_left_out_between_its_ends_only(self) -> None:
-        assert question_of_releases(factories.failure(), BASE, releases(), Asked("2.3.0", "2.2.1")).left_out == (
-            LeftOut(version="2.2.3rc1", reason="pre-release"),
+        assert question_of_releases(factories.failure(), BASE, releases(), Ends("2.3.0", "2.2.1")).left_out == (
+            SkippedRelease(version="2.2.3rc1", reason="pre-release"),
         )
-        assert question_of_releases(factories.failure(), BASE, releases(), Asked("2.2.2", "2.2.1")).left_out == ()
+        assert question_of_releases(factories.failure(), BASE, releases(), Ends("2.2.2", "2.2.1")).left_out == ()
 
     def test_denied_releases_are_left_out(self) -> None:
         deny = [{"distribution": "lightning", "version": "2.3.0", "reason": "malicious upload", "date": "2026-04-30"}]
-        found = releases_of(factories.matrix(deny=deny), factories.failure(), BASE, "lightning", fetch)
-        assert LeftOut(version="2.3.0", reason="denied: malicious upload") in found.left_out
+        found = releases_to_search(factories.matrix(deny=deny), factories.failure(), BASE, "lightning", fetch)
+        assert SkippedRelease(version="2.3.0", reason="denied: malicious upload") in found.left_out
         assert "2.3.0" not in [release.version for release in found]
 
     def test_what_the_failure_needs_bounds_the_releases(self) -> None:
@@ -111,11 +111,11 @@ class TestQuestion:
         assert found.left_out[0].reason == "the failure needs lightning>=2.1"
 
     def test_reasons_are_gathered(self) -> None:
-        entries = [LeftOut(version=text, reason="pre-release") for text in ("1", "2")]
+        entries = [SkippedRelease(version=text, reason="pre-release") for text in ("1", "2")]
         assert left_out_words(entries) == ["left out, pre-release: 1, 2"]
 
     def test_of_many_the_first_and_the_last_are_told(self) -> None:
-        entries = [LeftOut(version=f"1.{n}", reason="pre-release") for n in range(90)]
+        entries = [SkippedRelease(version=f"1.{n}", reason="pre-release") for n in range(90)]
         assert left_out_words(entries) == ["left out, pre-release: 90 from 1.0 to 1.89"]
 
 

@@ -12,7 +12,7 @@ from repro.search import index as module
 from repro.search import releases
 from repro.search.index import fetch_files, index_address
 from repro.search.releases import IndexFile, Release, Releases, chosen, listing
-from repro.store.answers import Every, LeftOut
+from repro.store.answers import Every, SkippedRelease
 
 
 def file(version: str, **changes: Any) -> IndexFile:
@@ -103,7 +103,7 @@ class TestListing:
 
     def test_a_refused_release_is_left_out_with_its_reason(self) -> None:
         found = listing([file("1.0"), file("1.1")], "3.11", lambda version: "denied: bad" if version == "1.1" else None)
-        assert found.left_out == (LeftOut(version="1.1", reason="denied: bad"),)
+        assert found.left_out == (SkippedRelease(version="1.1", reason="denied: bad"),)
 
     def test_without_an_upload_time_it_cannot_be_resolved_as_of_its_day(self) -> None:
         assert "does not state when" in left_out(file("1.0", uploaded=None))["1.0"]

@@ -12,7 +12,7 @@ from repro.errors import StoreError
 from repro.model.failure import Lane
 from repro.model.observation import Observation
 from repro.store import observations as module
-from repro.store.observations import Store, read
+from repro.store.observations import Store, read_observation
 from tests.unit.factories import FAILURE, RECIPE, cell, failed, killed, observation, rank, waiting
 
 
@@ -55,7 +55,7 @@ class TestAdd:
         """Nothing is lost or changed, and the file says its format."""
         file = Store(tmp_path).add(made)
         assert file == tmp_path / FAILURE / f"{made.id}.json"
-        assert read(file) == made
+        assert read_observation(file) == made
         assert json.loads(file.read_text())["format"] == 1
 
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,7 +77,7 @@ class TestAdd:
     def test_measurements(self, tmp_path: Path, measured: dict[str, object]) -> None:
         """Every measurement that JSON can say is kept."""
         made = observation(rank(0, measured=measured), rank(1))
-        assert read(Store(tmp_path).add(made)) == made
+        assert read_observation(Store(tmp_path).add(made)) == made
 
     def test_no_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A full disk is a store error that names the file, and leaves none."""
@@ -145,7 +145,7 @@ class TestDamaged:
         file = tmp_path / "x.json"
         file.write_text(text)
         with pytest.raises(StoreError, match=r"x\.json: .*remove or restore the file"):
-            read(file)
+            read_observation(file)
 
     def test_every_cut(self, tmp_path: Path) -> None:
         """A file that was cut anywhere is not read as a shorter observation."""
@@ -154,7 +154,7 @@ class TestDamaged:
         for cut in range(0, len(content), 97):
             file.write_bytes(content[:cut])
             with pytest.raises(StoreError):
-                read(file)
+                read_observation(file)
 
     @pytest.mark.parametrize(
         "changes", [{"format": 2}, {"format": "1"}, {"extra": 1}, {"launcher": "magic"}, {"seconds": "long"}]
@@ -164,12 +164,12 @@ class TestDamaged:
         file = Store(tmp_path).add(observation())
         file.write_text(json.dumps(json.loads(file.read_text()) | changes))
         with pytest.raises(StoreError, match=next(iter(changes))):
-            read(file)
+            read_observation(file)
 
     def test_missing(self, tmp_path: Path) -> None:
         """A file that went away."""
         with pytest.raises(StoreError, match="cannot be read"):
-            read(tmp_path / "x.json")
+            read_observation(tmp_path / "x.json")
 
     def test_damage_is_not_hidden(self, tmp_path: Path) -> None:
         """A search over the store meets it instead of leaving it out."""

@@ -13,7 +13,7 @@ from repro.model.verdict import Side, Verdict
 from repro.report.rows import used_by_reports
 from repro.store import rejudge as rejudging
 from repro.store import upkeep
-from repro.store.answers import Answers, Blamed, Every, Swept, Tried
+from repro.store.answers import AnswerStore, Blamed, Every, Swept, Tried
 from repro.store.observations import Store
 from tests.unit import factories
 
@@ -60,7 +60,7 @@ class TestVerify:
     def test_a_whole_store(self, store: Store) -> None:
         store.add(observation(1))
         store.add(observation(2, "b"))
-        Answers(store.root).put(swept(fact("1", Verdict.ABSENT)))
+        AnswerStore(store.root).put(swept(fact("1", Verdict.ABSENT)))
         assert upkeep.verify(store) == (2, [])
 
     def test_an_empty_store(self, store: Store) -> None:
@@ -92,7 +92,7 @@ class TestVerify:
         assert f"is an observation of {FAILURE}" in upkeep.verify(store)[1][0]
 
     def test_a_damaged_answer(self, store: Store) -> None:
-        file = Answers(store.root).put(swept(fact("1", Verdict.ABSENT)))
+        file = AnswerStore(store.root).put(swept(fact("1", Verdict.ABSENT)))
         file.write_text("{")
         assert str(file) in upkeep.verify(store)[1][0]
 
@@ -130,7 +130,7 @@ class TestPrune:
             store.add(found)
         rows = [{"cell": factories.cell().model_dump(mode="json"), "observations": [held[0].id]}]
         (store.root.parent / "matrix.json").write_text(json.dumps({"format": 1, "rows": rows}))
-        Answers(store.root).put(swept(fact("1", Verdict.ABSENT, held[1])))
+        AnswerStore(store.root).put(swept(fact("1", Verdict.ABSENT, held[1])))
         assert upkeep.prune(store, used_by_reports(store.root.parent)) == [held[2]]
 
     def test_nothing_goes_while_something_is_damaged(self, store: Store) -> None:
@@ -139,7 +139,7 @@ class TestPrune:
         with pytest.raises(StoreError, match="repro report"):
             upkeep.prune(store, used_by_reports(store.root.parent))
         (store.root.parent / "matrix.json").unlink()
-        Answers(store.root).put(swept(fact("1", Verdict.ABSENT))).write_text("{")
+        AnswerStore(store.root).put(swept(fact("1", Verdict.ABSENT))).write_text("{")
         with pytest.raises(StoreError):
             upkeep.prune(store, used_by_reports(store.root.parent))
         assert all(file.exists() for file in files)
@@ -171,7 +171,7 @@ class TestRejudge:
     def test_answers_of_searches_get_the_verdicts_of_today(self, store: Store, catalog: Catalog) -> None:
         bad = failing(1)
         store.add(bad)
-        answers = Answers(store.root)
+        answers = AnswerStore(store.root)
         wrong, right = fact("2.2.1", Verdict.ABSENT, bad), fact("2.2.2", Verdict.ABSENT)
         answers.put(swept(wrong, right))
         assert rejudging.rejudge(store, catalog).answers == (f"{FAILURE} sweep-lightning",)
@@ -186,7 +186,7 @@ class TestRejudge:
         """A corrected record agrees with what was found before it; nobody need ask again."""
         bad = failing(1)
         store.add(bad)
-        answers = Answers(store.root)
+        answers = AnswerStore(store.root)
         versions = {"lightning": "2.2.1", "torch": "2.2.2"}
         found = fact("2.2.1", Verdict.REPRODUCED, bad)
         answers.put(swept(found.model_copy(update={"side": Side.BAD, "affected": False, "versions": versions})))
@@ -216,7 +216,7 @@ class TestLedger:
     def test_answers_and_the_ledger_are_no_observations(self, store: Store) -> None:
         store.add(observation(1))
         store.tell("a", "absent")
-        file = Answers(store.root).put(swept(fact("1", Verdict.ABSENT)))
+        file = AnswerStore(store.root).put(swept(fact("1", Verdict.ABSENT)))
         (file.parent.parent / "notes.json").write_text("{}")
         assert len(list(store)) == 1
 

@@ -11,7 +11,7 @@ import pytest
 
 from repro.files import PACKAGE
 from repro.testing import plugin as pytest_plugin
-from repro.testing.installed import Own
+from repro.testing.installed import ThisEnvironment
 from tests.unit.factories import FAILURE, write_failure
 
 PASSES = "def test_it(): pass"
@@ -99,7 +99,7 @@ class TestDoctor:
         """``REPRO_CATALOG`` names the catalogue where no option does."""
         user.install(torch="2.2.2", lightning="2.2.1")
         monkeypatch.setenv("REPRO_CATALOG", str(user.catalog))
-        assert Own.here().project.failures == user.catalog
+        assert ThisEnvironment.here().project.failures == user.catalog
 
 
 class TestMark:

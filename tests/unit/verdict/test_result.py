@@ -1,7 +1,7 @@
 """A cell's result: judged, merged, compared."""
 
 from repro.model.verdict import Expectation, Status, Verdict
-from repro.verdict.result import conclude
+from repro.verdict.result import judge_repetitions
 from tests.unit.factories import cell, failed, failure, installed, observation, rank
 
 BROKEN = observation(failed(0), failed(1))
@@ -13,11 +13,11 @@ def fixed_release() -> dict[str, str]:
 
 
 class TestConclude:
-    """``conclude`` is the one place where observations become a status."""
+    """``judge_repetitions`` is the one place where observations become a status."""
 
     def test_as_documented(self) -> None:
         """An affected release that shows the failure is as documented."""
-        result = conclude(failure(), [BROKEN])
+        result = judge_repetitions(failure(), [BROKEN])
         assert (result.verdict, result.expectation, result.status) == (
             Verdict.REPRODUCED, Expectation.REPRODUCED, Status.AS_DOCUMENTED,
         )  # fmt: skip
@@ -25,7 +25,7 @@ class TestConclude:
 
     def test_cured(self) -> None:
         """An affected release that passes is cured."""
-        assert conclude(failure(), [FINE]).status is Status.CURED
+        assert judge_repetitions(failure(), [FINE]).status is Status.CURED
 
     def test_relapsed(self) -> None:
         """A fixed release that shows the failure has relapsed: what is installed decides, not the name."""
@@ -33,11 +33,11 @@ class TestConclude:
         seen = observation(
             *(failed(number, imported=imported) for number in (0, 1)), installed=installed(fixed_release())
         )
-        assert conclude(failure(), [seen]).status is Status.RELAPSED
+        assert judge_repetitions(failure(), [seen]).status is Status.RELAPSED
 
     def test_runs_disagree(self) -> None:
         """Runs that disagree are flaky and unknown, and all observations are kept in order."""
-        result = conclude(failure(), [FINE, BROKEN, BROKEN])
+        result = judge_repetitions(failure(), [FINE, BROKEN, BROKEN])
         assert (result.verdict, result.status, result.k, result.n) == (Verdict.FLAKY, Status.UNKNOWN, 2, 3)
         assert result.observations == (FINE, BROKEN, BROKEN)
         assert result.newest is BROKEN
@@ -45,13 +45,13 @@ class TestConclude:
     def test_one_run_could_not_start(self) -> None:
         """One pass and one run that could not start are not a pass; the expectation is still known."""
         faulty = observation(fault="no slots", installed=None)
-        result = conclude(failure(), [FINE, faulty])
+        result = judge_repetitions(failure(), [FINE, faulty])
         assert (result.verdict, result.status) == (Verdict.FLAKY, Status.UNKNOWN)
         assert result.expectation is Expectation.REPRODUCED
 
     def test_environment_could_not_be_had(self) -> None:
         """Without an environment nothing is expected and nothing is known."""
-        result = conclude(failure(), [observation(ranks=(), fault="no such release", installed=None)])
+        result = judge_repetitions(failure(), [observation(ranks=(), fault="no such release", installed=None)])
         assert (result.verdict, result.expectation, result.status) == (
             Verdict.UNRUNNABLE, Expectation.NONE, Status.UNKNOWN,
         )  # fmt: skip
@@ -59,10 +59,10 @@ class TestConclude:
     def test_changed_factor(self) -> None:
         """With a changed factor there is a verdict and no judgement."""
         seen = observation(rank(0), rank(1), cell=cell(factors={"state-dict-type": "full"}))
-        result = conclude(failure(), [seen])
+        result = judge_repetitions(failure(), [seen])
         assert (result.verdict, result.status) == (Verdict.ABSENT, Status.UNJUDGED)
 
     def test_same_again_later(self) -> None:
         """The judgement of stored observations can be recomputed: the same input, the same result."""
         again = type(BROKEN).model_validate_json(BROKEN.model_dump_json(exclude_defaults=True))
-        assert conclude(failure(), [again]) == conclude(failure(), [BROKEN])
+        assert judge_repetitions(failure(), [again]) == judge_repetitions(failure(), [BROKEN])

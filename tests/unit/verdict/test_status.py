@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from repro.errors import Exit
 from repro.model.failure import inapplicable, is_affected
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
-from repro.verdict.status import exit_code, expect, merge, status
+from repro.verdict.status import exit_code, expect, merge_verdicts, status
 from tests.unit.factories import REJECTION, cell, failure
 
 
@@ -171,12 +171,12 @@ class TestMerge:
     def test_one(self) -> None:
         """One run is its own merge: 1 of 1."""
         judgement = Judgement(Verdict.ABSENT, "why", 0, "words")
-        merged = merge([judgement])
+        merged = merge_verdicts([judgement])
         assert (merged.judgement, merged.k, merged.n) == (judgement, 1, 1)
 
     def test_all_agree(self) -> None:
         """Where all agree their verdict stands, with the first one's words."""
-        merged = merge([Judgement(Verdict.REPRODUCED, "first"), Judgement(Verdict.REPRODUCED, "second")])
+        merged = merge_verdicts([Judgement(Verdict.REPRODUCED, "first"), Judgement(Verdict.REPRODUCED, "second")])
         assert (merged.judgement.verdict, merged.judgement.reason, merged.k, merged.n) == (
             Verdict.REPRODUCED, "first", 2, 2,
         )  # fmt: skip
@@ -184,12 +184,12 @@ class TestMerge:
     @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(SINGLE, 2)))
     def test_two_disagree(self, first: Verdict, second: Verdict) -> None:
         """Any two that differ are flaky; one unrunnable run among passes is no pass."""
-        merged = merge([Judgement(first, ""), Judgement(second, "")])
+        merged = merge_verdicts([Judgement(first, ""), Judgement(second, "")])
         assert (merged.judgement.verdict, merged.k, merged.n) == (Verdict.FLAKY, 1, 2)
 
     def test_majority_does_not_count(self) -> None:
         """Nine of ten are flaky, with the count in the reason."""
-        merged = merge([*[Judgement(Verdict.ABSENT, "")] * 9, Judgement(Verdict.REPRODUCED, "")])
+        merged = merge_verdicts([*[Judgement(Verdict.ABSENT, "")] * 9, Judgement(Verdict.REPRODUCED, "")])
         assert (merged.judgement.verdict, merged.k, merged.n) == (Verdict.FLAKY, 9, 10)
         assert "9 absent, 1 reproduced" in merged.judgement.reason
 
@@ -201,7 +201,7 @@ class TestMerge:
     )
     def test_order_does_not_matter(self, runs: tuple[list[Verdict], list[Verdict]]) -> None:
         """Verdict, reason and count are the same in any order of the runs."""
-        first, second = (merge([Judgement(verdict, "") for verdict in verdicts]) for verdicts in runs)
+        first, second = (merge_verdicts([Judgement(verdict, "") for verdict in verdicts]) for verdicts in runs)
         assert first.judgement.verdict is second.judgement.verdict
         assert (first.judgement.reason, first.k, first.n) == (second.judgement.reason, second.k, second.n)
         assert (first.judgement.verdict is Verdict.FLAKY) == (len(set(runs[0])) > 1)

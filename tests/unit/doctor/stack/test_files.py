@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.doctor.stack.files import read_stack
-from repro.doctor.stack.stack import Held, Stack
+from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import UsageError
 
 
@@ -61,23 +61,23 @@ class TestRequirements:
     @pytest.mark.parametrize(
         ("text", "held"),
         [
-            ("torch>=2.2,<2.4", Held(specifiers="<2.4,>=2.2", why="is not pinned (<2.4,>=2.2)")),
-            ("torch", Held(why="is not pinned")),
-            ("torch==2.2.*", Held(specifiers="==2.2.*", why="is not pinned (==2.2.*)")),
-            ("torch @ git+https://x/pytorch", Held(why="is installed from an address")),
-            ("-e git+https://x/torch.git#egg=torch", Held(why="is installed from its source")),
+            ("torch>=2.2,<2.4", KnownVersion(specifiers="<2.4,>=2.2", why="is not pinned (<2.4,>=2.2)")),
+            ("torch", KnownVersion(why="is not pinned")),
+            ("torch==2.2.*", KnownVersion(specifiers="==2.2.*", why="is not pinned (==2.2.*)")),
+            ("torch @ git+https://x/pytorch", KnownVersion(why="is installed from an address")),
+            ("-e git+https://x/torch.git#egg=torch", KnownVersion(why="is installed from its source")),
             (
                 "torch==2.2.2; python_version<'3.9'\ntorch==2.6.0; python_version>='3.9'",
-                Held(("2.2.2", "2.6.0"), why="differs by marker"),
+                KnownVersion(("2.2.2", "2.6.0"), why="differs by marker"),
             ),
             (
                 "torch==2.2.2; python_version<'3.9'\ntorch>=2.6; python_version>='3.9'",
-                Held(why="is not pinned (>=2.6)"),
+                KnownVersion(why="is not pinned (>=2.6)"),
             ),
-            ("torch>=2.2\ntorch<2.4", Held(specifiers="<2.4,>=2.2", why="is not pinned (<2.4,>=2.2)")),
+            ("torch>=2.2\ntorch<2.4", KnownVersion(specifiers="<2.4,>=2.2", why="is not pinned (<2.4,>=2.2)")),
         ],
     )
-    def test_not_pinned(self, tmp_path: Path, text: str, held: Held) -> None:
+    def test_not_pinned(self, tmp_path: Path, text: str, held: KnownVersion) -> None:
         """What is known without a version, and the reason in words."""
         assert read(tmp_path, text).held == {"torch": held}
 
@@ -146,7 +146,7 @@ version = "2.2.0"
 """
         stack = read(tmp_path, text, "uv.lock")
         assert stack.versions == {"torch": "2.6.0+cu124"}
-        assert stack.held["numpy"] == Held(("1.26.4", "2.2.0"), why="is locked as 1.26.4 and 2.2.0")
+        assert stack.held["numpy"] == KnownVersion(("1.26.4", "2.2.0"), why="is locked as 1.26.4 and 2.2.0")
         assert stack.held["mine"].why == "has no version in the lock"
         assert (stack.closed, stack.python) == (True, "3.11")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from repro.doctor.stack.interpreter import stack_of
-from repro.doctor.stack.stack import Held, Stack
+from repro.doctor.stack.interpreter import stack_of_interpreter
+from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.environments.interpreter import probe
 from tests.unit.doctor.stack.venv import TORCH, environment, install, site_of
 
@@ -14,7 +14,7 @@ WATCHED = ("lightning", "torch", "transformers")
 
 
 def stack(root: Path) -> Stack:
-    return stack_of(probe(root / "bin" / "python", "x", watched=WATCHED))
+    return stack_of_interpreter(probe(root / "bin" / "python", "x", watched=WATCHED))
 
 
 def test_whole(tmp_path: Path) -> None:
@@ -37,9 +37,9 @@ def test_no_metadata(tmp_path: Path) -> None:
     (site / "~orch-2.0.0.dist-info").mkdir()
     found = stack(root)
     assert found.held == {
-        "lightning": Held(why="has no metadata that can be read"),
-        "torch": Held(why="has no metadata that can be read"),
-        "transformers": Held(why="can be imported, and no distribution states its version"),
+        "lightning": KnownVersion(why="has no metadata that can be read"),
+        "torch": KnownVersion(why="has no metadata that can be read"),
+        "transformers": KnownVersion(why="can be imported, and no distribution states its version"),
     }
 
 

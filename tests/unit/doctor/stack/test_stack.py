@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from repro.doctor.stack.stack import Held, Stack, representatives
+from repro.doctor.stack.stack import KnownVersion, Stack, representatives
 
 releases = st.lists(st.integers(0, 4), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 clauses = st.tuples(st.sampled_from([">=", ">", "<=", "<", "==", "!="]), releases).map("".join)
@@ -55,7 +55,7 @@ class TestStack:
 
     def test_open(self) -> None:
         """What a list of requirements does not name may come with another; torch surely comes with lightning."""
-        stack = Stack({"lightning": Held(("2.2.1",))}, closed=False)
+        stack = Stack({"lightning": KnownVersion(("2.2.1",))}, closed=False)
         torch, transformers = stack.get("torch"), stack.get("transformers")
         assert torch is not None
         assert (torch.may_be_absent, torch.why) == (False, "is not named (lightning brings it)")
@@ -68,7 +68,7 @@ class TestStack:
 
     def test_several(self) -> None:
         """Each version that a lock holds is one reading."""
-        stack = Stack({"torch": Held(("2.2.2", "2.6.0"))})
+        stack = Stack({"torch": KnownVersion(("2.2.2", "2.6.0"))})
         assert stack.readings({"torch": []}) == [{"torch": "2.2.2"}, {"torch": "2.6.0"}]
         assert stack.versions == {}
 

@@ -17,8 +17,7 @@ from repro.model.failure import Lane
 from repro.model.observation import Installed, Rank
 from repro.report.draft.case import Case, find, missing_words, redacted
 from repro.report.draft.compose import LEVELS, fenced, prose
-from repro.report.draft.forms import FORMS, Part
-from repro.report.draft.forms import Project as Tracker
+from repro.report.draft.forms import FORMS, FieldContent, Tracker
 from repro.report.draft.redaction import Redactor
 from repro.report.draft.write import ADDRESS_CHARACTERS, BODY_CHARACTERS, Draft, compose, length, write
 from tests.unit.factories import (
@@ -100,13 +99,13 @@ class TestForms:
         """One a project; required fields are filled by us or chosen from runs, never left."""
         assert set(FORMS) == set(Tracker)
         for form in FORMS.values():
-            assert all(field.part is not Part.LEFT for field in form.fields if field.required)
+            assert all(field.part is not FieldContent.LEFT for field in form.fields if field.required)
             assert len({field.name for field in form.fields}) == len(form.fields)
 
     def test_ids(self) -> None:
         """Only the Hugging Face forms have ids, and both the same."""
         ids = {
-            tracker: [field.name for field in form.fields if field.has_id and field.part is not Part.LEFT]
+            tracker: [field.name for field in form.fields if field.has_id and field.part is not FieldContent.LEFT]
             for tracker, form in FORMS.items()
         }
         assert (

@@ -19,10 +19,10 @@ from repro.model.verdict import Verdict
 from repro.report.fragments import Code, Strong
 from repro.report.site.anchors import anchor
 from repro.report.site.overview import Overview, State, overview
-from repro.report.site.pages import day, fragment, reference
+from repro.report.site.pages import day, html_fragment, html_reference
 from repro.report.site.publish import publish
 from repro.report.write import gather, write_reports
-from repro.store.answers import Answers
+from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.history import histories
@@ -300,7 +300,7 @@ class TestPage:
         assert "No run is stored." in words
 
     def test_everything_that_is_stored_has_its_place(self, held: Project) -> None:
-        answers = Answers(held.reports / "data")
+        answers = AnswerStore(held.reports / "data")
         timeline = swept(Verdict.REPRODUCED, Verdict.ABSENT, None, failure=FAILURE)
         for answer in (timeline, bisected(failure=FAILURE), blamed(failure=FAILURE)):
             answers.put(answer)
@@ -384,7 +384,9 @@ class TestHostile:
         stored(held, cell(), *failing("'optimizer_states'"), at=2)
         stored(held, cell("new"), *passing(oracle=HOSTILE), at=1)
         stored(held, cell("new"), ranks=(), fault=HOSTILE, launcher="none", at=2)
-        Answers(held.reports / "data").put(swept(Verdict.REPRODUCED, failure=FAILURE, package=HOSTILE, base=HOSTILE))
+        AnswerStore(held.reports / "data").put(
+            swept(Verdict.REPRODUCED, failure=FAILURE, package=HOSTILE, base=HOSTILE)
+        )
         return {name: Page((written(held) / name).read_text()) for name in ("index.html", f"{FAILURE}.html")}
 
     def test_is_no_markup(self, pages: dict[str, Page]) -> None:
@@ -447,10 +449,10 @@ def test_anchor(changes: dict[str, Any], place: str) -> None:
 
 
 def test_pieces() -> None:
-    assert fragment(Code("<a>")) == "<code>&lt;a&gt;</code>"
-    assert fragment(Strong("<a>")) == "<strong>&lt;a&gt;</strong>"
-    assert fragment("<a>") == "&lt;a&gt;"
-    assert reference("o/r#1") == '<a href="https://github.com/o/r/issues/1">o/r#1</a>'
-    assert reference("<b>#1").startswith('<a href="https://github.com/&lt;b&gt;/issues/1">')
-    assert reference("data:x") == "data:x"
+    assert html_fragment(Code("<a>")) == "<code>&lt;a&gt;</code>"
+    assert html_fragment(Strong("<a>")) == "<strong>&lt;a&gt;</strong>"
+    assert html_fragment("<a>") == "&lt;a&gt;"
+    assert html_reference("o/r#1") == '<a href="https://github.com/o/r/issues/1">o/r#1</a>'
+    assert html_reference("<b>#1").startswith('<a href="https://github.com/&lt;b&gt;/issues/1">')
+    assert html_reference("data:x") == "data:x"
     assert day("2026-01-02T03:04:05+00:00") == "2026-01-02 03:04"
