@@ -45,12 +45,13 @@ def apply(failure_id: str, backport: str | None = None, *, catalog: Path | None 
         return
     if not chosen.is_affected:
         raise NotAffectedError(
-            f"{failure_id}: not applied: {chosen.affected_words} is affected, and {chosen.held_words}; remove the call"
+            f"{failure_id}: not applied: {chosen.affected_text} is affected, and {chosen.installed_text}; "
+            "remove the call"
         )
     module = chosen.load()
     module.apply()
     sys.modules[chosen.module] = module
-    warnings.warn(f"{failure_id}: {chosen.held_words}; applied: {chosen.meaning}", BackportWarning, stacklevel=2)
+    warnings.warn(f"{failure_id}: {chosen.installed_text}; applied: {chosen.meaning}", BackportWarning, stacklevel=2)
 
 
 def is_affected(failure_id: str, *, catalog: Path | None = None) -> bool:

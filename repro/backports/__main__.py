@@ -29,7 +29,7 @@ def main() -> int:
             return 0
         for name in known(asked.catalog):
             backport = find(name, None, asked.catalog)
-            sys.stdout.write(f"{name}: {backport.affected_words}: {backport.meaning}\n")
+            sys.stdout.write(f"{name}: {backport.affected_text}: {backport.meaning}\n")
     except BrokenPipeError:  # the reader has seen enough
         sys.stderr.close()
     except ReproError as error:

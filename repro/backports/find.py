@@ -43,13 +43,13 @@ class Backport:
         return any(covers(releases, self.installed) for releases in self.affected)
 
     @property
-    def affected_words(self) -> str:
+    def affected_text(self) -> str:
         """``lightning >=2.1.0,<2.2.2``."""
         alternatives = (" with ".join(f"{name} {text}" for name, text in held.items()) for held in self.affected)
         return " or ".join(alternatives)
 
     @property
-    def held_words(self) -> str:
+    def installed_text(self) -> str:
         """``lightning 2.2.2 is installed``."""
         held = ", ".join(f"{name} {version}" for name, version in self.installed.items())
         return f"{held} is installed" if held else "none of it is installed"

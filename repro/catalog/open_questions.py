@@ -34,11 +34,13 @@ def unanswered(file: Path) -> Iterator[Fault]:
         if question:
             example = f"e.g. {question['example']}; " if question["example"] else ""
             remedy = f"{example}answer it and remove this line"
-            asked = Fault(file, number, _words(at), f"not answered: {question['asked']}", remedy)
+            asked = Fault(file, number, _format_location(at), f"not answered: {question['asked']}", remedy)
         elif asked is not None:  # the question above speaks of this line
             asked = None
             continue
-        yield asked or Fault(file, number, _words(at), f"{PLACEHOLDER} stands for what is not written", "write it")
+        yield asked or Fault(
+            file, number, _format_location(at), f"{PLACEHOLDER} stands for what is not written", "write it"
+        )
 
 
 def unanswered_in(files: Iterable[Path]) -> Iterator[Fault]:
@@ -61,5 +63,5 @@ def _next(keys: dict[int, Location], line: int) -> Location:
     return keys[min((number for number in keys if number >= line), default=0)] if keys and max(keys) >= line else ()
 
 
-def _words(at: Location) -> str:
+def _format_location(at: Location) -> str:
     return ".".join(str(part) for part in at)

@@ -14,8 +14,8 @@ from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, 
 from repro.errors import Exit, UsageError, unknown
 from repro.launch.session import Options
 from repro.model.failure import Failure
+from repro.report.format import VERDICT_GLYPHS
 from repro.report.terminal import console
-from repro.report.words import VERDICT_GLYPHS
 from repro.search.ablation import Ablation, ablation_cells, ablation_environment, analyse, factors_of, rows
 
 

@@ -100,7 +100,7 @@ def advise(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what a change of versions would cure and bring, find one that cures, and judge upper bounds.
+    """Notify what a change of versions would cure and bring, find one that cures, and judge upper bounds.
 
     Exit code 1 if --to brings a failure or --search leaves one, 3 if something could not be told.
 
@@ -141,7 +141,7 @@ def advise(
                 fetch_files,
                 local=local,
                 verify=verify,
-                tell=lambda text: console(error=True).print(Text(text, style="dim")),
+                notify=lambda text: console(error=True).print(Text(text, style="dim")),
                 listener=progress,
             )
             others = [failure for failure in failures if failure not in wanted]

@@ -31,7 +31,7 @@ from repro.search.environments import kept_versions
 from repro.search.index import fetch_files
 from repro.search.lead import Replay, amend_record, base_of, exit_of_answer, lead_bisection
 from repro.search.log import SUFFIX, Question, SearchLog
-from repro.search.question import Ends, left_out_words, question_of_days, question_of_releases, releases_to_search
+from repro.search.question import Ends, describe_skipped, question_of_days, question_of_releases, releases_to_search
 from repro.search.trials import Trials
 from repro.store.answers import AnswerStore
 
@@ -92,11 +92,11 @@ def bisect(
     again += ["--write"] if write else []
     again += repeat_options(repeat, launcher, reports, catalog, fresh=fresh)
 
-    def tell(text: str) -> None:
+    def notify(text: str) -> None:
         out.print(Text(text))
 
     if replay:
-        answer = lead_bisection(Replay(), entry.failure, journal, tell)
+        answer = lead_bisection(Replay(), entry.failure, journal, notify)
     else:
         options = Options(repeat, None, launcher is Launcher.WARM, fresh)
         with (
@@ -104,7 +104,7 @@ def bisect(
             SearchProgress(out, journal.question.range.most_runs) as steps,
             Trials(project, entry.failure, options, steps, journal.question.lane) as trials,
         ):
-            answer = lead_bisection(trials, entry.failure, journal, tell)
+            answer = lead_bisection(trials, entry.failure, journal, notify)
     if not replay:
         store_answer(project, answer)
     print_answer(answer, bisected_lines(answer), out, as_json=as_json)
@@ -144,9 +144,9 @@ def _print_question(out: Console, journal: SearchLog) -> None:
     last = len(question.points) - 1
     wanted = "the first good after the last bad" if question.find_fix else "the first bad after the last good"
     out.print(
-        Text(f"{last + 1} points from {question.words(0)} to {question.words(last)} in {question.base}: {wanted}")
+        Text(f"{last + 1} points from {question.describe(0)} to {question.describe(last)} in {question.base}: {wanted}")
     )
-    for line in left_out_words(question.left_out):
+    for line in describe_skipped(question.left_out):
         out.print(Text(line, style="dim"))
     known = f", {len(journal.tried)} known from the log" if journal.tried else ""
     out.print(Text(f"at most {question.range.most_runs} runs if all can be told{known}", style="dim"))

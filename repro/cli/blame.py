@@ -51,7 +51,7 @@ def blame(
     again = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane]
     again += repeat_options(repeat, launcher, reports, catalog, fresh=False)
     with resumable(again), SearchProgress(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
-        answer = lead_blame(trials, failure, first, last, tell=lambda text: out.print(Text(text)))
+        answer = lead_blame(trials, failure, first, last, notify=lambda text: out.print(Text(text)))
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
     store_answer(project, answer)
     print_answer(answer, lines, out, as_json=as_json)

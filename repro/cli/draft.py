@@ -14,7 +14,7 @@ from repro.files import PACKAGE
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
 from repro.model.failure import Lane
-from repro.report.draft.case import Case, ShowingRun, find, missing_words
+from repro.report.draft.case import Case, ShowingRun, describe_missing, find
 from repro.report.draft.forms import FORMS, Form, Tracker
 from repro.report.draft.redaction import Redactor, of_this_machine
 from repro.report.draft.write import Draft, compose, length, write
@@ -28,7 +28,7 @@ def _redactor(project: Project) -> Redactor:
 def _described(project: Project, found: ShowingRun, form: Form, *, static: bool) -> Described:
     """The environment's own words; the reason where it has none."""
     if static:
-        return Described(form.environment[0].words, problem="not asked (--static)")
+        return Described(form.environment[0].text, problem="not asked (--static)")
     name = found.result.cell.environment
     try:
         interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
@@ -36,7 +36,7 @@ def _described(project: Project, found: ShowingRun, form: Form, *, static: bool)
         with Slots(project.cache / "slots", rank_limit()).take(1, threading.Event()):
             return describe(interpreter, form.environment, found.result.cell.lane)
     except EnvironmentFailure as error:
-        return Described(form.environment[0].words, problem=str(error))
+        return Described(form.environment[0].text, problem=str(error))
 
 
 def draft(
@@ -76,7 +76,7 @@ def draft(
         described=Described(
             described.command, redact(described.text), redact(described.problem) if described.problem else None
         ),
-        missing=missing_words(found),
+        missing=describe_missing(found),
     )
     made = compose(case, form, redact)
     folder = out or Path("drafts") / f"{failure_id}-{tracker}"

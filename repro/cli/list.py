@@ -8,8 +8,8 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
+from repro.report.format import format_releases
 from repro.report.terminal import console
-from repro.report.words import releases_words
 
 
 def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
@@ -27,7 +27,7 @@ def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
         table.add_column(heading, overflow="fold")
     for entry in held:
         failure = entry.failure
-        affected = " or ".join(releases_words(releases) for releases in failure.affected)
+        affected = " or ".join(format_releases(releases) for releases in failure.affected)
         table.add_row(*(Text(text) for text in (failure.id, failure.kind, affected, failure.title)))
     console().print(table)
 

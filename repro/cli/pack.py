@@ -53,7 +53,7 @@ def pack(
     if not (major.isdecimal() and minor.isdecimal()):
         raise UsageError(f"--python {python}: a release line such as 3.12 is expected")
     target = Target(python, platform, read_stack(base).versions if base else {})
-    written = write_pack(project.environments, list(dict.fromkeys(env)), target, out, package=PACKAGE, tell=_say)
+    written = write_pack(project.environments, list(dict.fromkeys(env)), target, out, package=PACKAGE, notify=_say)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     if as_json:
         facts = {"environments": list(written.environments), "wheels": len(written.wheels), "bytes": size}

@@ -8,7 +8,7 @@ import typer
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.model.failure import Failure
-from repro.report.words import releases_words, signature_words
+from repro.report.format import format_releases, format_signature
 
 
 def show(
@@ -31,19 +31,19 @@ def show(
 
 def _described(failure: Failure) -> list[str]:
     lines = [f"{failure.id}: {failure.title}", "", failure.summary.strip(), ""]
-    lines += [f"affected   {releases_words(releases)}" for releases in failure.affected]
-    lines += [f"rejected   {releases_words(rejection.releases)}" for rejection in failure.rejected]
+    lines += [f"affected   {format_releases(releases)}" for releases in failure.affected]
+    lines += [f"rejected   {format_releases(rejection.releases)}" for rejection in failure.rejected]
     lines += [f"fixed in   {name} {version}" for name, version in failure.fixed_in.items()]
     lines += [f"upstream   {failure.upstream.state}: {', '.join(failure.upstream.issues) or 'no issue'}"]
     if failure.upstream.fixes:
         lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
-    lines += [f"signature  {signature_words(failure.signature)}"]
+    lines += [f"signature  {format_signature(failure.signature)}"]
     for lane, other in failure.differs_in.items():
-        lines += [f"in {lane:<8}{signature_words(other.signature)}"] if other.signature else []
+        lines += [f"in {lane:<8}{format_signature(other.signature)}"] if other.signature else []
         lines += [f"in {lane:<8}{other.why.strip()}"]
     for cure in failure.cures:
         if cure.upgrade:
-            lines.append(f"cure       upgrade to {releases_words(cure.upgrade)}")
+            lines.append(f"cure       upgrade to {format_releases(cure.upgrade)}")
         elif cure.backport:
             backport = failure.backport(cure.backport)
             lines.append(f"cure       backport {cure.backport}: {backport.meaning if backport else ''}")

@@ -13,9 +13,9 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import Exit, StoreError, unknown
 from repro.model.observation import Observation
+from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import used_by_reports
 from repro.report.terminal import console
-from repro.report.words import VERDICT_GLYPHS
 from repro.report.write import write_reports
 from repro.store import merge as merging
 from repro.store import upkeep

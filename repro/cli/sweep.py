@@ -72,7 +72,7 @@ def sweep(
             base,
             releases,
             every=every,
-            tell=lambda text: out.print(Text(text)),
+            notify=lambda text: out.print(Text(text)),
             since=since,
             until=until,
             latest=latest,

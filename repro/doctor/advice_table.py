@@ -7,7 +7,7 @@ from rich.text import Text
 from repro.catalog.catalog import Catalog
 from repro.doctor.advice import GONE, Advice, Remedy, RemedySearchResult
 from repro.doctor.diagnosis import cures_of
-from repro.doctor.remedy import words_of
+from repro.doctor.remedy import format_changes
 from repro.doctor.upgrade import Step
 
 
@@ -24,7 +24,7 @@ def print_advice(out: Console, advice: Advice, catalog: Catalog) -> None:
     if advice.steps:
         out.print(_steps(advice.steps))
     for cap in advice.caps:
-        out.print(Text(cap.words))
+        out.print(Text(cap.text))
     if advice.sought:
         _print_sought(out, advice.sought, catalog)
 
@@ -42,7 +42,9 @@ def _steps(steps: tuple[Step, ...]) -> Table:
     if any(step.unknown for step in steps):
         table.add_column("not known", style="magenta", overflow="fold")
     for step in steps:
-        move = words_of(step.changes) if len(step.changes) == 1 else "all of them" if step.changes else "no change"
+        move = (
+            format_changes(step.changes) if len(step.changes) == 1 else "all of them" if step.changes else "no change"
+        )
         groups = [step.cured, step.brought, step.kept, step.unknown][: len(table.columns) - 1]
         table.add_row(Text(move), *(Text("\n".join(group) or "—") for group in groups))
     return table
@@ -55,7 +57,7 @@ def _print_sought(out: Console, sought: RemedySearchResult, catalog: Catalog) ->
         other = f"; without an upgrade: {cures[0]}" if cures else ""
         _line(out, "open", f"{failure_id}: every release has it{other}", "red")
     for refused in sought.refused:
-        _line(out, "refused", f"{words_of(refused.changes)}: {refused.why}", "dim")
+        _line(out, "refused", f"{format_changes(refused.changes)}: {refused.why}", "dim")
     for left_out in sought.left_out:
         _line(out, "left out", left_out, "dim")
     if sought.found:
@@ -66,14 +68,14 @@ def _print_sought(out: Console, sought: RemedySearchResult, catalog: Catalog) ->
 
 def _print_found(out: Console, sought: RemedySearchResult, found: Remedy, catalog: Catalog) -> None:
     count = f"{_several(len(found.changes), 'package')}, {_several(found.distance, 'release')} away"
-    _line(out, "smallest", f"{words_of(found.changes)} ({count})", "bold")
+    _line(out, "smallest", f"{format_changes(found.changes)} ({count})", "bold")
     down = [change.distribution for change in found.changes if change.is_downgrade]
     for failure_id in sought.care if down else ():
         others = [cure for cure in cures_of(catalog[failure_id].failure) if not cure.startswith("upgrade")]
         if others and failure_id not in sought.open:
             _line(out, "instead", f"of an older {' and '.join(down)}, for {failure_id}: {others[0]}", "yellow")
     if found.carried:
-        _line(out, "also moves", words_of(found.carried))
+        _line(out, "also moves", format_changes(found.carried))
     if found.step.kept:
         _line(out, "keeps", ", ".join(found.step.kept), "yellow")
     for item in found.ran:

@@ -35,7 +35,7 @@ class Cap(Strict):
     """Failures of the newest release within the cap that the release ``since``, or the newest one, has not."""
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """One line."""
         name = f"{self.distribution}{self.specifiers}"
         held = f"; it keeps {', '.join(self.costs)}" if self.costs else ""

@@ -135,14 +135,14 @@ def _told(static: Diagnosis, result: Result | None) -> Diagnosis:
 
 def cause_of(result: Result) -> str:
     """The reason of a verdict with the error that stands behind it, in one line."""
-    evidence = result.judgement.evidence or _last_words(result.newest)
+    evidence = result.judgement.evidence or _last_line(result.newest)
     return f"{result.judgement.reason}: {evidence}" if evidence else result.judgement.reason
 
 
 _ERROR = re.compile(r"^(?:\[\S+\]:)?((?:[\w.]*\.)?\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
 
 
-def _last_words(observation: Observation) -> str:
+def _last_line(observation: Observation) -> str:
     """The last error that a rank or the launcher printed, where nothing was recorded: a broken torch."""
     for text in (*(rank.tail for rank in observation.ranks), observation.launcher_tail):
         found = _ERROR.findall(text)
@@ -154,10 +154,10 @@ def _last_words(observation: Observation) -> str:
 def cures_of(failure: Failure) -> tuple[str, ...]:
     """All cures in words; an upgrade first."""
     ordered = sorted(failure.cures, key=lambda cure: cure.upgrade is None)
-    return tuple(cure_words(failure, cure) for cure in ordered)
+    return tuple(format_cure(failure, cure) for cure in ordered)
 
 
-def cure_words(failure: Failure, cure: Cure) -> str:
+def format_cure(failure: Failure, cure: Cure) -> str:
     """A cure in one line."""
     if cure.upgrade:
         return "upgrade to " + " and ".join(f"{name} {text}" for name, text in cure.upgrade.items())

@@ -80,7 +80,7 @@ def _ordered(found: Iterable[Diagnosis]) -> list[Diagnosis]:
     return sorted(found, key=lambda item: order.index(item.finding))
 
 
-def stack_words(stack: Stack, names: Iterable[str]) -> str:
+def format_stack(stack: Stack, names: Iterable[str]) -> str:
     """``Python 3.11.9, lightning 2.2.1, torch 2.2.2, transformers not installed``."""
     words = [f"Python {stack.python}"] if stack.python else []
     for name in names:
@@ -94,7 +94,7 @@ def stack_words(stack: Stack, names: Iterable[str]) -> str:
 
 def print_examined(out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], *, details: bool) -> None:
     """The table, a line that counts, and the details if they are asked for."""
-    out.print(Text(f"{source}: {stack_words(stack, _spoken_of(found))}"))
+    out.print(Text(f"{source}: {format_stack(stack, _spoken_of(found))}"))
     ordered = _ordered(found)
     told = [item for item in ordered if item.finding is not Finding.NOT_AFFECTED]
     if told:

@@ -25,7 +25,7 @@ from repro.search.environments import vector
 from repro.search.releases import Fetch, Releases
 from repro.store.observations import Store
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 MOST_TRIES = 12
 """Proposals that are resolved or run before the search gives up."""
 _NOT_FOUND = re.compile(r"Because (\S+) was not found in the package registry")
@@ -56,7 +56,7 @@ class RemedySearch:
     local: Iterable[str] = ()
     """Installed distributions that no index need have."""
     verify: bool = True
-    tell: Tell = lambda _: None
+    notify: Notify = lambda _: None
     listener: Listener = field(default_factory=Silent)
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class RemedySearch:
                 why_none = f"gave up after {MOST_TRIES} sets of versions"
                 break
             changes = self._changes(proposal)
-            self.tell(f"trying {words_of(changes)}")
+            self.notify(f"trying {format_changes(changes)}")
             try:
                 found = self._tried(proposal, changes, [*wanted, *others], wanted)
             except EnvironmentFailure as error:
@@ -94,7 +94,7 @@ class RemedySearch:
             if found and not why:
                 break
             refused.append(RefusedProposal(changes=changes, why=why))
-            self.tell(f"refused: {why}")
+            self.notify(f"refused: {why}")
             found = None
         if found is None and not why_none:
             why_none = self._why_none(wanted, guarded, axes, refused)
@@ -130,9 +130,8 @@ class RemedySearch:
             return "each alone can be cured by other versions, all together cannot"
         moved = self.stack.moved(freed.versions)
         brought = ", ".join(other.id for other in guarded if exposure(other, moved) is Exposure.AFFECTED)
-        return (
-            f"every set that cures them brings others; the nearest, {words_of(self._changes(freed))}, brings {brought}"
-        )
+        nearest = format_changes(self._changes(freed))
+        return f"every set that cures them brings others; the nearest, {nearest}, brings {brought}"
 
     def _changes(self, proposal: Proposal) -> tuple[Change, ...]:
         held = self.stack.versions
@@ -145,7 +144,7 @@ class RemedySearch:
         self, proposal: Proposal, changes: tuple[Change, ...], told: Sequence[Failure], wanted: Sequence[Failure]
     ) -> Remedy:
         """Resolve a proposal, build it and run it; raises EnvironmentFailure."""
-        name = f"advised: {words_of(changes)}"
+        name = f"advised: {format_changes(changes)}"
         lock = self._resolved(name, proposal, told)
         versions = vector(name, self._definitions[name], lock).versions
         held = self.stack.versions
@@ -205,7 +204,7 @@ class RemedySearch:
             )
 
 
-def words_of(changes: Iterable[Change]) -> str:
+def format_changes(changes: Iterable[Change]) -> str:
     """``lightning 2.2.1 → 2.2.2, torch 2.2.2 → 2.4.0``."""
     return ", ".join(str(change) for change in changes)
 

@@ -29,7 +29,7 @@ _ANSWER = "repro-interpreter.txt"
 _DERIVED = "derived"
 """How the folders of environments begin that a search makes up."""
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def quiet(_text: str) -> None:
@@ -114,7 +114,7 @@ class Environments:
         folder = _DERIVED if name in self.derived else name
         return Place(name, self.built / f"{folder}-py{python}-{lock.digest[:12]}{suffix}")
 
-    def interpreter(self, name: str, tell: Tell = quiet) -> Interpreter:
+    def interpreter(self, name: str, notify: Notify = quiet) -> Interpreter:
         """The interpreter of a named environment, built if missing, rebuilt if broken.
 
         Raises EnvironmentFailure with the cause in one line.
@@ -130,10 +130,10 @@ class Environments:
         with FileLock(f"{place.folder}.lock"):
             problem = broken(place, lock) if place.exists else None
             if problem:
-                tell(f"{name}: {problem}; building it again")
+                notify(f"{name}: {problem}; building it again")
                 shutil.rmtree(place.folder)
             if not place.exists:
-                tell(f"{name}: building")
+                notify(f"{name}: building")
                 self._build(place)
             return _known(place, lock.digest)
 

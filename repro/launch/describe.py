@@ -46,7 +46,7 @@ for name, value in (
 class DescribeCommand:
     """One way to ask: what people call it, and what is run."""
 
-    words: str
+    text: str
     program: str = ""
     """A console script of the environment; its interpreter where empty."""
     arguments: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ def describe(interpreter: Interpreter, ways: Sequence[DescribeCommand], lane: La
         if program.is_file():
             return _ask(interpreter, way, program, lane)
     names = " or ".join(way.program for way in ways)
-    return Described(ways[0].words, problem=f"the environment has no command {names}")
+    return Described(ways[0].text, problem=f"the environment has no command {names}")
 
 
 def _ask(interpreter: Interpreter, way: DescribeCommand, program: Path, lane: Lane) -> Described:
@@ -98,10 +98,10 @@ def _ask(interpreter: Interpreter, way: DescribeCommand, program: Path, lane: La
                 check=False,
             )
         except OSError as error:
-            return Described(way.words, problem=f"could not be started: {error.strerror}")
+            return Described(way.text, problem=f"could not be started: {error.strerror}")
         except subprocess.TimeoutExpired:
-            return Described(way.words, problem=f"no answer within {DESCRIBE_SECONDS} s")
+            return Described(way.text, problem=f"no answer within {DESCRIBE_SECONDS} s")
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no words"])[-1]
-        return Described(way.words, problem=f"ended with exit code {done.returncode}: {last}")
-    return Described(way.words, text=done.stdout.strip().replace("\r\n", "\n"))
+        return Described(way.text, problem=f"ended with exit code {done.returncode}: {last}")
+    return Described(way.text, text=done.stdout.strip().replace("\r\n", "\n"))

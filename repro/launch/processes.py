@@ -38,7 +38,7 @@ _LIBC = ctypes.CDLL(None)
 class Command:
     """The root of a process tree: its words, and all of its variables."""
 
-    words: tuple[str, ...]
+    argv: tuple[str, ...]
     variables: Mapping[str, str]
 
 
@@ -97,7 +97,7 @@ def run_tree(commands: Sequence[Command], folder: Path, timeout: float, stop: th
 
 def _start(command: Command, folder: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command.words,
+        command.argv,
         env=dict(command.variables),
         cwd=folder,
         stdin=subprocess.DEVNULL,

@@ -32,7 +32,7 @@ from repro.verdict.result import Result, judge_repetitions
 class Listener(Protocol):
     """Who wants to see the progress of a session; called from several threads."""
 
-    def told(self, text: str) -> None:
+    def progress(self, text: str) -> None:
         """Something that takes time has begun: a build."""
 
     def started(self, cell: Cell) -> None:
@@ -48,7 +48,7 @@ class Listener(Protocol):
 class Silent:
     """A listener that says nothing."""
 
-    def told(self, text: str) -> None: ...
+    def progress(self, text: str) -> None: ...
 
     def started(self, cell: Cell) -> None: ...
 
@@ -137,7 +137,7 @@ class Session:
             return self.overlaid(name)
         if self.provide is not None:
             return self.provide(name)
-        return self.project.environments.interpreter(name, self.listener.told)
+        return self.project.environments.interpreter(name, self.listener.progress)
 
     def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, warm: WarmLauncher | None) -> Result | None:
         entry = self.project.catalog[cell.failure]
@@ -232,7 +232,7 @@ class Session:
         """Store an observation, and beside it the verdict that is told of it now."""
         self.store.add(_unplaced(observation))
         failure = self.project.catalog[observation.cell.failure].failure
-        self.store.tell(observation.id, judge(failure, observation).verdict)
+        self.store.record_verdict(observation.id, judge(failure, observation).verdict)
 
     def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
         result = judge_repetitions(self.project.catalog[cell.failure].failure, observations, reused)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from repro.model.verdict import Side
+from repro.report.format import VERDICT_GLYPHS
 from repro.report.fragments import Code, Fragments, Strong
-from repro.report.words import VERDICT_GLYPHS
-from repro.search.question import left_out_words
+from repro.search.question import describe_skipped
 from repro.store.answers import Bisected, Blamed, Every, Role, Stored, Swept, Tried, stretches
 
 NOTHING = "·"
@@ -31,12 +31,12 @@ def bisected_lines(answer: Bisected) -> list[str]:
     """The answer of a bisection: neighbours, evidence, what lies between, and how the record stands to it."""
     last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
     lines = [
-        f"{last:<11} {_name(answer, answer.before)}: {answer.before.words}",
-        f"{first:<11} {_name(answer, answer.after)}: {answer.after.words}",
+        f"{last:<11} {_name(answer, answer.before)}: {answer.before.text}",
+        f"{first:<11} {_name(answer, answer.after)}: {answer.after.text}",
     ]
     if answer.untested:
         lines.append(f"between     {len(answer.untested)} that could not be told; the answer is a range:")
-        lines += [f"            {_name(answer, fact)}: {fact.words}" for fact in answer.untested]
+        lines += [f"            {_name(answer, fact)}: {fact.text}" for fact in answer.untested]
     if answer.package and answer.also_moved:
         lines.append(f"also moved  {', '.join(answer.also_moved)}")
     if answer.blame:
@@ -83,7 +83,7 @@ def blamed_lines(answer: Blamed) -> list[str]:
     for cause in answer.causes:
         together = "together" if len(cause) > 1 else "alone"
         lines.append(f"cause       {' and '.join(cause)}, {together}")
-    lines += [f"  {change.words}: {_PARTS[change.part]}" for change in answer.changes]
+    lines += [f"  {change.text}: {_PARTS[change.part]}" for change in answer.changes]
     return lines
 
 
@@ -101,8 +101,8 @@ def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
 def swept_lines(answer: Swept) -> list[str]:
     """The answer of a sweep: the strip, then its stretches."""
     lines = [f"{answer.package} in {answer.base}", strip(answer)]
-    lines += [f"{glyph(fact)} {ends} ({count}): {fact.words}" for ends, count, fact in _stretches(answer)]
-    lines += left_out_words(answer.left_out)
+    lines += [f"{glyph(fact)} {ends} ({count}): {fact.text}" for ends, count, fact in _stretches(answer)]
+    lines += describe_skipped(answer.left_out)
     lines.append(f"effort      {effort(answer)}")
     return lines
 
@@ -157,7 +157,7 @@ def _sweep(answer: Swept) -> Section:
         ),
         ("releases", "number", "verdict", "evidence of the last", "record"),
         tuple(rows),
-        tuple(left_out_words(answer.left_out)),
+        tuple(describe_skipped(answer.left_out)),
     )
 
 
@@ -198,7 +198,7 @@ def _blame(answer: Blamed, title: str) -> Section:
         tuple(
             (
                 change.distribution,
-                change.words.removeprefix(change.distribution).strip(),
+                change.text.removeprefix(change.distribution).strip(),
                 _PARTS[change.part],
             )
             for change in answer.changes

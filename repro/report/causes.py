@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from repro.report.format import format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.matrix_page import code, escape
 from repro.report.rows import Row
-from repro.report.words import count_words, evidence_words, verdict_words, versions_words, where_words
 
 EXPECTED = frozenset({None, "as documented", "unjudged"})
 _VOLATILE = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)*|<[a-z]+>/\S+")
@@ -22,7 +22,7 @@ class Cause:
     """Rows that one thing explains."""
 
     status: str
-    words: str
+    text: str
     """The error in one line, or the releases."""
     rows: tuple[Row, ...]
 
@@ -36,7 +36,7 @@ class Cause:
         """One line for an issue."""
         names = list(dict.fromkeys(row.cell.failure for row in self.rows))
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return " ".join(f"{self.status}: {names[0]}{more}: {self.words}".split())[:200]
+        return " ".join(f"{self.status}: {names[0]}{more}: {self.text}".split())[:200]
 
 
 def _erred(row: Row) -> bool:
@@ -49,13 +49,13 @@ def _key(row: Row) -> str:
         return f"{_VOLATILE.sub('#', row.evidence)} {row.where.rpartition(' in ')[2]}"
     if row.verdict == "unrunnable":
         return _VOLATILE.sub("#", row.reason)
-    return versions_words(row)
+    return format_versions(row)
 
 
 def _words(row: Row) -> str:
     if _erred(row):
         return row.evidence
-    return row.reason if row.verdict == "unrunnable" else versions_words(row)
+    return row.reason if row.verdict == "unrunnable" else format_versions(row)
 
 
 def causes(rows: Sequence[Row]) -> list[Cause]:
@@ -72,7 +72,7 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
             if _erred(first)
             else first.reason
             if first.verdict == "unrunnable"
-            else versions_words(first)
+            else format_versions(first)
         )
         found.append(Cause(status, words, tuple(held)))
     return sorted(found, key=lambda cause: (-len(cause.rows), cause.slug))
@@ -80,7 +80,7 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
 
 def cause_markdown(cause: Cause) -> str:
     """The body of an issue: every cell, and the mark by which the issue is found again."""
-    lines = [f"{len(cause.rows)} cells are **{cause.status}**: {code(cause.words)}", ""]
+    lines = [f"{len(cause.rows)} cells are **{cause.status}**: {code(cause.text)}", ""]
     lines += _table(cause.rows)
     return "\n".join([*lines, "", f"Written by `repro summary` from stored runs; `{cause.slug}`", ""])
 
@@ -106,6 +106,6 @@ def summary_markdown(rows: Sequence[Row]) -> str:
 def _table(rows: Sequence[Row]) -> list[str]:
     lines = ["| failure | where | verdict | k of n | evidence | versions |", "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:
-        cells = [escape(text) for text in (row.cell.failure, where_words(row), verdict_words(row), count_words(row))]
-        lines.append(f"| {' | '.join(cells)} | {code(evidence_words(row))} | {escape(versions_words(row))} |")
+        cells = [escape(text) for text in (row.cell.failure, format_where(row), format_verdict(row), format_count(row))]
+        lines.append(f"| {' | '.join(cells)} | {code(format_evidence(row))} | {escape(format_versions(row))} |")
     return lines

@@ -5,21 +5,21 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from repro.model.failure import Failure
+from repro.report.format import (
+    VERDICT_GLYPHS,
+    format_count,
+    format_evidence,
+    format_releases,
+    format_signature,
+    format_verdict,
+    format_versions,
+    format_where,
+    reference_address,
+)
 from repro.report.fragments import Code, Strong
 from repro.report.matrix_page import code, escape, span
 from repro.report.rows import Row, row_of
-from repro.report.view import FailureView, Surveyed, measured_words, predicted_words
-from repro.report.words import (
-    VERDICT_GLYPHS,
-    count_words,
-    evidence_words,
-    reference_address,
-    releases_words,
-    signature_words,
-    verdict_words,
-    versions_words,
-    where_words,
-)
+from repro.report.view import FailureView, Surveyed, format_measured, format_predicted
 from repro.verdict import claims
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _observed(failure: Failure, item: claims.CheckedEvidence) -> str:
     if item.result is None:
         return "not run"
     row = row_of(item.result, failure.distributions)
-    return f"{verdict_words(row)} {code(measured_words(item) or evidence_words(row))}"
+    return f"{format_verdict(row)} {code(format_measured(item) or format_evidence(row))}"
 
 
 def _surveyed(place: Surveyed) -> str:
@@ -92,19 +92,19 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "md": escape,
     "fragment": markdown_fragment,
     "fragments": lambda pieces: "".join(markdown_fragment(piece) for piece in pieces),
-    "where": where_words,
-    "verdict": verdict_words,
-    "count": count_words,
-    "versions": versions_words,
-    "evidence": lambda row: code(evidence_words(row)) if row.verdict else escape(evidence_words(row)),
+    "where": format_where,
+    "verdict": format_verdict,
+    "count": format_count,
+    "versions": format_versions,
+    "evidence": lambda row: code(format_evidence(row)) if row.verdict else escape(format_evidence(row)),
     "glyph": lambda verdict: f"{VERDICT_GLYPHS[verdict]} {verdict}",
 }
 """What every Markdown template needs."""
 _FILTERS: Mapping[str, Callable[..., str]] = {
-    "releases": releases_words,
+    "releases": format_releases,
     "reference": reference_address,
-    "signature": signature_words,
-    "cell": lambda item: where_words(Row(cell=item.cell)),
-    "predicted": predicted_words,
+    "signature": format_signature,
+    "cell": lambda item: format_where(Row(cell=item.cell)),
+    "predicted": format_predicted,
     "surveyed": _surveyed,
 }

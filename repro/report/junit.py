@@ -6,8 +6,8 @@ from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from repro.model.verdict import Status
+from repro.report.format import format_count, format_evidence, format_versions, format_where
 from repro.report.rows import Row
-from repro.report.words import count_words, evidence_words, versions_words, where_words
 
 FAILED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -44,7 +44,7 @@ def _counts(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _case(suite: Element, row: Row) -> None:
-    names = {"classname": f"repro.{row.cell.failure}", "name": _clean(where_words(row))}
+    names = {"classname": f"repro.{row.cell.failure}", "name": _clean(format_where(row))}
     case = SubElement(suite, "testcase", names | {"time": f"{row.seconds or 0.0:.3f}"})
     if row.verdict is None:
         SubElement(case, "skipped", {"message": _clean(row.not_run or "not run")})
@@ -52,13 +52,13 @@ def _case(suite: Element, row: Row) -> None:
     told = f"{row.status}: {row.verdict} where {row.expected} is expected"
     if row.status in FAILED:
         SubElement(case, "failure", {"type": str(row.status), "message": _clean(told)}).text = _clean(
-            evidence_words(row)
+            format_evidence(row)
         )
     elif row.status == Status.UNKNOWN:
         attributes = {"type": str(row.verdict), "message": _clean(row.reason)}
-        SubElement(case, "error", attributes).text = _clean(evidence_words(row))
-    lines = [f"verdict {row.verdict}", f"status {row.status}", f"k of n {count_words(row)}", versions_words(row)]
-    SubElement(case, "system-out").text = _clean("\n".join([*lines, evidence_words(row)]))
+        SubElement(case, "error", attributes).text = _clean(format_evidence(row))
+    lines = [f"verdict {row.verdict}", f"status {row.status}", f"k of n {format_count(row)}", format_versions(row)]
+    SubElement(case, "system-out").text = _clean("\n".join([*lines, format_evidence(row)]))
 
 
 def _clean(text: str) -> str:

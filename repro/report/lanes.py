@@ -19,9 +19,9 @@ from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.model.observation import Observation, Rank
 from repro.model.verdict import Verdict
+from repro.report.format import VERDICT_GLYPHS, format_where
 from repro.report.matrix_page import code, escape
 from repro.report.rows import Row
-from repro.report.words import VERDICT_GLYPHS, where_words
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.judge import failed_itself, judge
@@ -52,7 +52,7 @@ class Shown:
     """Whether the deadline found a rank standing still."""
 
     @property
-    def told(self) -> bool:
+    def is_conclusive(self) -> bool:
         """Whether the run says how the failure shows here: an end, or that there is none."""
         return self.verdict is not Verdict.UNRUNNABLE or self.stands
 
@@ -77,7 +77,7 @@ class LanePair:
     @property
     def agree(self) -> bool | None:
         """Whether the lanes show the same; None where one of them says nothing."""
-        if self.cpu is None or not (self.cpu.told and self.cuda.told):
+        if self.cpu is None or not (self.cpu.is_conclusive and self.cuda.is_conclusive):
             return None
         return (self.cpu.verdict, self.cpu.own) == (self.cuda.verdict, self.cuda.own) and not self.measured
 
@@ -225,7 +225,7 @@ def _end(rank: Rank, seen: Observation) -> str:
     return "passes" if rank.exit_code == 0 else f"ends by signal {rank.signal}" if rank.signal else "ends"
 
 
-def lanes_words(found: Sequence[LanePair]) -> str:
+def format_lanes(found: Sequence[LanePair]) -> str:
     """How many pairs agree, and which failures' CPU lane is not to be trusted, in two sentences."""
     if not found:
         return "Nothing has been run in the CUDA lane."
@@ -247,15 +247,21 @@ def lanes_markdown(found: Sequence[LanePair]) -> str:
     """``lanes.md``: the table of all pairs, and which failures' CPU lane is not to be trusted."""
     lines = ["# Lane equivalence", ""]
     lines += ["The same cell in both lanes, on the same interpreter with the same libraries.", ""]
-    lines += [lanes_words(found), ""]
+    lines += [format_lanes(found), ""]
     if not found:
         return "\n".join(lines)
     lines += ["| failure | environment | versions | CPU | CUDA | lanes |", "| --- | --- | --- | --- | --- | --- |"]
     words = {True: "agree", False: "**differ**", None: "not told"}
     for pair in found:
-        place = where_words(Row(cell=pair.cell.model_copy(update={"lane": Lane.CPU})))
+        place = format_where(Row(cell=pair.cell.model_copy(update={"lane": Lane.CPU})))
         versions = ", ".join(f"{name} {version}" for name, version in pair.versions.items())
-        cells = (escape(pair.cell.failure), escape(place), escape(versions), _words(pair.cpu), _words(pair.cuda))
+        cells = (
+            escape(pair.cell.failure),
+            escape(place),
+            escape(versions),
+            _format_shown(pair.cpu),
+            _format_shown(pair.cuda),
+        )
         told = "; ".join([words[pair.agree], *(escape(item) for item in pair.differences)])
         lines.append(f"| {' | '.join(cells)} | {told} |")
     lines += ["", "## What is compared", "", _compared(found)]
@@ -274,7 +280,7 @@ def _compared(found: Iterable[LanePair]) -> str:
     return f"{COMPARED}{told}"
 
 
-def _words(shown: Shown | None) -> str:
+def _format_shown(shown: Shown | None) -> str:
     if shown is None:
         return "· not run"
     parts = [f"rank {rank}: {text}" for rank, text in sorted(shown.own + shown.others) if text != "passes"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from repro.catalog.catalog import Catalog
+from repro.report.format import LEGEND, format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.rows import Row, gate_reasons
 from repro.report.upstream import Reading, UpstreamComparison
-from repro.report.words import LEGEND, count_words, evidence_words, verdict_words, versions_words, where_words
 
 
 def escape(text: str) -> str:
@@ -78,8 +78,8 @@ def _standings(comparisons: Sequence[UpstreamComparison]) -> list[str]:
     lines += ["| failure | upstream says | newest release that was run | runs and upstream | where they disagree |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for found in sorted(comparisons, key=lambda found: order.index(found.reading)):
-        newest = ", ".join(dict.fromkeys(point.words for point in found.newest)) or "—"
-        words = " ".join(item.words for item in found.disagreements)
+        newest = ", ".join(dict.fromkeys(point.text for point in found.newest)) or "—"
+        words = " ".join(item.text for item in found.disagreements)
         cells = (found.failure, found.declared, newest, found.reading.value, words)
         lines.append(f"| {' | '.join(escape(text) for text in cells)} |")
     return [*lines, ""]
@@ -100,9 +100,9 @@ def span(first: str, last: str) -> str:
 
 
 def _line(row: Row) -> str:
-    versions = versions_words(row)
+    versions = format_versions(row)
     seconds = f"{row.seconds:.0f}" if row.seconds is not None else "—"
     date = row.date[:16].replace("T", " ") or "—"
-    evidence = code(evidence_words(row)) if row.verdict else escape(evidence_words(row))
-    cells = (where_words(row), verdict_words(row), row.status or "—", count_words(row))
+    evidence = code(format_evidence(row)) if row.verdict else escape(format_evidence(row))
+    cells = (format_where(row), format_verdict(row), row.status or "—", format_count(row))
     return f"| {' | '.join(escape(cell) for cell in cells)} | {evidence} | {escape(versions)} | {seconds} | {date} |"

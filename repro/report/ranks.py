@@ -43,7 +43,7 @@ class Trace:
 _LINKS = {None: "", "cause": "caused by", "context": "while handling"}
 
 
-def ended_words(rank: Rank) -> str:
+def format_end(rank: Rank) -> str:
     """``exit code 1``, ``killed by SIGSEGV``, ``stopped in its tracks``."""
     if rank.stopped:
         return "stopped by the launcher or the deadline"
@@ -73,7 +73,7 @@ def traces(result: Result) -> tuple[Trace, ...]:
 
     def alike(rank: Rank) -> tuple[object, ...]:
         stack = _innermost_first(rank.stacks[-1]) if rank.stacks else ()
-        return (ended_words(rank), _errors(rank.chain), stack)
+        return (format_end(rank), _errors(rank.chain), stack)
 
     found = []
     for (ended, errors, stack), ranks in groupby(bad, key=alike):

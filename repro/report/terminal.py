@@ -12,16 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.model.cell import Cell
-from repro.report.rows import Row
-from repro.report.words import (
+from repro.report.format import (
     LEGEND,
     STATUS_STYLES,
     VERDICT_GLYPHS,
-    count_words,
-    evidence_words,
-    verdict_words,
-    where_words,
+    format_count,
+    format_evidence,
+    format_verdict,
+    format_where,
 )
+from repro.report.rows import Row
 from repro.verdict.result import Result
 
 
@@ -61,7 +61,7 @@ class Progress:
             parts += [self._build] if self._build else []
         return Text("  ".join(parts), style="dim", overflow="ellipsis", no_wrap=True)
 
-    def told(self, text: str) -> None:
+    def progress(self, text: str) -> None:
         if self._live:
             with self._lock:
                 self._build = text
@@ -95,10 +95,10 @@ def table(rows: Sequence[Row], width: int) -> Table:
     cells = [
         (
             row.cell.failure,
-            where_words(row),
-            verdict_words(row),
+            format_where(row),
+            format_verdict(row),
             row.status or "—",
-            count_words(row),
+            format_count(row),
             f"{row.seconds:.0f}" if row.seconds is not None else "—",
         )
         for row in rows
@@ -114,6 +114,6 @@ def table(rows: Sequence[Row], width: int) -> Table:
             made.add_section()
         style = STATUS_STYLES.get(row.status or "", "dim")
         written = [Text(text, style=style if text == row.status else "") for text in texts]
-        made.add_row(Text(failure if failure != before else ""), *written, Text(evidence_words(row)))
+        made.add_row(Text(failure if failure != before else ""), *written, Text(format_evidence(row)))
         before = failure
     return made

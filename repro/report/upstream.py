@@ -12,8 +12,8 @@ from packaging.version import InvalidVersion, Version
 
 from repro.model.failure import Failure
 from repro.model.verdict import Side, Verdict, side_of
+from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import Row
-from repro.report.words import VERDICT_GLYPHS
 from repro.store.answers import Bisected, Stored
 
 
@@ -29,7 +29,7 @@ class SeenRelease:
     side: Side
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """``lightning 2.6.6 (✓ absent)``, by name of the environment where no version is known."""
         held = " ".join(f"{name} {version}" for name, version in self.versions.items()) or self.where
         return f"{held} ({VERDICT_GLYPHS[self.verdict]} {self.verdict})"
@@ -50,7 +50,7 @@ class Disagreement:
     """One place where upstream's word and the runs differ."""
 
     rule: Rule
-    words: str
+    text: str
     """One sentence with the releases that show it."""
 
 
@@ -90,10 +90,10 @@ def compare_with_upstream(failure: Failure, rows: Iterable[Row], answers: Sequen
     points = _points(failure, rows, answers)
     newest = _newest(points)
     found = [*_state(failure, newest), *_later(failure, points, newest), *_boundaries(failure, answers)]
-    return UpstreamComparison(failure.id, declared_words(failure), newest, tuple(found))
+    return UpstreamComparison(failure.id, format_declared(failure), newest, tuple(found))
 
 
-def declared_words(failure: Failure) -> str:
+def format_declared(failure: Failure) -> str:
     """``closed, fixed in lightning 2.2.2``."""
     fixed = " or ".join(f"{name} {version}" for name, version in failure.fixed_in.items())
     return f"{failure.upstream.state}{f', fixed in {fixed}' if fixed else ''}"
@@ -144,7 +144,7 @@ def _newest(points: Sequence[SeenRelease]) -> tuple[SeenRelease, ...]:
 
 
 def _joined(points: Sequence[SeenRelease]) -> str:
-    return ", ".join(dict.fromkeys(point.words for point in points))
+    return ", ".join(dict.fromkeys(point.text for point in points))
 
 
 def _state(failure: Failure, newest: Sequence[SeenRelease]) -> Iterator[Disagreement]:
@@ -162,7 +162,7 @@ def _later(failure: Failure, points: Sequence[SeenRelease], newest: Sequence[See
     if failure.fixed_in:
         late = [point for point in points if point.side is Side.BAD and _has_fix(failure, point)]
         if late:
-            words = f"Upstream says {declared_words(failure)}; these show it all the same: {_joined(late)}."
+            words = f"Upstream says {format_declared(failure)}; these show it all the same: {_joined(late)}."
             yield Disagreement(Rule.FIXED_BUT_SEEN, words)
         return
     shown = [point for point in newest if point.side is Side.BAD]

@@ -108,14 +108,14 @@ def failure_view(
     )
 
 
-def predicted_words(item: claims.CheckedEvidence) -> str:
+def format_predicted(item: claims.CheckedEvidence) -> str:
     """What a claim says that a cell shows."""
     measured = [f"{name} {text}" for name, text in item.evidence.measured.items()]
     verdict = [item.evidence.predicts.value] if item.evidence.predicts.value != "any" else []
     return "; ".join(verdict + measured)
 
 
-def measured_words(item: claims.CheckedEvidence) -> str:
+def format_measured(item: claims.CheckedEvidence) -> str:
     """What the run of a claim's cell measured of what the claim speaks of; empty where nothing was."""
     if item.result is None:
         return ""

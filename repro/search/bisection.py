@@ -27,7 +27,7 @@ class Contradiction:
 
 
 @dataclass(frozen=True)
-class Untold:
+class Inconclusive:
     """An end cannot be told, nor can what stands near it."""
 
     index: int
@@ -43,7 +43,7 @@ class Boundary:
     untested: tuple[int, ...]
 
 
-NextStep = Probe | Contradiction | Untold | Boundary
+NextStep = Probe | Contradiction | Inconclusive | Boundary
 Sides = Mapping[int, Side]
 
 
@@ -103,7 +103,7 @@ def _end(points: Range, answers: Sides, *, newer: bool) -> int | NextStep:
             return index
         if answer is not Side.SKIP:
             return Contradiction(index, expected)
-    return Untold(first, expected)
+    return Inconclusive(first, expected)
 
 
 def _inwards(count: int, *, newer: bool) -> Iterator[int]:

@@ -22,7 +22,7 @@ from repro.search.question import left_out_between, point_of
 from repro.search.releases import Releases, chosen
 from repro.store.answers import Bisected, Blamed, Changed, Every, Role, Stored, Swept, Tried
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 LATEST = "latest"
 
 
@@ -59,7 +59,7 @@ def base_of(project: Project, failure: Failure, name: str | None) -> Vector:
     return vector_of(project, chosen_name)
 
 
-def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, tell: Tell) -> Bisected:
+def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, notify: Notify) -> Bisected:
     """Bisect, writing every step to the log.
 
     Raises ContradictionError or UndecidedError where an end does not show what it must.
@@ -73,7 +73,7 @@ def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, 
         upcoming = [question.points[other].environment for other in ahead]
         fact = source.ask(point.environment, point.label, upcoming)
         journal.add(fact)
-        tell(f"{question.words(index)}: {fact.side}, {fact.words}")
+        notify(f"{question.describe(index)}: {fact.side}, {fact.text}")
         return fact.side
 
     move = bisect(question.range, journal.answers(), ask)
@@ -87,7 +87,7 @@ def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, 
     blame = None
     pair = _vectors(source, question, move)
     if question.package is None and pair is not None:
-        blame = lead_blame(source, failure, pair[0], pair[1], tell=tell, known=(before, after))
+        blame = lead_blame(source, failure, pair[0], pair[1], notify=notify, known=(before, after))
     return Bisected(
         failure=failure.id,
         date=_now(),
@@ -114,8 +114,8 @@ def _refusal(
     question = journal.question
     end = "newer" if index * 2 >= len(question.points) else "older"
     seen = journal.of(index)
-    words = f"{question.words(index)}, the {end} end,"
-    told = seen.words if seen else "nothing"
+    words = f"{question.describe(index)}, the {end} end,"
+    told = seen.text if seen else "nothing"
     if contradiction:
         return ContradictionError(
             f"{words} is {expected.opposite} where {expected} was said: {told}; "
@@ -152,7 +152,7 @@ def lead_blame(
     start: Vector,
     end: Vector,
     *,
-    tell: Tell,
+    notify: Notify,
     known: tuple[Tried, Tried] | None = None,
 ) -> Blamed:
     """Find the smallest set of package changes that turns the verdict of the start into that of the end.
@@ -166,10 +166,10 @@ def lead_blame(
         raise UsageError(f"{start.name} and {end.name} have different Pythons: only packages can be blamed")
     if not changes:
         raise UsageError(f"{start.name} and {end.name} hold the same packages: there is nothing to blame")
-    first, last = known or (_told_end(source, start, tell), _told_end(source, end, tell))
+    first, last = known or (_judge_end(source, start, notify), _judge_end(source, end, notify))
     for fact in (first, last):
         if fact.side is Side.SKIP:
-            raise UndecidedError(f"{fact.environment}, an end, cannot be told: {fact.words}")
+            raise UndecidedError(f"{fact.environment}, an end, cannot be told: {fact.text}")
     if first.side is last.side:
         raise ContradictionError(f"{start.name} and {end.name} are both {first.side}: there is nothing to blame")
     facts: list[Tried] = []
@@ -181,7 +181,7 @@ def lead_blame(
         fact = source.ask(variant.name, " + ".join(str(move) for move in taken))
         facts.append(fact)
         outcome = outcome_of(fact.side, start=first.side, end=last.side)
-        tell(f"{fact.label}: {outcome}, {fact.words}")
+        notify(f"{fact.label}: {outcome}, {fact.text}")
         return outcome
 
     found = drive(changes, ask)
@@ -200,9 +200,9 @@ def lead_blame(
     )
 
 
-def _told_end(source: VerdictSource, held: Vector, tell: Tell) -> Tried:
+def _judge_end(source: VerdictSource, held: Vector, notify: Notify) -> Tried:
     fact = source.ask(held.name, held.name)
-    tell(f"{held.name}: {fact.side}, {fact.words}")
+    notify(f"{held.name}: {fact.side}, {fact.text}")
     return fact
 
 
@@ -213,7 +213,7 @@ def lead_sweep(
     releases: Releases,
     *,
     every: Every,
-    tell: Tell,
+    notify: Notify,
     since: str | None = None,
     until: str | None = None,
     latest: bool = True,
@@ -235,7 +235,7 @@ def lead_sweep(
         ahead = [other.environment for other in points[index + 1 : index + 3]]
         fact = source.ask(point.environment, point.label, ahead)
         what = "the newest stack of today" if point.label == LATEST else f"{releases.distribution} {point.label}"
-        tell(f"{what}: {fact.words}")
+        notify(f"{what}: {fact.text}")
         facts.append(fact)
     return Swept(
         failure=failure.id,

@@ -67,7 +67,7 @@ class Question(Strict):
     def find_fix(self) -> bool:
         return self.older is Side.BAD
 
-    def words(self, index: int) -> str:
+    def describe(self, index: int) -> str:
         """``transformers 4.50.0``, or ``the stack of 2024-03-28``."""
         label = self.points[index].label
         return f"{self.package} {label}" if self.package else f"the stack of {label}"

@@ -142,7 +142,7 @@ def point_of(base: Vector, distribution: str, release: Release) -> SearchPoint:
     return SearchPoint.of(release.version, variant, release.day)
 
 
-def left_out_words(left_out: Sequence[SkippedRelease]) -> list[str]:
+def describe_skipped(left_out: Sequence[SkippedRelease]) -> list[str]:
     """``left out, pre-release: 4.50.0rc1, 4.51.0rc1``: a line a reason; of many only the first and the last."""
     reasons: dict[str, list[str]] = {}
     for entry in left_out:

@@ -74,7 +74,7 @@ class Trials:
         with self._guard:
             if name not in self._builds:
                 self._builds[name] = self._builders.submit(
-                    self.project.environments.interpreter, name, self._listener.told
+                    self.project.environments.interpreter, name, self._listener.progress
                 )
             return self._builds[name]
 

@@ -57,7 +57,7 @@ class Tried(Strict):
         return self.affected == (self.side is Side.BAD)
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """``reproduced: KeyError: ...``."""
         told = self.evidence or self.reason
         return f"{self.verdict or 'does not apply'}: {told}" if told else str(self.verdict)
@@ -90,7 +90,7 @@ class Changed(Strict):
     part: Role
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         return f"{self.distribution} {self.before or 'not installed'} → {self.after or 'not installed'}"
 
 

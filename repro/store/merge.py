@@ -29,11 +29,11 @@ def merge_stores(store: Store, others: Sequence[Store]) -> MergedStores:
         _whole(other)
     new = _new(store, others)
     answers = _newer(store, others)
-    told = {name: verdict for other in others for name, verdict in other.told().items()}
+    told = {name: verdict for other in others for name, verdict in other.recorded_verdicts().items()}
     for observation in new.values():
         store.add(observation)
         if observation.id in told:
-            store.tell(observation.id, told[observation.id])
+            store.record_verdict(observation.id, told[observation.id])
     for answer in answers:
         AnswerStore(store.root).put(answer)
     total = sum(1 for other in others for _ in other.files())

@@ -51,7 +51,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{file}: cannot be removed: {error.strerror}") from None
 
-    def tell(self, observation_id: str, verdict: str) -> None:
+    def record_verdict(self, observation_id: str, verdict: str) -> None:
         """Note which verdict was told of an observation; raises StoreError."""
         file = self.root / TOLD
         line = json.dumps({"format": 1, "id": observation_id, "verdict": verdict}) + "\n"
@@ -65,7 +65,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
 
-    def told(self) -> dict[str, str]:
+    def recorded_verdicts(self) -> dict[str, str]:
         """The verdict last told of each observation; a line that a crash cut off counts as not told."""
         found: dict[str, str] = {}
         try:

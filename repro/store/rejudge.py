@@ -107,7 +107,7 @@ class Rejudgement:
 def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
     """Judge all stored observations by the rule of today, and note the verdicts; nothing is run."""
     observations = {observation.id: observation for observation in store}
-    told = store.told()
+    told = store.recorded_verdicts()
     known = {name: held for name, held in observations.items() if held.cell.failure in catalog.entries}
     changed = rejudged(known.values(), told, catalog)
     answers = AnswerStore(store.root)
@@ -119,8 +119,8 @@ def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
             if [fact.verdict for fact in renewed.all_tried] != [fact.verdict for fact in answer.all_tried]:
                 outdated.append(f"{answer.failure} {answer.slug}")
     for item in changed:
-        store.tell(item.what, item.after.verdict)
+        store.record_verdict(item.what, item.after.verdict)
     untold = [name for name in known if name not in told]
     for name in untold:
-        store.tell(name, judge(catalog[known[name].cell.failure].failure, known[name]).verdict)
+        store.record_verdict(name, judge(catalog[known[name].cell.failure].failure, known[name]).verdict)
     return Rejudgement(len(known), len(untold), tuple(changed), tuple(outdated))

@@ -24,7 +24,7 @@ class ExpectedFailure:
     """The installed releases have it."""
     gone: bool
     """They are there, and do not have it."""
-    words: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class ThisEnvironment:
         failure = self.project.catalog[failure_id].failure
         (found,) = diagnose([failure], self.stack)
         if found.finding is Finding.LISTED:
-            return ExpectedFailure(expected=True, gone=False, words=f"{failure.id}: {failure.title} ({found.why})")
+            return ExpectedFailure(expected=True, gone=False, text=f"{failure.id}: {failure.title} ({found.why})")
         at_fault = {name for releases in failure.affected for name in releases}
         at_fault |= {ALIASES[name] for name in at_fault & ALIASES.keys()}
         there = bool(at_fault & self.stack.versions.keys())
         words = f"{failure.id}: the installed releases do not have it; remove the mark ({found.why})"
-        return ExpectedFailure(expected=False, gone=there and found.finding is Finding.NOT_AFFECTED, words=words)
+        return ExpectedFailure(expected=False, gone=there and found.finding is Finding.NOT_AFFECTED, text=words)
 
-    def told(self, *, run: bool) -> tuple[str, list[str]]:
+    def report(self, *, run: bool) -> tuple[str, list[str]]:
         """A title, and the lines on every failure that this environment has or may have; none where it has none.
 
         With ``run`` the listed ones are run on this interpreter, and nothing of it is kept.

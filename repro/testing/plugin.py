@@ -61,9 +61,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             known = own.known(mark.args[0])
             if known.expected:
                 raises = mark.kwargs.get("raises")
-                item.add_marker(pytest.mark.xfail(reason=known.words, raises=raises, strict=True))
+                item.add_marker(pytest.mark.xfail(reason=known.text, raises=raises, strict=True))
             elif known.gone:
-                item.stash[_GONE] = known.words
+                item.stash[_GONE] = known.text
     except ReproError as error:
         raise pytest.UsageError(f"{MARK}: {error}") from None
 
@@ -85,7 +85,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     from repro.testing.installed import ThisEnvironment  # noqa: PLC0415
 
     try:
-        title, lines = ThisEnvironment.here(config.getoption("repro_catalog")).told(run=run)
+        title, lines = ThisEnvironment.here(config.getoption("repro_catalog")).report(run=run)
     except ReproError as error:
         title, lines = "repro doctor", [f"repro: {error}"]
     if lines:

@@ -31,7 +31,7 @@ class HistoryPoint:
     result: Result
 
     @property
-    def told(self) -> bool:
+    def is_conclusive(self) -> bool:
         return self.result.verdict not in UNTOLD
 
 
@@ -147,7 +147,7 @@ def news(history: History, named: Sequence[str]) -> list[tuple[News, Turn]]:
     found: list[tuple[News, Turn]] = []
     before: HistoryPoint | None = None
     for point in history.points:
-        if not point.told:
+        if not point.is_conclusive:
             continue
         kind = kinds.get(point.result.status)
         if kind and (before is None or before.result.status is not point.result.status):

@@ -51,7 +51,7 @@ def by_hand(cell: Cell, python: Path, folder: Path) -> None:
     job = prepare(cell, entry, interpreter, folder, entry.failure.timeout)
     with (folder / "hand.log").open("wb") as log:
         (agent,) = job.agents
-        subprocess.run([python, *agent.words[1:]], env=agent.variables, cwd=folder, stdout=log, stderr=log, check=False)
+        subprocess.run([python, *agent.argv[1:]], env=agent.variables, cwd=folder, stdout=log, stderr=log, check=False)
 
 
 def fresh_by_hand(cell: Cell) -> None:

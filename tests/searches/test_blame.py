@@ -30,7 +30,7 @@ def blamed(project: Project, failure_id: str, start: str, end: str) -> Blamed:
     failure = project.catalog[failure_id].failure
     with Trials(project, failure, Options(fresh=False)) as trials:
         first, last = vector_of(project, start), vector_of(project, end)
-        return lead_blame(trials, failure, first, last, tell=lambda _: None)
+        return lead_blame(trials, failure, first, last, notify=lambda _: None)
 
 
 def parts(answer: Blamed) -> dict[str, Role]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from repro.environments.build import Environments, Tell, quiet
+from repro.environments.build import Environments, Notify, quiet
 from repro.environments.pack.contents import (
     PATCH,
     differing,
@@ -43,7 +43,13 @@ class Target:
 
 
 def write_pack(
-    environments: Environments, names: Sequence[str], target: Target, out: Path, *, package: Path, tell: Tell = quiet
+    environments: Environments,
+    names: Sequence[str],
+    target: Target,
+    out: Path,
+    *,
+    package: Path,
+    notify: Notify = quiet,
 ) -> Pack:
     """Write a pack of named environments into ``out``, which must be empty, ours or missing.
 
@@ -62,10 +68,10 @@ def write_pack(
     with tempfile.TemporaryDirectory() as scratch:
         wheels = Path(scratch) / WHEELS
         for name, packages in chosen.items():
-            tell(f"{name}: {len(packages)} distributions")
+            notify(f"{name}: {len(packages)} distributions")
             held[name] = _download([requirement_line(package) for package in packages], target.python, tags, wheels)
         pins = harness_pins(DISTRIBUTION, markers)
-        tell(f"harness: {len(pins)} distributions")
+        notify(f"harness: {len(pins)} distributions")
         harness = _download([f"{name}=={version}" for name, version in pins.items()], target.python, tags, wheels)
         _fill(out, wheels, package)
     pack = Pack(

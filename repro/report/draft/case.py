@@ -162,7 +162,7 @@ def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lan
     return f"no stored run shows {entry.failure.id}: {seen}; run `repro run {entry.failure.id}{chosen}{in_lane}` first"
 
 
-def missing_words(found: ShowingRun) -> tuple[str, ...]:
+def describe_missing(found: ShowingRun) -> tuple[str, ...]:
     """What a reader might expect and nobody has run."""
     view = found.view
     missing = [f"{row.cell.label}: not run" for row in view.rows if row.verdict is None]

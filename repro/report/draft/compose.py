@@ -12,7 +12,7 @@ from repro.model.failure import Lane
 from repro.model.verdict import Verdict
 from repro.report.draft.case import Case
 from repro.report.draft.forms import Field, FieldContent, Form, Tracker
-from repro.report.draft.tracebacks import exit_words, traceback_text
+from repro.report.draft.tracebacks import format_exit, traceback_text
 from repro.report.failure_page import FILTERS
 from repro.report.matrix_page import code, escape
 from repro.report.rows import gate_reasons
@@ -107,7 +107,7 @@ def _outcome(case: Case, detail: Detail) -> tuple[str, ...]:
 
 
 def _logs(case: Case, detail: Detail) -> str:
-    ranks = [f"rank {rank.rank}: {exit_words(rank)}" for rank in case.result.newest.ranks]
+    ranks = [f"rank {rank.rank}: {format_exit(rank)}" for rank in case.result.newest.ranks]
     return fenced("\n".join([*ranks, "", _traceback(case, detail)]))
 
 
@@ -129,7 +129,7 @@ def _traceback(case: Case, detail: Detail) -> str:
 
 def _observed(case: Case, detail: Detail) -> str:
     root = case.root
-    ranks = ", ".join(f"rank {rank.rank}: {exit_words(rank)}" for rank in case.result.newest.ranks)
+    ranks = ", ".join(f"rank {rank.rank}: {format_exit(rank)}" for rank in case.result.newest.ranks)
     words = f"{ranks}. The first error, of rank {root.rank}:" if root.chain else f"{ranks}. Rank {root.rank}:"
     return f"{words}\n\n{fenced(_traceback(case, detail))}"
 
@@ -266,7 +266,7 @@ def _template() -> Template:
     own: Mapping[str, Callable[..., str]] = {
         "code": code,
         "sentence": lambda text: f"{escape(text[:1].upper() + text[1:].rstrip('., '))}.",
-        "exit": exit_words,
+        "exit": format_exit,
     }
     environment.filters.update({**FILTERS, **own})
     return environment.get_template("evidence.md.j2")

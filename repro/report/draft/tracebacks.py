@@ -53,7 +53,7 @@ def _stack_text(rank: Rank, frames: int | None) -> str:
     return "\n".join(["Stack at the deadline (most recent call last):", *_frames(rank.stacks[-1], frames)])
 
 
-def exit_words(rank: Rank) -> str:
+def format_exit(rank: Rank) -> str:
     """``exit code 1``, ``signal 9 (SIGKILL)``; with a note where it was asked to end."""
     if rank.signal is not None:
         try:

@@ -110,7 +110,7 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
     if own:
         said = f"{', '.join(own)} ({failure.upstream.state})"
         notes.append(f"Already reported as {said}: comment there instead of filing it a second time.")
-    newest = ", ".join(dict.fromkeys(point.words for point in standing.newest))
+    newest = ", ".join(dict.fromkeys(point.text for point in standing.newest))
     if not standing.present:
         notes.append(f"Not seen in the newest release that was run ({newest}): this is a record, not a report to file.")
     elif case.row.versions not in [row.versions for row in case.view.rows if row.cell.environment in _where(case)]:

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from repro.report.format import format_where
 from repro.report.rows import Row
 from repro.report.site.anchors import anchor, page_name
-from repro.report.words import where_words
 from repro.verdict.history import News, Turn
 
 NAMESPACE = uuid.UUID("6f0d7f0e-6a0c-5b0b-9a53-2f6f7c1f0a11")
@@ -29,9 +29,9 @@ def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.
     return element
 
 
-def told(kind: News, turn: Turn) -> tuple[str, str]:
+def describe_news(kind: News, turn: Turn) -> tuple[str, str]:
     """Title and text of one piece of news."""
-    where = where_words(Row(cell=turn.cell))
+    where = format_where(Row(cell=turn.cell))
     result = turn.after.result
     before = f"{turn.before.result.verdict} on {turn.before.date[:10]}" if turn.before else "never told"
     lines = [
@@ -53,7 +53,7 @@ def feed(items: Iterable[tuple[News, Turn]], newest: str | None) -> str:
     _add(root, "link", rel="self", href="feed.xml", type="application/atom+xml")
     _add(root, "link", rel="alternate", href="index.html", type="text/html")
     for kind, turn in sorted(items, key=lambda item: (item[1].after.date, item[1].cell.label), reverse=True):
-        title, text = told(kind, turn)
+        title, text = describe_news(kind, turn)
         entry = _add(root, "entry")
         _add(entry, "id", uuid.uuid5(NAMESPACE, f"{kind} {turn.after.result.newest.id}").urn)
         _add(entry, "title", title)

@@ -1,7 +1,7 @@
 """The raw words of a run as a text file: what the launcher and every rank printed last."""
 
 from repro.model.observation import Observation
-from repro.report.ranks import ended_words
+from repro.report.ranks import format_end
 
 
 def log_name(observation: Observation) -> str:
@@ -26,7 +26,7 @@ def log_text(observation: Observation) -> str:
     if observation.deadline_passed:
         lines.append(f"deadline  passed, {observation.timeout} s")
     for rank in observation.ranks:
-        lines += ["", f"=== rank {rank.rank}: {ended_words(rank)}", "", rank.tail.rstrip("\n") or "(printed nothing)"]
+        lines += ["", f"=== rank {rank.rank}: {format_end(rank)}", "", rank.tail.rstrip("\n") or "(printed nothing)"]
     if observation.launcher_tail:
         lines += ["", "=== launcher", "", observation.launcher_tail.rstrip("\n")]
     return "\n".join(lines) + "\n"

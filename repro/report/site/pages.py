@@ -15,6 +15,16 @@ from repro.environments.rot import Rots
 from repro.files import write_whole
 from repro.model.failure import Failure
 from repro.report.answers import glyph
+from repro.report.format import (
+    VERDICT_GLYPHS,
+    format_count,
+    format_evidence,
+    format_releases,
+    format_signature,
+    format_verdict,
+    format_versions,
+    format_where,
+)
 from repro.report.fragments import Code, Strong
 from repro.report.ranks import traces
 from repro.report.rows import Row, gate_reasons, row_of
@@ -25,17 +35,7 @@ from repro.report.site.logs import log_name, log_text
 from repro.report.site.overview import HeatRow, Overview, State
 from repro.report.site.prose import phrase, prose
 from repro.report.upstream import Reading
-from repro.report.view import measured_words, predicted_words
-from repro.report.words import (
-    VERDICT_GLYPHS,
-    count_words,
-    evidence_words,
-    releases_words,
-    signature_words,
-    verdict_words,
-    versions_words,
-    where_words,
-)
+from repro.report.view import format_measured, format_predicted
 from repro.store.answers import Swept
 from repro.verdict import claims
 from repro.verdict.history import History, turns
@@ -133,7 +133,7 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
             for tile in tiles
             if tile.cell.label in known
         ],
-        commands=[(where_words(tile.row), repeat(tile.cell)) for tile in tiles],
+        commands=[(format_where(tile.row), repeat(tile.cell)) for tile in tiles],
         by_hand=by_hand(entry),
         questions=questions(failure, ablated=view.ablation.environment if view.ablation else None),
         observed=lambda item: _observed(failure, item),
@@ -144,7 +144,7 @@ def _observed(failure: Failure, item: claims.CheckedEvidence) -> tuple[str | Non
     """The verdict of a claim's cell, and what the claim asks for, else the line that decided."""
     if item.result is None:
         return None, "not run"
-    return item.result.verdict, measured_words(item) or evidence_words(row_of(item.result, failure.distributions))
+    return item.result.verdict, format_measured(item) or format_evidence(row_of(item.result, failure.distributions))
 
 
 def html_fragment(text: str) -> Markup:
@@ -211,20 +211,20 @@ def _environment() -> Environment:
 
 _FILTERS: Mapping[str, Callable[..., object]] = {
     "anchor": anchor,
-    "cell": lambda cell: where_words(Row(cell=cell)),
-    "count": count_words,
+    "cell": lambda cell: format_where(Row(cell=cell)),
+    "count": format_count,
     "day": day,
-    "evidence": evidence_words,
+    "evidence": format_evidence,
     "fact": glyph,
     "fragment": html_fragment,
     "fragments": lambda pieces: Markup("").join(html_fragment(piece) for piece in pieces),
     "phrase": phrase,
-    "predicted": predicted_words,
+    "predicted": format_predicted,
     "prose": prose,
     "reference": html_reference,
-    "releases": releases_words,
-    "signature": signature_words,
-    "verdict": verdict_words,
-    "versions": versions_words,
-    "where": where_words,
+    "releases": format_releases,
+    "signature": format_signature,
+    "verdict": format_verdict,
+    "versions": format_versions,
+    "where": format_where,
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 from repro.catalog.project import Project
 from repro.environments.rot import Rots
 from repro.errors import StoreError
-from repro.report.lanes import lanes_words
+from repro.report.lanes import format_lanes
 from repro.report.site.overview import overview
 from repro.report.site.pages import site_files, write_site
 from repro.report.write import Gathered
@@ -22,7 +22,7 @@ def publish(project: Project, store: Store, found: Gathered) -> None:
     first = overview(found.views, found.cells, found.lookup, project.matrix, known)
     pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
     rot = rotten(project.reports)
-    content = site_files(first, known, pins, project.catalog.entries, rot=rot, lanes=lanes_words(found.lanes))
+    content = site_files(first, known, pins, project.catalog.entries, rot=rot, lanes=format_lanes(found.lanes))
     try:
         write_site(project.reports, content)
     except OSError as error:

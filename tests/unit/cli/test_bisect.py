@@ -236,7 +236,7 @@ class TestStore:
         ]
         for found in made:
             store.add(found)
-            store.tell(found.id, "absent")
+            store.record_verdict(found.id, "absent")
         return made
 
     def test_list(self, call: Call, observations: list[Any]) -> None:

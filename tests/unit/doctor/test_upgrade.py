@@ -97,14 +97,14 @@ class TestCap:
         found = self.judged(YOUNG)
         assert (found.since, found.newest_within) == ("5.4", "4.57.6")
         assert [(reason.first, reason.fixed) for reason in found.reasons] == [("5.0", "5.4")]
-        assert found.words == "the cap transformers<5 can go since 5.4: past are transformers-2 (5.0 to before 5.4)"
+        assert found.text == "the cap transformers<5 can go since 5.4: past are transformers-2 (5.0 to before 5.4)"
 
     def test_needed(self) -> None:
         """The newest release has it: still needed, and what it costs is said."""
         still = known("transformers-9", {"transformers": ">=5.3"})
         found = self.judged(YOUNG, still, BOTH)
         assert found.since is None
-        assert found.words == (
+        assert found.text == (
             "the cap transformers<5 is still needed: transformers-9 begins with 5.3, "
             "and the newest release, 5.23, has it; it keeps transformers-3"
         )
@@ -125,7 +125,7 @@ class TestCap:
 
     def test_newest(self) -> None:
         """Nothing lies beyond."""
-        assert self.judged(YOUNG, specifiers="<6").words.endswith("holds nothing back: 5.23 is the newest release")
+        assert self.judged(YOUNG, specifiers="<6").text.endswith("holds nothing back: 5.23 is the newest release")
 
     def test_nothing_within(self) -> None:
         """A cap below all releases."""

@@ -89,7 +89,7 @@ def test_job_file(tmp_path: Path) -> None:
     assert written["folder"] == str(folder)
     assert job.timeout == 7
     (agent,) = job.agents
-    assert str(folder / "job.json") in agent.words
+    assert str(folder / "job.json") in agent.argv
     prepare(cell(), held, interpreter(), folder, 7)
     assert json.loads((folder / "job.json").read_text())["backport"] is None
 
@@ -101,16 +101,16 @@ class TestNodes:
         """All agents are the same command, with their share of the ranks."""
         held = entry(tmp_path / "failures")
         job = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path, 7)
-        assert len({agent.words for agent in job.agents}) == 1
+        assert len({agent.argv for agent in job.agents}) == 1
         assert len(job.agents) == 3
-        words = list(job.agents[0].words)
+        words = list(job.agents[0].argv)
         given = {words[at]: words[at + 1] for at, word in enumerate(words) if word.startswith("--")}
         assert (given["--nnodes"], given["--nproc-per-node"]) == ("3", "2")
         assert (given["--rdzv-backend"], given["--local-addr"]) == ("c10d", "127.0.0.1")
         assert given["--rdzv-endpoint"].startswith("127.0.0.1:")
         assert "--standalone" not in words
         other = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path, 7)
-        assert given["--rdzv-id"] not in other.agents[0].words
+        assert given["--rdzv-id"] not in other.agents[0].argv
 
     def test_devices(self, tmp_path: Path) -> None:
         """Each node has its own devices: a rank takes the one of its place on its node."""

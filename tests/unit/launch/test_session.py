@@ -72,7 +72,7 @@ class Heard:
         self.finished_: list[Result] = []
         self.skipped_: list[tuple[str, str]] = []
 
-    def told(self, text: str) -> None: ...
+    def progress(self, text: str) -> None: ...
 
     def started(self, cell: Cell) -> None:
         self.started_.append(cell.label)

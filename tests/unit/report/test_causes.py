@@ -33,7 +33,7 @@ class TestCauses:
         """What is cured has the releases in common that it ran on."""
         new, newer = {"torch": "2.15.0"}, {"torch": "2.16.0"}
         rows = [row("cured", "ok 1", versions=new), row("cured", "ok 2", versions=new), row("cured", versions=newer)]
-        assert [cause.words for cause in causes(rows)] == ["torch 2.15.0", "torch 2.16.0"]
+        assert [cause.text for cause in causes(rows)] == ["torch 2.15.0", "torch 2.16.0"]
 
     def test_as_documented(self) -> None:
         """What is as expected, and what was not run, has no cause."""

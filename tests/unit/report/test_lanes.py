@@ -10,7 +10,7 @@ from repro.catalog.catalog import Catalog
 from repro.model.failure import Failure, Lane
 from repro.model.observation import Observation, Rank
 from repro.model.verdict import Verdict
-from repro.report.lanes import LanePair, Shown, distrusted, lanes_markdown, lanes_words, of_lanes, pairs
+from repro.report.lanes import LanePair, Shown, distrusted, format_lanes, lanes_markdown, of_lanes, pairs
 from repro.report.matrix_page import escape
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
@@ -262,7 +262,7 @@ def test_where_only() -> None:
     one = Shown(Verdict.DIFFERENT, (), (), "", "2026-11-22", "a")
     other = replace(one, verdict=Verdict.ABSENT)
     full = LanePair(cell(lane="cuda", factors={"state-dict-type": "full"}), {}, "3.11.7", one, other)
-    assert "not trusted for lightning-19492 (state-dict-type=full)." in lanes_words([full])
-    assert "not trusted for lightning-19492." in lanes_words(
+    assert "not trusted for lightning-19492 (state-dict-type=full)." in format_lanes([full])
+    assert "not trusted for lightning-19492." in format_lanes(
         [full, LanePair(cell(lane="cuda"), {}, "3.11.7", one, other)]
     )

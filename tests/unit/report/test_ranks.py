@@ -3,7 +3,7 @@
 import pytest
 
 from repro.model.observation import Origin, Rank
-from repro.report.ranks import ended_words, traces
+from repro.report.ranks import format_end, traces
 from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (
     failed,
@@ -72,4 +72,4 @@ def test_a_hang_shows_the_stack_innermost_first() -> None:
     ],
 )
 def test_how_a_rank_ended(one: Rank, words: str) -> None:
-    assert ended_words(one) == words
+    assert format_end(one) == words

@@ -9,7 +9,7 @@ from repro.model.failure import Failure
 from repro.model.verdict import Verdict
 from repro.report.matrix_page import matrix_markdown
 from repro.report.rows import Row
-from repro.report.upstream import Reading, Rule, UpstreamComparison, compare_with_upstream, declared_words
+from repro.report.upstream import Reading, Rule, UpstreamComparison, compare_with_upstream, format_declared
 from tests.unit.factories import FAILURE, cell, failure, project
 from tests.unit.report.test_answers import bisected, fact, swept
 
@@ -36,15 +36,15 @@ class TestState:
         """As upstream says."""
         found = compare_with_upstream(said("open"), [row("2.1.0", V.ABSENT), row("2.6.6", V.REPRODUCED)])
         assert (found.reading, found.present, rules(found)) == (Reading.AGREES, True, [])
-        assert [point.words for point in found.newest] == ["lightning 2.6.6 (✗ reproduced)"]
+        assert [point.text for point in found.newest] == ["lightning 2.6.6 (✗ reproduced)"]
 
     @pytest.mark.parametrize("verdict", [V.ABSENT, V.REJECTED])
     def test_open_but_gone(self, verdict: Verdict) -> None:
         """The newest release decides, whatever older ones show; 2.10 is younger than 2.9."""
         found = compare_with_upstream(said("open"), [row("2.9.0", V.REPRODUCED), row("2.10.0", verdict)])
         assert (rules(found), found.present) == ([Rule.OPEN_BUT_GONE], False)
-        assert "lightning 2.10.0" in found.disagreements[0].words
-        assert "2.9.0" not in found.disagreements[0].words
+        assert "lightning 2.10.0" in found.disagreements[0].text
+        assert "2.9.0" not in found.disagreements[0].text
 
     def test_newest_could_not_be_told(self) -> None:
         """A run that says nothing does not count as the newest, nor as gone."""
@@ -96,7 +96,7 @@ class TestFixed:
         """A release with the fix that shows it, even if a younger one does not."""
         found = compare_with_upstream(said("closed", "2.2.2"), [row(version, V.REPRODUCED), row("2.99", V.ABSENT)])
         assert rules(found) == [Rule.FIXED_BUT_SEEN]
-        assert f"lightning {version}" in found.disagreements[0].words
+        assert f"lightning {version}" in found.disagreements[0].text
 
     def test_seen_by_a_search(self) -> None:
         """Points of stored searches count; those of another failure do not."""
@@ -130,7 +130,7 @@ class TestBoundary:
         found = compare_with_upstream(record, [], [bisected()])
         assert (Rule.OTHER_BOUNDARY in rules(found)) is not agrees
         if not agrees:
-            assert "1.0 the last bad and 1.1 the first good" in found.disagreements[-1].words
+            assert "1.0 the last bad and 1.1 the first good" in found.disagreements[-1].text
 
     def test_another_question(self) -> None:
         """A bisection for the release that broke it, or of another package, says nothing of the fix."""
@@ -143,8 +143,8 @@ class TestWritten:
 
     def test_words(self) -> None:
         """State and fixed release in one phrase."""
-        assert declared_words(said("closed", "2.2.2")) == "closed, fixed in lightning 2.2.2"
-        assert declared_words(said("open")) == "open"
+        assert format_declared(said("closed", "2.2.2")) == "closed, fixed in lightning 2.2.2"
+        assert format_declared(said("open")) == "open"
 
     def test_matrix(self, tmp_path: Path) -> None:
         """A line a failure, the disagreements first, upstream's words escaped."""

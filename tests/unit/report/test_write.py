@@ -14,10 +14,17 @@ from repro.catalog.project import Project
 from repro.launch.gates import GATES
 from repro.model.cell import Cell
 from repro.model.verdict import Status, Verdict
+from repro.report.format import (
+    STATUS_STYLES,
+    VERDICT_GLYPHS,
+    format_count,
+    format_evidence,
+    format_verdict,
+    format_where,
+)
 from repro.report.matrix_page import code, escape, matrix_markdown, span
 from repro.report.rows import Lookup, Report, Row, gate_reasons, row_of
 from repro.report.terminal import Progress, table
-from repro.report.words import STATUS_STYLES, VERDICT_GLYPHS, count_words, evidence_words, verdict_words, where_words
 from repro.report.write import write_reports
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
@@ -155,12 +162,12 @@ class TestWords:
     def test_where(self) -> None:
         """What sets a cell apart."""
         wanted = cell(backport="cure", factors={"a": "b"}, lane="cuda")
-        assert where_words(Row(cell=wanted)) == "old + backport cure a=b [cuda]"
+        assert format_where(Row(cell=wanted)) == "old + backport cure a=b [cuda]"
 
     def test_not_run(self) -> None:
         """Not run is neither absent nor unrunnable."""
         row = Row(cell=cell(), not_run="why")
-        assert (verdict_words(row), evidence_words(row), count_words(row)) == ("· not run", "why", "—")
+        assert (format_verdict(row), format_evidence(row), format_count(row)) == ("· not run", "why", "—")
 
     @pytest.mark.parametrize(
         ("changes", "words"),
@@ -176,7 +183,7 @@ class TestWords:
     )
     def test_evidence(self, changes: dict[str, Any], words: str) -> None:
         """The line that decided."""
-        assert evidence_words(Row(cell=cell(), **changes)) == words
+        assert format_evidence(Row(cell=cell(), **changes)) == words
 
 
 NASTY = "a|b `c` *d* _e_ [f](g) <h> #i ~j~ \\ {k}\nl\r\nm\tn"
@@ -314,7 +321,7 @@ class TestTerminal:
         """Each finished or skipped cell has a line with its count, on a terminal and in a file."""
         out, text = terminal(tty=tty)
         with Progress(out, 3) as progress:
-            progress.told("old: building")
+            progress.progress("old: building")
             progress.started(cell())
             progress.finished(judge_repetitions(failure(), [observation()]))
             progress.skipped(cell(environment="new"), "needs [x]")

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.model.verdict import Side, Verdict, side_of
-from repro.search.bisection import Boundary, Contradiction, NextStep, Probe, Range, Untold, bisect, next_move, upcoming
+from repro.search.bisection import (
+    Boundary,
+    Contradiction,
+    Inconclusive,
+    NextStep,
+    Probe,
+    Range,
+    bisect,
+    next_move,
+    upcoming,
+)
 
 B, G, S = Side.BAD, Side.GOOD, Side.SKIP
 
@@ -105,7 +115,7 @@ class TestBisection:
     @pytest.mark.parametrize(("sides", "end"), [([S, G, B], 0), ([G, G, S], 2)])
     def test_a_named_end_that_cannot_be_told_stops_the_search(self, sides: list[Side], end: int) -> None:
         move, world = run(sides, G)
-        assert move == Untold(end, G if end == 0 else B)
+        assert move == Inconclusive(end, G if end == 0 else B)
         assert set(world.asked) <= {0, 2}
 
     def test_an_end_that_nobody_named_moves_inwards_in_growing_steps(self) -> None:
@@ -116,7 +126,7 @@ class TestBisection:
 
     def test_both_ends_never_meet(self) -> None:
         move, world = run([S] * 9, G, (False, False))
-        assert move == Untold(0, G)
+        assert move == Inconclusive(0, G)
         assert max(world.asked) < 4
 
     def test_goes_away_from_what_cannot_be_told(self) -> None:

@@ -263,7 +263,7 @@ class TestBlame:
     def test_two_moved_and_one_is_guilty(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"), same=("1", "1"))
         source = self.source(start, end, lambda held: Verdict.REPRODUCED if held["b"] == "2" else Verdict.ABSENT)
-        answer = lead_blame(source, FAILURE, start, end, tell=quiet)
+        answer = lead_blame(source, FAILURE, start, end, notify=quiet)
         assert answer.causes == (("b",),)
         assert [(change.distribution, change.part) for change in answer.changes] == [
             ("a", Role.INNOCENT),
@@ -274,7 +274,7 @@ class TestBlame:
     def test_it_needs_two_together(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"), c=("1", "2"))
         rule: Rule = lambda held: Verdict.REPRODUCED if held["a"] == held["c"] == "2" else Verdict.ABSENT  # noqa: E731
-        answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet)
+        answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, notify=quiet)
         assert answer.causes == (("a", "c"),)
         assert answer.changes[1].part is Role.INNOCENT
 
@@ -286,44 +286,44 @@ class TestBlame:
                 return Verdict.UNRUNNABLE
             return Verdict.REPRODUCED if held["a"] == "2" else Verdict.ABSENT
 
-        answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet)
+        answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, notify=quiet)
         assert {change.part for change in answer.changes} == {Role.NEEDED}
         assert exit_of_answer(answer) is Exit.UNKNOWN
 
     def test_works_from_bad_to_good_too(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"))
         rule: Rule = lambda held: Verdict.REJECTED if held["a"] == "2" else Verdict.REPRODUCED  # noqa: E731
-        assert lead_blame(self.source(start, end, rule), FAILURE, start, end, tell=quiet).causes == (("a",),)
+        assert lead_blame(self.source(start, end, rule), FAILURE, start, end, notify=quiet).causes == (("a",),)
 
     def test_ends_that_show_the_same(self) -> None:
         start, end = pair(a=("1", "2"))
         with pytest.raises(ContradictionError, match="old and new are both good"):
-            lead_blame(self.source(start, end, lambda _: Verdict.ABSENT), FAILURE, start, end, tell=quiet)
+            lead_blame(self.source(start, end, lambda _: Verdict.ABSENT), FAILURE, start, end, notify=quiet)
 
     def test_an_end_that_cannot_be_told(self) -> None:
         start, end = pair(a=("1", "2"))
         with pytest.raises(UndecidedError, match="old, an end, cannot be told"):
-            lead_blame(self.source(start, end, lambda _: Verdict.FLAKY), FAILURE, start, end, tell=quiet)
+            lead_blame(self.source(start, end, lambda _: Verdict.FLAKY), FAILURE, start, end, notify=quiet)
 
     def test_ends_that_hold_the_same(self) -> None:
         start, end = pair(a=("1", "1"))
         source = self.source(start, end, lambda _: Verdict.ABSENT)
         with pytest.raises(UsageError, match="nothing to blame"):
-            lead_blame(source, FAILURE, start, end, tell=quiet)
+            lead_blame(source, FAILURE, start, end, notify=quiet)
         assert source.asked == []
 
     def test_ends_of_different_pythons(self) -> None:
         start, end = pair(a=("1", "2"))
         other = replace(end, environment=end.environment.model_copy(update={"python": "3.12"}))
         with pytest.raises(UsageError, match="different Pythons"):
-            lead_blame(self.source(start, other, lambda _: Verdict.ABSENT), FAILURE, start, other, tell=quiet)
+            lead_blame(self.source(start, other, lambda _: Verdict.ABSENT), FAILURE, start, other, notify=quiet)
 
 
 class TestSweep:
     def test_asks_every_release_and_the_newest_stack(self) -> None:
         source = FakeSource(between("2.1.0", "2.2.1"))
         found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
-        answer = lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)
+        answer = lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, notify=quiet)
         assert [fact.label for fact in answer.tried] == RELEASES
         assert [fact.verdict for fact in answer.tried].count(Verdict.REPRODUCED) == 5
         assert answer.latest is not None
@@ -336,24 +336,24 @@ class TestSweep:
         source = FakeSource(between("2.1.0", "2.2.1"))
         found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
         answer = lead_sweep(
-            source, FAILURE, BASE, found, every=Every.MINOR, tell=quiet, since="2.1", until="2.3.1", latest=False
+            source, FAILURE, BASE, found, every=Every.MINOR, notify=quiet, since="2.1", until="2.3.1", latest=False
         )
         assert [fact.label for fact in answer.tried] == ["2.1.2", "2.2.2", "2.3.1"]
         assert answer.latest is None
 
     def test_what_contradicts_the_record_or_could_not_be_told_is_in_the_exit_code(self) -> None:
         found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
-        wrong = lead_sweep(FakeSource(between("2.1.0", "2.4.0")), FAILURE, BASE, found, every=Every.ALL, tell=quiet)
+        wrong = lead_sweep(FakeSource(between("2.1.0", "2.4.0")), FAILURE, BASE, found, every=Every.ALL, notify=quiet)
         assert exit_of_answer(wrong) is Exit.CHANGED
         inner = between("2.1.0", "2.2.1")
         source = FakeSource(lambda held: Verdict.UNRUNNABLE if held["lightning"] == "2.0.0" else inner(held))
-        assert exit_of_answer(lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, tell=quiet)) is Exit.UNKNOWN
+        assert exit_of_answer(lead_sweep(source, FAILURE, BASE, found, every=Every.ALL, notify=quiet)) is Exit.UNKNOWN
 
     def test_an_empty_range(self) -> None:
         found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
         with pytest.raises(UsageError, match="no release of lightning lies from 3"):
             lead_sweep(
-                FakeSource(lambda _: Verdict.ABSENT), FAILURE, BASE, found, every=Every.ALL, tell=quiet, since="3.0"
+                FakeSource(lambda _: Verdict.ABSENT), FAILURE, BASE, found, every=Every.ALL, notify=quiet, since="3.0"
             )
 
 

@@ -39,7 +39,7 @@ class TestTried:
         assert found.observations == (observation.id,)
         assert found.versions == factories.VERSIONS
         assert found.seconds == 12.3
-        assert found.words.startswith("reproduced: KeyError")
+        assert found.text.startswith("reproduced: KeyError")
         assert not found.reused
 
     def test_a_reused_result_is_marked(self) -> None:
@@ -116,5 +116,5 @@ class TestJournal:
             SearchLog.read(tmp_path / "none.jsonl")
 
     def test_points_are_named_for_people(self) -> None:
-        assert question().words(1) == "lib 1.1"
-        assert question("2024-03-01", package=None).words(0) == "the stack of 2024-03-01"
+        assert question().describe(1) == "lib 1.1"
+        assert question("2024-03-01", package=None).describe(0) == "the stack of 2024-03-01"

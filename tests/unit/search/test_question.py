@@ -8,7 +8,7 @@ from repro.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
 from repro.search.environments import Vector
-from repro.search.question import Ends, left_out_words, question_of_days, question_of_releases, releases_to_search
+from repro.search.question import Ends, describe_skipped, question_of_days, question_of_releases, releases_to_search
 from repro.search.releases import IndexFile, Releases
 from repro.store.answers import SkippedRelease
 from tests.unit import factories
@@ -112,11 +112,11 @@ class TestQuestion:
 
     def test_reasons_are_gathered(self) -> None:
         entries = [SkippedRelease(version=text, reason="pre-release") for text in ("1", "2")]
-        assert left_out_words(entries) == ["left out, pre-release: 1, 2"]
+        assert describe_skipped(entries) == ["left out, pre-release: 1, 2"]
 
     def test_of_many_the_first_and_the_last_are_told(self) -> None:
         entries = [SkippedRelease(version=f"1.{n}", reason="pre-release") for n in range(90)]
-        assert left_out_words(entries) == ["left out, pre-release: 90 from 1.0 to 1.89"]
+        assert describe_skipped(entries) == ["left out, pre-release: 90 from 1.0 to 1.89"]
 
 
 class TestDays:

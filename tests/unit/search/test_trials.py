@@ -95,7 +95,7 @@ class TestAsk:
         assert world.runs == ["made up"]
         (stored,) = Store(project.reports / "data")
         assert fact.observations == (stored.id,)
-        assert Store(project.reports / "data").told() == {stored.id: "reproduced"}
+        assert Store(project.reports / "data").recorded_verdicts() == {stored.id: "reproduced"}
 
     def test_is_built_once(self, trials: Trials, world: World) -> None:
         for _ in range(2):

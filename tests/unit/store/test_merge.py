@@ -20,7 +20,7 @@ def store(root: Path, *numbers: int) -> Store:
         recipe = f"{number:064x}"
         found = observation(failed(0), failed(1), id=f"{recipe[:12]}-{number}", recipe=recipe)
         made.add(found)
-        made.tell(found.id, "reproduced")
+        made.record_verdict(found.id, "reproduced")
     return made
 
 
@@ -32,7 +32,7 @@ class TestMerge:
         whole, one, two = store(tmp_path / "w", 1), store(tmp_path / "a", 1, 2), store(tmp_path / "b", 3)
         found = merge_stores(whole, [one, two])
         assert (found.added, found.known) == (2, 1)
-        assert len(list(whole)) == len(whole.told()) == 3
+        assert len(list(whole)) == len(whole.recorded_verdicts()) == 3
         before = {file: file.read_bytes() for file in tmp_path.rglob("*.json*")}
         again = merge_stores(whole, [one, two])
         assert (again.added, again.known) == (0, 3)

@@ -150,12 +150,12 @@ class TestRejudge:
         bad, good = failing(1), observation(2, "b")
         for found, told in ((bad, "different"), (good, "absent")):
             store.add(found)
-            store.tell(found.id, told)
+            store.record_verdict(found.id, told)
         result = rejudging.rejudge(store, catalog)
         assert (result.judged, result.untold) == (2, 0)
         (changed,) = result.changed
         assert (changed.what, changed.before, changed.after.verdict) == (bad.id, "different", Verdict.REPRODUCED)
-        assert store.told() == {bad.id: "reproduced", good.id: "absent"}
+        assert store.recorded_verdicts() == {bad.id: "reproduced", good.id: "absent"}
         assert rejudging.rejudge(store, catalog).changed == ()
 
     def test_what_was_never_told_is_no_change(self, store: Store, catalog: Catalog) -> None:
@@ -207,15 +207,15 @@ class TestRejudge:
 
 class TestLedger:
     def test_the_last_word_counts_and_a_torn_line_does_not(self, store: Store) -> None:
-        store.tell("a", "absent")
-        store.tell("a", "different")
+        store.record_verdict("a", "absent")
+        store.record_verdict("a", "different")
         with (store.root / "verdicts.jsonl").open("a") as file:
             file.write('{"format": 1, "id": "b"\n[]\n')
-        assert store.told() == {"a": "different"}
+        assert store.recorded_verdicts() == {"a": "different"}
 
     def test_answers_and_the_ledger_are_no_observations(self, store: Store) -> None:
         store.add(observation(1))
-        store.tell("a", "absent")
+        store.record_verdict("a", "absent")
         file = AnswerStore(store.root).put(swept(fact("1", Verdict.ABSENT)))
         (file.parent.parent / "notes.json").write_text("{}")
         assert len(list(store)) == 1

@@ -15,7 +15,7 @@ from repro.launch.describe import Described
 from repro.launch.gates import GATES
 from repro.model.failure import Lane
 from repro.model.observation import Installed, Rank
-from repro.report.draft.case import Case, find, missing_words, redacted
+from repro.report.draft.case import Case, describe_missing, find, redacted
 from repro.report.draft.compose import LEVELS, fenced, prose
 from repro.report.draft.forms import FORMS, FieldContent, Tracker
 from repro.report.draft.redaction import Redactor
@@ -66,7 +66,7 @@ def case_of(held: Project, described: Described | None = None, script: str = SCR
         result=found.result,
         environment=held.environments.environment(found.result.cell.environment),
         described=described or Described("accelerate env", "- Platform: Linux"),
-        missing=missing_words(found),
+        missing=describe_missing(found),
     )
 
 

@@ -3,7 +3,7 @@
 import traceback
 
 from repro.model.observation import Origin
-from repro.report.draft.tracebacks import exit_words, traceback_text
+from repro.report.draft.tracebacks import format_exit, traceback_text
 from tests.unit.factories import failed, frame, raised, rank, script_frame
 
 
@@ -78,8 +78,8 @@ class TestExit:
     """How a rank ended."""
 
     def test_words(self) -> None:
-        assert exit_words(rank(0)) == "exit code 0"
-        assert exit_words(rank(0, exit_code=None, signal=9)) == "signal 9 (SIGKILL)"
-        assert exit_words(rank(0, exit_code=None, signal=15, stopped=True)) == "signal 15 (SIGTERM), asked to end"
-        assert exit_words(rank(0, exit_code=None, signal=99)) == "signal 99"
-        assert exit_words(rank(0, exit_code=None)) == "did not end"
+        assert format_exit(rank(0)) == "exit code 0"
+        assert format_exit(rank(0, exit_code=None, signal=9)) == "signal 9 (SIGKILL)"
+        assert format_exit(rank(0, exit_code=None, signal=15, stopped=True)) == "signal 15 (SIGTERM), asked to end"
+        assert format_exit(rank(0, exit_code=None, signal=99)) == "signal 99"
+        assert format_exit(rank(0, exit_code=None)) == "did not end"

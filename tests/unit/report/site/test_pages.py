@@ -57,7 +57,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     @property
-    def words(self) -> str:
+    def prose(self) -> str:
         return " ".join(" ".join(self.pieces).split())
 
     @property
@@ -210,7 +210,7 @@ class TestOverview:
         assert (first.news, first.changed, first.counts) == ((), 0, {State.NEVER: 3})
         made = page(held)
         assert anchor(wanted) in made.ids
-        assert f"repro run {FAILURE} --python PATH --lane cuda --fresh" in made.words
+        assert f"repro run {FAILURE} --python PATH --lane cuda --fresh" in made.prose
         tiles = [tag["data-lane"] for tag in index(held).of("a") if "python:3.12.3" in str(tag.get("aria-label"))]
         assert tiles == ["cuda"]
 
@@ -228,7 +228,7 @@ class TestIndex:
     def test_first_screen(self, held: Project) -> None:
         stored(held, cell(), *failing(), at=1, run="a")
         stored(held, cell("new"), *failing(), at=2, run="a")
-        words = index(held).words
+        words = index(held).prose
         assert "Not as documented 1 of 2 told" in words
         assert "Never run 1 of 3 cells" in words
         assert "Last complete run none" in words
@@ -255,15 +255,15 @@ class TestIndex:
         """Beside a run on one node, one on two would else look like the same cell told twice."""
         for nodes in (1, 2):
             adopted(held, passing, nodes=nodes)
-        words = index(held).words
+        words = index(held).prose
         assert (words.count("cuda ✓"), words.count("2 nodes cuda ✓")) == (2, 1)
 
     def test_rot_is_a_state_of_its_own(self, held: Project) -> None:
-        assert "no longer install" not in index(held).words
+        assert "no longer install" not in index(held).prose
         locks = (Rot(environment="old", state="rotten", reason=HOSTILE), Rot(environment="new", state="installs"))
         made = Rots(date="2026-01-01T00:00:00+00:00", dry=True, locks=locks)
         (held.reports / "rot.json").write_text(made.model_dump_json())
-        words = index(held).words
+        words = index(held).prose
         assert "1 of 2, tried 2026-01-01 00:00 UTC , resolved only." in words
         assert "old : <script>alert(1)</script>" in words
         (held.reports / "rot.json").write_text("{}")
@@ -275,7 +275,7 @@ class TestIndex:
         stored(held, cell(lane="cuda"), *passing(), at=2)
         lanes = [tag["data-lane"] for tag in index(held).of("a") if "data-lane" in tag]
         assert lanes.count("cuda") == 1
-        assert "≠ differs" in page(held).words
+        assert "≠ differs" in page(held).prose
 
     def test_lanes_are_compared(self, held: Project) -> None:
         """The first page says what ``lanes.md`` says, and leads to it."""
@@ -283,7 +283,7 @@ class TestIndex:
         assert "lanes" in made.ids
         assert "lanes.md" in {tag["href"] for tag in made.of("a")}
         told = "Nothing has been run in the CUDA lane."
-        assert f"{told} Pair by pair" in made.words
+        assert f"{told} Pair by pair" in made.prose
         assert told in (held.reports / "lanes.md").read_text()
 
     def test_budget(self, large: Project) -> None:
@@ -294,7 +294,7 @@ class TestIndex:
 
 class TestPage:
     def test_not_run(self, held: Project) -> None:
-        words = page(held).words
+        words = page(held).prose
         assert "never run" in words
         assert "The CUDA lane was not run." in words
         assert "No run is stored." in words
@@ -321,10 +321,10 @@ class TestPage:
             "repeat",
         ):
             assert place in made.ids, place
-        assert "✗ 1.0 ✓ 1.1 · 1.2" in made.words
+        assert "✗ 1.0 ✓ 1.1 · 1.2" in made.prose
         assert f"data/{FAILURE}/{identity}.json" in {tag["href"] for tag in made.of("a")}
-        assert f"repro run {FAILURE} --env old --fresh" in made.words
-        assert "save_checkpoint" in made.words[made.words.index("Ranks 0 and 1: exit code 1") :][:200]
+        assert f"repro run {FAILURE} --env old --fresh" in made.prose
+        assert "save_checkpoint" in made.prose[made.prose.index("Ranks 0 and 1: exit code 1") :][:200]
 
     def test_links_lead_somewhere(self, large: Project) -> None:
         """Every relative link of every page leads to a file that is there, and to a place in it."""
@@ -353,7 +353,7 @@ class TestPage:
     def test_long_histories_show_their_newest_part(self, held: Project) -> None:
         for at in range(1, 24):
             stored(held, cell(), *failing(), at=at)
-        words = page(held).words
+        words = page(held).prose
         assert "3 earlier" in words
         assert "always the same" in words
 
