@@ -130,7 +130,8 @@ def run(
         )
     cells = of_shard(project, cells, shard)
     overlaid = _laid_over(overlay, pack, python or [], project) if overlay and pack else None
-    options = Options(repeat, timeout, launcher is Launcher.WARM, fresh)
+    # The whole matrix is what is published: each of its verdicts rests on a run through torchrun too.
+    options = Options(repeat, timeout, launcher is Launcher.WARM, fresh, confirm=not ids)
     results = execute(project, cells, options, out, overlaid, run_name=run_name)
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
     write_junit(junit, rows)

@@ -26,7 +26,7 @@ from repro.model.verdict import Verdict
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.judge import died_at_shutdown, judge
-from repro.verdict.result import Result, judge_repetitions
+from repro.verdict.result import DISAGREEMENT, Result, judge_repetitions
 
 
 class Listener(Protocol):
@@ -68,6 +68,11 @@ class Options:
     """Whether runs may use the warm launcher."""
     fresh: bool = True
     """Run even where an observation with the same key is stored."""
+    confirm: bool = False
+    """Give every cell at least one run through torchrun: one of its repetitions, or one more where ``repeat`` is 1.
+
+    Several repetitions hold one through torchrun in any case.  Without ``warm`` all runs are of that kind anyway.
+    """
 
 
 @dataclass
@@ -151,12 +156,18 @@ class Session:
             return None
         observations = [] if self.options.fresh else self._stored(cell, interpreter)
         reused = len(observations)
-        for _ in range(self.options.repeat - reused):
-            observation = self._observed(cell, interpreter, slots, warm)
+        wanted = self.options.repeat
+        for _ in range(max(0, wanted - reused) + self.options.confirm):
+            is_confirmed = any(observation.launcher == "torchrun" for observation in observations)
+            if len(observations) >= wanted and (is_confirmed or not self._confirms):
+                break
+            confirming = self._confirms and not is_confirmed and len(observations) >= max(1, wanted - 1)
+            launcher = None if confirming else warm
+            observation = self._observed(cell, interpreter, slots, launcher)
             if observation and died_at_shutdown(observation):
                 # Rare, and about something else: it is stored as a run of its own, and the cell runs once more.
                 self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
-                observation = self._observed(cell, interpreter, slots, warm)
+                observation = self._observed(cell, interpreter, slots, launcher)
             if observation is None or self.stop.is_set():
                 return None
             self._keep(observation)
@@ -215,7 +226,17 @@ class Session:
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)
         ]
-        return found[-self.options.repeat :]
+        confirming = [observation for observation in found if observation.launcher == "torchrun"][-1:]
+        if not self._confirms or any(kept in confirming for kept in found[-self.options.repeat :]):
+            return found[-self.options.repeat :]
+        # The run through torchrun is one of the repetitions; where there is none, its place is left open.
+        others = max(1, self.options.repeat - 1)
+        return [*found[-others:], *confirming]
+
+    @property
+    def _confirms(self) -> bool:
+        """Whether each cell needs a run through torchrun beside the warm ones."""
+        return self.options.warm and (self.options.confirm or self.options.repeat > 1)
 
     def _fault(self, cell: Cell, reason: str) -> Observation:
         """The stored observation of a cell whose environment cannot be had."""
@@ -236,6 +257,8 @@ class Session:
 
     def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
         result = judge_repetitions(self.project.catalog[cell.failure].failure, observations, reused)
+        if result.judgement.reason.startswith(DISAGREEMENT):
+            self.listener.progress(f"{cell.label}: {result.judgement.reason}; please report it with this script")
         self.listener.finished(result)
         return result
 

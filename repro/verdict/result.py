@@ -1,7 +1,7 @@
 """What a cell came to: its observations, the merged verdict, and how it stands to the record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.model.cell import Cell
 from repro.model.failure import Failure
@@ -9,6 +9,9 @@ from repro.model.observation import Observation
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 from repro.verdict.judge import judge
 from repro.verdict.status import expect, merge_verdicts, status
+
+DISAGREEMENT = "launchers disagree"
+"""How the reason of a cell begins whose warm runs and torchrun runs gave different verdicts."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,11 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
 
     ``observations`` must not be empty.
     """
-    merged = merge_verdicts([judge(failure, observation) for observation in observations])
+    judgements = [judge(failure, observation) for observation in observations]
+    merged = merge_verdicts(judgements)
+    disagreement = launcher_disagreement(observations, judgements)
+    if disagreement:
+        merged = replace(merged, judgement=Judgement(Verdict.UNRUNNABLE, disagreement))
     cell = observations[-1].cell
     installed = next((found.installed for found in reversed(observations) if found.installed), None)
     expectation = expect(failure, cell, installed.distributions) if installed else Expectation.NONE
@@ -53,3 +60,19 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
         status=status(merged.judgement.verdict, expectation),
         reused=reused,
     )
+
+
+def launcher_disagreement(observations: Sequence[Observation], judgements: Sequence[Judgement]) -> str:
+    """One line if each launcher gave one steady verdict and the two verdicts differ; else an empty string.
+
+    A launcher whose own runs differ has shown a flaky failure, and an unrunnable run has shown nothing.
+    """
+    verdicts: dict[str, list[Verdict]] = {"warm": [], "torchrun": []}
+    for observation, judgement in zip(observations, judgements, strict=True):
+        if observation.launcher in verdicts:
+            verdicts[observation.launcher].append(judgement.verdict)
+    warm, torchrun = (set(found) for found in verdicts.values())
+    if len(warm) != 1 or len(torchrun) != 1 or warm == torchrun or Verdict.UNRUNNABLE in warm | torchrun:
+        return ""
+    found = ", ".join(f"{name} says {runs[0]} ({len(runs)} of {len(runs)})" for name, runs in verdicts.items())
+    return f"{DISAGREEMENT}: {found}"

@@ -13,6 +13,7 @@ from repro.environments.interpreter import Interpreter
 from repro.errors import EnvironmentFailure, StoreError
 from repro.launch import session as module
 from repro.launch.hardware import hardware
+from repro.launch.run_cell import torchrun
 from repro.launch.session import Options, Session
 from repro.model.cell import Cell, make_cell
 from repro.model.observation import Observation
@@ -71,8 +72,10 @@ class Heard:
         self.started_: list[str] = []
         self.finished_: list[Result] = []
         self.skipped_: list[tuple[str, str]] = []
+        self.progress_: list[str] = []
 
-    def progress(self, text: str) -> None: ...
+    def progress(self, text: str) -> None:
+        self.progress_.append(text)
 
     def started(self, cell: Cell) -> None:
         self.started_.append(cell.label)
@@ -192,6 +195,82 @@ class TestResults:
     def test_two_commands(self, held: Project) -> None:
         """Each command has an id of its own."""
         assert session(held).id != session(held).id
+
+
+class TestConfirmation:
+    """Verdicts of warm runs rest on a run through torchrun too."""
+
+    @pytest.fixture
+    def launched(self, played: Played) -> list[str]:
+        """The launcher of every run, in order; each run is marked with it."""
+        found: list[str] = []
+
+        def answer(cell: Cell, under_test: Interpreter) -> Observation:
+            found.append("torchrun" if played.calls[-1]["launch"] is torchrun else "warm")
+            return run_as_documented(cell, under_test).model_copy(update={"launcher": found[-1]})
+
+        played.answer = answer
+        return found
+
+    @pytest.mark.parametrize(
+        ("options", "launchers"),
+        [
+            (Options(), ["warm"]),
+            (Options(confirm=True), ["warm", "torchrun"]),
+            (Options(repeat=2), ["warm", "torchrun"]),
+            (Options(repeat=3, confirm=True), ["warm", "warm", "torchrun"]),
+            (Options(warm=False, confirm=True), ["torchrun"]),
+            (Options(warm=False, repeat=2), ["torchrun", "torchrun"]),
+        ],
+    )
+    def test_one_run_goes_through_torchrun(
+        self, held: Project, launched: list[str], options: Options, launchers: list[str]
+    ) -> None:
+        (result,) = session(held, options=options).run(cells(held, "old"))
+        assert launched == launchers
+        assert (result.verdict, result.n) == (Verdict.REPRODUCED, len(launchers))
+
+    @pytest.mark.parametrize("repeat", [1, 2, 3])
+    def test_a_stored_one_is_used_again(self, held: Project, launched: list[str], repeat: int) -> None:
+        """The confirmation is found although newer warm runs are stored."""
+        session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        session(held).run(cells(held, "old"))
+        session(held).run(cells(held, "old"))
+        (result,) = session(held, options=Options(fresh=False, repeat=repeat, confirm=True)).run(cells(held, "old"))
+        assert launched == ["warm", "torchrun", "warm", "warm"]
+        assert "torchrun" in {seen.launcher for seen in result.observations}
+
+    def test_stored_warm_runs_alone_are_not_enough(self, held: Project, launched: list[str]) -> None:
+        for _ in range(3):
+            session(held).run(cells(held, "old"))
+        (result,) = session(held, options=Options(fresh=False, repeat=2)).run(cells(held, "old"))
+        assert launched == ["warm", "warm", "warm", "torchrun"]
+        assert (result.n, result.reused) == (2, 1)
+
+    def test_a_run_that_could_not_be_warm_confirms_itself(self, held: Project, played: Played) -> None:
+        session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        assert len(played.cells) == 1
+
+    def test_a_confirmation_that_does_not_start(self, held: Project, played: Played) -> None:
+        """It is tried once, and the session ends."""
+        played.answer = lambda cell, under_test: (
+            run_as_documented(cell, under_test).model_copy(update={"launcher": "warm"})
+            if len(played.cells) == 1
+            else observation(cell=cell, fault="no slots", launcher="none")
+        )
+        session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        assert len(played.cells) == 2
+
+    def test_a_disagreement_is_loud(self, held: Project, played: Played) -> None:
+        heard = Heard()
+        played.answer = lambda cell, under_test: (
+            run_as_documented(cell, under_test)
+            if len(played.cells) == 2
+            else observation(rank(0), rank(1), cell=cell, installed=under_test.installed, launcher="warm")
+        )
+        (result,) = session(held, options=Options(confirm=True), listener=heard).run(cells(held, "old"))
+        assert (result.verdict, result.status) == (Verdict.UNRUNNABLE, Status.UNKNOWN)
+        assert "launchers disagree: warm says absent (1 of 1), torchrun says reproduced" in heard.progress_[0]
 
 
 class TestReuse:

@@ -1,5 +1,8 @@
 """A cell's result: judged, merged, compared."""
 
+import pytest
+
+from repro.model.observation import Observation
 from repro.model.verdict import Expectation, Status, Verdict
 from repro.verdict.result import judge_repetitions
 from tests.unit.factories import cell, failed, failure, installed, observation, rank
@@ -66,3 +69,34 @@ class TestConclude:
         """The judgement of stored observations can be recomputed: the same input, the same result."""
         again = type(BROKEN).model_validate_json(BROKEN.model_dump_json(exclude_defaults=True))
         assert judge_repetitions(failure(), [again]) == judge_repetitions(failure(), [BROKEN])
+
+
+class TestLaunchers:
+    """The warm launcher and torchrun must agree on a cell."""
+
+    def warm(self, seen: Observation) -> Observation:
+        return seen.model_copy(update={"launcher": "warm"})
+
+    def test_disagreement(self) -> None:
+        """Each launcher is steady and the two differ: nothing is known, and the reason says why."""
+        result = judge_repetitions(failure(), [self.warm(FINE), self.warm(FINE), BROKEN])
+        assert (result.verdict, result.status, result.n) == (Verdict.UNRUNNABLE, Status.UNKNOWN, 3)
+        reason = "launchers disagree: warm says absent (2 of 2), torchrun says reproduced (1 of 1)"
+        assert result.judgement.reason == reason
+
+    @pytest.mark.parametrize(
+        ("seen", "verdict"),
+        [
+            (("warm", "torchrun"), Verdict.ABSENT),
+            (("warm", "warm"), Verdict.ABSENT),
+        ],
+    )
+    def test_agreement(self, seen: tuple[str, ...], verdict: Verdict) -> None:
+        """The same verdict from both is that verdict."""
+        runs = [self.warm(FINE) if launcher == "warm" else FINE for launcher in seen]
+        assert judge_repetitions(failure(), runs).verdict is verdict
+
+    def test_a_launcher_that_differs_from_itself(self) -> None:
+        """That is a flaky failure, whatever the other launcher says."""
+        runs = [self.warm(FINE), self.warm(BROKEN), BROKEN]
+        assert judge_repetitions(failure(), runs).verdict is Verdict.FLAKY
