@@ -20,14 +20,20 @@ class KnownVersion:
     versions: tuple[str, ...] = ()
     """One: the version.  Several: one of them."""
     specifiers: str = ""
-    """Where no version is known: what it satisfies; anything where empty."""
+    """If no version is known: the specifiers that it satisfies; empty if it may be any."""
     may_be_absent: bool = False
     why: str = ""
-    """Why there is not one version, said of the distribution's name: ``is not pinned``."""
+    """Why there is not one version, as a predicate of the distribution's name: ``is not pinned``."""
+    any_of: tuple[str, ...] = ()
+    """Several specifier sets, if it satisfies one of them (``specifiers`` is empty then)."""
+    inexact: str = ""
+    """Why the code may differ from the release of that number, as a predicate: ``is an editable install``.
+
+    Such a version decides nothing near a bound, and is reliable far from one."""
 
     @property
     def version(self) -> str | None:
-        """The version where it is sure."""
+        """The version if it is certain."""
         return self.versions[0] if len(self.versions) == 1 and not self.may_be_absent else None
 
 
@@ -37,9 +43,15 @@ class Stack:
 
     held: Mapping[str, KnownVersion] = field(default_factory=dict)
     closed: bool = True
-    """Whether what is not named is not installed; a list of direct requirements says nothing of the others."""
+    """True if there is positive evidence that a distribution that is not named is not installed.
+
+    An interpreter, a lock with dependencies, a freeze or a full export; never a list of direct requirements."""
     python: str | None = None
     """The Python version, if it is known."""
+    notes: tuple[str, ...] = ()
+    """What the reader of the text should know, a sentence each: contradictions, overridden pins, unread includes."""
+    skipped: int = 0
+    """The number of lines that were not understood and that name none of the libraries."""
 
     @classmethod
     def of(cls, versions: Mapping[str, str], python: str | None = None) -> "Stack":
@@ -48,11 +60,11 @@ class Stack:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The versions that are sure."""
+        """The versions that are certain."""
         return {name: held.version for name, held in self.held.items() if held.version is not None}
 
     def get(self, name: str) -> KnownVersion | None:
-        """What is known of a distribution; None where it is not installed."""
+        """What is known of a distribution; None if it is not installed."""
         if name in self.held:
             return self.held[name]
         if self.closed:
@@ -63,7 +75,7 @@ class Stack:
         return KnownVersion(may_be_absent=True, why="is not named: another distribution may bring it")
 
     def under_alias(self, name: str) -> "Stack | None":
-        """The stack with a distribution as its alias states it; None where that says nothing else."""
+        """The stack with a distribution as its alias states it; None if that says nothing else."""
         alias = ALIASES.get(name)
         if alias is None or alias not in self.held or self.held.get(name) == self.held[alias]:
             return None
@@ -90,7 +102,10 @@ class Stack:
         held = self.get(name)
         if held is None:
             return (None,)
-        versions = held.versions or representatives(held.specifiers, specifiers)
+        versions = held.versions
+        if not versions:
+            ranges = held.any_of or (held.specifiers,)
+            versions = tuple(dict.fromkeys(item for text in ranges for item in representatives(text, specifiers)))
         return (*versions, None) if held.may_be_absent else versions
 
 
