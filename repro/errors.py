@@ -5,9 +5,9 @@ ReproError            base; caught once, in the command line
   RecordError         a record, the matrix or a lock is wrong: all faults at once
   EnvironmentFailure  an environment cannot be resolved, built or used: its cells are unrunnable
   StoreError          an observation cannot be read or written
-  ContradictionError  an end of a search shows the opposite of what was said of it
-  UndecidedError      an end of a search cannot be told, or both ends show the same
-  StoppedError        Ctrl-C, or a request to end
+  ContradictionError  an end of a search shows the opposite of what was claimed
+  UndecidedError      an end of a search has no conclusive verdict, or both ends show the same
+  StoppedError        Ctrl-C, or SIGTERM
 """
 
 import difflib
@@ -15,25 +15,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Self
 
 
 class Exit(IntEnum):
-    """What a command's exit code says."""
+    """The exit codes of every command, with the meaning that help, README and docs/ show."""
 
-    OK = 0
-    """Everything is as documented."""
-    CHANGED = 1
-    """Some status is relapsed, cured or drifted."""
-    USAGE = 2
-    """Bad usage, or a bad record, matrix or lock."""
-    UNKNOWN = 3
-    """Something could not be run, and was needed; or its repetitions disagreed."""
-    INTERRUPTED = 130
-    """Stopped by Ctrl-C."""
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        made = int.__new__(cls, code)
+        made._value_ = code
+        made.meaning = meaning
+        return made
+
+    OK = 0, "all as documented"
+    CHANGED = 1, "something is not as documented, or a failure was found"
+    USAGE = 2, "wrong usage, or a wrong record, matrix or lock"
+    UNKNOWN = 3, "something could not be run, read or decided"
+    INTERRUPTED = 130, "interrupted; finished runs are stored"
+
+
+def exit_of(*, changed: bool = False, unknown: bool = False) -> Exit:
+    """The exit code of a command that has run to its end: a change outweighs what could not be decided."""
+    if changed:
+        return Exit.CHANGED
+    return Exit.UNKNOWN if unknown else Exit.OK
 
 
 class ReproError(Exception):
-    """Base of all errors that the user is told in words."""
+    """Base of all errors that the user sees as one message."""
 
     exit_code = Exit.USAGE
 
@@ -55,17 +66,17 @@ class StoreError(ReproError):
 
 
 class ContradictionError(ReproError):
-    """An end of a search shows the opposite of what was said of it: the question is wrong, or the record."""
+    """An end of a search shows the opposite of what was claimed: the question is wrong, or the record is."""
 
 
 class UndecidedError(ReproError):
-    """A search cannot begin: what an end shows cannot be told."""
+    """A search cannot begin: one of its ends has no conclusive verdict."""
 
     exit_code = Exit.UNKNOWN
 
 
 class StoppedError(ReproError):
-    """The command was broken off."""
+    """The command was interrupted."""
 
     exit_code = Exit.INTERRUPTED
 

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import Catalog, load
-from repro.environments.build import Environments
 from repro.errors import Fault, RecordError
 from repro.files import PACKAGE, catalog_elsewhere
 from repro.model.matrix import Environment, Matrix
+
+if TYPE_CHECKING:
+    from repro.environments.build import Environments
 
 
 def cache_root() -> Path:
@@ -93,7 +96,9 @@ class Project:
         return matrix
 
     @cached_property
-    def environments(self) -> Environments:
+    def environments(self) -> "Environments":
+        from repro.environments.build import Environments  # noqa: PLC0415 - slow, and not for every command
+
         other = self.base.locks if self.base else None
         return Environments(self.matrix, self.locks, self.cache, self.derived, other)
 

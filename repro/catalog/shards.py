@@ -1,11 +1,50 @@
 """Divides the default cells among machines: an environment is never on two of them, since it is built where it is."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from repro.model.base import Strict
 from repro.model.cell import Cell
 
 BUILD_COST = 8
 """Building an environment takes about as long as so many cells."""
+
+
+class Job(Strict):
+    """One machine's part of the default cells."""
+
+    shard: str
+    """``2/6``, as `repro run --shard` takes it."""
+    cells: int
+    """How many cells it runs."""
+    environments: str
+    """The names of the environments that it builds, separated by spaces."""
+
+
+class Jobs(Strict):
+    """The answer of ``repro matrix --json``."""
+
+    format: Literal[1] = 1
+    shards: tuple[Job, ...]
+
+
+class GithubMatrix(Strict):
+    """The answer of ``repro matrix --github``: the ``matrix`` of a job's ``strategy``."""
+
+    include: tuple[Job, ...]
+
+
+def jobs(cells: Sequence[Cell], count: int) -> tuple[Job, ...]:
+    """The default cells divided among at most ``count`` machines."""
+    made = shards(cells, count)
+    return tuple(
+        Job(
+            shard=f"{number}/{len(made)}",
+            cells=len(group),
+            environments=" ".join(dict.fromkeys(cell.environment for cell in group)),
+        )
+        for number, group in enumerate(made, 1)
+    )
 
 
 def shards(cells: Sequence[Cell], count: int) -> list[list[Cell]]:

@@ -32,7 +32,9 @@ def ablate(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Take a failure apart: flip each factor alone, then all pairs; say which conditions are necessary.
+    """Find which conditions a failure needs.
+
+    Each factor is flipped alone, then all pairs are tried.
 
     Example: repro ablate lightning-19267
     """

@@ -100,7 +100,9 @@ def advise(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Notify what a change of versions would cure and bring, find one that cures, and judge upper bounds.
+    """Find what changing versions would cure and bring.
+
+    It can also search for the smallest change that cures, and judge upper bounds.
 
     Exit code 1 if --to brings a failure or --search leaves one, 3 if something could not be told.
 

@@ -1,13 +1,17 @@
-"""All commands by name; the module of a command is imported when the command is used or its help is shown."""
+"""All commands by name.  A command's module is imported only when the command is used or its own help is shown."""
 
+import ast
+from functools import cache
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from repro.errors import StoppedError
+from repro import __version__
+from repro.errors import Exit, StoppedError
 
 GROUPS = {
     "Your environment": ("doctor", "advise"),
@@ -22,26 +26,52 @@ GROUPS = {
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 
+@cache
+def summary_of(command: str) -> str:
+    """The first paragraph of a command's help, read from its file: importing all 23 of them takes seconds."""
+    tree = ast.parse((Path(__file__).parent / f"{command}.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in {command, f"{command}_"}:
+            return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.targets[0]) == "app":
+            helps = [keyword.value for keyword in node.value.keywords if keyword.arg == "help"]
+            return "".join(str(ast.literal_eval(text)) for text in helps)
+    return ""
+
+
+def command_of(name: str) -> Any:
+    """The command of that name; imports its module."""
+    module = import_module(f"repro.cli.{name}")
+    # ``list_``: a function is not named as a builtin.
+    found = next(getattr(module, found) for found in ("app", name, f"{name}_") if hasattr(module, found))
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name)(found)
+    return get_command(alone)
+
+
 class _Commands(TyperGroup):
     """Imports a command's module when it is asked for: start-up is part of every run's time.
 
-    Hands Ctrl-C to ``main``: the library below would end the process without a word.
+    Hands Ctrl-C to ``main``: the library below would end the process without a message.
     """
 
     def list_commands(self, _ctx: Any) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"repro.cli.{cmd_name}")
-        # ``list_``: a function is not named as a builtin.
-        found = next(getattr(module, name) for name in ("app", cmd_name, f"{cmd_name}_") if hasattr(module, name))
-        if isinstance(found, typer.Typer):
-            return get_command(found)
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.command(cmd_name)(found)
-        return get_command(alone)
+        return command_of(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:
+        widest = max(len(name) for name in COMMANDS)
+        for group, names in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(widest), summary_of(name)) for name in names])
+
+    def format_epilog(self, _ctx: Any, formatter: Any) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), code.meaning) for code in Exit])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # The nearest name to a mistyped one is looked for among these.
@@ -58,7 +88,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="repro",
     cls=_Commands,
-    epilog="Exit codes: 0 as documented, 1 something changed, 2 bad usage or record, 3 could not be told.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -66,6 +95,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"repro {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _laboratory() -> None:
+def _laboratory(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
     """A laboratory of known failures of the sharded-training stack."""

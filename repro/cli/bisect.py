@@ -66,7 +66,7 @@ def bisect(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Find the release, or the day, at which a failure appeared or was mended.
+    """Find the release or day that broke or fixed a failure.
 
     Exit code 1 if the record's specifiers disagree, 3 if the answer is a range.
 

@@ -37,7 +37,9 @@ def blame(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Find the smallest set of package changes between two environments that turns the verdict round.
+    """Find the smallest set of version changes to blame.
+
+    The changes are those between two environments that turn the verdict.
 
     Exit code 3 if the part of some package could not be told.
 

@@ -9,7 +9,9 @@ from repro.errors import RecordError
 
 
 def check(*, catalog: Elsewhere = None) -> None:
-    """Validate all records, the matrix and the locks; names every fault with file, line, key and remedy.
+    """Check all records, the matrix and the locks.
+
+    Every fault is printed at once: file, line, key and remedy.
 
     Example: repro check
     """

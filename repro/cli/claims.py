@@ -25,7 +25,9 @@ def claims(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Test the claims of the source documents: each is confirmed, refuted, partly right or untestable.
+    """Test the claims that bug reports make.
+
+    Each claim is confirmed, refuted, partly right or untestable.
 
     Exit code 1 if a finding is not the published one, 3 if one could not be decided.
 

@@ -106,7 +106,9 @@ def doctor(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Notify which documented failures an environment has.  Nothing is installed or written there.
+    """Find the documented failures that an environment has.
+
+    Nothing is installed or written there.
 
     Exit code 1 if a failure was seen (with --static or --from: is listed), 3 if one could not be told.
 

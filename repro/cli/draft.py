@@ -55,7 +55,9 @@ def draft(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Write a report that a person may file upstream, from stored runs: a file a field, the whole body, an address.
+    """Write an upstream bug report from stored runs.
+
+    Writes one file a form field, the whole body and a prefilled address.  Nothing is posted.
 
     Nothing is posted.  Evidence is read from the store; only the environment is asked, by upstream's own command.
     Exit code 3 if it did not answer.

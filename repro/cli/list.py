@@ -1,13 +1,12 @@
 """``repro list``."""
 
-import json
-
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
+from repro.report.brief import brief
 from repro.report.format import format_releases
 from repro.report.terminal import console
 
@@ -19,8 +18,7 @@ def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
     """
     held = Project.here(catalog=catalog).catalog
     if as_json:
-        failures = [entry.failure.model_dump(mode="json", include=_BRIEF) for entry in held]
-        typer.echo(json.dumps({"format": 1, "failures": failures}, indent=1))
+        typer.echo(brief(held).model_dump_json(indent=1))
         return
     table = Table(box=None, pad_edge=False, show_header=True)
     for heading in ("id", "kind", "affected", "title"):
@@ -30,6 +28,3 @@ def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
         affected = " or ".join(format_releases(releases) for releases in failure.affected)
         table.add_row(*(Text(text) for text in (failure.id, failure.kind, affected, failure.title)))
     console().print(table)
-
-
-_BRIEF = {"id", "title", "kind", "affected", "fixed_in", "upstream"}

@@ -11,7 +11,9 @@ from repro.files import write_whole
 
 
 def lock(names: Names = None, *, catalog: Elsewhere = None) -> None:
-    """Resolve environments of matrix.yaml as of their cut-off days and write their locks.
+    """Resolve environments and write their locks.
+
+    They are resolved as of their cut-off days in matrix.yaml.
 
     Example: repro lock newest
     """

@@ -33,7 +33,10 @@ def new(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Begin a failure: record, reproduction, backport, placebo, matched pytest and matrix entry, with questions.
+    """Start a new failure from templates.
+
+    Writes record, reproduction, backport, placebo, matched pytest and matrix entry, each with
+    the questions to answer as comments.
 
     Nothing is overwritten.  `repro check` names every question that is still open.
 

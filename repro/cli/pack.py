@@ -37,7 +37,7 @@ def pack(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Pack environments and this harness for a machine without a network.
+    """Pack environments for a machine without a network.
 
     The pack holds wheels of all that differs from the interpreter found there, but for torch and what torch stands
     on, which stay.  There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`.  A catalogue of

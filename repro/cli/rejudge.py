@@ -13,7 +13,9 @@ from repro.store.rejudge import rejudge as rejudge_store
 
 
 def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json = False) -> None:
-    """Judge all stored observations by the rule of today, say which verdicts changed, and write the reports.
+    """Judge all stored runs again by the current rules.
+
+    Prints which verdicts changed, and writes the reports.  Nothing is run.
 
     Exit code 1 if some verdict is no longer the one that was told.
 

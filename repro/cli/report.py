@@ -23,7 +23,7 @@ def report(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Write the reports from stored observations, without running anything.
+    """Write the reports from stored runs; run nothing.
 
     Example: repro report --html
     """

@@ -21,7 +21,9 @@ def rot(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Install every lock into a place that is thrown away, and tell which no longer installs.
+    """Find the locks that no longer install.
+
+    Each lock is installed into a folder that is removed afterwards.
 
     The result is stored beside the reports (rot.json); it is no verdict.  Exit code 3 if some lock is rotten.
 

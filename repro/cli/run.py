@@ -102,7 +102,7 @@ def run(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Run failures on environments, print verdict and status, and write the reports.
+    """Run failures, print verdicts, write the reports.
 
     Example: repro run lightning-19492 --env newest --set state-dict-type=full
     """

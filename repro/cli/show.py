@@ -1,6 +1,5 @@
 """``repro show``."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -17,13 +16,13 @@ def show(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Show one failure: what goes wrong, who is affected, what to do.
+    """Show one failure: symptom, affected versions, cures.
 
     Example: repro show lightning-19492
     """
     failure = Project.here(catalog=catalog).catalog[failure_id].failure
     if as_json:
-        typer.echo(json.dumps(failure.model_dump(mode="json"), indent=1))
+        typer.echo(failure.model_dump_json(indent=1))
         return
     for line in _described(failure):
         typer.echo(line)

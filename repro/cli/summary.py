@@ -21,7 +21,9 @@ def summary(
     reports: Reports = None,
     catalog: Elsewhere = None,
 ) -> None:
-    """Print the last report as Markdown, by root cause: what a job shows of itself.  Posts nothing.
+    """Print the last report as Markdown, by root cause.
+
+    It is what a CI job shows of its run.  Nothing is posted.
 
     Example: repro summary --issues issues
     """

@@ -47,7 +47,9 @@ def sweep(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Show a failure's verdicts over the releases of a package, as a strip.
+    """Run a failure on all releases of a package.
+
+    The verdicts are printed as a strip, one glyph a release.
 
     Exit code 1 if the record's specifiers disagree somewhere, 3 if some release could not be told.
 

@@ -1,7 +1,10 @@
 """How verdicts and statuses are written: a glyph and a word, never colour alone."""
 
-from repro.model.failure import Signature, VersionRanges
-from repro.report.rows import Row
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # `repro list` needs neither: loading them costs more than all that it does
+    from repro.model.failure import Signature, VersionRanges
+    from repro.report.rows import Row
 
 VERDICT_GLYPHS = {
     "reproduced": "✗",
@@ -22,14 +25,14 @@ STATUS_STYLES = {
 LEGEND = "✗ reproduced · ✓ absent · ⊘ rejected · ≠ different · ? unrunnable · ~ flaky"
 
 
-def format_verdict(row: Row) -> str:
+def format_verdict(row: "Row") -> str:
     """``✗ reproduced``, or ``· not run``."""
     if row.verdict is None:
         return "· not run"
     return f"{VERDICT_GLYPHS[row.verdict]} {row.verdict}"
 
 
-def format_where(row: Row) -> str:
+def format_where(row: "Row") -> str:
     """The environment with the backport or the factors that set this cell apart."""
     cell = row.cell
     parts = [cell.environment]
@@ -43,7 +46,7 @@ def format_where(row: Row) -> str:
     return " ".join(parts)
 
 
-def format_evidence(row: Row) -> str:
+def format_evidence(row: "Row") -> str:
     """The line that decided, with its place and rank."""
     if row.verdict is None:
         return row.not_run or ""
@@ -56,17 +59,17 @@ def format_evidence(row: Row) -> str:
     return f"{row.reason}: {told}" if told else row.reason
 
 
-def format_count(row: Row) -> str:
+def format_count(row: "Row") -> str:
     """``1 of 1``."""
     return f"{row.k} of {row.n}" if row.n else "—"
 
 
-def format_versions(row: Row) -> str:
+def format_versions(row: "Row") -> str:
     """``lightning 2.2.1 torch 2.2.2``."""
     return " ".join(f"{name} {version}" for name, version in row.versions.items())
 
 
-def format_releases(releases: VersionRanges) -> str:
+def format_releases(releases: "VersionRanges") -> str:
     """``lightning >=2.1.0,<2.2.2 and torch >=2.5``."""
     return " and ".join(f"{name} {specifiers}" for name, specifiers in releases.items())
 
@@ -77,7 +80,7 @@ def reference_address(name: str) -> str:
     return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdecimal() else name
 
 
-def format_signature(signature: Signature) -> str:
+def format_signature(signature: "Signature") -> str:
     """``KeyError /.../ in save_checkpoint of lightning, on all ranks``."""
     ranks = {"all": "on every rank", "any": "on some rank"}.get(str(signature.ranks), f"on rank {signature.ranks} only")
     if signature.kind == "hang":

@@ -4,14 +4,13 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from repro.model.cell import Cell
 from repro.report.format import (
     LEGEND,
     STATUS_STYLES,
@@ -21,8 +20,11 @@ from repro.report.format import (
     format_verdict,
     format_where,
 )
-from repro.report.rows import Row
-from repro.verdict.result import Result
+
+if TYPE_CHECKING:  # not loaded for a command that shows none of them
+    from repro.model.cell import Cell
+    from repro.report.rows import Row
+    from repro.verdict.result import Result
 
 
 def console(*, error: bool = False) -> Console:
@@ -68,11 +70,11 @@ class Progress:
         else:
             self._out.print(Text(text))
 
-    def started(self, cell: Cell) -> None:
+    def started(self, cell: "Cell") -> None:
         with self._lock:
             self._running[cell.label] = time.monotonic()
 
-    def finished(self, result: Result) -> None:
+    def finished(self, result: "Result") -> None:
         with self._lock:
             self._done += 1
             self._running.pop(result.cell.label, None)
@@ -82,13 +84,13 @@ class Progress:
         line.append(f"{result.newest.seconds:5.1f} s  {result.cell.label}")
         self._out.print(line)
 
-    def skipped(self, cell: Cell, reason: str) -> None:
+    def skipped(self, cell: "Cell", reason: str) -> None:
         with self._lock:
             self._done += 1
         self._out.print(Text(f"not applicable  {cell.label}: {reason}", style="dim"))
 
 
-def table(rows: Sequence[Row], width: int) -> Table:
+def table(rows: "Sequence[Row]", width: int) -> Table:
     """Failure x environment: verdict, status and as much of the evidence line as ``width`` has room for."""
     heads = ("failure", "environment", "verdict", "status", "k of n", "s")
     made = Table(caption=LEGEND, caption_justify="left", pad_edge=False)

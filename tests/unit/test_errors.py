@@ -10,6 +10,7 @@ from repro.errors import (
     ReproError,
     StoreError,
     UsageError,
+    exit_of,
     nearest,
     unknown,
 )
@@ -52,3 +53,11 @@ def test_record_error_sorts() -> None:
     """Faults are told by file and line."""
     faults = [Fault(Path("b"), 1, "", "x"), Fault(Path("a"), 10, "", "x"), Fault(Path("a"), 9, "", "x")]
     assert [(fault.file.name, fault.line) for fault in RecordError(faults).faults] == [("a", 9), ("a", 10), ("b", 1)]
+
+
+def test_exit_of() -> None:
+    """A change outweighs what could not be decided; neither is a success."""
+    assert exit_of() is Exit.OK
+    assert exit_of(unknown=True) is Exit.UNKNOWN
+    assert exit_of(changed=True) is exit_of(changed=True, unknown=True) is Exit.CHANGED
+    assert [int(code) for code in Exit] == [0, 1, 2, 3, 130]

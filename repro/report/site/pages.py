@@ -31,9 +31,9 @@ from repro.report.rows import Row, gate_reasons, row_of
 from repro.report.site.anchors import anchor, page_name
 from repro.report.site.commands import by_hand, questions, repeat
 from repro.report.site.feed import feed
-from repro.report.site.logs import log_name, log_text
 from repro.report.site.overview import HeatRow, Overview, State
 from repro.report.site.prose import phrase, prose
+from repro.report.site.raw_output import log_name, log_text
 from repro.report.upstream import Reading
 from repro.report.view import format_measured, format_predicted
 from repro.store.answers import Swept

@@ -1,0 +1,35 @@
+"""The catalogue in brief: what ``repro list --json`` prints."""
+
+from typing import Literal
+
+from repro.catalog.catalog import Catalog
+from repro.model.base import Strict
+from repro.model.failure import Upstream, VersionRanges
+
+
+class BriefFailure(Strict):
+    """The parts of a record by which a reader chooses."""
+
+    id: str
+    title: str
+    kind: str
+    upstream: Upstream
+    affected: tuple[VersionRanges, ...]
+    fixed_in: dict[str, str]
+
+
+class BriefCatalog(Strict):
+    """The answer of ``repro list --json``."""
+
+    format: Literal[1] = 1
+    failures: tuple[BriefFailure, ...]
+
+
+def brief(catalog: Catalog) -> BriefCatalog:
+    """Every failure of the catalogue, in its order."""
+    names = tuple(BriefFailure.model_fields)
+    return BriefCatalog(
+        failures=tuple(
+            BriefFailure.model_validate({name: getattr(entry.failure, name) for name in names}) for entry in catalog
+        )
+    )
