@@ -1,82 +1,165 @@
-"""The cells that a command line asks for."""
+"""Which cells a command line asks for."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
 from repro.catalog.project import Project
 from repro.catalog.shards import shards
 from repro.errors import UsageError, unknown
-from repro.model.cell import OVERLAID, Cell, is_named, make_cell
+from repro.model.cell import Adopted, Cell, Named, Overlaid, make_cell
 from repro.model.failure import Lane
 
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}")
 
-def of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Cell]:
+
+@dataclass(frozen=True)
+class CellRequest:
+    """The cells that a user asks for; the default cells of the matrix where nothing is set."""
+
+    ids: Sequence[str] = ()
+    environments: Sequence[str] = ()
+    """Names, of the matrix or of the pack."""
+    pythons: Sequence[Path] = ()
+    """Interpreters to use as they are; with a pack, the one interpreter that it is laid over."""
+    everywhere: bool = False
+    """All environments of the matrix that apply."""
+    lane: Lane = Lane.CPU
+    backport: str | None = None
+    factors: Mapping[str, str] = field(default_factory=dict)
+    nodes: int = 1
+    packed: Collection[str] | None = None
+    """Names of the environments of a pack; None without a pack."""
+    shard: str | None = None
+    """``K/N``: only this part of the default cells."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Cells to run, and failures that were left out because they do not apply to an environment."""
+
+    cells: list[Cell]
+    left_out: list[NotApplicable] = field(default_factory=list)
+
+
+def choose_cells(project: Project, request: CellRequest) -> Selection:
+    """The cells of a request.
+
+    Raises UsageError for unknown names and contradicting options, RecordError for a lock that does not fit.
+    """
+    if request.everywhere:
+        allowed = {"ids", "lane", "everywhere"}
+        if any(
+            getattr(request, item.name) != _default(item.name) for item in fields(request) if item.name not in allowed
+        ):
+            raise UsageError("--all-environments goes with ids, --lane and --repeat: it names all the rest itself")
+        return _everywhere(project, request)
+    if request.packed is not None and len(request.pythons) > 1:
+        raise UsageError("--overlay: one --python is expected, the interpreter that it is laid over")
+    return Selection(_of_shard(project, _chosen(project, request), request.shard))
+
+
+def parse_factors(settings: Sequence[str]) -> dict[str, str]:
+    """``["state-dict-type=full"]`` as a mapping; raises UsageError."""
+    factors: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--set {setting}: FACTOR=VALUE is expected")
+        if factors.get(name, value) != value:
+            raise UsageError(f"--set {setting}: {name} is set to {factors[name]} already")
+        factors[name] = value
+    return factors
+
+
+def check_run_name(name: str | None) -> str | None:
+    """The name of a run as given; it becomes part of file names.  Raises UsageError."""
+    if name is not None and not _RUN_NAME.fullmatch(name):
+        raise UsageError(f"--run-name {name}: letters, digits, dots and dashes are expected, 60 at most")
+    return name
+
+
+def _default(name: str) -> object:
+    return getattr(_NOTHING, name)
+
+
+_NOTHING = CellRequest()
+
+
+def _everywhere(project: Project, request: CellRequest) -> Selection:
+    failures = [project.catalog[failure_id].failure for failure_id in request.ids or project.catalog.entries]
+    versions = {name: project.environments.lock(name).versions for name in project.matrix.environments}
+    return Selection(*all_cells(failures, versions, request.lane))
+
+
+def _chosen(project: Project, request: CellRequest) -> list[Cell]:
+    places = _environments(project, request)
+    catalog, matrix = project.catalog, project.matrix
+    chosen = [catalog[failure_id].failure.id for failure_id in request.ids] or list(matrix.runs)
+    nowhere = [failure_id for failure_id in chosen if failure_id not in matrix.runs]
+    if nowhere and not places:
+        raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
+    # A user who names no failure gets those that run in the lane.
+    chosen = [name for name in chosen if request.ids or request.lane in catalog[name].failure.needs.lanes]
+    if not places and request.backport is None and not request.factors:
+        asked = [
+            (cell.failure, cell.environment, cell.backport)
+            for cell in default_cells(matrix, catalog)
+            if cell.failure in chosen
+        ]
+    else:
+        asked = [
+            (failure_id, environment, request.backport)
+            for failure_id in chosen
+            for environment in places or map(Named, matrix.runs[failure_id].environments)
+        ]
+    cells = [
+        make_cell(
+            catalog[failure_id].failure,
+            environment,
+            lane=request.lane,
+            backport=backport,
+            factors=dict(request.factors),
+            nodes=request.nodes,
+        )
+        for failure_id, environment, backport in asked
+    ]
+    return cells if request.packed is None else _overlaid(cells, request.packed)
+
+
+def _environments(project: Project, request: CellRequest) -> list[Named | Adopted | Overlaid]:
+    """The environments that the request names; raises UsageError for an unknown one."""
+    for name in request.environments:
+        if request.packed is not None and name not in request.packed:
+            raise unknown("packed environment", name, request.packed)
+        if name not in project.matrix.environments:
+            raise unknown("environment", name, project.matrix.environments)
+    named: list[Named | Adopted | Overlaid] = [Named(name) for name in request.environments]
+    adopted = [] if request.packed is not None else [Adopted(str(path.absolute())) for path in request.pythons]
+    return [*named, *adopted]
+
+
+def _overlaid(cells: Sequence[Cell], packed: Collection[str]) -> list[Cell]:
+    """The cells whose environments are in the pack, as cells of the pack."""
+    return [
+        cell.model_copy(update={"environment": Overlaid(cell.environment.name)})
+        for cell in cells
+        if isinstance(cell.environment, Named) and cell.environment.name in packed
+    ]
+
+
+def _of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Cell]:
     """The cells of one shard of the default ones, as ``2/6``; all where it is None.  Raises UsageError."""
     if shard is None:
         return cells
     number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+    if not (_is_number(number) and _is_number(count) and 1 <= int(number) <= int(count)):
         raise UsageError(f"--shard {shard}: K/N is expected, such as 2/6")
     groups = shards(default_cells(project.matrix, project.catalog), int(count))
     return [cell for cell in cells if cell in groups[int(number) - 1]] if int(number) <= len(groups) else []
 
 
-def choose_cells(
-    project: Project,
-    ids: list[str],
-    *,
-    environments: list[str],
-    lane: Lane,
-    backport: str | None,
-    factors: dict[str, str],
-    packed: Collection[str] | None = None,
-    nodes: int = 1,
-) -> list[Cell]:
-    """The cells that a command line asks for: the default ones where it names nothing else.
-
-    ``packed`` are the names of an overlay's environments: then all cells are of these.  Raises UsageError for any
-    name that is not known.
-    """
-    catalog, matrix = project.catalog, project.matrix
-    for name in environments:
-        if packed is not None and name not in packed:
-            raise unknown("packed environment", name, packed)
-        if is_named(name) and name not in matrix.environments:
-            raise unknown("environment", name, matrix.environments)
-    chosen = [catalog[failure_id].failure.id for failure_id in ids] or list(matrix.runs)
-    nowhere = [failure_id for failure_id in chosen if failure_id not in matrix.runs]
-    if nowhere and not environments:
-        raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
-    # Who names no failure gets those that the lane can run.
-    chosen = [name for name in chosen if ids or lane in catalog[name].failure.needs.lanes]
-    if not environments and backport is None and not factors:
-        cells = [
-            make_cell(catalog[cell.failure].failure, cell.environment, lane=lane, backport=cell.backport, nodes=nodes)
-            for cell in default_cells(matrix, catalog)
-            if cell.failure in chosen
-        ]
-    else:
-        cells = [
-            make_cell(
-                catalog[failure_id].failure, environment, lane=lane, backport=backport, factors=factors, nodes=nodes
-            )
-            for failure_id in chosen
-            for environment in environments or matrix.runs[failure_id].environments
-        ]
-    if packed is None:
-        return cells
-    return [
-        cell.model_copy(update={"environment": f"{OVERLAID}{cell.environment}"})
-        for cell in cells
-        if cell.environment in packed
-    ]
-
-
-def cells_everywhere(project: Project, ids: list[str], lane: Lane) -> tuple[list[Cell], list[NotApplicable]]:
-    """The failures on all environments of the matrix, and what does not apply.
-
-    Raises UsageError for an unknown id, RecordError for a lock that does not fit.
-    """
-    failures = [project.catalog[failure_id].failure for failure_id in ids or project.catalog.entries]
-    versions = {name: project.environments.lock(name).versions for name in project.matrix.environments}
-    return all_cells(failures, versions, lane)
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len("9999")

@@ -45,7 +45,8 @@ class Project:
         """The project that this package belongs to: its repository, or what an installed wheel carries.
 
         ``catalog``, or ``REPRO_CATALOG``, names a catalogue elsewhere: a folder of failures, which may hold a
-        ``matrix.yaml``, ``locks`` and ``tests`` of its own.
+        ``matrix.yaml``, ``locks`` and ``tests`` of its own.  Its reports go to ``reports`` inside that folder, never
+        among ours: a report names its failures.
         """
         root = PACKAGE.parent
         in_repository = (root / "matrix.yaml").is_file()
@@ -64,7 +65,7 @@ class Project:
             failures=elsewhere,
             matrix_file=elsewhere / "matrix.yaml",
             locks=elsewhere / "locks",
-            reports=reports or Path.cwd() / "reports",
+            reports=reports or elsewhere / "reports",
             cache=own.cache,
             tests=elsewhere / "tests",
             base=own,

@@ -41,7 +41,7 @@ def jobs(cells: Sequence[Cell], count: int) -> tuple[Job, ...]:
         Job(
             shard=f"{number}/{len(made)}",
             cells=len(group),
-            environments=" ".join(dict.fromkeys(cell.environment for cell in group)),
+            environments=" ".join(dict.fromkeys(cell.environment.label for cell in group)),
         )
         for number, group in enumerate(made, 1)
     )
@@ -54,11 +54,11 @@ def shards(cells: Sequence[Cell], count: int) -> list[list[Cell]]:
     """
     by_environment: dict[str, list[Cell]] = {}
     for cell in cells:
-        by_environment.setdefault(cell.environment, []).append(cell)
+        by_environment.setdefault(cell.environment.label, []).append(cell)
     groups: list[list[str]] = [[] for _ in range(max(1, min(count, len(by_environment))))]
     loads = [0] * len(groups)
     for name, held in sorted(by_environment.items(), key=lambda item: (-len(item[1]), item[0])):
         lightest = loads.index(min(loads))
         groups[lightest].append(name)
         loads[lightest] += BUILD_COST + len(held)
-    return [[cell for cell in cells if cell.environment in group] for group in groups]
+    return [[cell for cell in cells if cell.environment.label in group] for group in groups]

@@ -10,27 +10,22 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.execute import execute
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports
+from repro.cli.options import RunOptions, grouped
 from repro.errors import Exit, UsageError, unknown
-from repro.launch.session import Options
 from repro.model.failure import Failure
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.terminal import console
 from repro.search.ablation import Ablation, ablation_cells, ablation_environment, analyse, factors_of, rows
 
 
+@grouped
 def ablate(
     failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id.")],
     *,
     env: Annotated[
         str | None, typer.Option("--env", metavar="NAME", help="Environment [default: the first affected one].")
     ] = None,
-    repeat: Repeat = 1,
-    fresh: Fresh = False,
-    launcher: ChosenLauncher = Launcher.WARM,
-    reports: Reports = None,
-    catalog: Elsewhere = None,
-    as_json: Json = False,
+    how: RunOptions,
 ) -> None:
     """Find which conditions a failure needs.
 
@@ -38,19 +33,16 @@ def ablate(
 
     Example: repro ablate lightning-19267
     """
-    project = Project.here(reports, catalog)
+    project = Project.here(how.reports, how.catalog)
     failure = project.catalog[failure_id].failure
     name = env or ablation_environment(failure, project.matrix)
     if name is None:
         raise UsageError(f"matrix.yaml runs {failure_id} on no affected environment; name one with --env")
     if name not in project.matrix.environments:
         raise unknown("environment", name, project.matrix.environments)
-    out = console(error=as_json)
+    out = console(error=how.as_json)
     cells = ablation_cells(failure, name)
-    results = {
-        result.cell.label: result
-        for result in execute(project, cells, Options(repeat, None, launcher is Launcher.WARM, fresh), out)
-    }
+    results = {result.cell.label: result for result in execute(project, cells, how, out)}
     factors = factors_of(failure)
     outcomes = [
         (row, results[cell.label].verdict)
@@ -58,7 +50,7 @@ def ablate(
         if cell.label in results
     ]
     reading = analyse(factors, outcomes)
-    if as_json:
+    if how.as_json:
         typer.echo(json.dumps(_ablation_json(failure, name, reading), indent=1))
     else:
         _print_ablation(out, reading)

@@ -8,23 +8,13 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.execute import execute
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Ids, Json, Launcher, Repeat, Reports
-from repro.errors import Exit
-from repro.launch.session import Options
+from repro.cli.options import Ids, RunOptions, grouped
 from repro.report.terminal import console
 from repro.verdict import claims as claims_
 
 
-def claims(
-    ids: Ids = None,
-    *,
-    repeat: Repeat = 1,
-    fresh: Fresh = False,
-    launcher: ChosenLauncher = Launcher.WARM,
-    reports: Reports = None,
-    catalog: Elsewhere = None,
-    as_json: Json = False,
-) -> None:
+@grouped
+def claims(ids: Ids = None, *, how: RunOptions) -> None:
     """Test the claims that bug reports make.
 
     Each claim is confirmed, refuted, partly right or untestable.
@@ -33,21 +23,19 @@ def claims(
 
     Example: repro claims lightning-19267
     """
-    project = Project.here(reports, catalog)
+    project = Project.here(how.reports, how.catalog)
     failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
     cells = [cell for failure in failures for cell in claims_.cells_of(failure)]
-    out = console(error=as_json)
+    out = console(error=how.as_json)
     # Findings are published: each rests on a run through torchrun too.
-    options = Options(repeat, None, launcher is Launcher.WARM, fresh, confirm=True)
-    results = {result.cell.label: result for result in execute(project, cells, options, out)}
+    results = {result.cell.label: result for result in execute(project, cells, how, out, confirm=True)}
     examined = {failure.id: claims_.examine(failure, results) for failure in failures}
-    if as_json:
+    if how.as_json:
         typer.echo(json.dumps({"format": 1, "failures": _as_json(examined)}, indent=1))
     else:
         for name, found in examined.items():
             _print_claims(out, name, found)
-    told = [item.as_published for found in examined.values() for item in found]
-    raise typer.Exit(Exit.CHANGED if False in told else Exit.UNKNOWN if None in told else Exit.OK)
+    raise typer.Exit(claims_.exit_code_of(item for found in examined.values() for item in found))
 
 
 def _as_json(examined: dict[str, list[claims_.ExaminedClaim]]) -> dict[str, list[dict[str, object]]]:

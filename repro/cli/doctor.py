@@ -18,7 +18,7 @@ from repro.doctor.stack.stack import Stack
 from repro.environments.interpreter import probe
 from repro.errors import UsageError
 from repro.launch.session import Options, Session
-from repro.model.cell import ADOPTED, Cell, make_cell
+from repro.model.cell import Adopted, Cell, make_cell
 from repro.model.failure import Failure, Lane
 from repro.report.terminal import Progress, console
 from repro.store.observations import Store
@@ -86,7 +86,7 @@ def _run(project: Project, python: Path, failures: list[Failure]) -> tuple[dict[
     """
     runnable = [failure for failure in failures if Lane.CPU in failure.needs.lanes]
     left_out = {failure.id: "it needs a GPU" for failure in failures if failure not in runnable}
-    cells = [make_cell(failure, f"{ADOPTED}{python}") for failure in runnable]
+    cells = [make_cell(failure, Adopted(str(python))) for failure in runnable]
     if not cells:
         return {}, left_out
     with tempfile.TemporaryDirectory() as folder, _Noting(len(cells)) as progress:

@@ -29,7 +29,7 @@ def _described(project: Project, found: ShowingRun, form: Form, *, static: bool)
     """The environment's own words; the reason where it has none."""
     if static:
         return Described(form.environment[0].text, problem="not asked (--static)")
-    name = found.result.cell.environment
+    name = found.result.cell.environment.label
     try:
         interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
         # It imports torch: that takes its turn at the cores like a rank.
@@ -74,7 +74,7 @@ def draft(
         script=entry.script.read_text(encoding="utf-8"),
         view=found.view,
         result=found.result,
-        environment=project.environments.environment(found.result.cell.environment),
+        environment=project.environments.environment(found.result.cell.environment.label),
         described=Described(
             described.command, redact(described.text), redact(described.problem) if described.problem else None
         ),
@@ -93,7 +93,7 @@ def _tell(made: Draft, case: Case, folder: Path, files: list[Path], *, as_json: 
             "format": 1,
             "failure": case.failure.id,
             "for": made.form.project,
-            "environment": case.result.cell.environment,
+            "environment": case.result.cell.environment.label,
             "folder": str(folder),
             "files": [file.name for file in files],
             "characters": length(made.body),
@@ -104,6 +104,6 @@ def _tell(made: Draft, case: Case, folder: Path, files: list[Path], *, as_json: 
         typer.echo(json.dumps(content, indent=1))
         return
     typer.echo(f"{folder}: {len(files)} files, the body has {length(made.body)} characters")
-    typer.echo(f"shown on {case.result.cell.environment}: {case.result.judgement.evidence}")
+    typer.echo(f"shown on {case.result.cell.environment.label}: {case.result.judgement.evidence}")
     for note in made.notes:
         typer.echo(f"- {note}")

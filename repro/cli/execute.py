@@ -5,9 +5,10 @@ from collections.abc import Callable
 from rich.console import Console
 
 from repro.catalog.project import Project
+from repro.cli.options import Launcher, RunOptions
 from repro.environments.interpreter import Interpreter
 from repro.launch.session import Options, Session
-from repro.model.cell import Cell, is_named
+from repro.model.cell import Cell, Named, Overlaid
 from repro.report.terminal import Progress
 from repro.report.write import write_reports
 from repro.store.observations import Store
@@ -17,18 +18,21 @@ from repro.verdict.result import Result
 def execute(
     project: Project,
     cells: list[Cell],
-    options: Options,
+    how: RunOptions,
     out: Console,
-    overlaid: Callable[[str], Interpreter] | None = None,
+    overlaid: Callable[[Overlaid], Interpreter] | None = None,
     *,
+    timeout: int | None = None,
+    confirm: bool = False,
     run_name: str | None = None,
 ) -> list[Result]:
     """Run cells with live progress, store their observations and write the reports.
 
     Raises RecordError for a lock that does not fit, before anything is run.
     """
-    for name in {cell.environment for cell in cells if is_named(cell.environment)}:
+    for name in {cell.environment.name for cell in cells if isinstance(cell.environment, Named)}:
         project.environments.lock(name)
+    options = Options(how.repeat, timeout, how.launcher is Launcher.WARM, how.fresh, confirm=confirm)
     store = Store(project.reports / "data")
     with Progress(out, len(cells)) as progress:
         session = Session(project, store, options, progress, overlaid=overlaid)

@@ -1,8 +1,15 @@
-"""Arguments and options that several commands have; one name and one meaning for each."""
+"""Arguments and options that several commands have; one name and one meaning for each.
 
+A command may take a group of options as one frozen dataclass: ``@grouped`` turns each of its fields into an option.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -30,6 +37,55 @@ ChosenLauncher = Annotated[
     ),
 ]
 Reports = Annotated[
-    Path | None, typer.Option("--reports", help="Folder of the reports and their data [default: reports/].")
+    Path | None,
+    typer.Option(
+        "--reports",
+        metavar="DIR",
+        help="Folder of the reports and their data [default: reports/; of another catalogue: reports/ inside it].",
+    ),
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.")]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How cells run, and where results go: the options of every command that runs many cells."""
+
+    repeat: Repeat = 1
+    fresh: Fresh = False
+    launcher: ChosenLauncher = Launcher.WARM
+    reports: Reports = None
+    catalog: Elsewhere = None
+    as_json: Json = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace each parameter that is a dataclass by its fields, so that Typer shows these as options."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        group = groups.get(name)
+        if group is None:
+            parameters.append(parameter.replace(annotation=hints[name]))
+            continue
+        annotations = get_type_hints(group, include_extras=True)
+        parameters += [
+            inspect.Parameter(
+                item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=annotations[item.name]
+            )
+            for item in fields(group)
+        ]
+
+    @wraps(command)
+    def flat(**values: Any) -> None:
+        made = {
+            name: group(**{item.name: values.pop(item.name) for item in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**values, **made)
+
+    vars(flat)["__signature__"] = inspect.Signature(parameters)
+    flat.__annotations__ = {item.name: item.annotation for item in parameters}
+    del vars(flat)["__wrapped__"]
+    return flat

@@ -19,7 +19,7 @@ from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import not_run, run_cell, torchrun
 from repro.launch.slots import Slots, rank_limit
 from repro.launch.warm import WarmLauncher
-from repro.model.cell import ADOPTED, OVERLAID, Cell, is_named
+from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid
 from repro.model.failure import Lane, inapplicable
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
@@ -86,8 +86,8 @@ class Session:
     stop: threading.Event = field(default_factory=threading.Event)
     provide: Callable[[str], Interpreter] | None = None
     """Where the interpreters of named environments come from; the project builds them where None."""
-    overlaid: Callable[[str], Interpreter] | None = None
-    """Lays a packed environment over an interpreter, given the cell's name for it."""
+    overlaid: Callable[[Overlaid], Interpreter] | None = None
+    """Lays a packed environment over an interpreter."""
     warm: WarmLauncher | None = None
     """A warm launcher that outlives this session; its own where None."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
@@ -130,19 +130,23 @@ class Session:
         for future in futures:
             future.cancel()
 
-    def _build_ahead(self, builder: ThreadPoolExecutor, cells: Sequence[Cell]) -> dict[str, Future[Interpreter]]:
+    def _build_ahead(
+        self, builder: ThreadPoolExecutor, cells: Sequence[Cell]
+    ) -> dict[CellEnvironment, Future[Interpreter]]:
         """One future an environment, built in the order in which the cells need them."""
-        names = dict.fromkeys(cell.environment for cell in cells)
-        return {name: builder.submit(self._interpreter, name) for name in names}
+        wanted = dict.fromkeys(cell.environment for cell in cells)
+        return {environment: builder.submit(self._interpreter, environment) for environment in wanted}
 
-    def _interpreter(self, name: str) -> Interpreter:
-        if name.startswith(ADOPTED):
-            return probe(Path(name.removeprefix(ADOPTED)), name)
-        if name.startswith(OVERLAID) and self.overlaid is not None:
-            return self.overlaid(name)
+    def _interpreter(self, environment: CellEnvironment) -> Interpreter:
+        if isinstance(environment, Adopted):
+            return probe(Path(environment.python), environment.label)
+        if isinstance(environment, Overlaid):
+            if self.overlaid is None:
+                raise EnvironmentFailure(f"{environment.label}: no pack was given; name it with --overlay")
+            return self.overlaid(environment)
         if self.provide is not None:
-            return self.provide(name)
-        return self.project.environments.interpreter(name, self.listener.progress)
+            return self.provide(environment.name)
+        return self.project.environments.interpreter(environment.name, self.listener.progress)
 
     def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, warm: WarmLauncher | None) -> Result | None:
         entry = self.project.catalog[cell.failure]
@@ -242,10 +246,11 @@ class Session:
         """The stored observation of a cell whose environment cannot be had."""
         entry = self.project.catalog[cell.failure]
         # What a search makes up may not resolve: then it has no lock, and its name stands for it.
-        named = is_named(cell.environment) and cell.environment not in self.project.derived
-        key = self.project.environments.lock(cell.environment).digest if named else cell.environment
+        environment = cell.environment
+        locked = isinstance(environment, Named) and environment.name not in self.project.derived
+        key = self.project.environments.lock(environment.label).digest if locked else environment.label
         observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
-        if is_named(cell.environment):
+        if isinstance(environment, Named):
             self._keep(observation)
         return observation
 
@@ -265,13 +270,13 @@ class Session:
 
 def _unplaced(observation: Observation) -> Observation:
     """The observation without the path of an adopted interpreter: a stored record names no machine's folders."""
-    if not observation.cell.environment.startswith(ADOPTED):
+    if not isinstance(observation.cell.environment, Adopted):
         return observation
     installed = observation.installed
-    name = f"{ADOPTED}{installed.python if installed else 'unknown'}"
+    environment = Adopted(installed.python if installed else "unknown")
     return observation.model_copy(
         update={
-            "cell": observation.cell.model_copy(update={"environment": name}),
-            "installed": installed.model_copy(update={"name": name}) if installed else None,
+            "cell": observation.cell.model_copy(update={"environment": environment}),
+            "installed": installed.model_copy(update={"name": environment.label}) if installed else None,
         }
     )

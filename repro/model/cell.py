@@ -1,27 +1,95 @@
 """A cell: one thing that can be run."""
 
-from pydantic import Field
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from repro.errors import UsageError, unknown
 from repro.model.base import Strict
 from repro.model.failure import WORLD_SIZE, Failure, Lane
 
-ADOPTED = "python:"
-"""Prefix of the environment's name where an existing interpreter is used as it is."""
-OVERLAID = "overlay:"
-"""Prefix of the environment's name where a packed environment is laid over an existing interpreter."""
+_ADOPTED = "python:"
+_OVERLAID = "overlay:"
+_NAME = re.compile(r"(?!\.{1,2}$|python:|overlay:)[^/\\\x00-\x1f\x7f]{1,500}")
+"""A name may become part of a path: no separator and no control character."""
 
 
-def is_named(environment: str) -> bool:
-    """Whether an environment has a lock: one of ``matrix.yaml``, or one that a search makes up."""
-    return not environment.startswith((ADOPTED, OVERLAID))
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} cannot be the name of an environment")
+
+
+@dataclass(frozen=True)
+class Named:
+    """An environment with a lock: one of ``matrix.yaml``, or one that a search defines."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """An existing interpreter, used as it is."""
+
+    python: str
+    """Its path; in a stored observation its Python version, because a record names no machine's folders."""
+
+    @property
+    def label(self) -> str:
+        return f"{_ADOPTED}{self.python}"
+
+
+@dataclass(frozen=True)
+class Overlaid:
+    """A packed environment, laid over an existing interpreter."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
+    @property
+    def label(self) -> str:
+        return f"{_OVERLAID}{self.name}"
+
+
+def _parse(value: object) -> object:
+    """Read what ``label`` wrote; anything but text is left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith(_ADOPTED):
+        return Adopted(value.removeprefix(_ADOPTED))
+    if value.startswith(_OVERLAID):
+        return Overlaid(value.removeprefix(_OVERLAID))
+    return Named(value)
+
+
+def _label(environment: "Named | Adopted | Overlaid") -> str:
+    return environment.label
+
+
+CellEnvironment = Annotated[
+    Named | Adopted | Overlaid,
+    BeforeValidator(_parse),
+    PlainSerializer(_label, return_type=str),
+    WithJsonSchema({"type": "string", "description": "A name, python:PATH or python:VERSION, or overlay:NAME."}),
+]
+"""Where a cell runs.  In files it is text: its label."""
 
 
 class Cell(Strict):
     """Failure x environment x lane x backport x factors, on so many ranks and nodes."""
 
     failure: str
-    environment: str
+    environment: CellEnvironment
     lane: Lane = Lane.CPU
     backport: str | None = None
     factors: dict[str, str] = Field(default_factory=dict)
@@ -33,7 +101,7 @@ class Cell(Strict):
     @property
     def label(self) -> str:
         """One line that names the cell, short enough for a table."""
-        parts = [self.failure, self.environment]
+        parts = [self.failure, self.environment.label]
         if self.lane is not Lane.CPU:
             parts.append(self.lane)
         if self.backport:
@@ -57,14 +125,16 @@ def _ranks(value: str) -> int:
 
 def make_cell(
     failure: Failure,
-    environment: str,
+    environment: Named | Adopted | Overlaid | str,
     *,
     lane: Lane = Lane.CPU,
     backport: str | None = None,
     factors: dict[str, str] | None = None,
     nodes: int = 1,
 ) -> Cell:
-    """A valid cell of that failure; ``factors`` may set the number of ranks as ``world-size``.
+    """A valid cell of that failure; text for ``environment`` is the name of one with a lock.
+
+    ``factors`` may set the number of ranks as ``world-size``.
 
     Raises UsageError for a name or a value that the record does not know, and for ranks that cannot be divided
     among the nodes.
@@ -92,7 +162,7 @@ def make_cell(
         raise UsageError(f"{failure.id} has {world_size} ranks: they cannot be divided among {nodes} nodes")
     return Cell(
         failure=failure.id,
-        environment=environment,
+        environment=Named(environment) if isinstance(environment, str) else environment,
         lane=lane,
         backport=backport,
         factors=dict(sorted(changed.items())),

@@ -1,5 +1,6 @@
 """``matrix.yaml``: the environments by name, the deny list, and which failure runs where by default."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -26,6 +27,15 @@ def _day(text: str) -> str:
     return text
 
 
+def _environment_name(text: str) -> str:
+    if not ENVIRONMENT_NAME.fullmatch(text):
+        raise ValueError(f"{text[:80]!r} is no name: letters, digits, '.', '_', '+' and '-' are expected, 100 at most")
+    return text
+
+
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+"""The form of a name in ``matrix.yaml``: it becomes the name of a lock file and of a folder."""
+EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
 VersionText = Annotated[str, AfterValidator(_version)]
 Day = Annotated[str, AfterValidator(_day)]
 
@@ -75,7 +85,7 @@ class Matrix(Strict):
 
     format: Literal[1]
     deny: tuple[Denied, ...] = ()
-    environments: dict[str, Environment]
+    environments: dict[EnvironmentName, Environment]
     runs: dict[str, Runs]
 
     @model_validator(mode="after")

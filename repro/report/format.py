@@ -35,7 +35,7 @@ def format_verdict(row: "Row") -> str:
 def format_where(row: "Row") -> str:
     """The environment with the backport or the factors that set this cell apart."""
     cell = row.cell
-    parts = [cell.environment]
+    parts = [cell.environment.label]
     if cell.backport:
         parts.append(f"+ backport {cell.backport}")
     parts += [f"{name}={value}" for name, value in cell.factors.items()]

@@ -10,7 +10,7 @@ from repro.environments.build import Environments
 from repro.errors import StoreError
 from repro.launch.gates import GATES
 from repro.model.base import Strict
-from repro.model.cell import Cell, is_named
+from repro.model.cell import Cell, Named
 from repro.model.failure import inapplicable
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
@@ -96,15 +96,16 @@ class Lookup:
 
     def recipe(self, cell: Cell) -> str:
         """What determines a run of this cell today; its environment must be one of the matrix."""
-        return recipe_of(cell, self.catalog[cell.failure], self.environments.lock(cell.environment).digest)
+        return recipe_of(cell, self.catalog[cell.failure], self.environments.lock(cell.environment.label).digest)
 
     def applies_not(self, cell: Cell) -> str | None:
         """Why the failure does not apply to what the lock of the cell's environment holds, or None."""
-        return inapplicable(self.catalog[cell.failure].failure, self.environments.lock(cell.environment).versions)
+        return inapplicable(self.catalog[cell.failure].failure, self.environments.lock(cell.environment.label).versions)
 
     def result(self, cell: Cell) -> Result | None:
         """The newest command's runs of a cell, judged now; None where none is stored."""
-        if not is_named(cell.environment) or cell.environment not in self.environments.matrix.environments:
+        environment = cell.environment
+        if not isinstance(environment, Named) or environment.name not in self.environments.matrix.environments:
             return None
         if cell.label not in self._found:
             if cell.failure not in self._files:

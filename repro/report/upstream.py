@@ -112,7 +112,7 @@ def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) ->
     for row in rows:
         if row.cell.failure == failure.id and row.cell.is_default and not row.cell.backport and row.verdict:
             lane = "" if row.cell.lane == "cpu" else f" [{row.cell.lane}]"
-            add(f"{row.cell.environment}{lane}", row.versions, row.verdict)
+            add(f"{row.cell.environment.label}{lane}", row.versions, row.verdict)
     for answer in answers:
         for fact in answer.all_tried if answer.failure == failure.id else ():
             if fact.verdict:

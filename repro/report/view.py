@@ -132,7 +132,7 @@ def _root(results: Sequence[Result]) -> Root | None:
         if error is None:
             continue
         frames = tuple(frame for frame in error.frames if frame.origin is not Origin.HARNESS)[-SHOWN_FRAMES:]
-        return Root(result.cell.environment, result.judgement.rank, frames, error.line)
+        return Root(result.cell.environment.label, result.judgement.rank, frames, error.line)
     return None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from repro.catalog.project import Project
 from repro.doctor.diagnosis import Diagnosis, Finding, diagnose
 from repro.doctor.stack.stack import ALIASES, Stack
-from repro.model.cell import ADOPTED, make_cell
+from repro.model.cell import Adopted, make_cell
 from repro.model.failure import Failure, Lane
 from repro.model.specifiers import installed_versions
 from repro.verdict.result import Result
@@ -72,7 +72,7 @@ class ThisEnvironment:
         from repro.store.observations import Store  # noqa: PLC0415
 
         listed = [item.failure for item in found if item.finding is Finding.LISTED and item.runs]
-        cells = [make_cell(failure, f"{ADOPTED}{sys.executable}") for failure in listed if _has_cpu(failure)]
+        cells = [make_cell(failure, Adopted(sys.executable)) for failure in listed if _has_cpu(failure)]
         with tempfile.TemporaryDirectory() as folder:
             results = Session(self.project, Store(Path(folder)), Options()).run(cells)
         return {result.cell.failure: result for result in results}

@@ -37,7 +37,7 @@ def project_of(config: pytest.Config) -> Project:
 
 def expected(project: Project, cell: Cell) -> Expectation:
     """What the record says of a cell, by the versions that its environment's lock holds."""
-    versions = project.environments.lock(cell.environment).versions
+    versions = project.environments.lock(cell.environment.label).versions
     return expect(project.catalog[cell.failure].failure, cell, versions)
 
 

@@ -1,10 +1,11 @@
 """Claims against evidence.  Pure: results in, findings out."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repro.errors import Exit
 from repro.model.cell import Cell, make_cell
 from repro.model.failure import WORLD_SIZE, Claim, ClaimFinding, Evidence, Failure, Prediction, Survey, comparison
 from repro.model.verdict import Verdict
@@ -128,3 +129,9 @@ def examine(failure: Failure, results: Mapping[str, Result]) -> list[ExaminedCla
         )
         examined.append(ExaminedClaim(claim, weighed, finding_of(weighed)))
     return examined
+
+
+def exit_code_of(examined: Iterable[ExaminedClaim]) -> Exit:
+    """``CHANGED`` if a finding is not the published one, else ``UNKNOWN`` if one is not decided."""
+    findings = [item.as_published for item in examined]
+    return Exit.CHANGED if False in findings else Exit.UNKNOWN if None in findings else Exit.OK

@@ -47,7 +47,7 @@ def seconds(work: Callable[[], object]) -> float:
 def by_hand(cell: Cell, python: Path, folder: Path) -> None:
     """The cell's torchrun as one would type it, without our launcher, observation, verdict or report."""
     entry = PROJECT.catalog[cell.failure]
-    interpreter = PROJECT.environments.interpreter(cell.environment)
+    interpreter = PROJECT.environments.interpreter(cell.environment.label)
     job = prepare(cell, entry, interpreter, folder, entry.failure.timeout)
     with (folder / "hand.log").open("wb") as log:
         (agent,) = job.agents
@@ -56,7 +56,7 @@ def by_hand(cell: Cell, python: Path, folder: Path) -> None:
 
 def fresh_by_hand(cell: Cell) -> None:
     """A fresh environment with venv and pip, then torchrun."""
-    lock = PROJECT.environments.lock(cell.environment)
+    lock = PROJECT.environments.lock(cell.environment.label)
     torch = [lock.torch.without_hashes] if lock.torch else []
     requirements = [package.without_hashes for package in lock.libraries]
     with tempfile.TemporaryDirectory() as name:
@@ -116,7 +116,7 @@ def whole_command(cell: Cell, reports: Path, *options: str) -> None:
     """One cell as a user runs it, beside all that is stored already."""
     subprocess.run(
         [
-            *(sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment),
+            *(sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment.label),
             *("--fresh", "--reports", str(reports), *options),
         ],
         stdout=subprocess.DEVNULL,
@@ -127,7 +127,7 @@ def whole_command(cell: Cell, reports: Path, *options: str) -> None:
 
 def overhead(cell: Cell, rounds: int) -> dict[str, object]:
     """A session's torchrun, the command as it is, and the command with torchrun, against torchrun by hand, in turns."""
-    python = PROJECT.environments.interpreter(cell.environment).executable
+    python = PROJECT.environments.interpreter(cell.environment.label).executable
     times: dict[str, list[float]] = {"by hand": [], "session": [], "command": [], "command with torchrun": []}
     with tempfile.TemporaryDirectory() as name:
         reports = shutil.copytree(PROJECT.reports, Path(name).resolve() / "reports")
@@ -158,8 +158,8 @@ def main() -> None:
     options = parser.parse_args()
     cells = default_cells(PROJECT.matrix, PROJECT.catalog)
     founding = [cell for cell in cells if cell.failure in FOUNDING]
-    torch_only = [cell for cell in cells if cell.environment.startswith("torch-")][: options.torch_cells]
-    for name in dict.fromkeys(cell.environment for cell in [*founding, *torch_only]):
+    torch_only = [cell for cell in cells if cell.environment.label.startswith("torch-")][: options.torch_cells]
+    for name in dict.fromkeys(cell.environment.label for cell in [*founding, *torch_only]):
         PROJECT.environments.interpreter(name, print)
     hand = [seconds(lambda cell=cell: fresh_by_hand(cell)) for cell in founding[: options.hand_cells]]  # type: ignore[misc]
     compared = side_by_side(founding, options.rounds)

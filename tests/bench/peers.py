@@ -20,7 +20,7 @@ from repro.launch import job
 from repro.launch.devices import Devices
 from repro.launch.hardware import cuda_stack
 from repro.launch.run_cell import run_cell
-from repro.model.cell import OVERLAID, make_cell
+from repro.model.cell import Overlaid, make_cell
 from repro.model.failure import Lane
 from repro.verdict.judge import judge
 
@@ -38,11 +38,17 @@ def main() -> None:
     flags = parser.parse_args()
     job.GRACE_SECONDS = 10 * flags.seconds
     project = Project.here(Path(tempfile.mkdtemp()))
-    name = f"{OVERLAID}{flags.env}"
-    over = lay(flags.overlay, read_pack(flags.overlay), flags.env, over=flags.python, cache=project.cache, called=name)
+    environment = Overlaid(flags.env)
+    over = lay(
+        flags.overlay,
+        read_pack(flags.overlay),
+        flags.env,
+        over=flags.python,
+        cache=project.cache,
+        called=environment.label,
+    )
     entry = project.catalog[FAILURE]
-    cell = make_cell(entry.failure, flags.env, lane=flags.lane)
-    cell = cell.model_copy(update={"environment": name})
+    cell = make_cell(entry.failure, environment, lane=flags.lane)
     cuda = flags.lane is Lane.CUDA
     pool = Devices.here(project.cache / "devices")
     with pool.take(cell.world_size, threading.Event()) if cuda else nullcontext(()) as devices:

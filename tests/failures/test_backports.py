@@ -55,7 +55,7 @@ def where(expectations: set[Expectation]) -> dict[str, list[str]]:
     wanted: dict[str, set[str]] = defaultdict(set)
     for cell in CELLS:
         if cell.backport is None and expected(PROJECT, cell) in expectations:
-            wanted[cell.environment].add(cell.failure)
+            wanted[cell.environment.label].add(cell.failure)
     chosen: dict[str, list[str]] = {}
     while any(wanted.values()):
         name = max(wanted, key=lambda name: len(wanted[name]))

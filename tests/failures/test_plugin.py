@@ -17,7 +17,7 @@ NEWEST = max(PROJECT.matrix.environments, key=lambda name: PROJECT.matrix.enviro
 CELLS = [
     cell
     for cell in default_cells(PROJECT.matrix, PROJECT.catalog)
-    if cell.environment == NEWEST and cell.backport is None
+    if cell.environment.label == NEWEST and cell.backport is None
 ]
 START = "import sys; sys.path += {paths!r}; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 SOURCE = "import pytest\n\n@pytest.mark.known_failure({failure!r})\ndef test_it():\n    raise KeyError\n"

@@ -113,7 +113,9 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
     newest = ", ".join(dict.fromkeys(point.text for point in standing.newest))
     if not standing.present:
         notes.append(f"Not seen in the newest release that was run ({newest}): this is a record, not a report to file.")
-    elif case.row.versions not in [row.versions for row in case.view.rows if row.cell.environment in _where(case)]:
+    elif case.row.versions not in [
+        row.versions for row in case.view.rows if row.cell.environment.label in _where(case)
+    ]:
         notes.append(
             f"A newer release shows it too ({newest}): draft it with that one, maintainers ask for the newest."
         )

@@ -3,7 +3,7 @@
 import shlex
 
 from repro.catalog.catalog import Entry
-from repro.model.cell import ADOPTED, OVERLAID, Cell
+from repro.model.cell import Adopted, Cell, Overlaid
 from repro.model.failure import WORLD_SIZE, Failure, Lane
 
 PACK = "pack"
@@ -13,12 +13,12 @@ PACK = "pack"
 def repeat(cell: Cell) -> str:
     """The command that runs one cell anew."""
     words = ["repro", "run", cell.failure]
-    if cell.environment.startswith(OVERLAID):
+    if isinstance(cell.environment, Overlaid):
         words += ["--overlay", PACK]
-    if cell.environment.startswith(ADOPTED):
+    if isinstance(cell.environment, Adopted):
         words += ["--python", "PATH"]
     else:
-        words += ["--env", cell.environment.removeprefix(OVERLAID)]
+        words += ["--env", cell.environment.name]
     if cell.lane is not Lane.CPU:
         words += ["--lane", cell.lane]
     if cell.backport:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from repro.model.cell import ADOPTED, OVERLAID, Cell
+from repro.model.cell import Adopted, Cell, Named, Overlaid
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Matrix
 from repro.model.verdict import Status
@@ -139,7 +139,7 @@ def overview(
     rows = tuple(_heat_row(view, cells, lookup, known) for view in views)
     tiles = [tile for row in rows for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
     defaults = [tile for tile in tiles if tile.in_matrix]
-    ours = [tile for tile in tiles if not tile.cell.environment.startswith(ADOPTED)]
+    ours = [tile for tile in tiles if not isinstance(tile.cell.environment, Adopted)]
     cuda = [tile for tile in tiles if tile.cell.lane is Lane.CUDA and tile.state is not State.INAPPLICABLE]
     applying = [tile.cell for tile in defaults if tile.state is not State.INAPPLICABLE]
     runs = coverage(applying, known)
@@ -217,7 +217,9 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
 
 def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
     """The newest run of a cell on a packed environment, if its sources are those of today; its torch is its own."""
-    twin = cell.model_copy(update={"environment": f"{OVERLAID}{cell.environment}"})
+    if not isinstance(cell.environment, Named):
+        return None
+    twin = cell.model_copy(update={"environment": Overlaid(cell.environment.name)})
     return _of_today(known[twin.label], lookup) if twin.label in known else None
 
 
@@ -236,7 +238,7 @@ def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> l
     tiles: dict[str, dict[Lane, Tile]] = {}
     for history in known.values():
         cell = history.cell
-        if cell.failure != failure.id or not cell.environment.startswith(ADOPTED) or not cell.is_default:
+        if cell.failure != failure.id or not isinstance(cell.environment, Adopted) or not cell.is_default:
             continue
         result = _of_today(history, lookup)
         if result is not None:
@@ -275,9 +277,9 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
             for lane, twin in lanes.items()
             if lane in failure.needs.lanes
         }
-        places.setdefault(cell.environment, []).append(TilePair(found.get(Lane.CPU), found.get(Lane.CUDA)))
+        places.setdefault(cell.environment.label, []).append(TilePair(found.get(Lane.CPU), found.get(Lane.CUDA)))
     for pair in adopted(failure, lookup, known):
-        places.setdefault(_tile(pair).cell.environment, []).append(pair)
+        places.setdefault(_tile(pair).cell.environment.label, []).append(pair)
     for pairs in places.values():
         pairs.sort(key=lambda pair: _backport(pair) or "")
     return HeatRow(view, {name: tuple(pairs) for name, pairs in places.items()})

@@ -48,6 +48,13 @@ class TestElsewhere:
         assert project.matrix.deny == Project.here().matrix.deny
         assert project.environments.lock("newest") == Project.here().environments.lock("newest")
 
+    def test_reports(self, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its reports stay beside it: from our own checkout, ours would name its failures."""
+        monkeypatch.chdir(PACKAGE.parent)
+        assert Project.here(catalog=elsewhere).reports == elsewhere / "reports"
+        assert Project.here(tmp_path / "mine", elsewhere).reports == tmp_path / "mine"
+        assert Project.here().reports == PACKAGE.parent / "reports"
+
     def test_own_environment(self, elsewhere: Path) -> None:
         """Its environments come before ours, and its locks before ours."""
         with_matrix(

@@ -29,4 +29,4 @@ def test_balance() -> None:
     cells = [cell(environment="big", failure=f"f{number}") for number in range(BUILD_COST + 2)]
     cells += [cell(environment=name) for name in ("a", "b")]
     made = shards(cells, 2)
-    assert [{item.environment for item in group} for group in made] == [{"big"}, {"a", "b"}]
+    assert [{item.environment.label for item in group} for group in made] == [{"big"}, {"a", "b"}]

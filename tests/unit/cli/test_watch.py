@@ -55,7 +55,7 @@ class TestRunName:
         monkeypatch.setattr(Environments, "interpreter", refuse)
         assert call("run", "--shard", "2/2", "--run-name", "ci-7-1")[0] == 3
         found = list(Store(held.reports / "data"))
-        assert [(one.run, one.cell.environment) for one in found] == [("ci-7-1", "new")]
+        assert [(one.run, one.cell.environment.label) for one in found] == [("ci-7-1", "new")]
 
 
 class TestWatch:

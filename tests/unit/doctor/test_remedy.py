@@ -58,7 +58,7 @@ class World:
         return factories.interpreter(installed=factories.installed(held, name=name))
 
     def run_cell(self, cell: Cell, _entry: object, interpreter: Interpreter, *, run: str, **_: object) -> Observation:
-        self.runs.append(cell.environment)
+        self.runs.append(cell.environment.label)
         imported = {"lightning": factories.IMPORTED["lightning"].model_copy(
             update={"version": interpreter.installed.distributions["lightning"]}
         )}  # fmt: skip

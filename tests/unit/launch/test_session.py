@@ -15,7 +15,7 @@ from repro.launch import session as module
 from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options, Session
-from repro.model.cell import Cell, make_cell
+from repro.model.cell import Adopted, Cell, CellEnvironment, make_cell
 from repro.model.observation import Observation
 from repro.model.verdict import Status, Verdict
 from repro.store.observations import Store
@@ -111,7 +111,7 @@ def session(held: Project, **changes: Any) -> Session:
     return Session(held, Store(held.reports / "data"), provide=changes.pop("provide", provide), **changes)
 
 
-def cells(held: Project, *environments: str, backport: str | None = None) -> list[Cell]:
+def cells(held: Project, *environments: str | CellEnvironment, backport: str | None = None) -> list[Cell]:
     return [make_cell(held.catalog[FAILURE].failure, name, backport=backport) for name in environments]
 
 
@@ -158,14 +158,14 @@ class TestResults:
 
         def slow_first(cell: Cell, under_test: Interpreter) -> Observation:
             deadline = time.monotonic() + 20
-            while cell.environment == "old" and len(heard.finished_) < 2 and time.monotonic() < deadline:
+            while cell.environment.label == "old" and len(heard.finished_) < 2 and time.monotonic() < deadline:
                 time.sleep(0.01)
             return run_as_documented(cell, under_test)
 
         played.answer = slow_first
         results = session(held, listener=heard).run(cells(held, "old", "new", "new"))
-        assert [result.cell.environment for result in results] == ["old", "new", "new"]
-        assert heard.finished_[-1].cell.environment == "old"
+        assert [result.cell.environment.label for result in results] == ["old", "new", "new"]
+        assert heard.finished_[-1].cell.environment.label == "old"
 
     def test_nothing(self, held: Project) -> None:
         """No cells, no results."""
@@ -338,7 +338,7 @@ class TestEnvironments:
         assert [result.verdict for result in results] == [Verdict.UNRUNNABLE, Verdict.ABSENT]
         assert [result.status for result in results] == [Status.UNKNOWN, Status.AS_DOCUMENTED]
         assert results[0].judgement.reason == "no such release"
-        assert [cell.environment for cell in played.cells] == ["new"]
+        assert [cell.environment.label for cell in played.cells] == ["new"]
         assert len(list(Store(held.reports / "data"))) == 2
 
     def test_built_once(self, held: Project, played: Played) -> None:
@@ -362,14 +362,14 @@ class TestEnvironments:
             return provide("old")
 
         monkeypatch.setattr(module, "probe", probe)
-        (result,) = session(held).run(cells(held, "python:/usr/bin/python3"))
+        (result,) = session(held).run(cells(held, Adopted("/usr/bin/python3")))
         assert probed == [(Path("/usr/bin/python3"), "python:/usr/bin/python3")]
         assert result.verdict is Verdict.REPRODUCED
         assert len(played.cells) == 1
 
     def test_adopted_is_missing(self, held: Project, played: Played) -> None:
         """An interpreter that is not there makes its cell unrunnable."""
-        (result,) = session(held).run(cells(held, "python:/nonexistent/python"))
+        (result,) = session(held).run(cells(held, Adopted("/nonexistent/python")))
         assert (result.verdict, result.status) == (Verdict.UNRUNNABLE, Status.UNKNOWN)
         assert "no such interpreter" in result.judgement.reason
         assert played.cells == []
@@ -406,7 +406,7 @@ class TestStops:
         made.listener = heard
 
         def answer(cell: Cell, under_test: Interpreter) -> Observation:
-            if cell.environment == "new":
+            if cell.environment.label == "new":
                 return run_as_documented(cell, under_test)
             running.set()
             assert made.stop.wait(10)
@@ -422,7 +422,9 @@ class TestStops:
         monkeypatch.setattr(module, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             made.run(cells(held, *(["new"] if ranks == "8" else []), "old", "old", "old"))
-        assert [seen.cell.environment for seen in Store(held.reports / "data")] == (["new"] if ranks == "8" else [])
+        assert [seen.cell.environment.label for seen in Store(held.reports / "data")] == (
+            ["new"] if ranks == "8" else []
+        )
         assert len(played.cells) == (4 if ranks == "8" else 1)
 
     def test_stopped_before(self, held: Project, played: Played) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from repro.errors import UsageError
-from repro.model.cell import Cell, make_cell
+from repro.model.cell import Adopted, Cell, Named, Overlaid, make_cell
 from repro.model.failure import Lane
 from tests.unit.factories import failure
 
@@ -90,3 +90,41 @@ def test_round_trip() -> None:
     """A cell is stored and read without loss."""
     made = make_cell(failure(), "old", lane=Lane.CUDA, backport="cure", factors={"world-size": "3"})
     assert Cell.model_validate_json(made.model_dump_json(exclude_defaults=True)) == made
+
+
+class TestEnvironment:
+    """Where a cell runs: a union in the code, text in files."""
+
+    @pytest.mark.parametrize(
+        ("environment", "text"),
+        [
+            (Named("torch-2.2 with torch 2.4.1"), "torch-2.2 with torch 2.4.1"),
+            (Adopted("/opt/venv/bin/python"), "python:/opt/venv/bin/python"),
+            (Adopted("3.12.3"), "python:3.12.3"),
+            (Overlaid("newest"), "overlay:newest"),
+        ],
+    )
+    def test_text(self, environment: Named | Adopted | Overlaid, text: str) -> None:
+        """A stored cell of earlier releases reads the same, and is written byte for byte as before."""
+        stored = f'{{"failure":"torch-1","environment":"{text}","lane":"cpu","backport":null,"factors":{{}},"world_size":2,"nodes":1}}'  # noqa: E501
+        made = Cell.model_validate_json(stored)
+        assert made.environment == environment
+        assert made == make_cell(failure(id="torch-1"), environment)
+        assert made.label == f"torch-1 {text}"
+        assert made.model_dump_json() == stored
+        assert made.model_dump(mode="json")["environment"] == text
+
+    @pytest.mark.parametrize("name", ["../../evil", "a/b", "a\\b", "..", ".", "", "a\nb", "overlay:../x", "x" * 501, 7])
+    def test_hostile(self, name: object) -> None:
+        """A name that would leave its folder is refused where it enters."""
+        with pytest.raises(ValueError, match="environment"):
+            Cell.model_validate({"failure": "torch-1", "environment": name})
+
+    def test_named_only(self) -> None:
+        """Text for ``make_cell`` is a name: no record can make a cell of an interpreter."""
+        with pytest.raises(ValueError, match="cannot be the name"):
+            make_cell(failure(), "python:/usr/bin/python3")
+
+    def test_schema(self) -> None:
+        """The published schema says text."""
+        assert Cell.model_json_schema(mode="serialization")["properties"]["environment"]["type"] == "string"

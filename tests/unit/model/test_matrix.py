@@ -87,3 +87,10 @@ def test_runs_somewhere() -> None:
 def test_default_is_valid() -> None:
     """The builders' matrix."""
     assert list(matrix().environments) == list(MATRIX["environments"])
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden", "a b", "", "x" * 101, "python:x", "overlay:x"])
+def test_names(name: str) -> None:
+    """The name of an environment becomes a file and a folder: one that leaves them is refused where it enters."""
+    with pytest.raises(ValidationError, match="is no name"):
+        matrix(environments={name: environment()}, runs={})

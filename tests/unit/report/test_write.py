@@ -53,7 +53,7 @@ def held(tmp_path: Path) -> Project:
 
 def stored(held: Project, wanted: Cell, *ranks: Any, **changes: Any) -> str:
     """Store an observation of a cell as its present sources and lock would make it; returns its id."""
-    recipe = recipe_of(wanted, held.catalog[FAILURE], held.environments.lock(wanted.environment).digest)
+    recipe = recipe_of(wanted, held.catalog[FAILURE], held.environments.lock(wanted.environment.label).digest)
     identity = f"{recipe[:12]}-{changes.pop('number', 1):04}"
     made = observation(*(ranks or (failed(0), failed(1))), id=identity, recipe=recipe, cell=wanted, **changes)
     Store(held.reports / "data").add(made)

@@ -47,7 +47,7 @@ class World:
         return factories.interpreter(installed=factories.installed(held, name=name, lock=f"{name:0<64}"[:64]))
 
     def run_cell(self, cell: Cell, _entry: object, interpreter: Interpreter, *, run: str, **_: object) -> Observation:
-        self.runs.append(cell.environment)
+        self.runs.append(cell.environment.label)
         number = len(self.runs)
         return factories.observation(
             factories.failed(0),

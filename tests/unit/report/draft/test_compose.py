@@ -64,7 +64,7 @@ def case_of(held: Project, described: Described | None = None, script: str = SCR
         script=script,
         view=found.view,
         result=found.result,
-        environment=held.environments.environment(found.result.cell.environment),
+        environment=held.environments.environment(found.result.cell.environment.label),
         described=described or Described("accelerate env", "- Platform: Linux"),
         missing=describe_missing(found),
     )
@@ -361,8 +361,8 @@ class TestFind:
         """The newest environment that shows it."""
         stored(held, cell(), failed(0), failed(1))
         stored(held, cell(environment="new"), *broken("2.2.2"), installed=holding("2.2.2"))
-        assert find(held, FAILURE, None, Lane.CPU, REDACT).result.cell.environment == "new"
-        assert find(held, FAILURE, "old", Lane.CPU, REDACT).result.cell.environment == "old"
+        assert find(held, FAILURE, None, Lane.CPU, REDACT).result.cell.environment.label == "new"
+        assert find(held, FAILURE, "old", Lane.CPU, REDACT).result.cell.environment.label == "old"
 
     def test_nothing_shows_it(self, held: Project) -> None:
         """Without a run that shows it there is no draft, and the message says what to run."""

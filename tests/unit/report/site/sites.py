@@ -29,7 +29,7 @@ HOURS = 24
 
 def stored(held: Project, cell: Cell, *ranks: Rank, at: int = 1, run: str = "", **changes: Any) -> str:
     """Store a run of a cell as its present sources and lock would make it, on that hour; returns its id."""
-    recipe = recipe_of(cell, held.catalog[cell.failure], held.environments.lock(cell.environment).digest)
+    recipe = recipe_of(cell, held.catalog[cell.failure], held.environments.lock(cell.environment.label).digest)
     identity = f"{recipe[:12]}-{at:04}"
     facts = {
         "id": identity,
@@ -37,9 +37,9 @@ def stored(held: Project, cell: Cell, *ranks: Rank, at: int = 1, run: str = "", 
         "cell": cell,
         "run": run or f"run-{at:04}",
         "started": f"2026-01-{1 + at // HOURS:02}T{at % HOURS:02}:00:00+00:00",
-        "installed": installed(held.matrix.environments[cell.environment].pins, name=cell.environment),
+        "installed": installed(held.matrix.environments[cell.environment.label].pins, name=cell.environment.label),
     }
-    seen = {"imported": imported(held.matrix.environments[cell.environment].pins)}
+    seen = {"imported": imported(held.matrix.environments[cell.environment.label].pins)}
     made = tuple(item.model_copy(update=seen) for item in ranks or passing())
     Store(held.reports / "data").add(observation(**{"ranks": made} | facts | changes))
     return identity

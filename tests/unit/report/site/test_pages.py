@@ -146,7 +146,7 @@ class TestOverview:
         assert first.complete is not None
         assert first.complete == first.since
         assert first.complete.startswith("2026-01-01T10")
-        assert {turn.cell.environment for group in first.changes for turn in group.turns} == {"old", "new"}
+        assert {turn.cell.environment.label for group in first.changes for turn in group.turns} == {"old", "new"}
         assert [kind for kind, _ in first.news] == ["cured", "relapsed"]
         stored(held, cell(), *passing(), at=30, run="third")
         stored(held, new, *failing(), at=31, run="third")
