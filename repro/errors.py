@@ -3,6 +3,7 @@
 ReproError            base; caught once, in the command line
   UsageError          a name or value that the user gave is wrong
   RecordError         a record, the matrix or a lock is wrong: all faults at once
+  UnreadableFileError a file that was named cannot be read as text
   EnvironmentFailure  an environment cannot be resolved, built or used: its cells are unrunnable
   StoreError          an observation cannot be read or written
   ContradictionError  an end of a search shows the opposite of what was claimed
@@ -51,6 +52,14 @@ class ReproError(Exception):
 
 class UsageError(ReproError):
     """A name or a value given by the user is wrong."""
+
+
+class UnreadableFileError(ReproError):
+    """A file cannot be read as text; ``problem`` says why, without the file's name."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        super().__init__(f"{file}: {problem}")
+        self.problem = problem
 
 
 class EnvironmentFailure(ReproError):  # noqa: N818 - "EnvironmentError" is a builtin of another meaning

@@ -1,8 +1,14 @@
-"""Where our own files are, and writing a file whole.  Light: also loaded beside users' training."""
+"""Where our own files are, reading files from outside safely, and writing a file whole.
+
+Light: also loaded beside users' training.
+"""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+from repro.errors import UnreadableFileError, UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 RECORD = "failure.yaml"
@@ -23,6 +29,59 @@ def catalog_elsewhere(given: Path | None = None) -> Path | None:
 def failures_folder(given: Path | None = None) -> Path:
     """The folder of the failures: of a catalogue elsewhere, or our own."""
     return catalog_elsewhere(given) or PACKAGE / "failures"
+
+
+TEXT_LIMIT = 4_000_000
+"""Bytes of a text file from outside that are read: more is refused."""
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_bytes_file(file: Path, limit: int = TEXT_LIMIT) -> bytes:
+    """The content of a regular file of at most ``limit`` bytes; never waits for a writer.
+
+    Raises UnreadableFileError for a missing file, a folder, a FIFO, a socket, a device, and for a larger file.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise UnreadableFileError(file, f"cannot be read: {getattr(error, 'strerror', error)}") from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no file")
+            raise UnreadableFileError(file, f"is {kind}; a regular file is expected")
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            content = stream.read(limit + 1)
+    except OSError as error:
+        raise UnreadableFileError(file, f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
+        raise UnreadableFileError(file, f"is larger than {limit:,} bytes, the most that is read")
+    return content
+
+
+def read_text_file(file: Path, limit: int = TEXT_LIMIT, encoding: str = "utf-8") -> str:
+    """The text of a regular file; raises UnreadableFileError also where it is not text of that encoding."""
+    try:
+        text = read_bytes_file(file, limit).decode(encoding)
+    except UnicodeDecodeError:
+        raise UnreadableFileError(file, f"is not {encoding.upper()} text") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def path_inside(root: Path, *parts: str) -> Path:
+    """``root`` joined with parts that came from outside; raises UsageError if the result lies outside ``root``."""
+    joined = root.joinpath(*parts)
+    if not joined.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{'/'.join(parts)!r} leads out of {root}")
+    return joined
 
 
 def write_whole(file: Path, text: str) -> None:

@@ -12,11 +12,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from repro.errors import Fault, RecordError, nearest
+from repro.errors import Fault, RecordError, UnreadableFileError, nearest
+from repro.files import read_text_file
 from repro.model.base import Location, Model
 
 # The parser of libyaml is several times faster, where it was built.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 40
+"""Levels of nesting.  libyaml's composer recurses in C: some ten thousand levels would end the process."""
+MAX_VALUES = 50_000
+"""Values of a document with all its aliases followed: few lines of aliases can stand for billions."""
 
 
 class _Builder:
@@ -27,8 +33,13 @@ class _Builder:
         self.lines: dict[Location, int] = {}
         self.faults: list[Fault] = []
         self._scalars = yaml.SafeLoader("")
+        self._values = 0
 
     def build(self, node: yaml.Node, at: Location) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES or len(at) > MAX_DEPTH:
+            problem = f"has more than {MAX_VALUES} values or {MAX_DEPTH} levels once its aliases are followed"
+            raise RecordError([Fault(self.file, node.start_mark.line + 1, "", problem)])
         self.lines[at] = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             built: dict[str, Any] = {}
@@ -44,8 +55,8 @@ class _Builder:
         try:
             return self._scalars.construct_object(node)
         except (ValueError, yaml.YAMLError) as error:
-            problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
-            raise RecordError([Fault(self.file, self.lines[at], "", f"not valid YAML: {problem}")]) from None
+            cause = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
+            raise RecordError([Fault(self.file, self.lines[at], "", f"not valid YAML: {cause}")]) from None
 
 
 def _explain(kind: str, value: Any, context: dict[str, Any], message: str) -> tuple[str, str]:
@@ -100,6 +111,7 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     Raises RecordError with every fault of the text, each with file, line, key and remedy.
     """
     try:
+        _check_depth(text, file)
         node = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -109,10 +121,7 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     if not isinstance(node, yaml.MappingNode):
         raise RecordError([Fault(file, 1, "", "a mapping is expected here")])
     builder = _Builder(file)
-    try:
-        content = builder.build(node, ())
-    except RecursionError:
-        raise RecordError([Fault(file, 1, "", "not valid YAML: an alias lies inside what it stands for")]) from None
+    content = builder.build(node, ())
     faults = builder.faults
     try:
         validated = model.model_validate(content)
@@ -133,21 +142,32 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     return validated
 
 
+def _check_depth(text: str, file: Path) -> None:
+    """Refuse a document that nests too deeply before it is composed."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise RecordError([Fault(file, line, "", f"nests deeper than {MAX_DEPTH} levels")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 def read_yaml(model: type[Model], file: Path) -> Model:
     """Validate a YAML file; raises RecordError, also where the file cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RecordError([Fault(file, 0, "", f"cannot be read: {error.strerror}")]) from None
-    except UnicodeDecodeError:
-        raise RecordError([Fault(file, 0, "", "is not UTF-8 text")]) from None
+        text = read_text_file(file, MAX_BYTES)
+    except UnreadableFileError as error:
+        raise RecordError([Fault(file, 0, "", error.problem)]) from None
     return parse(model, text, file)
 
 
 def lines_of(file: Path) -> dict[Location, int]:
     """The line of every key of a YAML file that is known to be valid: for faults found after validation."""
     builder = _Builder(file)
-    node = yaml.compose(file.read_text(encoding="utf-8"), Loader=LOADER)
+    node = yaml.compose(read_text_file(file, MAX_BYTES), Loader=LOADER)
     if node is not None:
         builder.build(node, ())
     return builder.lines

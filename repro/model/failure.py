@@ -1,7 +1,6 @@
 """The record of a failure: what ``failure.yaml`` says, validated."""
 
 import json
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -10,6 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, Field, model_validator
 
 from repro.model.base import Strict
+from repro.model.pattern import check_pattern
 from repro.model.specifiers import covers
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
@@ -43,16 +43,8 @@ def _specifiers(text: str) -> str:
     return text
 
 
-def _regular_expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from None
-    return text
-
-
 Specifiers = Annotated[str, AfterValidator(_specifiers)]
-Pattern = Annotated[str, AfterValidator(_regular_expression)]
+Pattern = Annotated[str, AfterValidator(check_pattern)]
 VersionRanges = Annotated[dict[str, Specifiers], Field(min_length=1)]
 """Specifiers by distribution; all of them must hold."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from repro.model.failure import Signature
 from repro.model.observation import Frame, Origin, Raised, Rank
+from repro.model.pattern import is_found
 
 SIGABRT = 6
 
@@ -62,7 +63,7 @@ def is_missing_import(chain: Iterable[Raised]) -> bool:
 
 def shows(error: Raised, signature: Signature) -> bool:
     """Whether an exception has the signature's type, message and place."""
-    if error.type != signature.type or not re.search(signature.message, error.message):
+    if error.type != signature.type or not is_found(signature.message, error.message):
         return False
     if signature.kind == "assertion":
         frame = error.innermost_frame

@@ -1,12 +1,14 @@
 """Files appear whole or not at all."""
 
 import os
+import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from repro.files import write_whole
+from repro.errors import UnreadableFileError, UsageError
+from repro.files import path_inside, read_bytes_file, read_text_file, write_whole
 
 
 def test_written(tmp_path: Path) -> None:
@@ -75,3 +77,55 @@ def test_concurrent(tmp_path: Path) -> None:
     while any(thread.is_alive() for thread in threads):
         assert file.read_text() in texts
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+class TestReading:
+    """Files from outside: a regular file of bounded size, or one clear reason."""
+
+    def test_text(self, tmp_path: Path) -> None:
+        """Universal newlines; exactly the limit is allowed; a link to a file is a file."""
+        file = tmp_path / "x.txt"
+        file.write_bytes("ü\r\n".encode())
+        (tmp_path / "link").symlink_to(file)
+        assert read_text_file(tmp_path / "link") == "ü\n"
+        assert read_bytes_file(file, 4) == "ü\r\n".encode()
+
+    def test_too_large(self, tmp_path: Path) -> None:
+        (tmp_path / "x").write_bytes(b"12345")
+        with pytest.raises(UnreadableFileError, match="x: is larger than 4 bytes"):
+            read_bytes_file(tmp_path / "x", 4)
+
+    @pytest.mark.parametrize(
+        ("name", "problem"),
+        [
+            ("fifo", "is a FIFO"),
+            ("folder", "is a folder"),
+            ("socket", "No such device|is a socket"),
+            ("missing", "No such file"),
+            ("latin", "is not UTF-8 text"),
+            ("null\0", "null"),
+            ("/dev/zero", "is a device"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str) -> None:
+        """At once: a FIFO without a writer would wait for ever, a device would never end."""
+        monkeypatch.chdir(tmp_path)
+        os.mkfifo("fifo")
+        Path("folder").mkdir()
+        Path("latin").write_bytes(b"\xff\xfe\xff")
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("socket")
+            with pytest.raises(UnreadableFileError, match=problem) as caught:
+                read_text_file(Path(name))
+        assert str(caught.value) == f"{name}: {caught.value.problem}"
+        assert caught.value.exit_code == 2
+
+    def test_inside(self, tmp_path: Path) -> None:
+        """A joined path stays below its root, links followed."""
+        (tmp_path / "root").mkdir()
+        (tmp_path / "root" / "out").symlink_to(tmp_path)
+        root = tmp_path / "root"
+        assert path_inside(root, "a", "b.json") == root / "a" / "b.json"
+        for parts in (("../x",), ("a", "../../x"), ("/etc/passwd",), ("out", "x")):
+            with pytest.raises(UsageError, match="leads out of"):
+                path_inside(root, *parts)

@@ -12,7 +12,7 @@ from repro.files import PACKAGE
 
 ORDER = (
     *("cli", "testing", "doctor", "report", "search", "launch", "store"),
-    *("verdict", "catalog", "environments", "backports", "model", "errors", "files"),
+    *("verdict", "catalog", "environments", "backports", "model", "files", "errors"),
 )
 """Each package imports only what stands after it."""
 

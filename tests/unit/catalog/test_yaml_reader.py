@@ -1,5 +1,7 @@
 """YAML documents: every fault with its line, all at once, and versions stay text."""
 
+import os
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -196,9 +198,9 @@ class TestNotADocument:
         assert found.problem.startswith("not valid YAML")
         assert found.line == line
 
-    @pytest.mark.parametrize("text", ["format: 1\nx: \x00\n", "format: 1\nx: \x07\n", "x: &a [*a]\n", "&a {b: *a}\n"])
+    @pytest.mark.parametrize("text", ["format: 1\nx: \x00\n", "format: 1\nx: \x07\n"])
     def test_odd(self, text: str) -> None:
-        """Control characters and endless aliases are faults too."""
+        """Control characters are faults too."""
         assert fault(text).problem.startswith("not valid YAML")
 
 
@@ -219,7 +221,7 @@ class TestRead:
 
     def test_folder(self, tmp_path: Path) -> None:
         """A folder is no file."""
-        with pytest.raises(RecordError, match="cannot be read"):
+        with pytest.raises(RecordError, match="is a folder; a regular file is expected"):
             read_yaml(Document, tmp_path)
 
     def test_not_utf8(self, tmp_path: Path) -> None:
@@ -237,3 +239,42 @@ class TestRead:
         assert lines["pins", "torch"] == 3
         assert lines["listed", 0, "version"] == 5
         assert lines["listed",] == 4
+
+
+class TestHostile:
+    """Documents made to exhaust the reader: one clear line each, at once."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "format: " + "[" * 100_000,
+            "format: " + "{a: " * 50_000,
+            "format:\n" + "- " * 100_000 + "x",
+            "format: " + "[" * 41 + "]" * 41,
+        ],
+        ids=["sequences", "mappings", "compact", "just too deep"],
+    )
+    def test_deep(self, text: str) -> None:
+        """libyaml's composer recurses in C: this ended the process with a segmentation fault."""
+        assert "nests deeper than 40 levels" in str(fault(text))
+
+    @pytest.mark.parametrize("text", ["x: &a [*a]\n", "&a {b: *a}\n"])
+    def test_endless(self, text: str) -> None:
+        """An alias inside what it stands for."""
+        assert "once its aliases are followed" in str(fault(text))
+
+    def test_billion_laughs(self) -> None:
+        """Ten lines of aliases stand for ten to the ninth values."""
+        lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+        lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+        began = time.monotonic()
+        assert "once its aliases are followed" in str(fault("\n".join(lines)))
+        assert time.monotonic() - began < 10
+
+    def test_file(self, tmp_path: Path) -> None:
+        """A FIFO in place of a record, and a record of two megabytes."""
+        os.mkfifo(tmp_path / "fifo.yaml")
+        (tmp_path / "large.yaml").write_text("format: 1 #" + "x" * 2_000_000)
+        for name, words in (("fifo.yaml", "is a FIFO"), ("large.yaml", "is larger than")):
+            with pytest.raises(RecordError, match=words):
+                read_yaml(Document, tmp_path / name)

@@ -1,0 +1,41 @@
+"""Regular expressions of records, matched in linear time.
+
+Records of other catalogues are not trusted: an expression that backtracks would stop a session for hours.  RE2 never
+backtracks; it has no look-around and no back references, and a record that uses them is refused.
+"""
+
+from functools import cache
+from typing import Any
+
+import re2
+
+PATTERN_CHARACTERS = 1000
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    return re2.compile(pattern, _OPTIONS)
+
+
+def check_pattern(pattern: str) -> str:
+    """The pattern as given; raises ValueError that says what is wrong with it."""
+    if len(pattern) > PATTERN_CHARACTERS:
+        raise ValueError(f"a regular expression of at most {PATTERN_CHARACTERS} characters is expected")
+    try:
+        _compiled(pattern)
+    except (re2.error, UnicodeEncodeError) as error:
+        cause = error.args[0] if error.args else "cannot be read"
+        cause = cause.decode(errors="replace") if isinstance(cause, bytes) else str(error)
+        raise ValueError(
+            f"{pattern!r} is no regular expression of RE2 (no look-around, no back references): {cause}"
+        ) from None
+    return pattern
+
+
+def is_found(pattern: str, text: str) -> bool:
+    """True if the pattern matches somewhere in the text.  As in Python, ``$`` also matches before a last newline."""
+    clean = text.encode("utf-8", "replace").decode()
+    expression = _compiled(pattern)
+    return bool(expression.search(clean) or (clean.endswith("\n") and expression.search(clean[:-1])))
