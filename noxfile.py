@@ -1,5 +1,6 @@
 """Sessions are thin callers of our own commands; each environment under test is built by `repro` itself."""
 
+import os
 from pathlib import Path
 
 import nox
@@ -11,7 +12,11 @@ nox.options.sessions = ["matrix"]
 
 HARNESS = ".ci/requirements.txt"  # the lock of our own environment
 
+FIRST = ("lightning-20960", "--env", "lightning-2.5.2-torch-2.13", "--env", "lightning-2.5.4-torch-2.13")
+"""One failure on a failing and a fixed release that share one torch: 250 MB to fetch in its CPU build."""
+
 WORKFLOWS = sorted(str(file) for file in Path(".github/workflows").glob("*.yml"))
+ISSUE_FORMS = sorted(str(file) for file in Path(".github/ISSUE_TEMPLATE").glob("*.yml") if file.stem != "config")
 
 
 def install(session: nox.Session) -> None:
@@ -28,16 +33,46 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
-def tests(session: nox.Session) -> None:
-    """All tests: linters, unit tests, and the failures on their releases."""
-    install(session)
+def first(session: nox.Session) -> None:
+    """A first verdict in under a minute: one failure on a failing and a fixed release, on torch's CPU build."""
+    session.install("--constraint", HARNESS, "-e", ".")
+    chosen = {"UV_TORCH_BACKEND", "UV_FIND_LINKS"} & set(os.environ)
+    env = None if chosen else {"UV_TORCH_BACKEND": "cpu"}
+    session.run("repro", "run", *FIRST, "--reports", f"{session.create_tmp()}/reports", *session.posargs, env=env)
+
+
+def check(session: nox.Session) -> None:
+    """Linters, types, workflows, records: everything that is checked without running a test."""
     session.run("ruff", "check", "--quiet")
     session.run("ruff", "format", "--check", "--quiet")
     session.run("mypy")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *ISSUE_FORMS)
     session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    session.run("python", "docs/generate.py", "--check")
     session.run("repro", "check")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: linters, unit tests, and the failures on their releases."""
+    install(session)
+    check(session)
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Linters, types, workflows, documents and records; no test."""
+    install(session)
+    check(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the parts of docs/ that are generated from the code."""
+    install(session)
+    session.run("python", "docs/generate.py")
 
 
 @nox.session

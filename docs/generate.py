@@ -1,0 +1,198 @@
+"""Writes the parts of README.md and docs/ that come from the code, and the JSON schemas.
+
+python docs/generate.py            # write
+python docs/generate.py --check    # exit code 1 if a file is not current
+
+A page holds `<!-- generated: NAME -->` and `<!-- end -->`; what stands between is the value of NAME in BLOCKS.
+"""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from repro.catalog.shards import Jobs
+from repro.cli.app import GROUPS, command_of, summary_of
+from repro.doctor.advice import Advice
+from repro.environments.rot import Rots
+from repro.errors import Exit
+from repro.files import PACKAGE
+from repro.model.failure import Failure
+from repro.model.matrix import Matrix
+from repro.model.observation import Observation
+from repro.report.brief import BriefCatalog
+from repro.report.overdue import Overdue
+from repro.report.rows import Report
+from repro.store.answers import Bisected, Blamed, Swept
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/*.md", "docs/how-to/*.md")
+BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "failure.yaml": Failure,
+    "matrix.yaml": Matrix,
+    "observation": Observation,
+    "rot": Rots,
+    "repro-show": Failure,
+    "repro-list": BriefCatalog,
+    "repro-run": Report,
+    "repro-report": Report,
+    "repro-matrix": Jobs,
+    "repro-watch": Overdue,
+    "repro-advise": Advice,
+    "repro-bisect": Bisected,
+    "repro-blame": Blamed,
+    "repro-sweep": Swept,
+}
+"""Files and `--json` answers -> the model that writes and reads them."""
+
+
+def exit_codes() -> str:
+    """The table of exit codes."""
+    rows = [f"| {int(code)} | {code.meaning} |" for code in Exit]
+    return "\n".join(["| exit code | meaning |", "| --- | --- |", *rows])
+
+
+def summaries() -> str:
+    """The commands in groups, one line each."""
+    lines = ["| what you want | command | what it does |", "| --- | --- | --- |"]
+    for group, names in GROUPS.items():
+        for number, name in enumerate(names):
+            lines.append(f"| {'' if number else group} | [`repro {name}`](#repro-{name}) | {summary_of(name)} |")
+    return "\n".join(lines)
+
+
+def commands() -> str:
+    """Every command with its help, arguments and options."""
+    return "\n\n".join(
+        "\n\n".join(_command(f"repro {name}", command_of(name))) for group in GROUPS.values() for name in group
+    )
+
+
+def _command(path: str, command: Any) -> Iterator[str]:
+    yield f"## {path}" if path.count(" ") == 1 else f"### {path}"
+    text = (command.help or "").strip()
+    text, _, example = text.partition("Example: ")
+    yield re.sub(r"[ \t]*\n[ \t]*", "\n", text.strip())
+    if example:
+        yield f"```bash\n{example.strip()}\n```"
+    rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
+    if rows:
+        yield "\n".join(["| argument or option | meaning |", "| --- | --- |", *rows])
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _command(f"{path} {name}", inner)
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        name = f"`{parameter.metavar or parameter.name.upper()}`"
+    else:
+        names = [*parameter.opts, *parameter.secondary_opts]
+        value = "" if parameter.is_flag else f" {parameter.metavar or _value(parameter.default)}"
+        name = ", ".join(f"`{option}{value}`" for option in names)
+    default = parameter.default
+    shown = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
+    told = f" Default: `{getattr(default, 'value', default)}`." if shown else ""
+    return f"| {name.replace('|', chr(92) + '|')} | {_cell(parameter.help or '')}{told} |"
+
+
+def _value(default: Any) -> str:
+    """What stands for the value of an option without a metavar: its choices, or N for a number."""
+    if isinstance(default, Enum):
+        return "|".join(str(member.value) for member in type(default))
+    return "N" if isinstance(default, int | float) else "VALUE"
+
+
+def _cell(text: str) -> str:
+    """Text as one cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def models(file: str) -> Callable[[], str]:
+    """The models of a module, as tables: field, type, default, meaning."""
+    return lambda: "\n\n".join(_models((PACKAGE / file).read_text(encoding="utf-8")))
+
+
+def _models(text: str) -> Iterator[str]:
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        fields = [(index, item) for index, item in enumerate(node.body) if isinstance(item, ast.AnnAssign)]
+        members = [item for item in node.body if isinstance(item, ast.Assign)]
+        yield f"### {node.name}"
+        if ast.get_docstring(node):
+            yield " ".join((ast.get_docstring(node) or "").split())
+        if fields:
+            rows = [_field(node.body, index, item) for index, item in fields]
+            yield "\n".join(["| field | type | default | meaning |", "| --- | --- | --- | --- |", *rows])
+        elif members and any(ast.unparse(base) == "StrEnum" for base in node.bases):
+            yield "One of " + ", ".join(f"`{ast.literal_eval(item.value)}`" for item in members) + "."
+
+
+def _field(body: list[ast.stmt], index: int, item: ast.AnnAssign) -> str:
+    after = body[index + 1] if index + 1 < len(body) else None
+    meaning = ""
+    if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+        meaning = str(after.value.value)
+    kind = re.sub(r"Annotated\[(.*?), (Field|AfterValidator).*", r"\1", ast.unparse(item.annotation))
+    default = f"`{ast.unparse(item.value)}`" if item.value else "required"
+    return (
+        f"| `{ast.unparse(item.target)}` | `{_cell(kind)}` | {_cell(default)} | {_cell(meaning.replace('``', '`'))} |"
+    )
+
+
+def schemas() -> str:
+    """The list of published schemas."""
+    rows = [f"| `{name.replace('repro-', 'repro ')}` | [schema](schemas/{name}.json) |" for name in SCHEMAS]
+    return "\n".join(["| file or `--json` answer | JSON schema |", "| --- | --- |", *rows])
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "exit-codes": exit_codes,
+    "summaries": summaries,
+    "commands": commands,
+    "record": models("model/failure.py"),
+    "matrix": models("model/matrix.py"),
+    "cell": models("model/cell.py"),
+    "observation": models("model/observation.py"),
+    "answers": models("store/answers.py"),
+    "rows": models("report/rows.py"),
+    "schemas": schemas,
+}
+
+
+def current() -> Iterator[tuple[Path, str]]:
+    """Every generated file, or file with a generated part, with the text that it should have."""
+    for pattern in PAGES:
+        for page in sorted(ROOT.glob(pattern)):
+            text = page.read_text(encoding="utf-8")
+            yield page, BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}", text)
+    for name, model in SCHEMAS.items():
+        yield ROOT / "docs" / "schemas" / f"{name}.json", json.dumps(model.model_json_schema(), indent=1) + "\n"
+
+
+def stale() -> list[Path]:
+    """The files that are not current."""
+    return [file for file, text in current() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+
+
+def main() -> None:
+    """Write what is not current, or with --check only name it."""
+    wanted = dict(current())
+    found = stale()
+    for file in found:
+        sys.stdout.write(f"{file.relative_to(ROOT)} is not current\n")
+        if "--check" not in sys.argv:
+            file.write_text(wanted[file], encoding="utf-8")
+    sys.exit(1 if found and "--check" in sys.argv else 0)
+
+
+if __name__ == "__main__":
+    main()
