@@ -1,5 +1,7 @@
 """An environment under test without torch: an interpreter that finds a small ``torch`` and ``lightning`` of ours."""
 
+import os
+import shlex
 import sys
 import sysconfig
 from pathlib import Path
@@ -76,7 +78,10 @@ def environment(root: Path, *, lightning: str = LIGHTNING) -> Interpreter:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     python = root / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n', encoding="utf-8")
+    # A run's variables are an allow-list, so the settings of a measured test come in through the wrapper.
+    measured = shlex.quote(os.environ.get("COVERAGE_PROCESS_CONFIG", ""))
+    variables = f"PYTHONPATH={site} COVERAGE_PROCESS_CONFIG={measured}"
+    python.write_text(f'#!/bin/sh\n{variables} exec {sys.executable} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     return Interpreter(
         executable=python,
