@@ -10,12 +10,13 @@ from packaging.version import InvalidVersion, Version
 from rich.text import Text
 
 from repro.catalog.project import Project
-from repro.cli.doctor import FromFile, Python, interpreter_path, stack_from
+from repro.cli.doctor import FromFile, Python
 from repro.cli.options import Elsewhere, Json
 from repro.doctor.advice import Advice
 from repro.doctor.advice_table import print_advice
 from repro.doctor.cap import Cap, cap, upper_bound
 from repro.doctor.remedy import RemedySearch, releases_of_distribution
+from repro.doctor.stack.given import interpreter_path, stack_from
 from repro.doctor.stack.stack import Stack
 from repro.doctor.upgrade import Exposure, Step, exposure, may_affect, steps
 from repro.environments.interpreter import probe

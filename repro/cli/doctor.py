@@ -1,7 +1,5 @@
 """``repro doctor``."""
 
-import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +10,7 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
-from repro.doctor.stack.files import read_stack
-from repro.doctor.stack.interpreter import stack_of_interpreter
-from repro.doctor.stack.stack import Stack
-from repro.environments.interpreter import probe
-from repro.errors import UsageError
+from repro.doctor.stack.given import stack_from
 from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, make_cell
 from repro.model.failure import Failure, Lane
@@ -29,7 +23,8 @@ Python = Annotated[
     typer.Option(
         "--python",
         metavar="PATH",
-        help="An interpreter, or the folder of an environment [default: the active environment's].",
+        help="An interpreter, a name on PATH, or the folder of an environment or project "
+        "[default: the active environment's].",
     ),
 ]
 FromFile = Annotated[
@@ -37,34 +32,11 @@ FromFile = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="requirements.txt, pip freeze (- for standard input), uv.lock, poetry.lock, pylock.toml, "
-        "environment.yml; runs nothing.",
+        help="A text that states versions (- for standard input): requirements, pip freeze or list, a lock, "
+        "environment.yml, conda list, pyproject.toml, a Dockerfile, or what transformers env and the like print; "
+        "runs nothing.",
     ),
 ]
-
-
-def interpreter_path(python: Path | None) -> Path:
-    """The interpreter that is meant: the named one, or that of the active environment, which need not be ours."""
-    if python is None:
-        prefix = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
-        python = Path(prefix) if prefix else Path(sys.executable)
-    if python.is_dir() and (python / "bin" / "python").exists():
-        python = python / "bin" / "python"
-    return python.absolute()
-
-
-def stack_from(python: Path | None, source: Path | None, failures: list[Failure]) -> tuple[str, Stack]:
-    """What is looked at, in words, and its versions.
-
-    Raises UsageError for a file that cannot be read, EnvironmentFailure for an interpreter that does not answer.
-    """
-    if source and python:
-        raise UsageError("--from and --python exclude one another")
-    if source:
-        return str(source), read_stack(source)
-    executable = interpreter_path(python)
-    watched = sorted({name for failure in failures for name in failure.distributions})
-    return str(executable), stack_of_interpreter(probe(executable, "doctor", watched=watched))
 
 
 class _Noting(Progress):

@@ -52,7 +52,7 @@ def pack(
     major, _, minor = python.partition(".")
     if not (major.isdecimal() and minor.isdecimal()):
         raise UsageError(f"--python {python}: a release line such as 3.12 is expected")
-    target = Target(python, platform, read_stack(base).versions if base else {})
+    target = Target(python, platform, _versions_of_base(base) if base else {})
     written = write_pack(project.environments, list(dict.fromkeys(env)), target, out, package=PACKAGE, notify=_say)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     if as_json:
@@ -61,6 +61,17 @@ def pack(
     else:
         count = len(list((out / WHEELS).glob("*.whl")))
         typer.echo(f"{out}: {len(written.environments)} environments, {count} wheels, {size / MEBIBYTE:.1f} MiB")
+
+
+def _versions_of_base(file: Path) -> dict[str, str]:
+    stack = read_stack(file)
+    unknown = len(stack.held.keys() - stack.versions.keys())
+    if unknown:
+        _say(
+            f"{file}: {unknown} distributions have no version there and are packed too;"
+            " `pip list --format=freeze` states all versions"
+        )
+    return stack.versions
 
 
 def _say(text: str) -> None:

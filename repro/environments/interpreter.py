@@ -1,9 +1,10 @@
-"""What an interpreter holds, as it says itself."""
+"""An existing interpreter: where it is, and which distributions it states that it holds."""
 
 import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -13,18 +14,27 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from repro.errors import EnvironmentFailure
+from repro.errors import EnvironmentFailure, UsageError
 from repro.files import write_whole
 from repro.model.observation import Installed, Overlay
 
 PROBE_SECONDS = 60
 
-# Runs on any Python from 3.8; distributions that were left half installed must not stop it.
+_MARK = "\x1erepro answers\x1e"
+"""Printed around an answer: start-up files and exit handlers of an environment print too."""
+_PROGRAMS = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe", "python", "python3")
+_ENVIRONMENTS = ("", ".venv", "venv")
+"""Where a folder that the user names has its interpreter: the environment itself, or a project's."""
+
+# Runs on any Python from 3.8, and says so on older ones; distributions that were left half installed must not stop it.
 _PROBE = r"""
-import json, platform, re, site, sys, sysconfig
+import sys
+if sys.version_info < (3, 8):
+    sys.exit("it is Python %d.%d, and 3.8 or newer is needed" % sys.version_info[:2])
+import json, platform, re, site, sysconfig
 from importlib import metadata
 from importlib.machinery import PathFinder
-distributions, modules, unreadable, local, places = {}, {}, {}, [], {}
+distributions, modules, unreadable, local, places, inexact = {}, {}, {}, [], {}, {}
 def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 def stated(found):
@@ -41,6 +51,16 @@ def tops(found):
         first[:-3] if first.endswith(".py") else first
         for first in firsts if not first.endswith((".dist-info", "..", "__pycache__", ".pth", ".libs"))
     )
+def source(found, folder, version):
+    direct = json.loads(found.read_text("direct_url.json") or "{}")
+    if direct.get("dir_info", {}).get("editable"):
+        return "is an editable install"
+    revision = str(direct.get("vcs_info", {}).get("requested_revision", "its default branch"))
+    if direct.get("vcs_info") and revision.lstrip("v") != version:
+        return "is installed from %s (%s)" % (direct["vcs_info"].get("vcs", "a repository"), revision)
+    name, parent = getattr(folder, "name", ""), str(getattr(folder, "parent", ""))
+    if name.endswith(".egg-info") and not parent.endswith(("site-packages", "dist-packages")):
+        return "is an editable install"
 for found in metadata.distributions():
     name, version = stated(found)
     folder = getattr(found, "_path", None)
@@ -61,6 +81,12 @@ for found in metadata.distributions():
             local.append(name)
     except Exception:
         modules[name] = []
+    try:
+        why = source(found, folder, version)
+    except Exception:
+        why = None
+    if why:
+        inexact[name] = why
 for name in sys.argv[1:]:
     if name not in distributions and name not in unreadable:
         try:
@@ -72,7 +98,7 @@ for name in sys.argv[1:]:
 paths = sysconfig.get_paths()
 print(json.dumps({
     "python": platform.python_version(), "implementation": platform.python_implementation(),
-    "distributions": distributions, "modules": modules, "unreadable": unreadable, "local": local,
+    "distributions": distributions, "modules": modules, "unreadable": unreadable, "local": local, "inexact": inexact,
     "user_base": site.getuserbase() if site.ENABLE_USER_SITE else None,
     "libraries": [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))],
     "stdlib": sorted({paths["stdlib"], paths["platstdlib"]}), "prefix": sys.prefix,
@@ -96,10 +122,42 @@ class Interpreter:
     """Distributions that are there in a version that cannot be known: name -> why, said of the name."""
     local: tuple[str, ...] = ()
     """Distributions that were installed from an address, so that no index need have them."""
+    inexact: Mapping[str, str] = field(default_factory=dict)
+    """Distributions whose code may differ from the release of that version: name -> why, a predicate of the name."""
     overlay: Path | None = None
     """A folder of distributions that is laid over it: found before its own."""
     user_base: str | None = None
     """The user's own base folder, where the interpreter looks for distributions there too."""
+
+
+def find_interpreter(given: Path) -> Path:
+    """The interpreter that a user means: a program, a name on PATH, an environment's folder or a project's.
+
+    The path is absolute and its links are kept: an environment is known by where its interpreter lies.
+    Raises UsageError if a folder holds none.
+    """
+    if given.is_dir():
+        places = [given / environment / program for environment in _ENVIRONMENTS for program in _PROGRAMS]
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise UsageError(f"{given}: no interpreter in this folder; bin/python, bin/python3 or .venv is expected")
+        return found.absolute()
+    if len(given.parts) == 1 and not given.exists():
+        on_path = shutil.which(str(given))
+        if on_path is None:
+            raise UsageError(f"{given}: no such file, folder or program on PATH")
+        return Path(on_path).absolute()
+    return given.absolute()
+
+
+def active_interpreter() -> Path:
+    """The interpreter of the active environment; raises UsageError if none is active."""
+    prefix = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
+    if not prefix:
+        raise UsageError(
+            "no environment is active: name one with --python PATH, or a file that lists its versions with --from FILE"
+        )
+    return find_interpreter(Path(prefix))
 
 
 def clean_environment() -> dict[str, str]:
@@ -175,21 +233,26 @@ def _asked(executable: Path, lock: str | None, watched: Iterable[str] = (), over
 
 
 def ask(executable: Path, question: str, environment: Mapping[str, str], *arguments: str) -> str:
-    """Run a few lines in an interpreter and return what they print; nothing is written there.
+    """Run a few lines in an interpreter and return what they print, and nothing that it prints besides.
+
+    Nothing is written there.
 
     Raises EnvironmentFailure if it cannot be started or its lines fail.
     """
     try:
         with tempfile.TemporaryDirectory() as elsewhere:
-            return subprocess.run(
-                [executable, "-c", question, *arguments],
+            printed = subprocess.run(
+                [executable, "-c", f"print({_MARK!r})\n{question}\nprint({_MARK!r})\n", *arguments],
                 env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
                 cwd=elsewhere,
                 capture_output=True,
-                text=True,
                 timeout=PROBE_SECONDS,
                 check=True,
+                encoding="utf-8",
+                errors="replace",
             ).stdout
+        parts = printed.split(_MARK)
+        return parts[1] if len(parts) > 1 else printed
     except FileNotFoundError:
         raise EnvironmentFailure(f"{executable}: no such interpreter") from None
     except PermissionError:
@@ -220,6 +283,7 @@ def _interpreter(executable: Path, name: str, lock: str | None, facts: dict[str,
         prefix=facts["prefix"],
         adopted=lock is None,
         unreadable=facts["unreadable"],
+        inexact=facts["inexact"],
         local=tuple(facts["local"]),
         user_base=facts["user_base"],
     )

@@ -1,74 +1,60 @@
-"""Reads conda's ``environment.yml``."""
+"""Reads conda's ``environment.yml`` and ``conda env export``."""
 
 import re
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-from repro.doctor.stack.requirements import Read, named, read_lines, stack_of_requirements
-from repro.doctor.stack.stack import Stack
+from repro.doctor.stack.conda_spec import is_system, parse_item
+from repro.doctor.stack.document import Document
+from repro.doctor.stack.requirements import read_lines
+from repro.doctor.stack.statements import Rank, Reading, pin_of, shortened
 from repro.errors import UsageError
 
-NAMES = {"pytorch": "torch", "pytorch-gpu": "torch", "pytorch-cpu": "torch"}
-"""conda's names of what PyPI calls otherwise."""
-_ITEM = re.compile(r"^(?:[^\s:]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<rest>.*)$")
-_NO_DISTRIBUTION = re.compile(r"^(_|python$|lib|cuda|ld_impl|bzip2$|openssl$|ncurses$|readline$|sqlite$|tk$|xz$|zlib$)")
+_ONLY_IN_EXPORTS = re.compile(r"(_libgcc_mutex|_openmp_mutex|ld_impl|libgcc|libstdcxx|ca-certificates)\b")
+"""Packages that an export names and that nobody lists by hand."""
+_SERIES = re.compile(r"==(\d+\.\d+)(?:\.\d+)*(?:\.\*)?")
 
 
-def read_conda(content: Any, file: Path, read: Read) -> Stack:
-    """The stack of an environment.yml; raises UsageError if it is none.
+def read_environment(content: Mapping[str, Any], document: Document) -> Reading:
+    """What an environment.yml or an export states; raises UsageError if it has no dependencies.
 
-    conda's ``name=1.2`` is any 1.2.x; ``name==1.2`` and ``name=1.2=build`` are that version.
+    conda's ``name=1.2`` is any 1.2.x, but for a full export without builds, where it is that version.
     """
-    if not isinstance(content, dict) or not isinstance(content.get("dependencies"), list):
-        raise UsageError(f"{file}: no dependencies in it: is it an environment.yml?")
-    required, limits, complete, python = [], [], True, None
-    for item in content["dependencies"]:
-        if isinstance(item, dict):
-            lines, bounds, whole = read_lines([str(line) for line in item.get("pip") or ()], file, read)
-            required += lines
-            limits += bounds
-            complete = complete and whole
-            continue
-        match = _ITEM.match(str(item).strip())
-        if match is None:
-            raise UsageError(f"{file}: {item!r} is no dependency such as 'pytorch=2.2.2'")
-        name, specifiers = match["name"].lower(), _specifiers(match["rest"])
-        if name == "python":
-            python = _python(specifiers)
-        elif _NO_DISTRIBUTION.match(name):
-            continue
-        elif specifiers is None:
-            required.append(named(NAMES.get(name, name), why=f"is not pinned ({match['rest']})"))
-        else:
-            required.append(named(NAMES.get(name, name), specifiers))
-    stack = stack_of_requirements(required, limits, complete=complete)
-    return Stack(stack.held, stack.closed, python)
+    dependencies = content.get("dependencies")
+    if not isinstance(dependencies, list):
+        raise UsageError("no dependencies in it: is it an environment.yml?")
+    items = [item.strip() for item in dependencies if isinstance(item, str)]
+    export = any(_ONLY_IN_EXPORTS.match(item.rpartition("::")[2]) for item in items)
+    reading = Reading(strict=True)
+    for item in items:
+        _add_item(reading, item, exact=export)
+    for part in dependencies:
+        lines = part.get("pip") if isinstance(part, dict) else None
+        if isinstance(lines, list):
+            reading.add(read_lines([line for line in lines if isinstance(line, str)], document.file, document.read))
+    reading.closed = (
+        export
+        and not reading.unread
+        and all(item.pin or item.why for item in reading.required)
+        and any(item.name == "torch" for item in reading.required)
+    )
+    return reading
 
 
-def _specifiers(rest: str) -> str | None:
-    """PEP 440 specifiers for conda's; None for what has no such form."""
-    text = rest.strip()
-    bracket = re.fullmatch(r"\[.*?version\s*=\s*['\"]?([^'\"\]]+)['\"]?.*\]", text)
-    text = bracket[1].strip() if bracket else text
-    if not text or text == "*":
-        return ""
-    built = re.fullmatch(r"={1,2}([^=\s,|]+)=[^=\s]+", text) or re.fullmatch(r"([0-9][^=\s,|]*)\s+\S+", text)
-    fuzzy = re.fullmatch(r"=\s*([^=\s,|*]+?)\.?\*?", text)
-    bare = re.fullmatch(r"([0-9][^=\s,|<>]*)", text)
-    if built:
-        text = f"=={built[1]}"
-    elif fuzzy:
-        text = f"=={fuzzy[1]}.*"
-    elif bare:
-        text = f"=={bare[1]}"
-    try:
-        return str(SpecifierSet(re.sub(r"(==\d[\w.]*)(?<!\.)\*", r"\1.*", text)))
-    except InvalidSpecifier:
-        return None
+def _add_item(reading: Reading, item: str, *, exact: bool) -> None:
+    found = parse_item(item, exact=exact)
+    if found is None:
+        reading.skipped += 1
+        reading.note(f"not understood: {shortened(item)}") if "torch" in item else None
+    elif found.name == "python":
+        reading.python = _python(found.specifiers)
+        reading.requires_python = "" if reading.python else found.specifiers
+    elif not is_system(found.name):
+        reading.required.append(replace(found, rank=Rank.CONDA))
 
 
-def _python(specifiers: str | None) -> str | None:
-    found = re.match(r"==(\d+\.\d+)", specifiers or "")
-    return found[1] if found else None
+def _python(specifiers: str) -> str | None:
+    found = _SERIES.fullmatch(specifiers)
+    pin = pin_of(specifiers) if specifiers else None
+    return found[1] if found and (pin or specifiers.count(".") > 1) else None

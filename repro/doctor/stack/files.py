@@ -1,73 +1,270 @@
 """The versions of an environment, read from a text that describes it: nothing is run, nothing is installed."""
 
+import json
 import re
 import sys
 import tomllib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from packaging.utils import canonicalize_name
 
-from repro.doctor.stack.conda import read_conda
+from repro.doctor.stack import commands, conda, conda_locks, declared, env_reports, listings, locks
+from repro.doctor.stack.document import Document, decoded
 from repro.doctor.stack.requirements import read_requirements
-from repro.doctor.stack.stack import KnownVersion, Stack
+from repro.doctor.stack.stack import Stack
+from repro.doctor.stack.statements import LIBRARIES, Reading, stack_of_reading
 from repro.errors import UsageError
+from repro.files import read_bounded, read_bounded_stream
 
 STANDARD_INPUT = Path("-")
-_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+MOST_BYTES = 32 << 20
+"""A lock of a large workspace has some megabytes."""
+DEEPEST = 100
+"""No format nests deeper than a few levels."""
+WAY_OUT = "give `pip freeze`, a lock, or `conda env export` instead"
+READ = (
+    "requirements.txt, pip freeze/list/show/inspect, uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, "
+    "pixi.lock, conda-lock.yml, environment.yml, conda list, pyproject.toml, Pipfile, setup.cfg, Dockerfile, notebook, "
+    "or the output of transformers env, accelerate env, torch's or Lightning's collect_env"
+)
+"""What is read, for messages and help."""
+_NOT_READ = {
+    "setup.py": "a setup.py is a program, and nothing is run",
+    "pixi.toml": "a pixi.toml is not read: pixi.lock states the versions",
+    "meta.yaml": "a conda recipe is not read",
+    "recipe.yaml": "a conda recipe is not read",
+    "flake.nix": "a nix file is not read",
+    "tox.ini": "a tox.ini is not read",
+}
+_ARCHIVES = {b"PK\x03\x04": "a zip archive or a wheel", b"\x1f\x8b": "a gzip archive", b"\x7fELF": "a program"}
+_TOML = re.compile(
+    r"^\[\[?(package|packages|project|build-system|dependency-groups|requires|dev-packages|metadata|tool\.[\w.\"-]+)\]\]?\s*$",
+    re.MULTILINE,
+)
+_YAML = re.compile(r"^(dependencies|environments|package):", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t>]*(```+|~~~+)[^\n`]*\n(?P<body>.*?)(?:^[ \t>]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_HTML = re.compile(r"</?(?:details|summary|pre|code|br|p)\b[^>]*>", re.IGNORECASE)
 
 
-def read_stack(file: Path) -> Stack:
-    """Read ``requirements.txt``, ``pip freeze``, ``uv.lock``, ``poetry.lock``, ``pylock.toml`` or ``environment.yml``.
+def read_stack(file: Path, watched: Collection[str] = LIBRARIES) -> Stack:
+    """The stack that a file describes, in any of the formats ``READ``; ``-`` is standard input.
 
-    ``-`` is standard input: a requirements text.  Raises UsageError if the file cannot be read or is none of these.
+    ``watched`` are the distributions about which a contradiction is an error.  Raises UsageError, in one line, if the
+    file cannot be read, is in no such format, or contradicts itself.
     """
-    text = sys.stdin.read() if file == STANDARD_INPUT else _text(file)
-    try:
-        if file.suffix in {".lock", ".toml"}:
-            return _from_lock(tomllib.loads(text), file)
-        if file.suffix in {".yml", ".yaml"}:
-            return read_conda(yaml.load(text, Loader=yaml.BaseLoader), file, _text)  # noqa: S506 - makes text only
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{file}: {' '.join(str(error).split())}") from None
-    return read_requirements(text, file, _text)
-
-
-def _text(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-        return content.decode(next((name for mark, name in _BOMS.items() if content.startswith(mark)), "utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file}: is not UTF-8 text") from None
-
-
-def _from_lock(content: dict[str, Any], file: Path) -> Stack:
-    packages = content.get("package") or content.get("packages")
-    if not isinstance(packages, list):
-        raise UsageError(f"{file}: no [[package]] in it: is it a uv.lock, poetry.lock or pylock.toml?")
-    found: dict[str, dict[str, None]] = {}
-    for package in packages:
-        if isinstance(package, dict) and "name" in package:
-            versions = found.setdefault(canonicalize_name(str(package["name"])), {})
-            if "version" in package:
-                versions[str(package["version"])] = None
-    required = str(content.get("requires-python") or _poetry_python(content))
-    python = re.match(r"[>=~^]=?\s*(3\.\d+)", required)
-    return Stack(
-        {name: _locked(tuple(versions)) for name, versions in sorted(found.items())}, True, python and python[1]
+    content = _bytes(file)
+    name = _name(file)
+    refused = _NOT_READ.get(file.name) or next(
+        (f"{what} is not read" for mark, what in _ARCHIVES.items() if content.startswith(mark)), None
     )
+    if refused:
+        raise UsageError(f"{name}: {refused}; {WAY_OUT}")
+    text = decoded(content)
+    if text is None:
+        raise UsageError(f"{name}: is no text in UTF-8, UTF-16 or Latin-1")
+    if not text.strip():
+        raise UsageError(f"{name}: is empty")
+    try:
+        return stack_of_reading(_read(Document(file, text, _included)), watched)
+    except UsageError as error:
+        message = str(error)
+        raise UsageError(message if message.startswith(f"{file}") else f"{name}: {message}") from None
 
 
-def _poetry_python(content: dict[str, Any]) -> str:
+def _bytes(file: Path) -> bytes:
+    try:
+        if file == STANDARD_INPUT:
+            return read_bounded_stream(sys.stdin.buffer, MOST_BYTES)
+        return read_bounded(file, MOST_BYTES)
+    except IsADirectoryError:
+        raise UsageError(f"{file}: is a folder; name a file in it") from None
+    except OSError as error:
+        raise UsageError(f"{_name(file)}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a NUL character in the name
+        raise UsageError(f"{str(file)!r}: cannot be read: {error}") from None
+
+
+def _name(file: Path) -> str:
+    return "standard input" if file == STANDARD_INPUT else str(file)
+
+
+def _included(file: Path) -> str:
+    text = decoded(_bytes(file))
+    if text is None:
+        raise UsageError(f"{file}: is no text in UTF-8, UTF-16 or Latin-1")
+    return text
+
+
+def _read(document: Document) -> Reading:
+    reader = next((reader for reader in READERS if reader.recognises(document)), None)
+    reading = reader.read(document) if reader else read_requirements(document)
+    if reading.required or reading.absent or reading.notes:
+        return reading
+    raise UsageError(f"nothing in it is understood; what is read: {READ}")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One family of formats."""
+
+    recognises: Callable[[Document], bool]
+    read: Callable[[Document], Reading]
+
+
+def _named(*names: str) -> Callable[[Document], bool]:
+    return lambda document: document.file.name.lower() in names
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[Document], bool]:
+    return lambda document: bool(pattern.search(document.text))
+
+
+def _is_json(document: Document) -> bool:
+    text = document.text.lstrip()
+    return document.file.suffix in {".json", ".ipynb"} or text.startswith("{") or bool(re.match(r"\[\s*[{\]]", text))
+
+
+def _read_json(document: Document) -> Reading:
+    try:
+        content = json.loads(document.text)
+    except RecursionError:
+        raise UsageError("is nested too deeply") from None
+    except ValueError as error:
+        raise UsageError(f"is no JSON: {' '.join(str(error).split())}") from None
+    if isinstance(content, list):
+        return listings.read_package_list(content)
+    if isinstance(content, dict):
+        if "cells" in content:
+            return commands.read_notebook(content, document)
+        if "installed" in content:
+            return listings.read_pip_inspect(content)
+        if isinstance(content.get("dependencies"), list):
+            return conda.read_environment(content, document)
+        if "default" in content or "develop" in content:
+            return locks.read_pipfile_lock(content)
+    raise UsageError(f"is JSON of a kind that is not read; {WAY_OUT}")
+
+
+def _is_toml(document: Document) -> bool:
+    if document.file.suffix == ".toml" or document.file.name == "Pipfile":
+        return True
+    return not _is_yaml(document) and (document.file.suffix == ".lock" or bool(_TOML.search(document.text)))
+
+
+def _read_toml(document: Document) -> Reading:
+    try:
+        content = tomllib.loads(document.text)
+    except RecursionError:
+        raise UsageError("is nested too deeply") from None
+    except ValueError as error:
+        raise UsageError(f"is no TOML: {' '.join(str(error).split())}") from None
     metadata = content.get("metadata")
-    return str(metadata.get("python-versions", "")) if isinstance(metadata, dict) else ""
+    facts: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+    if "lock-version" in content:
+        return locks.read_pylock(content)
+    if {"project", "dependency-groups", "build-system", "tool"} & content.keys():
+        return declared.read_pyproject(content, document)
+    if "package" not in content and {"packages", "dev-packages"} & content.keys():
+        is_pipfile = isinstance(content.get("packages", {}), dict)
+        return declared.read_pipfile(content) if is_pipfile else locks.read_pylock(content)
+    if "package" in content:
+        if "lock_version" in facts or "content_hash" in facts:
+            return locks.read_pdm(content)
+        return (
+            locks.read_poetry(content)
+            if "python-versions" in facts or "content-hash" in facts
+            else locks.read_uv(content)
+        )
+    raise UsageError(f"no [[package]] in it and no [project]; {WAY_OUT}")
 
 
-def _locked(versions: tuple[str, ...]) -> KnownVersion:
-    if not versions:
-        return KnownVersion(why="has no version in the lock")
-    # A lock for several platforms or extras may hold a distribution twice.
-    return KnownVersion(versions, why=f"is locked as {' and '.join(versions)}" if len(versions) > 1 else "")
+def _is_yaml(document: Document) -> bool:
+    suffix = document.file.suffix
+    return suffix in {".yml", ".yaml"} or document.file.name == "pixi.lock" or bool(_YAML.search(document.text))
+
+
+def _read_yaml(document: Document) -> Reading:
+    content = _yaml(document.text)
+    if isinstance(content, dict):
+        if "environments" in content:
+            return conda_locks.read_pixi(content)
+        if isinstance(content.get("package"), list):
+            return conda_locks.read_conda_lock(content)
+        return conda.read_environment(content, document)
+    raise UsageError(f"is YAML of a kind that is not read; {WAY_OUT}")
+
+
+def _yaml(text: str) -> Any:
+    """YAML with all scalars as text; nesting is measured before anything is built."""
+    loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise UsageError("is nested too deeply")
+        return yaml.load(text, Loader=loader)  # noqa: S506 - makes text only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"is no YAML: {' '.join(str(error).split())[:300]}") from None
+
+
+def _read_fenced(document: Document) -> Reading:
+    """A paste of an issue: each fenced block by its own reader, and reports in what stands between them."""
+    reading = Reading()
+    blocks = [match["body"] for match in _FENCE.finditer(document.text)]
+    between = _FENCE.sub("\n", document.text)
+    if env_reports.is_report(between):
+        blocks.append(between)
+    closed = []
+    for body in blocks:
+        part = replace(document, file=Path(document.file.stem), text=body)
+        try:
+            found = _read(part)
+        except UsageError:
+            continue
+        closed.append(found.closed)
+        reading.add(found)
+    reading.closed = any(closed)
+    if not blocks or not (reading.required or reading.absent):
+        raise UsageError(f"no block in it is understood; what is read: {READ}")
+    return reading
+
+
+def _without_html(document: Document) -> Document:
+    return replace(document, text=_HTML.sub("\n", document.text))
+
+
+def _is_dockerfile(document: Document) -> bool:
+    name = document.file.name.lower()
+    if name.startswith(("dockerfile", "containerfile")) or document.file.suffix.lower() in {".dockerfile", ".def"}:
+        return True
+    return bool(commands.DOCKERFILE.search(document.text)) and bool(commands.INSTALL.search(document.text))
+
+
+def _is_script(document: Document) -> bool:
+    if document.file.suffix in {".sh", ".bash", ".slurm", ".sbatch"}:
+        return True
+    lines: Iterable[str] = (line for line in document.text.splitlines() if not line.lstrip().startswith("#"))
+    return any(commands.INSTALL.search(line) for line in lines)
+
+
+READERS = (
+    Reader(_is_json, _read_json),
+    Reader(_named("setup.cfg"), declared.read_setup_cfg),
+    Reader(_matching(_FENCE), lambda document: _read_fenced(_without_html(document))),
+    Reader(_is_toml, _read_toml),
+    Reader(_is_yaml, _read_yaml),
+    Reader(_matching(listings.EXPLICIT), listings.read_explicit),
+    Reader(lambda document: env_reports.is_report(document.text), env_reports.read_report),
+    Reader(_matching(listings.PIP_HEADER), listings.read_pip_list),
+    Reader(_matching(listings.PIP_SHOW), listings.read_pip_show),
+    Reader(_matching(listings.CONDA_HEADER), listings.read_conda_list),
+    Reader(_matching(re.compile(r"^\[options\]\s*$", re.MULTILINE)), declared.read_setup_cfg),
+    Reader(_is_dockerfile, commands.read_dockerfile),
+    Reader(_is_script, commands.read_script),
+)
+"""In the order in which they are asked; what none recognises is read as a requirements text."""

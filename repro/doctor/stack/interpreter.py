@@ -6,26 +6,35 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from repro.doctor.stack.conda import NAMES
+from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.stack import KnownVersion, Stack
+from repro.doctor.stack.statements import LIBRARIES
 from repro.environments.interpreter import Interpreter
 
 
 def stack_of_interpreter(interpreter: Interpreter) -> Stack:
     """What an interpreter holds.
 
-    What has no readable metadata of its own takes its version from conda's records, if the interpreter is conda's.
+    A distribution without readable metadata takes its version from conda's records, if the interpreter is conda's.
     """
-    held = {name: KnownVersion((version,)) for name, version in interpreter.installed.distributions.items()}
+    held = {
+        name: KnownVersion((version,), inexact=interpreter.inexact.get(name, ""))
+        for name, version in interpreter.installed.distributions.items()
+    }
     known = conda_versions(Path(interpreter.prefix)) if interpreter.unreadable else {}
     for name, why in interpreter.unreadable.items():
         stated = known.get(name) if name not in held else None
         held[name] = KnownVersion((stated,)) if stated else KnownVersion(why=why)
-    return Stack(held, python=interpreter.installed.python)
+    notes = tuple(
+        f"{name} {interpreter.installed.distributions[name]} {why}: its code may differ from that release"
+        for name, why in sorted(interpreter.inexact.items())
+        if name in LIBRARIES and name in interpreter.installed.distributions
+    )
+    return Stack(held, python=interpreter.installed.python, notes=notes)
 
 
 def conda_versions(prefix: Path) -> dict[str, str]:
-    """The versions of ``conda-meta/*.json`` by PyPI's names; what cannot be read is left out."""
+    """The versions of ``conda-meta/*.json`` by PyPI's names; records that cannot be read are left out."""
     found: dict[str, str] = {}
     for file in sorted((prefix / "conda-meta").glob("*.json")):
         try:
@@ -34,5 +43,5 @@ def conda_versions(prefix: Path) -> dict[str, str]:
         except (OSError, ValueError, LookupError, TypeError):
             continue
         if re.match(r"\d", version):
-            found[canonicalize_name(NAMES.get(name, name))] = version
+            found[canonicalize_name(CONDA_NAMES.get(name, name))] = version
     return found

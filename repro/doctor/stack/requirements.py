@@ -1,192 +1,206 @@
-"""Reads requirements texts: ``requirements.txt``, ``pip freeze``, ``pip-compile`` and the ``pip:`` part of conda's."""
+"""Reads requirements texts: ``requirements.txt``, ``pip freeze``, ``pip-compile``, and lines of that form elsewhere."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
-from repro.doctor.stack.stack import KnownVersion, Stack
+from repro.doctor.stack.conda_spec import CONDA_NAMES, HIDDEN_BY_PIP, parse_item
+from repro.doctor.stack.document import Document, Read
+from repro.doctor.stack.sources import is_conda_build, is_source, of_address
+from repro.doctor.stack.statements import (
+    LIBRARIES,
+    Reading,
+    Statement,
+    names_dependencies_of_torch,
+    shortened,
+    statement,
+)
 from repro.errors import UsageError
 
-Read = Callable[[Path], str]
+MOST_INCLUDES = 100
 _OPTION = re.compile(r"^(-r|--requirement|-c|--constraint|-e|--editable)(?:\s+|=)?(.+)$")
-_SOURCE = ("git+", "hg+", "svn+", "bzr+", "http:", "https:", "file:", "./", "../", "/", "~")
-_EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
+_EDITABLE = re.compile(r"^#\s*Editable\b.*\((?P<name>[A-Za-z0-9._-]+)==(?P<version>[^)\s]+)\)")
+_CONDA_HEADER = re.compile(r"^#.*\bconda (?:create|install)\b", re.MULTILINE)
+_NAME = re.compile(
+    r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(?P<rest>(?:[<>=!~]=|[<>=@;]).*)"
+)
+_STAR_BOUND = re.compile(r"((?:>=|<=|>|<)\s*\d[\w.]*?)\.\*")
+_CONDA_ITEM = re.compile(r"[A-Za-z0-9_.-]+=[^=].*")
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line that names a distribution."""
+def read_requirements(document: Document) -> Reading:
+    """Everything that a requirements text and those that it includes state."""
+    lines = _Lines(document.read)
+    lines.conda = bool(_CONDA_HEADER.search(document.text))
+    lines.collect(document.text, document.file)
+    reading = lines.reading
+    reading.strict = True
+    reading.closed = _is_freeze(reading)
+    if lines.hidden:
+        reading.note(
+            f"{lines.hidden} lines name a package of conda without its version;"
+            " `pip list --format=freeze` states the versions"
+        )
+    return reading
 
-    name: str
-    specifiers: SpecifierSet = field(default_factory=SpecifierSet)
-    marker: str = ""
-    extras: bool = False
-    why: str = ""
-    """Why the line cannot state a version."""
+
+def read_lines(lines: Iterable[str], file: Path, read: Read) -> Reading:
+    """What some lines of that form state that are a part of another file."""
+    found = _Lines(read)
+    found.collect("\n".join(lines), file)
+    return found.reading
+
+
+def of_requirement(text: str, where: str = "") -> Statement | None:
+    """What one requirement states; None if it is none."""
+    text = _STAR_BOUND.sub(r"\1", text)
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return None
+    marker = str(requirement.marker or "")
+    if requirement.url:
+        found = of_address(requirement.url, requirement.name, where=where)
+        found = found and replace(found, name=canonicalize_name(requirement.name))
+    else:
+        found = statement(requirement.name, str(requirement.specifier), where=where)
+    return found and replace(found, marker=marker)
+
+
+def _is_freeze(reading: Reading) -> bool:
+    """True if a list is that of a whole environment.
+
+    Each line states a version or where it was installed from, torch is there with what only torch brings, and the
+    lines are in the order in which pip and its like write them.
+    """
+    if (
+        reading.unread
+        or not all(item.pin or item.why for item in reading.required)
+        or any(item.why.startswith("is stated as") for item in reading.required)
+    ):
+        return False
+    names = [item.name for item in reading.required if item.pin]
+    return names_dependencies_of_torch(names) and names == sorted(names)
 
 
 @dataclass
 class _Lines:
-    """What a text and those that it includes name."""
+    """Collects statements from lines, following includes."""
 
-    required: list[Line] = field(default_factory=list)
-    limits: list[Line] = field(default_factory=list)
-    unnamed: bool = False
-    """Something is installed from a place that names no distribution."""
+    read: Read
+    reading: Reading = field(default_factory=Reading)
+    conda: bool = False
+    hidden: int = 0
+    """How many lines hide their version, as pip does for conda's packages."""
+    included: set[Path] = field(default_factory=set)
 
+    def collect(self, text: str, file: Path, *, constraint: bool = False) -> None:
+        editable: Statement | None = None
+        for number, line in _logical_lines(text):
+            where = f"{file}:{number}"
+            comment = _EDITABLE.match(line)
+            if comment:
+                found = statement(comment["name"], f"=={comment['version']}", where=where)
+                editable = replace(found, inexact="is an editable install")
+                continue
+            option = _OPTION.match(line)
+            if option and option[1] in {"-e", "--editable"}:
+                self._source(option[2].strip(), where, editable)
+            elif option:
+                self._include(option[2], file, where, constraint=constraint or option[1] in {"-c", "--constraint"})
+            elif line.startswith("-"):
+                self._mentions(line, where)
+            elif is_source(line):
+                self._source(line, where, None)
+            else:
+                self._requirement(line, where, constraint=constraint)
+            editable = None
 
-def read_requirements(text: str, file: Path, read: Read) -> Stack:
-    """The stack of a requirements text; included files are found beside it.
+    def _include(self, target: str, file: Path, where: str, *, constraint: bool) -> None:
+        target = target.strip().strip("\"'")
+        path = file.parent / target
+        if path.resolve() in self.included:
+            return
+        self.included.add(path.resolve())
+        try:
+            text = self._text(target, path)
+        except UsageError as error:
+            self.reading.note(f"{where}: not read: {' '.join(str(error).split())[:200]}")
+            self.reading.unread = True
+            return
+        self.collect(text, path, constraint=constraint)
 
-    Raises UsageError with file and line.
-    """
-    found = _Lines()
-    _collect(text, file, read, found, constraint=False, within=(file.resolve(),))
-    return stack_of_requirements(found.required, found.limits, complete=not found.unnamed)
+    def _text(self, target: str, path: Path) -> str:
+        if "://" in target:
+            raise UsageError(f"{target}: is an address; nothing is fetched")
+        if len(self.included) > MOST_INCLUDES:
+            raise UsageError(f"{target}: more than {MOST_INCLUDES} files are included")
+        return self.read(path)
 
+    def _source(self, text: str, where: str, editable: Statement | None) -> None:
+        found = editable or of_address(text, editable=True, where=where)
+        if found is not None:
+            self.reading.required.append(found)
 
-def read_lines(lines: Iterable[str], file: Path, read: Read) -> tuple[list[Line], list[Line], bool]:
-    """What lines name and limit, and whether that is all of it: for a part of another file."""
-    found = _Lines()
-    _collect("\n".join(lines), file, read, found, constraint=False, within=(file.resolve(),))
-    return found.required, found.limits, not found.unnamed
+    def _requirement(self, line: str, where: str, *, constraint: bool) -> None:
+        text = re.split(r"\s--?[a-z]", line, maxsplit=1)[0].strip()
+        found = self._conda(text, where) or of_requirement(text, where)
+        if found is None:
+            named = _NAME.fullmatch(text)
+            if named is None:
+                self._mentions(line, where)
+                return
+            found = statement(named["name"], where=where, why=f"is stated as {shortened(named['rest'])!r}")
+        if found.why == HIDDEN_BY_PIP or is_conda_build(text.partition("@")[2].strip()):
+            self.hidden += 1
+        found = self._renamed(found)
+        if found.name == "python":
+            self.reading.python = self.reading.python or found.pin
+            return
+        (self.reading.limits if constraint else self.reading.required).append(found)
 
+    def _conda(self, text: str, where: str) -> Statement | None:
+        """What a line in conda's form (``pytorch=2.2.1=build``) states."""
+        if not self.conda and not _CONDA_ITEM.fullmatch(text):
+            return None
+        return parse_item(text, where=where)
 
-def stack_of_requirements(required: Iterable[Line], limits: Iterable[Line], *, complete: bool) -> Stack:
-    """One ``KnownVersion`` a distribution.
+    def _renamed(self, found: Statement) -> Statement:
+        name = CONDA_NAMES.get(found.name)
+        if name is None:
+            return found
+        if not self.conda:
+            self.reading.note(f"{found.where}: {found.name} is conda's name of {name}; it is read as {name}")
+        return replace(found, name=name)
 
-    The list counts as closed if it reads like that of a whole environment: every line states a version, none has
-    extras, and what a line needs for sure is there.
-    """
-    lines = list(required)
-    alternatives: dict[str, dict[str, list[Line]]] = {}
-    for line in lines:
-        alternatives.setdefault(line.name, {}).setdefault(line.marker, []).append(line)
-    bounds: dict[str, list[Line]] = {}
-    for limit in limits:
-        bounds.setdefault(limit.name, []).append(limit)
-    held = {name: _held(list(by_marker.values()), bounds.get(name, [])) for name, by_marker in alternatives.items()}
-    closed = complete and bool(lines) and all(_pin(line.specifiers) and not line.extras for line in lines)
-    for needing in ("lightning", "pytorch-lightning", "accelerate"):
-        closed = closed and (needing not in held or "torch" in held)
-    if not closed:
-        for name in [name for name in bounds if name not in held]:
-            known = _held([bounds[name]], [])
-            brought = Stack(held, closed=False).get(name)
-            absent = brought is None or brought.may_be_absent
-            held[name] = KnownVersion(known.versions, known.specifiers, absent, known.why or "is only constrained")
-    return Stack(held, closed=closed)
-
-
-def _held(alternatives: list[list[Line]], limits: list[Line]) -> KnownVersion:
-    """What all lines of one distribution say together; lines of different markers exclude one another."""
-    versions: dict[str, None] = {}
-    for lines in alternatives:
-        why = next((line.why for line in lines if line.why), "")
-        if why:
-            return KnownVersion(why=why)
-        specifiers = SpecifierSet(",".join(str(line.specifiers) for line in (*lines, *limits) if line.specifiers))
-        pin = _pin(specifiers)
-        if pin is None:
-            told = f" ({specifiers})" if specifiers else ""
-            several = len(alternatives) > 1
-            return KnownVersion(specifiers="" if several else str(specifiers), why=f"is not pinned{told}")
-        versions[pin] = None
-    return KnownVersion(tuple(versions), why="differs by marker" if len(versions) > 1 else "")
-
-
-def _pin(specifiers: SpecifierSet) -> str | None:
-    pins = [clause.version for clause in specifiers if clause.operator in {"==", "==="}]
-    return next((pin for pin in pins if not pin.endswith(".*")), None)
+    def _mentions(self, line: str, where: str) -> None:
+        """Count a line that states nothing; name it if it speaks of one of the libraries."""
+        words = {canonicalize_name(word) for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)}
+        if words & LIBRARIES and not line.startswith("-"):
+            self.reading.note(f"{where}: not understood: {shortened(line)}")
+        elif not line.startswith("-"):
+            self.reading.skipped += 1
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their number; comments are gone, continued lines are joined."""
+    """Lines with their numbers; continued lines are joined, comments are removed but for pip's on editable installs."""
     joined, first = "", 0
     for number, raw in enumerate(text.splitlines(), start=1):
         first = first if joined else number
-        comment = raw.lstrip().startswith("#")
-        if raw.endswith("\\") and not comment:
+        if raw.lstrip().startswith("#"):
+            if _EDITABLE.match(raw.strip()):
+                yield number, raw.strip()
+            line, joined = joined.strip(), ""
+        elif raw.endswith("\\"):
             joined += raw[:-1] + " "
             continue
-        line = re.sub(r"(^|\s)#.*$", "", joined + ("" if comment else raw)).strip()
-        joined = ""
+        else:
+            line, joined = re.sub(r"(^|\s)#.*$", "", joined + raw).strip(), ""
         if line:
             yield first, line
     if joined.strip():
         yield first, joined.strip()
-
-
-def _collect(text: str, file: Path, read: Read, found: _Lines, *, constraint: bool, within: tuple[Path, ...]) -> None:
-    for number, line in _logical_lines(text):
-        option = _OPTION.match(line)
-        if option and option[1] in {"-r", "--requirement", "-c", "--constraint"}:
-            target = file.parent / option[2].strip().strip("\"'")
-            if target.resolve() in within:
-                continue
-            try:
-                included = read(target)
-            except UsageError as error:
-                raise UsageError(f"{file}:{number}: {error}") from None
-            limits = constraint or option[1] in {"-c", "--constraint"}
-            _collect(included, target, read, found, constraint=limits, within=(*within, target.resolve()))
-        elif option:
-            _source(option[2].strip(), found)
-        elif line.startswith("-"):
-            continue
-        elif line.startswith(_SOURCE) or (line.endswith(".whl") and "@" not in line):
-            _source(line, found)
-        else:
-            named = _named(line, f"{file}:{number}")
-            if named:
-                (found.limits if constraint else found.required).append(named)
-
-
-def _source(text: str, found: _Lines) -> None:
-    """A distribution from a folder, a repository or an archive."""
-    egg = _EGG.search(text)
-    pin = _wheel_pin(text)
-    if pin:
-        found.required.append(pin)
-    elif egg:
-        found.required.append(Line(canonicalize_name(egg[1]), why="is installed from its source"))
-    else:
-        found.unnamed = True
-
-
-def _wheel_pin(address: str) -> Line | None:
-    """The pin that a wheel's file name states."""
-    name = unquote(urlsplit(address.split(maxsplit=1)[0]).path.rsplit("/", 1)[-1])
-    try:
-        distribution, version, _, _ = parse_wheel_filename(name)
-    except InvalidWheelFilename:
-        return None
-    return Line(distribution, SpecifierSet(f"=={version}"))
-
-
-def _named(line: str, where: str) -> Line | None:
-    """A requirement; None where its marker does not hold on this machine, whatever the Python."""
-    text = re.split(r"\s--?[a-z]", line, maxsplit=1)[0].strip()
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        raise UsageError(f"{where}: {text!r} is no requirement such as 'torch==2.2.2'") from None
-    marker = str(requirement.marker or "")
-    if marker and not re.search(r"python|extra|implementation", marker) and not Marker(marker).evaluate():
-        return None
-    name = canonicalize_name(requirement.name)
-    if requirement.url:
-        return _wheel_pin(requirement.url) or Line(name, marker=marker, why="is installed from an address")
-    return Line(name, requirement.specifier, marker, bool(requirement.extras))
-
-
-def named(name: str, specifiers: str = "", why: str = "") -> Line:
-    """A line that another format states; raises InvalidSpecifier."""
-    return Line(canonicalize_name(name), SpecifierSet(specifiers), why=why)

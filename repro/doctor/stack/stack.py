@@ -52,6 +52,8 @@ class Stack:
     """What the reader of the text should know, a sentence each: contradictions, overridden pins, unread includes."""
     skipped: int = 0
     """The number of lines that were not understood and that name none of the libraries."""
+    absent: frozenset[str] = frozenset()
+    """What the text states not to be installed, whatever ``closed`` says: ``Accelerate version: not installed``."""
 
     @classmethod
     def of(cls, versions: Mapping[str, str], python: str | None = None) -> "Stack":
@@ -67,7 +69,7 @@ class Stack:
         """What is known of a distribution; None if it is not installed."""
         if name in self.held:
             return self.held[name]
-        if self.closed:
+        if self.closed or name in self.absent:
             return None
         needed_by = next((other for other, brought in _BRINGS.items() if brought == name and other in self.held), None)
         if needed_by:

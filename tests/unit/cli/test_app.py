@@ -295,6 +295,9 @@ COMMANDS += ["store list", "store show", "store verify", "store merge", "store p
 COMMANDS += ["matrix", "watch", "rot", "pack", "summary"]
 
 
+DOCTOR = ["doctor", "--static", "--python", sys.executable]
+
+
 class TestCatalog:
     """``--catalog`` in every command that reads the catalogue."""
 
@@ -307,7 +310,7 @@ class TestCatalog:
 
     @pytest.mark.parametrize(
         "command",
-        [["list"], ["check"], ["show", "x-1"], ["run"], ["envs", "build"], ["doctor"], ["pack", "--env=x", "--out=p"]],
+        [["list"], ["check"], ["show", "x-1"], ["run"], ["envs", "build"], ["pack", "--env=x", "--out=p"], DOCTOR],
     )
     def test_missing(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]

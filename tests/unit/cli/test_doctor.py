@@ -200,7 +200,8 @@ def test_json(call: Call, tmp_path: Path) -> None:
         (["lightnig-19492"], "no failure 'lightnig-19492'; did you mean", 2),
         (["--from", "none.txt"], "none.txt: cannot be read: No such file", 2),
         (["--from", "a", "--python", "b"], "--from and --python exclude one another", 2),
-        (["--python", "none"], "no such interpreter", 3),
+        (["--python", "none"], "none: no such file, folder or program on PATH", 2),
+        (["--python", "no/python"], "no such interpreter", 3),
     ],
 )
 def test_mistakes(call: Call, arguments: list[str], message: str, code: int) -> None:

@@ -1,0 +1,30 @@
+"""The stack that a user names: an interpreter, the active environment, or a file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from repro.doctor.stack.files import read_stack
+from repro.doctor.stack.interpreter import stack_of_interpreter
+from repro.doctor.stack.stack import Stack
+from repro.environments.interpreter import active_interpreter, find_interpreter, probe
+from repro.errors import UsageError
+from repro.model.failure import Failure
+
+
+def interpreter_path(python: Path | None) -> Path:
+    """The named interpreter, or that of the active environment; raises UsageError if there is none."""
+    return find_interpreter(python) if python else active_interpreter()
+
+
+def stack_from(python: Path | None, source: Path | None, failures: Iterable[Failure]) -> tuple[str, Stack]:
+    """The name of what is examined, and its versions.
+
+    Raises UsageError for a file that cannot be read, EnvironmentFailure for an interpreter that does not answer.
+    """
+    if source and python:
+        raise UsageError("--from and --python exclude one another")
+    watched = sorted({name for failure in failures for name in failure.distributions})
+    if source:
+        return str(source), read_stack(source, watched)
+    executable = interpreter_path(python)
+    return str(executable), stack_of_interpreter(probe(executable, "doctor", watched=watched))
