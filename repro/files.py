@@ -3,12 +3,10 @@
 Light: also loaded beside users' training.
 """
 
-import errno
 import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
 
 from repro.errors import UnreadableFileError, UsageError
 
@@ -100,32 +98,3 @@ def write_whole(file: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-_PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
-"""Where a shell puts what another command prints: ``--from <(pip freeze)``."""
-
-
-def read_bounded(file: Path, most: int) -> bytes:
-    """The bytes of a regular file that comes from outside; raises OSError, with its reason, for anything else.
-
-    A FIFO or a device is refused rather than waited for, and so is a file of more than ``most`` bytes.
-    """
-    is_pipe = str(file).startswith(_PIPES)
-    # Without O_NONBLOCK, opening a FIFO that nobody writes to waits for ever.
-    with open(file, "rb", opener=None if is_pipe else _without_waiting) as stream:
-        if not (stat.S_ISREG(os.fstat(stream.fileno()).st_mode) or is_pipe):
-            raise OSError(errno.EINVAL, "is no regular file")
-        return read_bounded_stream(stream, most)
-
-
-def read_bounded_stream(stream: BinaryIO, most: int) -> bytes:
-    """All bytes of an open stream; raises OSError if there are more than ``most``."""
-    content = stream.read(most + 1)
-    if len(content) > most:
-        raise OSError(errno.EFBIG, f"is larger than {most >> 20} MiB")
-    return content
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

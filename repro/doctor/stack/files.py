@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -16,12 +16,14 @@ from repro.doctor.stack.document import Document, decoded
 from repro.doctor.stack.requirements import read_requirements
 from repro.doctor.stack.stack import Stack
 from repro.doctor.stack.statements import LIBRARIES, Reading, stack_of_reading
-from repro.errors import UsageError
-from repro.files import read_bounded, read_bounded_stream
+from repro.errors import UnreadableFileError, UsageError
+from repro.files import read_bytes_file
 
 STANDARD_INPUT = Path("-")
 MOST_BYTES = 32 << 20
 """A lock of a large workspace has some megabytes."""
+_PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""Where a shell puts what another command prints: ``--from <(pip freeze)``."""
 DEEPEST = 100
 """No format nests deeper than a few levels."""
 WAY_OUT = "give `pip freeze`, a lock, or `conda env export` instead"
@@ -75,16 +77,22 @@ def read_stack(file: Path, watched: Collection[str] = LIBRARIES) -> Stack:
 
 
 def _bytes(file: Path) -> bytes:
+    if file == STANDARD_INPUT:
+        return _all_of(sys.stdin.buffer, file)
+    if str(file).startswith(_PIPES):
+        with file.open("rb") as stream:
+            return _all_of(stream, file)
     try:
-        if file == STANDARD_INPUT:
-            return read_bounded_stream(sys.stdin.buffer, MOST_BYTES)
-        return read_bounded(file, MOST_BYTES)
-    except IsADirectoryError:
-        raise UsageError(f"{file}: is a folder; name a file in it") from None
-    except OSError as error:
-        raise UsageError(f"{_name(file)}: cannot be read: {error.strerror}") from None
-    except ValueError as error:  # a NUL character in the name
-        raise UsageError(f"{str(file)!r}: cannot be read: {error}") from None
+        return read_bytes_file(file, MOST_BYTES)
+    except UnreadableFileError as error:
+        raise UsageError(str(error)) from None
+
+
+def _all_of(stream: BinaryIO, file: Path) -> bytes:
+    content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{_name(file)}: is larger than {MOST_BYTES:,} bytes, the most that is read")
+    return content
 
 
 def _name(file: Path) -> str:
