@@ -1,4 +1,4 @@
-"""Where our own files are, reading files from outside safely, and writing a file whole.
+"""Where our own files are, reading files from outside safely, and writing files: whole, and inside their folder.
 
 Light: also loaded beside users' training.
 """
@@ -6,9 +6,11 @@ Light: also loaded beside users' training.
 import os
 import stat
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from repro.errors import UnreadableFileError, UsageError
+from repro.errors import ReproError, StoreError, UnreadableFileError, UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 RECORD = "failure.yaml"
@@ -82,6 +84,15 @@ def path_inside(root: Path, *parts: str) -> Path:
     if not joined.resolve().is_relative_to(root.resolve()):
         raise UsageError(f"{'/'.join(parts)!r} leads out of {root}")
     return joined
+
+
+@contextmanager
+def writing(what: Path | str, error: Callable[[str], ReproError] = StoreError) -> Iterator[None]:
+    """Turn an OSError of the block into ``error``: ``<what>: cannot be written: No space left on device``."""
+    try:
+        yield
+    except OSError as problem:
+        raise error(f"{what}: cannot be written: {problem.strerror or problem}") from None
 
 
 def write_whole(file: Path, text: str) -> None:

@@ -1,6 +1,5 @@
 """``repro envs``."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,8 +8,11 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
-from repro.environments.build import broken, disk_use
+from repro.environments.build import disk_use
+from repro.environments.verify import find_damage, installed_torch
 from repro.errors import EnvironmentFailure, UsageError, unknown
+from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
+from repro.report.clean import clean_line
 from repro.report.terminal import console
 
 app = typer.Typer(
@@ -41,51 +43,57 @@ def default(context: typer.Context, *, catalog: Elsewhere = None) -> None:
 
 @app.command("list")
 def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
-    """List the environments of matrix.yaml: built or not, and their disk use.
+    """List the environments of matrix.yaml: built or not, where torch came from, and their disk use.
 
     Example: repro envs list --json
     """
     project = Project.here(catalog=catalog)
-    rows = []
     counted: set[tuple[int, int]] = set()
-    for name, environment in project.matrix.environments.items():
-        place = project.environments.place(name)
-        problem = broken(place, project.environments.lock(name)) if place.exists else None
-        state = "missing" if not place.exists else f"broken: {problem}" if problem else "built"
-        use = disk_use(place, counted) if place.exists else None
-        rows.append((name, environment, state, use))
-    together = sum(use.added for *_, use in rows if use)
+    listed = [_listed(project, name, counted) for name in project.matrix.environments]
+    answer = EnvironmentsAnswer(environments=tuple(listed), bytes_together=sum(item.added_bytes for item in listed))
     if as_json:
-        listed = [
-            {
-                "name": name,
-                "python": environment.python,
-                "pins": environment.pins,
-                "state": state,
-                "bytes": use.total if use else 0,
-                "own_bytes": use.own if use else 0,
-            }
-            for name, environment, state, use in rows
-        ]
-        typer.echo(json.dumps({"format": 1, "environments": listed, "bytes_together": together}, indent=1))
+        typer.echo(answer.model_dump_json(indent=1))
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("environment", "python", "pins", "state"):
+    for heading in ("environment", "python", "pins", "state", "torch from"):
         table.add_column(heading, overflow="fold")
     table.add_column("MB", justify="right")
     table.add_column("MB not shared", justify="right")
-    for name, environment, state, use in rows:
-        pins = " ".join(f"{pin} {version}" for pin, version in environment.pins.items())
-        sizes = (f"{use.total / 1e6:.0f}", f"{use.own / 1e6:.0f}") if use else ("—", "—")
-        table.add_row(*(Text(text) for text in (name, environment.python, pins, state, *sizes)))
+    for item in listed:
+        pins = " ".join(f"{pin} {version}" for pin, version in item.pins.items())
+        built = item.state != "missing"
+        sizes = (f"{item.bytes / 1e6:.0f}", f"{item.own_bytes / 1e6:.0f}") if built else ("—", "—")
+        source = item.torch_source or ("not recorded" if built else "—")
+        torch = f"{item.torch} from {source}" if item.torch else source
+        table.add_row(*(Text(clean_line(text)) for text in (item.name, item.python, pins, item.state, torch, *sizes)))
     out = console()
     out.print(table)
-    out.print(f"{sum(use is not None for *_, use in rows)} built: {together / 1e9:.1f} GB together, shared files once")
+    count = sum(item.state != "missing" for item in listed)
+    out.print(f"{count} built: {answer.bytes_together / 1e9:.1f} GB together, shared files counted once")
+
+
+def _listed(project: Project, name: str, counted: set[tuple[int, int]]) -> EnvironmentAnswer:
+    environment = project.matrix.environments[name]
+    place = project.environments.place(name)
+    problem = find_damage(place, project.environments.lock(name)) if place.exists else None
+    use = disk_use(place, counted) if place.exists else None
+    record = place.record
+    return EnvironmentAnswer(
+        name=name,
+        python=environment.python,
+        pins=environment.pins,
+        state="missing" if not place.exists else f"broken: {problem}" if problem else "built",
+        torch=record.torch or installed_torch(place.site),
+        torch_source=record.source,
+        bytes=use.total if use else 0,
+        own_bytes=use.own if use else 0,
+        added_bytes=use.added if use else 0,
+    )
 
 
 @app.command("build")
 def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
-    """Build environments from their locks; those that are built and whole are left alone.
+    """Build environments from their locks; those that are built and undamaged are left as they are.
 
     Example: repro envs build newest
     """
@@ -105,17 +113,17 @@ def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
 def remove(
     names: Names = None,
     *,
-    derived: Annotated[bool, typer.Option("--derived", help="Only those that searches had built.")] = False,
+    derived: Annotated[bool, typer.Option("--derived", help="Remove only environments that searches built.")] = False,
     catalog: Elsewhere = None,
 ) -> None:
-    """Remove built environments; their locks stay, and the next run builds them again.
+    """Remove built environments; their locks remain, and the next run builds them again.
 
     Example: repro envs remove newest
     """
     project = Project.here(catalog=catalog)
     if derived:
         if names:
-            raise UsageError("--derived takes no names: what searches build has none here")
+            raise UsageError("--derived takes no names: environments of searches have none")
         typer.echo(f"{project.environments.remove_derived()} environments of searches removed")
         return
     for name in _chosen(project, names):

@@ -38,6 +38,6 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
         for name in found.answers:
             typer.echo(f"{name}: its evidence changed; ask again")
         typer.echo(
-            f"{found.judged} judged, {len(found.changed)} changed, {found.untold} for the first time; nothing run"
+            f"{found.judged} judged, {len(found.changed)} changed, {found.unrecorded} for the first time; nothing run"
         )
     raise typer.Exit(Exit.CHANGED if found.changed or found.answers else Exit.OK)

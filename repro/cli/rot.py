@@ -9,8 +9,8 @@ from repro.catalog.project import Project
 from repro.cli.envs import Names
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.environments.rot import Rots, try_lock
-from repro.errors import Exit, StoreError, unknown
-from repro.files import write_whole
+from repro.errors import Exit, unknown
+from repro.files import write_whole, writing
 
 
 def rot(
@@ -25,7 +25,7 @@ def rot(
 
     Each lock is installed into a folder that is removed afterwards.
 
-    The result is stored beside the reports (rot.json); it is no verdict.  Exit code 3 if some lock is rotten.
+    The result is stored in the reports folder (rot.json); it is not a verdict.  Exit code 3 if a lock does not install.
 
     Example: repro rot --dry-run
     """
@@ -37,16 +37,14 @@ def rot(
     chosen = names or list(known)
     found = []
     for number, name in enumerate(chosen, 1):
-        told = try_lock(name, known[name].python, project.environments.lock(name), dry=dry)
-        found.append(told)
-        reason = f": {told.reason}" if told.reason else ""
-        typer.echo(f"[{number}/{len(chosen)}] {told.state:<8} {name}{reason}", err=as_json)
+        tried = try_lock(name, known[name].python, project.environments.lock(name), project.matrix, dry=dry)
+        found.append(tried)
+        reason = f": {tried.reason}" if tried.reason else ""
+        typer.echo(f"[{number}/{len(chosen)}] {tried.state:<8} {name}{reason}", err=as_json)
     made = Rots(date=datetime.now(UTC).isoformat(timespec="seconds"), dry=dry, locks=tuple(found))
     file = project.reports / "rot.json"
-    try:
+    with writing(file):
         write_whole(file, made.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
     rotten = sum(item.state == "rotten" for item in found)
     if as_json:
         typer.echo(made.model_dump_json(indent=1))

@@ -1,29 +1,27 @@
 """Builds environments from their locks: once, whole or not at all, however many processes ask."""
 
-import csv
 import hashlib
 import os
 import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
-from packaging.utils import canonicalize_name
 
 from repro.environments.interpreter import Interpreter, remembered
 from repro.environments.locks import Lock, header_of, read_lock, stale
+from repro.environments.place import BuildRecord, Place
 from repro.environments.resolve import refuse_denied, resolve
-from repro.environments.uv import run_uv
+from repro.environments.torch_build import TorchBuild, choose_torch
+from repro.environments.uv import run_uv, torch_backend
+from repro.environments.verify import find_damage, records_digest
 from repro.errors import EnvironmentFailure, Fault, RecordError, unknown
-from repro.files import write_whole
+from repro.files import write_whole, writing
 from repro.model.matrix import Environment, Matrix
 
-_MARK = "repro-environment.txt"
-"""Written last: a folder without it is not finished."""
 _ANSWER = "repro-interpreter.txt"
 """What the interpreter said of itself, and when its folder of libraries was last changed."""
 _DERIVED = "derived"
@@ -34,22 +32,6 @@ Notify = Callable[[str], None]
 
 def quiet(_text: str) -> None:
     """Progress that nobody wants to see."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an environment of one lock stands on this machine."""
-
-    name: str
-    folder: Path
-
-    @property
-    def python(self) -> Path:
-        return self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-
-    @property
-    def exists(self) -> bool:
-        return (self.folder / _MARK).is_file()
 
 
 @dataclass(frozen=True)
@@ -106,9 +88,9 @@ class Environments:
         return lock
 
     def place(self, name: str) -> Place:
-        """Where the environment is or would be: its folder is named by its lock and its torch's source."""
+        """Where the environment is or would be: its folder is named by its lock and the build of torch asked for."""
         lock = self.lock(name)
-        backend = os.environ.get("UV_TORCH_BACKEND", "")
+        backend = torch_backend()
         python = self.environment(name).python
         suffix = f"-{backend}" if backend else ""
         folder = _DERIVED if name in self.derived else name
@@ -121,49 +103,61 @@ class Environments:
         """
         place = self.place(name)
         lock = self.lock(name)
-        if place.exists and not broken(place, lock):
+        if place.exists and not find_damage(place, lock):
             return _known(place, lock.digest)
         try:
             self.built.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentFailure(f"{self.built} cannot be made: {error.strerror}") from None
         with FileLock(f"{place.folder}.lock"):
-            problem = broken(place, lock) if place.exists else None
+            problem = find_damage(place, lock) if place.exists else None
             if problem:
                 notify(f"{name}: {problem}; building it again")
                 shutil.rmtree(place.folder)
             if not place.exists:
                 notify(f"{name}: building")
-                self._build(place)
+                self._build(place, notify)
             return _known(place, lock.digest)
 
-    def _build(self, place: Place) -> None:
+    def _build(self, place: Place, notify: Notify) -> None:
         lock = self.lock(place.name)
         refuse_denied(lock, self.matrix)
-        python = self.environment(place.name).python
         for leftover in place.folder.parent.glob(f"{place.folder.name}.partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         shutil.rmtree(place.folder, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=f"{place.folder.name}.partial-", dir=place.folder.parent))
         try:
-            run_uv(["venv", "--quiet", "--clear", "--relocatable", "--python", python, str(partial)])
-            target = Place(place.name, partial)
-            install = ["pip", "install", "--quiet", "--no-deps", "--python", str(target.python)]
-            packages = [package.text for package in lock.libraries]
-            if lock.torch:
-                run_uv([*install, lock.torch.without_hashes])
-                if _wants_accelerator(target):
-                    packages += [package.text for package in lock.accelerator]
-            with tempfile.TemporaryDirectory() as folder:
-                requirements = Path(folder) / "requirements.txt"
-                requirements.write_text("\n".join(packages) + "\n")
-                run_uv([*install, "--require-hashes", "--requirement", str(requirements)])
-            (partial / _MARK).write_text(f"{place.name}\n{lock.digest}\n")
-            partial.rename(place.folder)
-        except OSError as error:
-            raise EnvironmentFailure(f"{place.name} cannot be written: {error.strerror}") from None
+            with writing(place.name, EnvironmentFailure):
+                target = Place(place.name, partial)
+                torch = self._install(target, lock)
+                damage = find_damage(target, lock, thorough=True)
+                if damage and damage.distribution:
+                    # It was linked from uv's cache as it is there: only a new download mends it.
+                    notify(f"{place.name}: {damage}; uv's cache is damaged: downloading {damage.distribution} again")
+                    run_uv(["cache", "clean", "--quiet", damage.distribution])
+                    torch = self._install(target, lock)
+                    damage = find_damage(target, lock, thorough=True)
+                if damage:
+                    raise EnvironmentFailure(f"{place.name}: {damage}, right after it was built; nothing was kept")
+                records = records_digest(target.site)
+                built = BuildRecord(torch.version, torch.source, records) if torch else BuildRecord(records=records)
+                target.finish(lock.digest, built)
+                partial.rename(place.folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _install(self, target: Place, lock: Lock) -> TorchBuild | None:
+        """Install a lock into a new environment; returns the build of torch that was chosen, if the lock has one."""
+        python = self.environment(target.name).python
+        run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", python, str(target.folder)])
+        packages = [package.text for package in lock.libraries]
+        torch = choose_torch(lock.torch, target.python) if lock.torch else None
+        if torch:
+            install(target.python, [torch.requirement], hashes=bool(torch.hashes))
+            if _wants_accelerator(target):
+                packages += [package.text for package in lock.accelerator]
+        install(target.python, packages)
+        return torch
 
     def remove(self, name: str) -> int:
         """Remove what was built under a name, for any lock; returns the number of folders removed."""
@@ -189,61 +183,26 @@ class Environments:
         return [path for path in sorted(self.built.iterdir()) if path.is_dir() and pattern.match(path.name)]
 
 
+def install(python: Path, requirements: Sequence[str], *, hashes: bool = True, dry: bool = False) -> None:
+    """Install exactly these requirements, without their dependencies; raises EnvironmentFailure."""
+    options = [*(["--require-hashes"] if hashes else []), *(["--dry-run"] if dry else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "requirements.txt"
+        file.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+        run_uv(
+            ["pip", "install", "--quiet", "--no-deps", "--python", str(python), *options, "--requirement", str(file)]
+        )
+
+
 def _known(place: Place, digest: str) -> Interpreter:
-    return remembered(place.python, place.name, digest, _site_packages(place), place.folder / _ANSWER)
-
-
-def _site_packages(place: Place) -> Path:
-    found = sorted(place.folder.glob("lib/python3.*/site-packages")) or [place.folder / "Lib" / "site-packages"]
-    return found[0]
+    return remembered(place.python, place.name, digest, place.site, place.folder / _ANSWER)
 
 
 def _wants_accelerator(place: Place) -> bool:
     """Whether the torch build that was installed names accelerator packages among its needs."""
-    for metadata in _site_packages(place).glob("torch-*.dist-info/METADATA"):
+    for metadata in place.site.glob("torch-*.dist-info/METADATA"):
         return bool(re.search(r"^Requires-Dist: (nvidia-|cuda-|triton)", metadata.read_text(), re.MULTILINE))
     return False
-
-
-def _recorded(site: Path) -> Iterator[tuple[str, int]]:
-    """Every installed file with the size that its distribution's RECORD states."""
-    # Texts: making tens of thousands of paths takes longer than asking for the files.
-    place = f"{site}{os.sep}"
-    for record in site.glob("*.dist-info/RECORD"):
-        with record.open(newline="", encoding="utf-8") as file:
-            for row in csv.reader(file):
-                if len(row) == 3 and row[2]:  # noqa: PLR2004 - path, hash, size
-                    yield place + row[0], int(row[2])
-
-
-def _releases(site: Path) -> set[tuple[str, str]]:
-    """Name and version of each installed distribution, without the local part that a build adds."""
-    stems = [folder.name.removesuffix(".dist-info") for folder in site.glob("*.dist-info")]
-    named = [stem.rpartition("-") for stem in stems]
-    return {(canonicalize_name(name), version.partition("+")[0]) for name, _, version in named}
-
-
-def broken(place: Place, lock: Lock) -> str | None:
-    """What is wrong with a built environment, in one line, or None: files or distributions lost or changed."""
-    site = _site_packages(place)
-    if not place.python.exists():
-        return "its interpreter is gone"
-    held = _releases(site)
-    for package in (*([lock.torch] if lock.torch else []), *lock.libraries):
-        # What has a marker may not be meant for this machine.
-        if ";" not in package.without_hashes and (package.name, package.version.partition("+")[0]) not in held:
-            return f"{package.name} {package.version} is gone"
-    try:
-        for file, size in _recorded(site):
-            try:
-                found = os.stat(file).st_size  # noqa: PTH116
-            except OSError:
-                return f"{Path(file).name} is gone"
-            if found != size:
-                return f"{Path(file).name} has {found} bytes where {size} were installed"
-    except (ValueError, OSError, csv.Error):
-        return "a list of installed files is damaged"
-    return None
 
 
 @dataclass(frozen=True)

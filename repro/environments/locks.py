@@ -1,8 +1,9 @@
 """Locks: the full resolution of a named environment, with hashes, one file each.
 
-A lock has two layers.  The libraries carry hashes and are installed exactly.  The torch layer is
-torch and what its accelerator builds need: the machine chooses the build (CPU, CUDA), so torch itself
-carries no hash, and the accelerator's packages are installed only if the build asks for them.
+A lock has two layers.  The libraries carry hashes and are installed exactly.  The torch layer is torch and what its
+accelerator builds need.  The machine chooses torch's build (CPU, CUDA): the hashes of torch are those of the builds on
+PyPI, and a build from elsewhere is pinned by its label (see ``torch_build``).  The accelerator's packages are installed
+only if the build asks for them.
 """
 
 import hashlib
@@ -42,6 +43,11 @@ class Locked:
         """The requirement alone."""
         return self.text.split(" \\", 1)[0]
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """``sha256:...`` of each of its files."""
+        return tuple(re.findall(r"--hash=(sha256:[0-9a-f]{64})", self.text))
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -68,7 +74,7 @@ class Lock:
     def text(self) -> str:
         """The file's content."""
         layer = [
-            *([self.torch.without_hashes] if self.torch else []),
+            *([self.torch.text] if self.torch else []),
             *(item.text for item in self.accelerator),
         ]
         libraries = [package.text for package in self.libraries]
@@ -81,7 +87,7 @@ class Lock:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what is installed; comments do not count, nor does the order in which uv told it."""
+        """SHA-256 of what is installed, without comments, and without the hashes of torch: its build is not locked."""
         content = "\n".join([package.text for package in (*self.accelerator, *self.libraries)])
         torch = self.torch.without_hashes if self.torch else ""
         return hashlib.sha256(f"{torch}\n{content}".encode()).hexdigest()

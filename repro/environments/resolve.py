@@ -1,18 +1,16 @@
 """Resolves an environment of the matrix into a lock, as of its cut-off day."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from repro.environments.locks import Lock, Locked, header_of, is_accelerator, split
-from repro.environments.uv import run_uv
+from repro.environments.uv import FIND_LINKS, TORCH_BACKEND, run_uv
 from repro.errors import EnvironmentFailure
 from repro.model.matrix import Environment, Matrix
 
 # The lock must not depend on the builds that this machine happens to prefer.
-_MACHINE_CHOICES = ("UV_FIND_LINKS", "UV_TORCH_BACKEND", "UV_EXCLUDE_NEWER")
+_MACHINE_CHOICES = (FIND_LINKS, TORCH_BACKEND)
 
 
 def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
@@ -54,11 +52,9 @@ def _compile(
         return split(run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES))
 
 
-def refuse_denied(lock: Lock, matrix: Matrix) -> None:
-    """Raise EnvironmentFailure if a lock holds a release of the deny list."""
-    for package in lock.packages:
-        for entry in matrix.deny:
-            if canonicalize_name(entry.distribution) == package.name and (
-                matrix.denied(entry.distribution, package.version) is not None
-            ):
-                raise EnvironmentFailure(f"{package.name} {package.version} is denied: {entry.reason}")
+def refuse_denied(held: Lock | Mapping[str, str], matrix: Matrix) -> None:
+    """Raise EnvironmentFailure if a lock, or what is installed somewhere, holds a release of the deny list."""
+    for name, version in (held.versions if isinstance(held, Lock) else held).items():
+        entry = matrix.denied(name, version)
+        if entry is not None:
+            raise EnvironmentFailure(f"{name} {version} is denied: {entry.reason}")

@@ -1,19 +1,24 @@
-"""Does a lock still install?  Into a place that is thrown away, from the index, as a stranger would do it."""
+"""Checks that a lock still installs: into a temporary folder, from the index."""
 
 import tempfile
 from pathlib import Path
 from typing import Literal
 
+from repro.environments.build import install
 from repro.environments.locks import Lock
+from repro.environments.place import Place
+from repro.environments.resolve import refuse_denied
+from repro.environments.torch_build import choose_torch
 from repro.environments.uv import run_uv
 from repro.errors import EnvironmentFailure
 from repro.model.base import Strict
+from repro.model.matrix import Matrix
 
 FORMAT: Literal[1] = 1
 
 
 class Rot(Strict):
-    """What became of one lock; a state of its own, no verdict on any failure."""
+    """The state of one lock.  It is not a verdict on any failure."""
 
     environment: str
     state: Literal["installs", "rotten"]
@@ -22,39 +27,34 @@ class Rot(Strict):
 
 
 class Rots(Strict):
-    """``rot.json``: all that were tried."""
+    """``rot.json``: all locks that were tried."""
 
     format: Literal[1] = FORMAT
     date: str
     """UTC, ISO 8601."""
     dry: bool
-    """Only resolved and found on the index, nothing downloaded."""
+    """Only resolved on the index; nothing was downloaded."""
     locks: tuple[Rot, ...]
 
 
-def try_lock(name: str, python: str, lock: Lock, *, dry: bool) -> Rot:
-    """Install the distributions of a lock, with their hashes, into a folder that is removed again.
+def try_lock(name: str, python: str, lock: Lock, matrix: Matrix, *, dry: bool) -> Rot:
+    """Install the distributions of a lock, with their hashes, into a folder that is removed afterwards.
 
-    ``dry`` only resolves: what was deleted or yanked away shows, a damaged file does not.  The packages that only
-    torch's accelerator builds need are gigabytes: they are always only resolved.
+    ``dry`` only resolves, which finds a deleted file but not a damaged one.  The packages that only torch's accelerator
+    builds need have gigabytes, so they are never downloaded.  Raises EnvironmentFailure, and installs nothing, if the
+    lock holds a denied release.
     """
+    refuse_denied(lock, matrix)
     with tempfile.TemporaryDirectory(prefix="repro-rot-") as folder:
-        place = Path(folder) / "environment"
-        file = Path(folder) / "requirements.txt"
-        file.write_text("\n".join(package.text for package in lock.libraries) + "\n", encoding="utf-8")
-        accelerator = Path(folder) / "accelerator.txt"
-        accelerator.write_text("\n".join(package.text for package in lock.accelerator) + "\n", encoding="utf-8")
-        dry_run = ["--dry-run"] if dry else []
-        install = ["pip", "install", "--quiet", "--no-deps", "--python", str(place), *dry_run]
+        place = Place(name, Path(folder) / "environment")
         try:
-            run_uv(["venv", "--quiet", "--python", python, str(place)])
+            run_uv(["venv", "--quiet", "--no-project", "--python", python, str(place.folder)])
             if lock.torch:
-                run_uv([*install, lock.torch.without_hashes])
-            run_uv([*install, "--require-hashes", "--requirement", str(file)])
+                torch = choose_torch(lock.torch, place.python)
+                install(place.python, [torch.requirement], hashes=bool(torch.hashes), dry=dry)
+            install(place.python, [package.text for package in lock.libraries], dry=dry)
             if lock.accelerator:
-                run_uv(
-                    [*install, *([] if dry else ["--dry-run"]), "--require-hashes", "--requirement", str(accelerator)]
-                )
+                install(place.python, [package.text for package in lock.accelerator], dry=True)
         except EnvironmentFailure as error:
             return Rot(environment=name, state="rotten", reason=str(error))
     return Rot(environment=name, state="installs")

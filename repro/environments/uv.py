@@ -1,38 +1,91 @@
-"""Calls uv, the resolver and installer; its refusals become one line each."""
+"""Calls uv, the resolver and installer; its errors become one line each.
+
+uv runs isolated: it reads no ``uv.toml`` or ``[tool.uv]`` of the current folder, the user or the machine, and of its
+variables only those of ``PASSED``.  Anything else could install another distribution under the name and the digest of
+a locked one.
+"""
 
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 
-from repro.errors import EnvironmentFailure
+from repro.errors import EnvironmentFailure, UsageError
 
 try:
     from uv import find_uv_bin
 except ImportError:  # a machine that has only a pack builds nothing
 
     def find_uv_bin() -> str:
-        """Say that there is no uv."""
+        """Raise the error that there is no uv."""
         raise FileNotFoundError("it is not installed here, so no environment can be built")
 
 
+INDEX = "REPRO_INDEX"
+"""Address of the package index that is asked in place of PyPI: a documented setting of ours."""
+FIND_LINKS = "UV_FIND_LINKS"
+TORCH_BACKEND = "UV_TORCH_BACKEND"
+PASSED = frozenset({
+    FIND_LINKS, TORCH_BACKEND, "UV_CACHE_DIR", "UV_CONCURRENT_BUILDS", "UV_CONCURRENT_DOWNLOADS",
+    "UV_CONCURRENT_INSTALLS", "UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "UV_NATIVE_TLS", "UV_OFFLINE",
+    "UV_PYTHON_DOWNLOADS", "UV_PYTHON_INSTALL_DIR", "UV_SYSTEM_CERTS", "UV_TOOL_DIR",
+})  # fmt: skip
+"""The variables of uv that reach it; none of them names an index or changes a resolution, but the first two."""
+PIP_PASSED = frozenset({"PIP_CERT", "PIP_CLIENT_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_PROXY", "PIP_RETRIES"})
+"""The variables of pip that reach it, where uv runs it."""
+_FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_")
+
 _NOISE = re.compile(r"^\s*(×|╰─▶|│|├─▶|├╴|╰╴|cause:|error:|help:|warning:)\s*")
+
+# Replaces itself by uv once the kernel has been asked to end it with its parent: uv must not install on after its
+# harness was killed.  (A function that runs between fork and exec could deadlock, since the harness has threads.)
+_GUARD = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 15)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+try:
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit("uv cannot be started: %s" % error)
+"""
+
+
+def torch_backend() -> str:
+    """The build of torch that the user asks for, such as ``cpu``; empty for the default.  Raises UsageError."""
+    backend = os.environ.get(TORCH_BACKEND, "")
+    if backend and not re.fullmatch(r"[a-z0-9.]{1,20}", backend):
+        raise UsageError(f"{TORCH_BACKEND}={backend[:50]!r}: a name such as cpu or cu126 is expected")
+    return backend
+
+
+def uv_environment(drop: Sequence[str] = ()) -> dict[str, str]:
+    """The variables that uv sees: those of the machine, and of uv's and pip's own only the harmless ones."""
+    passed = (PASSED | PIP_PASSED) - set(drop)
+    kept = {name: value for name, value in os.environ.items() if name in passed or not name.startswith(_FOREIGN)}
+    # A cut-off day ends at the same instant on every machine.
+    ours = {"NO_COLOR": "1", "TZ": "UTC", "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
+    index = os.environ.get(INDEX, "").strip()
+    return kept | ours | ({"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index} if index else {})
 
 
 def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence[str] = ()) -> str:
-    """Run uv and return its standard output; ``drop`` names variables that it must not see.
+    """Run uv and return its standard output; ``drop`` are variables that it must not see.
 
-    Raises EnvironmentFailure with uv's cause in one line.
+    uv is ended when this process ends, however it ends.  Raises EnvironmentFailure with uv's cause in one line.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in {*drop, "VIRTUAL_ENV"}}
     try:
+        command = [find_uv_bin(), *arguments]
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command]
         done = subprocess.run(
-            [find_uv_bin(), *arguments],
+            command,
             input=stdin,
-            # A cut-off day ends at the same instant on every machine.
-            env=environment | {"NO_COLOR": "1", "TZ": "UTC"},
+            env=uv_environment(drop),
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
     except OSError as error:
@@ -43,7 +96,7 @@ def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence
 
 
 def one_line(stderr: str, limit: int = 400) -> str:
-    """Uv's explanation without its drawing, its hints and its progress, as one line."""
+    """Uv's explanation as one line, without its drawing, hints, progress and credentials."""
     lines = []
     for line in stderr.splitlines():
         if line.lstrip().startswith("hint:"):
@@ -51,5 +104,10 @@ def one_line(stderr: str, limit: int = 400) -> str:
         text = _NOISE.sub("", line).strip()
         if text and not text.startswith(("Using ", "Resolved ", "Creating ", "Prepared ", "Downloading ")):
             lines.append(text)
-    text = " ".join(lines) or "uv failed and said nothing"
+    text = without_credentials(" ".join(lines)) or "uv failed without a message"
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def without_credentials(text: str) -> str:
+    """A text in which no address carries a user or a password."""
+    return re.sub(r"(?i)\b([a-z][a-z0-9+.-]{1,15}://)[^\s/@]{1,500}@", r"\1", text)

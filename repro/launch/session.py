@@ -12,6 +12,7 @@ from typing import Protocol
 
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter, probe
+from repro.environments.resolve import refuse_denied
 from repro.errors import EnvironmentFailure
 from repro.launch.devices import Devices
 from repro.launch.folders import sweep
@@ -138,6 +139,11 @@ class Session:
         return {environment: builder.submit(self._interpreter, environment) for environment in wanted}
 
     def _interpreter(self, environment: CellEnvironment) -> Interpreter:
+        found = self._provided(environment)
+        refuse_denied(found.installed.distributions, self.project.matrix)
+        return found
+
+    def _provided(self, environment: CellEnvironment) -> Interpreter:
         if isinstance(environment, Adopted):
             return probe(Path(environment.python), environment.label)
         if isinstance(environment, Overlaid):

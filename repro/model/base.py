@@ -1,10 +1,24 @@
 """The base of every model that is read from or written to a file."""
 
-from typing import TypeVar
+import re
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 Location = tuple[str | int, ...]
+
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}")
+
+
+def _file_name(text: str) -> str:
+    if not _FILE_NAME.fullmatch(text):
+        raise ValueError(f"{text[:200]!r} is not a file name: letters, digits and ._+- are expected")
+    return text
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+"""A name that becomes part of a path: validated where it enters, since files come from other machines too."""
 
 
 Model = TypeVar("Model", bound="Strict")

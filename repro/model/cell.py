@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from repro.errors import UsageError, unknown
-from repro.model.base import Strict
+from repro.model.base import FileName, Strict
 from repro.model.failure import WORLD_SIZE, Failure, Lane
 
 _ADOPTED = "python:"
@@ -88,7 +88,7 @@ CellEnvironment = Annotated[
 class Cell(Strict):
     """Failure x environment x lane x backport x factors, on so many ranks and nodes."""
 
-    failure: str
+    failure: FileName
     environment: CellEnvironment
     lane: Lane = Lane.CPU
     backport: str | None = None

@@ -1,21 +1,19 @@
 """``matrix.yaml``: the environments by name, the deny list, and which failure runs where by default."""
 
-import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import AfterValidator, Field, model_validator
 
-from repro.model.base import Strict
+from repro.model.base import FileName, Strict
+from repro.model.version import parsed_version
 
 
 def _version(text: str) -> str:
-    try:
-        Version(text)
-    except InvalidVersion:
-        raise ValueError(f"{text!r} is no version") from None
+    if parsed_version(text) is None:
+        raise ValueError(f"{text!r} is no version")
     return text
 
 
@@ -27,15 +25,6 @@ def _day(text: str) -> str:
     return text
 
 
-def _environment_name(text: str) -> str:
-    if not ENVIRONMENT_NAME.fullmatch(text):
-        raise ValueError(f"{text[:80]!r} is no name: letters, digits, '.', '_', '+' and '-' are expected, 100 at most")
-    return text
-
-
-ENVIRONMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-"""The form of a name in ``matrix.yaml``: it becomes the name of a lock file and of a folder."""
-EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
 VersionText = Annotated[str, AfterValidator(_version)]
 Day = Annotated[str, AfterValidator(_day)]
 
@@ -85,8 +74,8 @@ class Matrix(Strict):
 
     format: Literal[1]
     deny: tuple[Denied, ...] = ()
-    environments: dict[EnvironmentName, Environment]
-    runs: dict[str, Runs]
+    environments: dict[FileName, Environment]
+    runs: dict[FileName, Runs]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -109,7 +98,7 @@ class Matrix(Strict):
                 entry
                 for entry in self.deny
                 if canonicalize_name(entry.distribution) == canonicalize_name(distribution)
-                and Version(entry.version) == Version(version)
+                and Version(entry.version) == parsed_version(version)
             ),
             None,
         )

@@ -7,7 +7,7 @@ same on every machine and names none.
 from enum import StrEnum
 from typing import Any, Literal
 
-from repro.model.base import Strict
+from repro.model.base import FileName, Strict
 from repro.model.cell import Cell
 
 FORMAT: Literal[1] = 1
@@ -171,7 +171,7 @@ class Observation(Strict):
     """One run of one cell."""
 
     format: Literal[1] = FORMAT
-    id: str
+    id: FileName
     """Unique; begins with the recipe's key."""
     recipe: str
     """SHA-256 of all that determines the run: script, backport, bootstrap, gates, lock, cell."""

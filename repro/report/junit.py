@@ -1,23 +1,22 @@
 """JUnit XML of a matrix: a suite a failure, a test case a cell.  The format is promised in the README."""
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from repro.model.verdict import Status
+from repro.report.clean import clean
 from repro.report.format import format_count, format_evidence, format_versions, format_where
 from repro.report.rows import Row
 
 FAILED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(rows: Sequence[Row]) -> str:
     """The whole document.
 
-    Relapsed, cured and drifted cells are failures; what could not be told is an error; what was not run is skipped;
-    as documented, and cells with nothing to compare with, pass.
+    Relapsed, cured and drifted cells are failures, cells of unknown status are errors, cells that were not run are
+    skipped; cells that are as documented or have no expectation pass.
     """
     root = Element("testsuites", {"name": "repro"} | _counts(rows))
     for failure, group in groupby(sorted(rows, key=lambda row: row.cell.failure), key=lambda row: row.cell.failure):
@@ -44,23 +43,18 @@ def _counts(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _case(suite: Element, row: Row) -> None:
-    names = {"classname": f"repro.{row.cell.failure}", "name": _clean(format_where(row))}
+    names = {"classname": f"repro.{row.cell.failure}", "name": clean(format_where(row))}
     case = SubElement(suite, "testcase", names | {"time": f"{row.seconds or 0.0:.3f}"})
     if row.verdict is None:
-        SubElement(case, "skipped", {"message": _clean(row.not_run or "not run")})
+        SubElement(case, "skipped", {"message": clean(row.not_run or "not run")})
         return
-    told = f"{row.status}: {row.verdict} where {row.expected} is expected"
+    message = f"{row.status}: {row.verdict} where {row.expected} is expected"
     if row.status in FAILED:
-        SubElement(case, "failure", {"type": str(row.status), "message": _clean(told)}).text = _clean(
+        SubElement(case, "failure", {"type": str(row.status), "message": clean(message)}).text = clean(
             format_evidence(row)
         )
     elif row.status == Status.UNKNOWN:
-        attributes = {"type": str(row.verdict), "message": _clean(row.reason)}
-        SubElement(case, "error", attributes).text = _clean(format_evidence(row))
+        attributes = {"type": str(row.verdict), "message": clean(row.reason)}
+        SubElement(case, "error", attributes).text = clean(format_evidence(row))
     lines = [f"verdict {row.verdict}", f"status {row.status}", f"k of n {format_count(row)}", format_versions(row)]
-    SubElement(case, "system-out").text = _clean("\n".join([*lines, format_evidence(row)]))
-
-
-def _clean(text: str) -> str:
-    """Text without the characters that XML cannot hold."""
-    return _NOT_XML.sub("\ufffd", text)
+    SubElement(case, "system-out").text = clean("\n".join([*lines, format_evidence(row)]))

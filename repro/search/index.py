@@ -15,17 +15,16 @@ from pypi_simple import (
 from requests import ConnectionError as RequestsConnectionError
 from requests import RequestException, Timeout
 
+from repro.environments.uv import INDEX
 from repro.errors import EnvironmentFailure, UsageError
 from repro.search.releases import IndexFile
 
-INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 TIMEOUT_SECONDS = 60
 
 
 def index_address() -> str:
-    """The index that uv or pip would ask, else PyPI."""
-    told = (os.environ.get(name, "").strip() for name in INDEX_VARIABLES)
-    return next((address for address in told if address), PYPI_SIMPLE_ENDPOINT)
+    """The index that environments are built from: the one that ``REPRO_INDEX`` names, else PyPI."""
+    return os.environ.get(INDEX, "").strip() or PYPI_SIMPLE_ENDPOINT
 
 
 def _without_credentials(address: str) -> str:

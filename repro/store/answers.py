@@ -1,5 +1,6 @@
 """What searches found, as it is stored: one JSON file a question, written whole, replaced by a newer answer."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,10 +11,10 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from repro.errors import StoreError
-from repro.files import write_whole
-from repro.model.base import Strict
+from repro.files import path_inside, write_whole, writing
+from repro.model.base import FileName, Strict
 from repro.model.verdict import Side, Verdict
-from repro.store.observations import SEARCHES
+from repro.store.observations import SEARCHES, read_stored
 
 
 class Role(StrEnum):
@@ -99,7 +100,7 @@ class Blamed(Strict):
 
     format: Literal[1] = FORMAT
     kind: Literal["blame"] = "blame"
-    failure: str
+    failure: FileName
     date: str
     start: Tried
     end: Tried
@@ -127,7 +128,7 @@ class Bisected(Strict):
 
     format: Literal[1] = FORMAT
     kind: Literal["bisect"] = "bisect"
-    failure: str
+    failure: FileName
     date: str
     package: str | None
     base: str
@@ -189,7 +190,7 @@ class Swept(Strict):
 
     format: Literal[1] = FORMAT
     kind: Literal["sweep"] = "sweep"
-    failure: str
+    failure: FileName
     date: str
     package: str
     base: str
@@ -223,7 +224,7 @@ def replaces(new: Stored, old: Stored) -> bool:
 
 
 def _slug(text: str) -> str:
-    return "".join(character if character.isalnum() or character in "-._" else "-" for character in text)[:150]
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:150]
 
 
 @dataclass(frozen=True)
@@ -262,14 +263,12 @@ class AnswerStore:
 
         A failure that was mended twice keeps both boundaries.  Raises StoreError.
         """
-        file = self.folder(answer.failure) / f"{answer.slug}.json"
-        try:
+        file = path_inside(self.data, SEARCHES, answer.failure, f"{answer.slug}.json")
+        with writing(file):
             write_whole(file, answer.model_dump_json(indent=1) + "\n")
             for place, held in self._of(answer.failure).items():
                 if place != file and replaces(answer, held):
                     place.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
         return file
 
     def of(self, failure: str) -> list[Stored]:
@@ -287,11 +286,10 @@ class AnswerStore:
 
 
 def read_answer(file: Path) -> Stored:
-    """One stored answer; raises StoreError if it is damaged or of an unknown format."""
+    """One stored answer; raises StoreError if it is damaged, of an unknown format, or of another failure."""
+    content = read_stored(file)
     try:
-        return _STORED.validate_json(file.read_bytes())
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+        return _STORED.validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

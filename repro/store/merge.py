@@ -1,4 +1,4 @@
-"""Brings the stores of several machines into one.  Everything is verified before anything is written."""
+"""Merges the stores of several machines into one.  Everything is verified before anything is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from repro.store.upkeep import verify
 
 @dataclass(frozen=True)
 class MergedStores:
-    """What came of it."""
+    """How many observations were added, how many were known, and how many answers were added."""
 
     added: int
     known: int
@@ -20,20 +20,20 @@ class MergedStores:
 
 
 def merge_stores(store: Store, others: Sequence[Store]) -> MergedStores:
-    """Bring observations, told verdicts and answers of other stores into one; a second time changes nothing.
+    """Add the observations, recorded verdicts and answers of other stores; merging them again changes nothing.
 
-    Of two answers to one question the newer stays.  Raises StoreError, with nothing changed, if a store is missing
-    or damaged, or holds another observation under a known id.
+    Of two answers to one question, the newer one is kept.  Raises StoreError, with nothing changed, if a store is
+    missing or damaged, or holds another observation under a known id.
     """
     for other in others:
         _whole(other)
     new = _new(store, others)
     answers = _newer(store, others)
-    told = {name: verdict for other in others for name, verdict in other.recorded_verdicts().items()}
+    recorded = {name: verdict for other in others for name, verdict in other.recorded_verdicts().items()}
     for observation in new.values():
         store.add(observation)
-        if observation.id in told:
-            store.record_verdict(observation.id, told[observation.id])
+        if observation.id in recorded:
+            store.record_verdict(observation.id, recorded[observation.id])
     for answer in answers:
         AnswerStore(store.root).put(answer)
     total = sum(1 for other in others for _ in other.files())
@@ -63,7 +63,7 @@ def _new(store: Store, others: Sequence[Store]) -> dict[str, Observation]:
 
 
 def _newer(store: Store, others: Sequence[Store]) -> list[Stored]:
-    """The answers that the store lacks, or has an older one of."""
+    """The answers that the store lacks or holds in an older version."""
     held = list(AnswerStore(store.root))
     best = held
     for other in others:

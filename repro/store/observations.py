@@ -1,10 +1,13 @@
 """Observations on disk: one file each, written whole, never changed.
 
-``<root>/<failure>/<id>.json``; the id begins with the recipe's key, so that all observations of one
-recipe lie together.  Concurrent runs write different files and cannot hurt one another.
+``<root>/<failure>/<id>.json``: an id begins with the key of its recipe, so all observations of one recipe are
+neighbours.  Concurrent runs write different files and cannot disturb one another.
 
-Beside them ``<root>/verdicts.jsonl`` says which verdict was told of each, a line a verdict, the newest last:
-a verdict is no part of an observation, and a better rule may change it.
+``<root>/verdicts.jsonl`` records the verdict that each observation got, one line a verdict, the newest last.  A verdict
+is no part of an observation, because a better rule may change it.
+
+A store may come from another machine, so its files are untrusted: only regular files of a bounded size are read, and
+no name that is read becomes a path without being checked.
 """
 
 import json
@@ -15,15 +18,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from repro.errors import StoreError
-from repro.files import write_whole
+from repro.errors import StoreError, UnreadableFileError
+from repro.files import path_inside, read_bytes_file, write_whole, writing
 from repro.model.failure import Lane
 from repro.model.observation import FORMAT, Observation
 
 KEY_CHARACTERS = 12
 SEARCHES = "searches"
-"""The folder of what searches found: no failure can have this name."""
-TOLD = "verdicts.jsonl"
+"""The folder of the answers of searches; no failure can have this name."""
+VERDICTS = "verdicts.jsonl"
+STORED_BYTES = 64 << 20
+"""A stored file that is larger than this is not read."""
 
 
 @dataclass(frozen=True)
@@ -32,65 +37,63 @@ class Store:
 
     root: Path
 
+    def _file(self, observation: Observation) -> Path:
+        return path_inside(self.root, observation.cell.failure, f"{observation.id}.json")
+
     def add(self, observation: Observation) -> Path:
         """Write an observation; raises StoreError if it cannot be written."""
-        file = self.root / observation.cell.failure / f"{observation.id}.json"
-        # What has its default is left out, but never the format: without it nobody could read the file later.
+        file = self._file(observation)
+        # Defaults are left out, except for the format: without it nobody could read the file later.
         content = {"format": observation.format} | observation.model_dump(mode="json", exclude_defaults=True)
-        try:
+        with writing(file):
             write_whole(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
         return file
 
     def remove(self, observation: Observation) -> None:
-        """Remove an observation: only pruning does; raises StoreError."""
-        file = self.root / observation.cell.failure / f"{observation.id}.json"
+        """Remove an observation; only pruning does.  Raises StoreError."""
+        file = self._file(observation)
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{file}: cannot be removed: {error.strerror}") from None
 
     def record_verdict(self, observation_id: str, verdict: str) -> None:
-        """Note which verdict was told of an observation; raises StoreError."""
-        file = self.root / TOLD
+        """Append the verdict of an observation; raises StoreError."""
+        file = self.root / VERDICTS
         line = json.dumps({"format": 1, "id": observation_id, "verdict": verdict}) + "\n"
-        try:
+        with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
                 os.write(descriptor, line.encode())
             finally:
                 os.close(descriptor)
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
 
     def recorded_verdicts(self) -> dict[str, str]:
-        """The verdict last told of each observation; a line that a crash cut off counts as not told."""
+        """The last recorded verdict of each observation; a line that is cut off or of another shape is skipped."""
         found: dict[str, str] = {}
-        try:
-            lines = (self.root / TOLD).read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
+        file = self.root / VERDICTS
+        if not file.exists():
             return found
-        except OSError as error:
-            raise StoreError(f"{self.root / TOLD}: cannot be read: {error.strerror}") from None
-        for line in lines:
+        for line in read_stored(file).decode(errors="replace").splitlines():
             try:
-                told = json.loads(line)
-                found[told["id"]] = told["verdict"]
-            except (ValueError, TypeError, KeyError):
+                recorded = json.loads(line)
+                name, verdict = recorded["id"], recorded["verdict"]
+            except (ValueError, TypeError, KeyError, RecursionError):
                 continue
+            if isinstance(name, str) and isinstance(verdict, str):
+                found[name] = verdict
         return found
 
     def by_key(self, failure: str) -> dict[str, list[Path]]:
-        """The files of a failure's observations by the beginning of their recipe: its folder is listed once."""
+        """The files of a failure's observations by the first characters of their recipe; its folder is listed once."""
         found: dict[str, list[Path]] = {}
         for file in self._files(failure, "*.json"):
             found.setdefault(file.name[:KEY_CHARACTERS], []).append(file)
         return found
 
     def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
-        """The observations of one recipe, the oldest first; ``files`` is what ``by_key`` told, if it was asked."""
+        """The observations of one recipe, the oldest first; ``files`` is the result of ``by_key``, if it is at hand."""
         held = self.by_key(failure) if files is None else files
         found = [read_observation(file) for file in held.get(recipe[:KEY_CHARACTERS], [])]
         return sorted(
@@ -112,8 +115,8 @@ class Store:
         """All observations of a lane other than the default one, by failure and id."""
         stated = f'"lane": "{lane}"'.encode()
         for file in self.files():
-            # Most are of the other lane: a look at the bytes is much quicker than reading them.
-            content = _bytes(file)
+            # Most are of the default lane: searching the bytes is much quicker than parsing them.
+            content = read_stored(file)
             if stated in content:
                 found = _observation(file, content)
                 if found.cell.lane is lane:
@@ -130,16 +133,17 @@ class Store:
         return sorted(folder.glob(pattern)) if folder.is_dir() else []
 
 
+def read_stored(file: Path) -> bytes:
+    """The content of a stored file; raises StoreError unless it is a readable regular file of a bounded size."""
+    try:
+        return read_bytes_file(file, STORED_BYTES)
+    except UnreadableFileError as error:
+        raise StoreError(f"{error}; remove or restore the file") from None
+
+
 def read_observation(file: Path) -> Observation:
     """One stored observation; raises StoreError if it is damaged or of an unknown format."""
-    return _observation(file, _bytes(file))
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    return _observation(file, read_stored(file))
 
 
 def _observation(file: Path, content: bytes) -> Observation:
@@ -156,9 +160,9 @@ def _observation(file: Path, content: bytes) -> Observation:
 
 
 def _format(content: bytes) -> object:
-    """The format that a file states, whatever else is wrong with it; None where it states none."""
+    """The format that a file states, whatever else is wrong with it; None if it states none."""
     try:
         stated = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return stated.get("format") if isinstance(stated, dict) else None

@@ -1,4 +1,4 @@
-"""Judges all that is stored by the rule of today."""
+"""Judges all stored observations again by the current rules."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,21 @@ from repro.verdict.status import merge_verdicts
 
 @dataclass(frozen=True)
 class ChangedVerdict:
-    """A verdict that the rule of today gives differently."""
+    """A verdict that the current rules give differently."""
 
     what: str
     before: str
     after: Judgement
 
 
-def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catalog: Catalog) -> list[ChangedVerdict]:
-    """Every observation whose verdict is no longer the one that was told.  Pure."""
+def rejudged(
+    observations: Iterable[Observation], recorded: Mapping[str, str], catalog: Catalog
+) -> list[ChangedVerdict]:
+    """Every observation whose verdict differs from the recorded one.  Pure."""
     changed = []
     for observation in observations:
         entry = catalog.entries.get(observation.cell.failure)
-        before = told.get(observation.id)
+        before = recorded.get(observation.id)
         if entry is None or before is None:
             continue
         judgement = judge(entry.failure, observation)
@@ -37,9 +39,9 @@ def rejudged(observations: Iterable[Observation], told: Mapping[str, str], catal
 
 
 def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], catalog: Catalog) -> Stored | None:
-    """A search's answer with the verdicts of today and what the record says today; None where nothing changed.  Pure.
+    """The answer of a search with today's verdicts and today's record; None if nothing changed.  Pure.
 
-    What the answer concludes is not searched again: a changed verdict says that it should be.
+    The search itself is not repeated: a changed verdict shows that it should be.
     """
     entry = catalog.entries.get(answer.failure)
     if entry is None:
@@ -94,22 +96,22 @@ def _blame_again(answer: Blamed, again: Callable[[Tried], Tried]) -> Blamed:
 
 @dataclass(frozen=True)
 class Rejudgement:
-    """What judging everything again came to."""
+    """The result of judging everything again."""
 
     judged: int
-    untold: int
-    """Observations of which no verdict was noted before."""
+    unrecorded: int
+    """Observations that had no recorded verdict before."""
     changed: tuple[ChangedVerdict, ...]
     answers: tuple[str, ...]
-    """Searches whose evidence changed: ask them again."""
+    """Searches whose evidence changed: they should be repeated."""
 
 
 def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
-    """Judge all stored observations by the rule of today, and note the verdicts; nothing is run."""
+    """Judge all stored observations by the current rules and record the verdicts; nothing is run."""
     observations = {observation.id: observation for observation in store}
-    told = store.recorded_verdicts()
+    recorded = store.recorded_verdicts()
     known = {name: held for name, held in observations.items() if held.cell.failure in catalog.entries}
-    changed = rejudged(known.values(), told, catalog)
+    changed = rejudged(known.values(), recorded, catalog)
     answers = AnswerStore(store.root)
     outdated = []
     for answer in answers:
@@ -120,7 +122,7 @@ def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
                 outdated.append(f"{answer.failure} {answer.slug}")
     for item in changed:
         store.record_verdict(item.what, item.after.verdict)
-    untold = [name for name in known if name not in told]
-    for name in untold:
+    unrecorded = [name for name in known if name not in recorded]
+    for name in unrecorded:
         store.record_verdict(name, judge(catalog[known[name].cell.failure].failure, known[name]).verdict)
-    return Rejudgement(len(known), len(untold), tuple(changed), tuple(outdated))
+    return Rejudgement(len(known), len(unrecorded), tuple(changed), tuple(outdated))

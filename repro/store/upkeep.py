@@ -1,16 +1,16 @@
-"""Care of the store: what is in it, whether it is whole, what may go, and what a better rule says of it."""
+"""Verifies a store and prunes it."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from repro.errors import StoreError
 from repro.model.observation import Observation
-from repro.store.answers import AnswerStore
-from repro.store.observations import KEY_CHARACTERS, Store, read_observation
+from repro.store.answers import read_answer
+from repro.store.observations import KEY_CHARACTERS, SEARCHES, Store, read_observation
 
 
 def inconsistency(file: Path, observation: Observation) -> str | None:
-    """What does not fit between a file's place and what it says, or None.  Pure."""
+    """How an observation contradicts the place of its file, or None.  Pure."""
     if observation.id != file.stem:
         return f"holds the observation {observation.id}"
     if not observation.id.startswith(f"{observation.recipe[:KEY_CHARACTERS]}-"):
@@ -21,7 +21,7 @@ def inconsistency(file: Path, observation: Observation) -> str | None:
 
 
 def verify(store: Store) -> tuple[int, list[str]]:
-    """How many observations the store holds, and everything that is wrong with it, each with its file."""
+    """The number of stored observations, and every problem found, each with its file."""
     problems = []
     count = 0
     for file in store.files():
@@ -33,17 +33,27 @@ def verify(store: Store) -> tuple[int, list[str]]:
             continue
         if problem:
             problems.append(f"{file}: {problem}; remove or restore the file")
-    try:
-        list(AnswerStore(store.root))
-    except StoreError as error:
-        problems.append(str(error))
-    return count, problems
+    return count, problems + _answer_problems(store)
+
+
+def _answer_problems(store: Store) -> list[str]:
+    problems = []
+    root = store.root / SEARCHES
+    for file in sorted(root.glob("*/*.json")) if root.is_dir() else []:
+        try:
+            answer = read_answer(file)
+        except StoreError as error:
+            problems.append(str(error))
+            continue
+        if answer.failure != file.parent.name:
+            problems.append(f"{file}: is an answer about {answer.failure}; remove or restore the file")
+    return problems
 
 
 def superfluous(observations: Iterable[Observation], used: frozenset[str], keep: int = 1) -> list[Observation]:
-    """What may go: all but the newest ``keep`` runs of each recipe, and never what is used.  Pure.
+    """Observations that can be removed: all but the newest ``keep`` runs of each recipe, and never a used one.  Pure.
 
-    A run is what one command made: its repetitions stay or go together.
+    A run is what one command made: its repetitions are kept or removed together.
     """
     by_recipe: dict[tuple[str, str], list[Observation]] = {}
     for observation in observations:
@@ -58,9 +68,9 @@ def superfluous(observations: Iterable[Observation], used: frozenset[str], keep:
 
 
 def prune(store: Store, used: frozenset[str], *, keep: int = 1, dry: bool = False) -> list[Observation]:
-    """Remove what is superfluous; returns what was, or would be, removed.
+    """Remove superfluous observations; returns those that were, or would be, removed.
 
-    ``used`` are the ids of observations that reports and answers rest on.  Raises StoreError before anything is
+    ``used`` are the ids of the observations that reports and answers cite.  Raises StoreError before anything is
     removed if the store is damaged.
     """
     gone = superfluous(store, used, keep)

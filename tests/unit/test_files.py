@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import UnreadableFileError, UsageError
-from repro.files import path_inside, read_bytes_file, read_text_file, write_whole
+from repro.errors import EnvironmentFailure, StoreError, UnreadableFileError, UsageError
+from repro.files import path_inside, read_bytes_file, read_text_file, write_whole, writing
 
 
 def test_written(tmp_path: Path) -> None:
@@ -129,3 +129,14 @@ class TestReading:
         for parts in (("../x",), ("a", "../../x"), ("/etc/passwd",), ("out", "x")):
             with pytest.raises(UsageError, match="leads out of"):
                 path_inside(root, *parts)
+
+
+def test_writing(tmp_path: Path) -> None:
+    """What the system refuses becomes one line, of the error that is asked for; other errors pass."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"x.json: cannot be written: File exists$"), writing("x.json"):
+        write_whole(tmp_path / "file" / "x", "")
+    with pytest.raises(EnvironmentFailure, match="y: cannot be written"), writing("y", EnvironmentFailure):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(KeyError), writing("z"):
+        raise KeyError

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Literal
 
-from repro.model.base import Strict
+from repro.model.base import FileName, Strict
 
 FORMAT: Literal[1] = 1
 PACK_FILE = "pack.json"
@@ -13,7 +13,7 @@ WHEELS = "wheels"
 class Wheel(Strict):
     """One file below ``wheels/``."""
 
-    file: str
+    file: FileName
     distribution: str
     version: str
     sha256: str
@@ -42,7 +42,7 @@ class Pack(Strict):
     """Files below ``wheels/`` that the harness itself needs; no rank ever sees them."""
     project: str
     """SHA-256 of ``project.zip``, the harness."""
-    environments: dict[str, PackedEnvironment]
+    environments: dict[FileName, PackedEnvironment]
 
     def wheels_of(self, name: str) -> tuple[Wheel, ...]:
         """The wheels of a packed environment, by name."""

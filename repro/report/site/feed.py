@@ -1,10 +1,10 @@
 """Relapses and cures as an Atom feed (RFC 4287).  Pure: the same history gives the same bytes."""
 
-import re
 import uuid
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from repro.report.clean import clean
 from repro.report.format import format_where
 from repro.report.rows import Row
 from repro.report.site.anchors import anchor, page_name
@@ -15,17 +15,11 @@ NAMESPACE = uuid.UUID("6f0d7f0e-6a0c-5b0b-9a53-2f6f7c1f0a11")
 ATOM = "http://www.w3.org/2005/Atom"
 NEVER = "1970-01-01T00:00:00+00:00"
 """The date of a feed that nothing was ever told in: Atom demands one."""
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _clean(text: str) -> str:
-    """Text that XML 1.0 can hold: what it forbids, such as a terminal's escape codes, is shown as a box."""
-    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
     element = ET.SubElement(parent, tag, attributes)
-    element.text = _clean(text) or None
+    element.text = clean(text) or None
     return element
 
 

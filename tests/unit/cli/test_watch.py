@@ -12,6 +12,7 @@ from repro.environments.build import Environments
 from repro.environments.locks import Lock
 from repro.environments.rot import Rot, try_lock
 from repro.errors import EnvironmentFailure
+from repro.model.matrix import Denied
 from repro.store.observations import Store
 from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
 from tests.unit.factories import cell, failed, rank
@@ -90,7 +91,7 @@ class TestRot:
     def test_states(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
         """Every lock is told, the result is stored, and one rotten lock is exit code 3."""
 
-        def tried(name: str, _python: str, _lock: Lock, *, dry: bool) -> Rot:
+        def tried(name: str, _python: str, _lock: Lock, _matrix: object, *, dry: bool) -> Rot:
             assert dry
             return Rot(
                 environment=name, state="rotten" if name == "old" else "installs", reason="yanked" * (name == "old")
@@ -108,14 +109,25 @@ class TestRot:
     def test_cause(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
         """The installer's words are the reason, whichever layer fails."""
 
-        def refuse(arguments: list[str]) -> str:
-            if "install" in arguments:
-                raise EnvironmentFailure("torch==2.2.2 was not found")
-            return ""
+        def refuse(*_: object) -> None:
+            raise EnvironmentFailure("torch==2.2.2 was not found")
 
-        monkeypatch.setattr(trying, "run_uv", refuse)
-        found = try_lock("old", "3.11", held.environments.lock("old"), dry=True)
+        monkeypatch.setattr(trying, "run_uv", lambda _: "")
+        monkeypatch.setattr(trying, "choose_torch", refuse)
+        lock, matrix = held.environments.lock("old"), held.matrix
+        found = try_lock("old", "3.11", lock, matrix, dry=True)
         assert (found.state, found.reason) == ("rotten", "torch==2.2.2 was not found")
+
+    def test_denied(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        """A denied release is refused before uv is called, and is no state of a lock."""
+        monkeypatch.setattr(trying, "run_uv", lambda _: pytest.fail("uv was called"))
+        lock = held.environments.lock("old")
+        entry = Denied(
+            distribution="torch", version=lock.versions["torch"], reason="a malicious upload", date="2026-04-30"
+        )
+        denying = held.matrix.model_copy(update={"deny": (entry,)})
+        with pytest.raises(EnvironmentFailure, match="is denied: a malicious upload"):
+            try_lock("old", "3.11", lock, denying, dry=True)
 
 
 def test_merge(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,31 +12,16 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.environments import build as building
-from repro.environments.build import Environments, Place, broken, disk_use
-from repro.environments.locks import Lock, Locked
+from repro.environments.build import Environments, disk_use
+from repro.environments.place import BuildRecord, Place
+from repro.environments.torch_build import TorchBuild
+from repro.environments.verify import find_damage
 from repro.errors import EnvironmentFailure, RecordError, UsageError
 from repro.model.matrix import Environment
+from tests.unit.environments.installed import install
 from tests.unit.factories import interpreter, matrix, project
 
-Build = Callable[[Environments, Place], None]
-LOCK = Lock((), (Locked("torch", "2.2.2", "torch==2.2.2"),))
-
-
-def install(folder: Path, *, mark: bool = True, others: Iterable[Locked] = ()) -> Path:
-    """What a build leaves: an interpreter, torch with its RECORD, others, and the mark; returns site-packages."""
-    site = folder / "lib" / "python3.11" / "site-packages"
-    info = site / "torch-2.2.2.dist-info"
-    info.mkdir(parents=True)
-    (site / "torch").mkdir()
-    (site / "torch" / "__init__.py").write_text("x = 1\n")
-    (info / "RECORD").write_text("torch/__init__.py,sha256=x,6\ntorch-2.2.2.dist-info/RECORD,,\n")
-    for package in others:
-        (site / f"{package.name}-{package.version}.dist-info").mkdir()
-    (folder / "bin").mkdir()
-    (folder / "bin" / "python").write_text("")
-    if mark:
-        (folder / "repro-environment.txt").write_text("old\n")
-    return site
+BUILD = TorchBuild("2.2.2+cpu", "file:///opt/wheels", ("sha256:00",))
 
 
 @pytest.fixture
@@ -49,7 +34,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what was built, by a build that takes a moment and a probe that answers at once."""
     done: list[str] = []
 
-    def build(environments: Environments, place: Place) -> None:
+    def build(environments: Environments, place: Place, _notify: object) -> None:
         time.sleep(0.1)
         install(place.folder, others=environments.lock(place.name).libraries)
         done.append(place.name)
@@ -59,8 +44,8 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-class TestBroken:
-    """A built environment that lost something is broken."""
+class TestDiskUse:
+    """Bytes, with hard links counted once."""
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Place:
@@ -68,71 +53,7 @@ class TestBroken:
         return Place("old", tmp_path / "env")
 
     def site(self, place: Place) -> Path:
-        return place.folder / "lib" / "python3.11" / "site-packages"
-
-    def test_whole(self, place: Place) -> None:
-        """Nothing is wrong with a whole one."""
-        assert broken(place, LOCK) is None
-
-    def test_lost_file(self, place: Place) -> None:
-        """A file that its distribution lists is gone."""
-        (self.site(place) / "torch" / "__init__.py").unlink()
-        assert broken(place, LOCK) == "__init__.py is gone"
-
-    def test_changed_size(self, place: Place) -> None:
-        """A file of another size, say emptied by a full disk."""
-        (self.site(place) / "torch" / "__init__.py").write_text("")
-        assert broken(place, LOCK) == "__init__.py has 0 bytes where 6 were installed"
-
-    def test_no_interpreter(self, place: Place) -> None:
-        """Its interpreter is gone; a link whose target is gone is gone too."""
-        place.python.unlink()
-        assert broken(place, LOCK) == "its interpreter is gone"
-        place.python.symlink_to("/nonexistent/python")
-        assert broken(place, LOCK) == "its interpreter is gone"
-
-    def test_empty(self, tmp_path: Path) -> None:
-        """No distributions at all."""
-        place = Place("old", tmp_path / "none")
-        place.python.parent.mkdir(parents=True)
-        place.python.write_text("")
-        assert broken(place, LOCK) == "torch 2.2.2 is gone"
-
-    def test_a_whole_distribution_is_gone(self, place: Place) -> None:
-        """A distribution that left no trace is missed by its lock; one for other machines is not."""
-        more = Locked("numpy", "1.26.4", "numpy==1.26.4")
-        elsewhere = Locked("colorama", "0.4.6", "colorama==0.4.6 ; sys_platform == 'win32'")
-        assert broken(place, Lock((), (*LOCK.packages, more))) == "numpy 1.26.4 is gone"
-        assert broken(place, Lock((), (*LOCK.packages, elsewhere))) is None
-
-    def test_another_build_of_torch(self, place: Place) -> None:
-        """The machine chooses torch's build: its local version is no damage, another release is."""
-        info = self.site(place) / "torch-2.2.2.dist-info"
-        (info / "RECORD").write_text("torch/__init__.py,sha256=x,6\n")
-        info.rename(info.with_name("torch-2.2.2+cpu.dist-info"))
-        assert broken(place, LOCK) is None
-        (self.site(place) / "torch-2.2.2+cpu.dist-info").rename(info.with_name("torch-2.3.0.dist-info"))
-        assert broken(place, LOCK) == "torch 2.2.2 is gone"
-
-    def test_more_files(self, place: Place) -> None:
-        """Bytecode that Python adds is no damage."""
-        (self.site(place) / "torch" / "__pycache__").mkdir()
-        (self.site(place) / "torch" / "__pycache__" / "x.pyc").write_text("x")
-        assert broken(place, LOCK) is None
-
-    @pytest.mark.parametrize(
-        "row",
-        [
-            "torch/__init__.py,sha256=x,six\n",
-            "torch/__init__.py\n",
-            '"torch/__init__.py,sha256=x,6\n',
-            "\x00,sha256=x,6\n",
-        ],
-    )
-    def test_damaged_list(self, place: Place, row: str) -> None:
-        """A damaged list of files never breaks the command."""
-        (self.site(place) / "torch-2.2.2.dist-info" / "RECORD").write_text(row)
-        assert isinstance(broken(place, LOCK), str | None)
+        return place.site
 
     def test_disk_use(self, place: Place) -> None:
         """All bytes, and those that no other folder shares."""
@@ -172,6 +93,12 @@ class TestPlace:
         assert len({first, second, third}) == 3
         assert second.name == f"{first.name}-cpu"
 
+    def test_backend_is_a_name(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What becomes part of a path is checked."""
+        monkeypatch.setenv("UV_TORCH_BACKEND", "../../x")
+        with pytest.raises(UsageError, match="a name such as cpu"):
+            held.environments.place("old")
+
     def test_unknown(self, held: Project) -> None:
         """A misspelt name is a usage error."""
         with pytest.raises(UsageError, match=r"no environment 'odl'; did you mean 'old'\?"):
@@ -209,7 +136,7 @@ class TestInterpreter:
         assert not place.exists
         held.environments.interpreter("old")
         assert builds == ["old"]
-        assert broken(place, held.environments.lock("old")) is None
+        assert find_damage(place, held.environments.lock("old")) is None
 
     def test_broken_is_built_again(self, held: Project, builds: list[str]) -> None:
         """A broken one is removed and built again, and the reason is told."""
@@ -220,7 +147,7 @@ class TestInterpreter:
         held.environments.interpreter("old", told.append)
         assert builds == ["old"]
         assert "building it again" in told[0]
-        assert broken(place, held.environments.lock("old")) is None
+        assert find_damage(place, held.environments.lock("old")) is None
 
     def test_no_room(self, tmp_path: Path, builds: list[str]) -> None:
         """A cache that cannot be made is an environment failure."""
@@ -248,43 +175,94 @@ class TestBuild:
     """The build itself, with uv played."""
 
     @pytest.fixture
-    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    def calls(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         """The calls of uv; ``venv`` makes the folder as a whole one."""
         made: list[list[str]] = []
+        libraries = held.environments.lock("old").libraries
 
         def run(arguments: list[str], **_: Any) -> str:
             made.append(arguments)
             if arguments[0] == "venv":
-                install(Path(arguments[-1]), mark=False)
+                install(Path(arguments[-1]), mark=False, others=libraries)
             if "--requirement" in arguments:
                 made.append(Path(arguments[-1]).read_text().splitlines())
             return ""
 
         monkeypatch.setattr(building, "run_uv", run)
+        monkeypatch.setattr(building, "choose_torch", lambda *_: BUILD)
         monkeypatch.setattr(building, "remembered", lambda executable, *_: interpreter(executable=executable))
         return made
 
     def test_layers(self, held: Project, calls: list[list[str]]) -> None:
-        """torch first, without a hash; then the libraries exactly, with hashes; no dependency is chosen anew."""
+        """First torch, the chosen build by its hash; then the libraries, with hashes; nothing is resolved anew."""
         held.environments.interpreter("old")
-        venv, torch, libraries, lines = calls
+        venv, torch, chosen, libraries, lines = calls
         assert venv[0] == "venv"
         assert "3.11" in venv
-        assert torch[-1] == "torch==2.2.2"
-        assert "--no-deps" in torch
+        assert "--no-project" in venv
+        assert chosen == ["torch==2.2.2+cpu \\", "    --hash=sha256:00"]
+        assert {"--no-deps", "--require-hashes"} <= set(torch)
         assert {"--no-deps", "--require-hashes"} <= set(libraries)
         assert lines[0].startswith("lightning==2.2.1")
         assert "--hash" in lines[1]
         assert held.environments.place("old").exists
+
+    def test_record(self, held: Project, calls: list[list[str]]) -> None:
+        """Where torch came from is recorded, with a digest of all lists of files."""
+        place = held.environments.place("old")
+        assert place.record == BuildRecord()
+        held.environments.interpreter("old")
+        record = place.record
+        assert (record.torch, record.source) == ("2.2.2+cpu", "file:///opt/wheels")
+        assert len(record.records) == 64
+        assert calls
+
+    def damage(self, monkeypatch: pytest.MonkeyPatch, times: int) -> list[list[str]]:
+        """uv installs from a damaged cache so many times; returns its calls."""
+        run: Callable[..., str] = vars(building)["run_uv"]
+        made: list[list[str]] = []
+
+        def damaging(arguments: list[str], **options: Any) -> str:
+            made.append(arguments)
+            answer = run(arguments, **options)
+            if arguments[0] == "venv" and len([call for call in made if call[0] == "venv"]) <= times:
+                (Place("old", Path(arguments[-1])).site / "torch" / "__init__.py").write_text("x = 2\n")
+            return answer
+
+        monkeypatch.setattr(building, "run_uv", damaging)
+        return made
+
+    @pytest.mark.usefixtures("calls")
+    def test_damaged_cache(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file of the right size and wrong content, linked from uv's cache: it is downloaded again, and named."""
+        made = self.damage(monkeypatch, 1)
+        notes: list[str] = []
+        held.environments.interpreter("old", notes.append)
+        assert ["cache", "clean", "--quiet", "torch"] in made
+        assert "__init__.py was changed" in notes[1]
+        assert find_damage(held.environments.place("old"), held.environments.lock("old"), thorough=True) is None
+
+    @pytest.mark.usefixtures("calls")
+    def test_damaged_source(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is damaged again after a new download is never called ready."""
+        self.damage(monkeypatch, 2)
+        with pytest.raises(EnvironmentFailure, match="was changed after it was installed, right after it was built"):
+            held.environments.interpreter("old")
+        assert not held.environments.place("old").exists
 
     @pytest.mark.parametrize("step", [0, 1, 2])
     def test_fails(self, held: Project, calls: list[list[str]], monkeypatch: pytest.MonkeyPatch, step: int) -> None:
         """Whichever step fails: the cause is raised, nothing half-built is left, and the next try succeeds."""
         run: Callable[..., str] = vars(building)["run_uv"]
         fails = [True]
+        steps: list[Callable[[list[str]], bool]] = [
+            lambda arguments: arguments[0] == "venv",
+            lambda arguments: "--requirement" in arguments and "torch" in Path(arguments[-1]).read_text(),
+            lambda arguments: "--requirement" in arguments and "torch" not in Path(arguments[-1]).read_text(),
+        ]
 
         def failing(arguments: list[str], **options: Any) -> str:
-            if fails[0] and ["venv", "torch==2.2.2", "--requirement"][step] in arguments:
+            if fails[0] and steps[step](arguments):
                 raise EnvironmentFailure("no such release")
             return run(arguments, **options)
 
@@ -312,7 +290,7 @@ class TestBuild:
 
     def test_denied(self, tmp_path: Path, calls: list[list[str]]) -> None:
         """A lock with a denied release is never installed."""
-        held = project(tmp_path)
+        held = project(tmp_path / "denied")
         deny = [{"distribution": "lightning", "version": "2.2.1", "reason": "malicious upload", "date": "2026-04-30"}]
         old = Environment.model_validate(matrix().environments["old"].model_dump())
         denied = matrix().model_copy(

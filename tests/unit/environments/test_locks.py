@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from repro.environments.locks import Lock, header_of, is_accelerator, read_lock, split, stale
+from repro.environments.locks import Lock, Locked, header_of, is_accelerator, read_lock, split, stale
 from repro.environments.resolve import refuse_denied
 from repro.errors import EnvironmentFailure, RecordError
 from repro.model.matrix import Environment
@@ -89,12 +89,15 @@ class TestRoundTrip:
         assert {package.name for package in back.packages} == {package.name for package in lock.packages}
         assert [package.text for package in back.libraries] == [package.text for package in lock.libraries]
 
-    def test_torch_has_no_hash(self) -> None:
-        """The machine chooses torch's build: its line carries no hash, all others keep theirs."""
+    def test_hashes_of_torch(self) -> None:
+        """A lock states the hashes of torch's builds on PyPI; they are not part of its digest."""
         text = made().text
-        assert "\ntorch==2.2.2\n" in text
-        assert "sha256:dd" not in text
-        assert text.count("--hash") == 4
+        assert "\ntorch==2.2.2 \\\n    --hash=sha256:dd" in text
+        assert text.count("--hash") == 5
+        bare = Lock(
+            (), tuple(Locked(p.name, p.version, p.without_hashes) if p.name == "torch" else p for p in made().packages)
+        )
+        assert bare.digest == made().digest
 
     def test_digest_ignores_comments(self, tmp_path: Path) -> None:
         """Comments and the header do not make another environment."""

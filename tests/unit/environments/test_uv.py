@@ -1,12 +1,16 @@
 """uv's refusals become one line; uv itself is called as asked."""
 
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from repro.environments import uv
-from repro.environments.uv import one_line, run_uv
+from repro.environments.uv import one_line, run_uv, uv_environment
 from repro.errors import EnvironmentFailure
 
 BOXED = """\
@@ -53,8 +57,8 @@ class TestOneLine:
             (HASH, "Failed to download `lightning==2.2.1`", "Hash mismatch"),
             ("error: No interpreter found for Python 3.99 in managed installations\n", "No interpreter found", "3.99"),
             ("warning: x is old\nerror: y\n", "x is old y", "y"),
-            ("", "uv failed and said nothing", ""),
-            ("\n \n", "uv failed and said nothing", ""),
+            ("", "uv failed without a message", ""),
+            ("\n \n", "uv failed without a message", ""),
         ],
     )
     def test_cause(self, stderr: str, start: str, inside: str) -> None:
@@ -89,7 +93,7 @@ class TestRun:
         assert run_uv(["pip", "compile"], stdin="torch\n") == "torch\npip compile\n"
 
     def test_variables(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No foreign environment, no colour, and none of the dropped variables; others stay."""
+        """No foreign environment, no colour, and none of the dropped variables; uv's cache stays."""
         for name in ("VIRTUAL_ENV", "UV_TORCH_BACKEND", "UV_CACHE_DIR"):
             monkeypatch.setenv(name, "set")
         fake(tmp_path, monkeypatch, 'echo "$VIRTUAL_ENV/$UV_TORCH_BACKEND/$UV_CACHE_DIR/$NO_COLOR"')
@@ -106,3 +110,72 @@ class TestRun:
         monkeypatch.setattr(uv, "find_uv_bin", lambda: str(tmp_path / "none"))
         with pytest.raises(EnvironmentFailure, match="uv cannot be started"):
             run_uv([])
+
+
+class TestIsolation:
+    """Nothing but our own documented settings says where distributions come from."""
+
+    FOREIGN = (
+        "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_CONFIG_FILE", "UV_CONSTRAINT",
+        "UV_OVERRIDE", "UV_PYTHON", "UV_EXCLUDE_NEWER", "UV_INSECURE_HOST", "UV_PRERELEASE", "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PYTHONPATH", "VIRTUAL_ENV",
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("name", FOREIGN)
+    def test_dropped(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        """Each of them could bring another distribution in."""
+        monkeypatch.delenv(uv.INDEX, raising=False)
+        monkeypatch.setenv(name, "planted")
+        assert "planted" not in uv_environment().values()
+
+    @pytest.mark.parametrize("name", ["UV_FIND_LINKS", "UV_TORCH_BACKEND", "UV_CACHE_DIR", "PIP_CERT", "HTTPS_PROXY"])
+    def test_kept(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        """Documented settings, and those of the machine."""
+        monkeypatch.setenv(name, "kept")
+        assert uv_environment()[name] == "kept"
+
+    def test_index(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Our own setting names the index."""
+        monkeypatch.setenv(uv.INDEX, "https://index.example/simple")
+        found = uv_environment()
+        assert found["UV_DEFAULT_INDEX"] == found["PIP_INDEX_URL"] == "https://index.example/simple"
+
+    def test_settings_of_the_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The real uv, in a folder that plants its settings and its variables: it sees none of them."""
+        (tmp_path / "planted").mkdir()
+        for name, head in (("uv.toml", ""), ("pyproject.toml", "[tool.uv]\n")):
+            (tmp_path / name).write_text(f'{head}find-links = ["{tmp_path}/planted"]\n')
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("UV_FIND_LINKS", raising=False)
+        monkeypatch.setenv("UV_INDEX", f"file://{tmp_path}/planted")
+        (tmp_path / "empty.txt").write_text("")
+        answer = run_uv(
+            ["pip", "compile", "--offline", "--no-header", "--emit-find-links", "--emit-index-url", "empty.txt"]
+        )
+        assert "planted" not in answer
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends a child with its parent on Linux only")
+def test_ends_with_the_harness(tmp_path: Path) -> None:
+    """After a SIGKILL of the harness uv does not install on."""
+    program = tmp_path / "uv"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    program.chmod(0o755)
+    code = f"from repro.environments import uv; uv.find_uv_bin = lambda: {str(program)!r}; uv.run_uv([])"
+    harness = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text().strip():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    harness.kill()
+    harness.wait()
+    child.wait(timeout=5)
+    assert not child.is_running()
+
+
+def test_no_credentials() -> None:
+    """An address in an error carries no password."""
+    assert one_line("error: Failed to fetch: https://user:secret@index.example/simple/x/") == (
+        "Failed to fetch: https://index.example/simple/x/"
+    )

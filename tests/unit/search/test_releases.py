@@ -8,7 +8,6 @@ import requests
 from pypi_simple import NoSuchProjectError, ProjectPage, PyPISimple
 
 from repro.errors import EnvironmentFailure, UsageError
-from repro.search import index as module
 from repro.search import releases
 from repro.search.index import fetch_files, index_address
 from repro.search.releases import IndexFile, Release, Releases, chosen, listing
@@ -195,7 +194,7 @@ class TestFetching:
         ],
     )
     def test_no_index_is_one_line_without_credentials(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-        monkeypatch.setenv("UV_DEFAULT_INDEX", "https://user:secret@index.example/simple/")
+        monkeypatch.setenv("REPRO_INDEX", "https://user:secret@index.example/simple/")
         self.answer(monkeypatch, error)
         with pytest.raises(EnvironmentFailure) as caught:
             fetch_files("lib")
@@ -208,17 +207,12 @@ class TestFetching:
         with pytest.raises(UsageError, match="has no distribution 'lib'"):
             fetch_files("lib")
 
-    def test_asks_the_index_that_uv_or_pip_would(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in module.INDEX_VARIABLES:
-            monkeypatch.delenv(name, raising=False)
+    def test_asks_the_index_that_environments_are_built_from(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", "https://foreign.example/")
+        monkeypatch.setenv("PIP_INDEX_URL", "https://foreign.example/")
+        monkeypatch.setenv("REPRO_INDEX", " ")
         assert index_address() == "https://pypi.org/simple/"
-        monkeypatch.setenv("PIP_INDEX_URL", "https://three.example/")
-        assert index_address() == "https://three.example/"
-        monkeypatch.setenv("UV_INDEX_URL", "https://two.example/")
-        assert index_address() == "https://two.example/"
-        monkeypatch.setenv("UV_DEFAULT_INDEX", " ")
-        assert index_address() == "https://two.example/"
-        monkeypatch.setenv("UV_DEFAULT_INDEX", "https://one.example/")
+        monkeypatch.setenv("REPRO_INDEX", "https://one.example/")
         asked = self.answer(monkeypatch, ProjectPage("lib", [], None, None))
         assert fetch_files("lib") == []
         assert asked[0].startswith("https://one.example")

@@ -30,7 +30,7 @@ def test_of_lane(tmp_path: Path) -> None:
     store.add(observation(id="c", cell=cell(lane="cuda")))
     assert [found.id for found in store.of_lane(Lane.CUDA)] == ["c"]
     (tmp_path / FAILURE / "d.json").mkdir()
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="a regular file is expected"):
         list(store.of_lane(Lane.CUDA))
 
 

@@ -152,7 +152,7 @@ class TestRejudge:
             store.add(found)
             store.record_verdict(found.id, told)
         result = rejudging.rejudge(store, catalog)
-        assert (result.judged, result.untold) == (2, 0)
+        assert (result.judged, result.unrecorded) == (2, 0)
         (changed,) = result.changed
         assert (changed.what, changed.before, changed.after.verdict) == (bad.id, "different", Verdict.REPRODUCED)
         assert store.recorded_verdicts() == {bad.id: "reproduced", good.id: "absent"}
@@ -161,8 +161,8 @@ class TestRejudge:
     def test_what_was_never_told_is_no_change(self, store: Store, catalog: Catalog) -> None:
         store.add(failing(1))
         result = rejudging.rejudge(store, catalog)
-        assert (result.judged, result.untold, result.changed) == (1, 1, ())
-        assert rejudging.rejudge(store, catalog).untold == 0
+        assert (result.judged, result.unrecorded, result.changed) == (1, 1, ())
+        assert rejudging.rejudge(store, catalog).unrecorded == 0
 
     def test_observations_of_retired_failures_are_left_alone(self, store: Store, catalog: Catalog) -> None:
         store.add(observation(1, cell=factories.cell(failure="lightning-1")))

@@ -1,0 +1,186 @@
+"""Verifies a built environment against the RECORD of each distribution, which states every file's size and hash.
+
+uv links files from its cache into environments, so a file that is changed in place is changed in the cache too, and in
+every other environment.  Sizes are compared at every use.  Hashes are compared after a build, and of a random sample at
+every use.
+"""
+
+import base64
+import csv
+import hashlib
+import os
+import random
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from repro.environments.locks import Lock
+from repro.environments.place import Place
+
+THOROUGH_BYTES = 8 << 20
+"""A larger file is compared by its size only: accelerator libraries have gigabytes, and hashing them takes a minute."""
+SAMPLE = 64
+"""Files whose hash is compared at every use."""
+SAMPLE_BYTES = 256 << 10
+"""A larger file is not in the sample."""
+_INFO = ".dist-info"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with an environment, in one line."""
+
+    text: str
+    distribution: str | None = None
+    """The distribution that the damaged file belongs to."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One installed file as its distribution's RECORD states it."""
+
+    path: str
+    """Below the folder of distributions."""
+    size: int
+    sha256: str
+    """URL-safe base64 without padding; empty for another algorithm."""
+    distribution: str
+
+
+def find_damage(place: Place, lock: Lock, *, thorough: bool = False) -> Damage | None:
+    """What is wrong with a built environment: files lost, changed or added; None if nothing is found.
+
+    ``thorough`` compares the hashes of all files but the largest, else of a random sample of small ones.
+    """
+    if not place.python.exists():
+        return Damage("its interpreter is gone")
+    site = place.site
+    held = {folder.name.removesuffix(_INFO) for folder in site.glob(f"*{_INFO}")}
+    found = _distributions(held, lock)
+    if found:
+        return found
+    try:
+        recorded, digest = read_records(site, held)
+    except (ValueError, OSError, csv.Error):
+        return Damage("a list of installed files is damaged")
+    stated = place.record.records
+    if stated and stated != digest:
+        return Damage("a list of installed files was changed")
+    return (
+        _incomplete(recorded, held)
+        or _unrecorded(site, recorded)
+        or _sizes(site, recorded)
+        or _hashes(site, _all_but_large(recorded) if thorough else _sample(recorded))
+    )
+
+
+def read_records(site: Path, stems: Iterable[str]) -> tuple[list[Recorded], str]:
+    """Every installed file, and SHA-256 over the lists; raises ValueError, OSError or csv.Error."""
+    recorded = []
+    digest = hashlib.sha256()
+    for stem in sorted(stems):
+        content = (site / f"{stem}{_INFO}" / "RECORD").read_bytes()
+        digest.update(f"{stem} {len(content)}\n".encode() + content)
+        for row in csv.reader(content.decode("utf-8").splitlines()):
+            path, hashed, size = row
+            if size:
+                sha256 = hashed.removeprefix("sha256=") if hashed.startswith("sha256=") else ""
+                recorded.append(Recorded(path, int(size), sha256, stem))
+    return recorded, digest.hexdigest()
+
+
+def records_digest(site: Path) -> str:
+    """SHA-256 over the RECORD files of all distributions."""
+    return read_records(site, (folder.name.removesuffix(_INFO) for folder in site.glob(f"*{_INFO}")))[1]
+
+
+def installed_torch(site: Path) -> str:
+    """The installed version of torch with the label of its build; empty if there is none."""
+    return next((folder.name.removesuffix(_INFO).partition("-")[2] for folder in site.glob(f"torch-*{_INFO}")), "")
+
+
+def _release(stem: str) -> tuple[str, str]:
+    """Name and version of a distribution's folder, without the label of its build."""
+    name, _, version = stem.rpartition("-")
+    return canonicalize_name(name), version.partition("+")[0]
+
+
+def _distributions(stems: Collection[str], lock: Lock) -> Damage | None:
+    held = {_release(stem) for stem in stems}
+    for package in (*([lock.torch] if lock.torch else []), *lock.libraries):
+        # A requirement with a marker may not be meant for this machine.
+        if ";" not in package.without_hashes and (package.name, package.version.partition("+")[0]) not in held:
+            return Damage(f"{package.name} {package.version} is gone", package.name)
+    locked = {package.name for package in lock.packages}
+    extra = sorted(name for name, _ in held if name not in locked)
+    return Damage(f"{extra[0]} is installed and not in its lock") if extra else None
+
+
+def _incomplete(recorded: Iterable[Recorded], stems: Iterable[str]) -> Damage | None:
+    """A list that does not even name its distribution's own METADATA."""
+    named = {item.path for item in recorded}
+    for stem in stems:
+        if f"{stem}{_INFO}/METADATA" not in named:
+            return Damage(f"the list of the files of {stem} is incomplete", _release(stem)[0])
+    return None
+
+
+def _unrecorded(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
+    """A module, package or ``.pth`` file that no distribution installed: Python would import or run it."""
+    known = {item.path.partition("/")[0] for item in recorded}
+    for entry in sorted(os.listdir(site)):  # noqa: PTH208 - names only
+        if entry not in known and not entry.endswith(_INFO) and _is_run(site / entry):
+            return Damage(f"{entry} is there and belongs to no distribution")
+    return None
+
+
+def _is_run(entry: Path) -> bool:
+    """True if Python would run or import it; an uninstalled distribution may leave an empty folder."""
+    return entry.suffix in {".pth", ".py", ".so", ".pyd"} or (entry / "__init__.py").is_file()
+
+
+def _sizes(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
+    # Texts: making tens of thousands of paths takes longer than asking for the files.
+    folder = f"{site}{os.sep}"
+    for item in recorded:
+        try:
+            found = os.stat(folder + item.path).st_size  # noqa: PTH116
+        except (OSError, ValueError):
+            return _damaged(item, f"{Path(item.path).name} is gone")
+        if found != item.size:
+            return _damaged(item, f"{Path(item.path).name} has {found} bytes where {item.size} were installed")
+    return None
+
+
+def _all_but_large(recorded: Iterable[Recorded]) -> list[Recorded]:
+    return [item for item in recorded if item.size <= THOROUGH_BYTES]
+
+
+def _sample(recorded: Iterable[Recorded]) -> list[Recorded]:
+    """Every ``.pth`` file, and some other files by chance."""
+    small = [item for item in recorded if item.size <= SAMPLE_BYTES]
+    first = [item for item in small if item.path.endswith(".pth")]
+    return first + random.sample(small, min(SAMPLE, len(small)))
+
+
+def _hashes(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
+    for item in recorded:
+        if not item.sha256:
+            continue
+        try:
+            with (site / item.path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+        except OSError:
+            return _damaged(item, f"{Path(item.path).name} cannot be read")
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != item.sha256.rstrip("="):
+            return _damaged(item, f"{Path(item.path).name} was changed after it was installed")
+    return None
+
+
+def _damaged(item: Recorded, text: str) -> Damage:
+    return Damage(text, _release(item.distribution)[0])

@@ -1,0 +1,11 @@
+"""Reads version texts that may be no versions.  Light: it also serves users' own processes, beside their training."""
+
+from packaging.version import InvalidVersion, Version
+
+
+def parsed_version(text: str) -> Version | None:
+    """The version that a text states, or None if it is not a valid version."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
