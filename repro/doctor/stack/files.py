@@ -48,6 +48,8 @@ _TOML = re.compile(
 )
 _YAML = re.compile(r"^(dependencies|environments|package):", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)[^\n`]*\n(?P<body>.*?)(?:^[ \t>]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_SETUP_CFG = re.compile(r"^\[options\]\s*$(?:.*\n)*?^install_requires\s*=", re.MULTILINE)
 _HTML = re.compile(r"</?(?:details|summary|pre|code|br|p)\b[^>]*>", re.IGNORECASE)
 
 
@@ -223,22 +225,22 @@ def _yaml(text: str) -> Any:
 def _read_fenced(document: Document) -> Reading:
     """A paste of an issue: each fenced block by its own reader, and reports in what stands between them."""
     reading = Reading()
-    blocks = [match["body"] for match in _FENCE.finditer(document.text)]
-    between = _FENCE.sub("\n", document.text)
+    text = _QUOTED.sub("", document.text)
+    blocks = [match["body"] for match in _FENCE.finditer(text)]
+    between = _FENCE.sub("\n", text)
     if env_reports.is_report(between):
         blocks.append(between)
     closed = []
     for body in blocks:
-        part = replace(document, file=Path(document.file.stem), text=body)
         try:
-            found = _read(part)
+            found = _read(replace(document, file=document.file.with_suffix(""), text=body))
         except UsageError:
             continue
         closed.append(found.closed)
         reading.add(found)
+    if not (reading.required or reading.absent):
+        return read_requirements(replace(document, text=between))
     reading.closed = any(closed)
-    if not blocks or not (reading.required or reading.absent):
-        raise UsageError(f"no block in it is understood; what is read: {READ}")
     return reading
 
 
@@ -264,6 +266,7 @@ READERS = (
     Reader(_is_json, _read_json),
     Reader(_named("setup.cfg"), declared.read_setup_cfg),
     Reader(_matching(_FENCE), lambda document: _read_fenced(_without_html(document))),
+    Reader(_matching(_SETUP_CFG), declared.read_setup_cfg),
     Reader(_is_toml, _read_toml),
     Reader(_is_yaml, _read_yaml),
     Reader(_matching(listings.EXPLICIT), listings.read_explicit),
@@ -271,7 +274,6 @@ READERS = (
     Reader(_matching(listings.PIP_HEADER), listings.read_pip_list),
     Reader(_matching(listings.PIP_SHOW), listings.read_pip_show),
     Reader(_matching(listings.CONDA_HEADER), listings.read_conda_list),
-    Reader(_matching(re.compile(r"^\[options\]\s*$", re.MULTILINE)), declared.read_setup_cfg),
     Reader(_is_dockerfile, commands.read_dockerfile),
     Reader(_is_script, commands.read_script),
 )

@@ -169,10 +169,9 @@ def _relevant(reading: Reading, watched: Collection[str]) -> tuple[Target, ...]:
     and that says nothing about the project's own.
     """
     spoken_of = [item for item in reading.required if item.name in watched]
-    found = tuple(
-        target for target in reading.targets if any(_holds(item, target) is not Holds.NO for item in spoken_of)
-    )
-    return found or reading.targets
+    answers = {target: {_holds(item, target) for item in spoken_of} for target in reading.targets}
+    certain = tuple(target for target, found in answers.items() if Holds.YES in found)
+    return certain or tuple(target for target, found in answers.items() if Holds.OPTIONAL in found) or reading.targets
 
 
 class _Combined:
