@@ -101,14 +101,14 @@ def run_cell(
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,
             deadline_passed=ended.deadline_passed,
-            fault="interrupted" if ended.interrupted else None,
+            fault="interrupted" if ended.interrupted else ended.fault,
             installed=_named(interpreter.installed, entry.failure.distributions),
             hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),
             ranks=collect_ranks(folder, cell.world_size, layout, started),
         )
     except OSError as error:
         return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)
-    except (ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError, MemoryError, subprocess.SubprocessError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return not_run(cell, run, recipe, f"what the run left could not be read: {reason}", seconds)
     finally:

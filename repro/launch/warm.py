@@ -29,10 +29,10 @@ from typing import Any, Self
 
 from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
-from repro.files import GATES, ZYGOTE
+from repro.files import GATES, ZYGOTE, kept
 from repro.launch.folders import make_folder
 from repro.launch.job import Job, applicable_gates, rank_variables
-from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, Ended, dump_stacks, end_ranks
+from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, Ended, ExcessWatch, dump_stacks, end_ranks
 from repro.launch.run_cell import LauncherName, torchrun
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -96,7 +96,7 @@ class Zygote:
         with theirs, (self._folder / "zygote.log").open("wb") as log:
             try:
                 self._process = subprocess.Popen(
-                    [interpreter.executable, ZYGOTE, file],
+                    kept([interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
                     env=rank_variables(lane, self._folder, interpreter),
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ class Zygote:
         self._asking = threading.Lock()
         self._answer = threading.Condition()
         self._answers: list[_Host | None] = []
-        self.ready = self._first_answer(stop)
+        self._began = self.ready = self._first_answer(stop)
         if self.ready:
             threading.Thread(target=self._listen, daemon=True).start()
 
@@ -130,6 +130,11 @@ class Zygote:
         except (OSError, ValueError):
             return False
         return answer.get("ready") is True and answer.get("threads") == 1
+
+    @property
+    def died(self) -> bool:
+        """True if it had begun well and its process has ended since, for example by SIGKILL."""
+        return self._began and self._process.poll() is not None
 
     def _listen(self) -> None:
         """Hand the zygote's answers to those who wait; its end is the end of all its hosts."""
@@ -243,6 +248,9 @@ class WarmLauncher:
         with self._lock:
             self._busy[key] += 1
             future = self._zygotes.pop(key, None)
+            if future is not None and future.done() and future.result().died:
+                future.result().close()
+                future = None
             missing = future is None
             if future is None:
                 self._make_room()
@@ -293,9 +301,13 @@ def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:
     """Wait for a host as ``run_tree`` waits for torchrun."""
     started = time.monotonic()
     deadline_passed = interrupted = False
+    excess, fault = ExcessWatch(job.folder), None
     while not host.ended.wait(POLL_SECONDS):
         if stop.is_set():
             interrupted = True
+            break
+        fault = excess.fault()
+        if fault:
             break
         if time.monotonic() > started + job.timeout:
             deadline_passed = True
@@ -306,7 +318,7 @@ def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:
         if not host.ended.wait(TERM_GRACE_SECONDS):
             _signal(host.pid, signal.SIGKILL)
     end_ranks(job.folder)
-    return Ended(host.code, time.monotonic() - started, deadline_passed, interrupted)
+    return Ended(host.code, time.monotonic() - started, deadline_passed, interrupted, fault)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -24,12 +24,19 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 POLL_SECONDS = 0.01
 TERM_GRACE_SECONDS = 30.0
+ASKED_GRACE_SECONDS = 5.0
+"""A rank that does not end when the harness asks is killed: its host must end before the harness kills that."""
 STORE_SECONDS = 60
 
 
 def load_bootstrap():
     """The bootstrap, whose functions run the script in a rank here too."""
-    spec = importlib.util.spec_from_file_location("_repro_bootstrap", os.path.join(HERE, "bootstrap.py"))
+    return load_beside("bootstrap")
+
+
+def load_beside(name):
+    """A module of this folder; it is not to be found on the path of the ranks."""
+    spec = importlib.util.spec_from_file_location("_repro_" + name, os.path.join(HERE, name + ".py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -171,6 +178,8 @@ def run_rank(bootstrap, request, job, rank, port, lifted):
 def host(bootstrap, request, lifted):
     """In a host's process: run all ranks of one request; True in a rank that has run its script."""
     os.setsid()
+    keeper = load_beside("keeper")
+    keeper.become_subreaper()
     with open(request["job"], encoding="utf-8") as file:
         job = json.load(file)
     os.chdir(job["folder"])
@@ -178,7 +187,7 @@ def host(bootstrap, request, lifted):
     import tempfile
 
     tempfile.tempdir = None
-    store, port = open_store()
+    _, port = open_store()
     if not port:
         os._exit(1)  # no rank starts: a fault of ours must not become an error of theirs
     ranks = {}
@@ -189,8 +198,13 @@ def host(bootstrap, request, lifted):
             return True
         ranks[pid] = rank
     code = watch(bootstrap, job, ranks)
-    os.kill(store, signal.SIGKILL)
+    keeper.end_all_below({})  # the store, and whatever the ranks left behind
     os._exit(code)
+
+
+def signal_all(pids, number):
+    for pid in pids:
+        os.kill(pid, number)
 
 
 def watch(bootstrap, job, ranks):
@@ -200,6 +214,7 @@ def watch(bootstrap, job, ranks):
         signal.signal(number, lambda received, _frame: asked.append(received))
     started = time.monotonic()
     running, stopped, failed_at, killed = dict(ranks), False, None, False
+    asked_at = None
     while running:
         for pid in list(running):
             ended, status, usage = os.wait4(pid, os.WNOHANG)
@@ -211,14 +226,15 @@ def watch(bootstrap, job, ranks):
             if status != 0 and failed_at is None:
                 failed_at = time.monotonic()
         waited = time.monotonic() - failed_at if failed_at is not None else 0.0
+        if asked and asked_at is None:
+            asked_at = time.monotonic()
+        overdue = asked_at is not None and time.monotonic() > asked_at + ASKED_GRACE_SECONDS
         if not stopped and (asked or waited > job["grace"]):
             stopped = True
-            for pid in running:
-                os.kill(pid, signal.SIGTERM)
-        if not killed and waited > job["grace"] + TERM_GRACE_SECONDS:
+            signal_all(running, signal.SIGTERM)
+        if not killed and (overdue or waited > job["grace"] + TERM_GRACE_SECONDS):
             killed = True
-            for pid in running:
-                os.kill(pid, signal.SIGKILL)
+            signal_all(running, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
     return 1 if failed_at is not None else 0
 
