@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
-from repro.doctor.stack.given import stack_from
+from repro.doctor.stack.given import notes_of, stack_from
 from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, make_cell
 from repro.model.failure import Failure, Lane
@@ -98,5 +99,7 @@ def doctor(
     if as_json:
         typer.echo(examined(where, stack, found, static=static).model_dump_json(indent=1))
     else:
+        for note in notes_of(stack):
+            console().print(Text(note, style="dim"))
         print_examined(console(), where, stack, found, details=details or bool(ids))
     raise typer.Exit(exit_of_diagnoses(found, static=static))

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,6 +48,7 @@ _TOML = re.compile(
 )
 _YAML = re.compile(r"^(dependencies|environments|package):", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)[^\n`]*\n(?P<body>.*?)(?:^[ \t>]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_PINNED = re.compile(r"^\s*[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?\s*===?\s*[\d$]")
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _SETUP_CFG = re.compile(r"^\[options\]\s*$(?:.*\n)*?^install_requires\s*=", re.MULTILINE)
 _HTML = re.compile(r"</?(?:details|summary|pre|code|br|p)\b[^>]*>", re.IGNORECASE)
@@ -258,8 +259,10 @@ def _is_dockerfile(document: Document) -> bool:
 def _is_script(document: Document) -> bool:
     if document.file.suffix in {".sh", ".bash", ".slurm", ".sbatch"}:
         return True
-    lines: Iterable[str] = (line for line in document.text.splitlines() if not line.lstrip().startswith("#"))
-    return any(commands.INSTALL.search(line) for line in lines)
+    lines = [line for line in document.text.splitlines() if not line.lstrip().startswith("#")]
+    # Prose in a requirements text may speak of an install command.
+    pinned = any(_PINNED.match(line) for line in lines)
+    return not pinned and any(commands.INSTALL.search(line) for line in lines)
 
 
 READERS = (

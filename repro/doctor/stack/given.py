@@ -11,6 +11,13 @@ from repro.errors import UsageError
 from repro.model.failure import Failure
 
 
+def notes_of(stack: Stack) -> list[str]:
+    """What the reader of the answer should know of how the text was read, a line each."""
+    lines = f"{stack.skipped} line{'s' if stack.skipped > 1 else ''}"
+    skipped = [f"{lines} not understood and passed over; none names a library of the records"] if stack.skipped else []
+    return [*(f"note: {note}" for note in stack.notes), *(f"note: {text}" for text in skipped)]
+
+
 def interpreter_path(python: Path | None) -> Path:
     """The named interpreter, or that of the active environment; raises UsageError if there is none."""
     return find_interpreter(python) if python else active_interpreter()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.doctor.stack.files import read_stack
+from repro.doctor.stack.given import notes_of
 from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import UsageError
 
@@ -119,6 +120,23 @@ class TestRequirements:
         whole = read(tmp_path, FREEZE.replace("2.6.0", "2.2.2") + "-cmore/limits.txt\n")
         assert whole.closed
         assert "transformers" not in whole.held
+
+    def test_not_understood(self, tmp_path: Path) -> None:
+        """A line that names no library is counted, one that names it is quoted; neither stops the others."""
+        stack = read(tmp_path, "torch==2.2.2\nThis is prose.\npip install lightning too\nnumpy==1.2.x.y\n-r none.txt\n")
+        assert stack.versions == {"torch": "2.2.2"}
+        assert stack.skipped == 1
+        assert stack.notes[0].partition(":3: ")[2] == "not understood: pip install lightning too"
+        assert "none.txt: cannot be read" in stack.notes[1]
+        assert notes_of(stack)[-1].startswith("note: 1 line not understood")
+
+    def test_endless_includes(self, tmp_path: Path) -> None:
+        """A file that includes itself, and more files than anyone has, end."""
+        for number in range(150):
+            (tmp_path / f"{number}.txt").write_text(f"-r {number + 1}.txt\n-r {number}.txt\n")
+        stack = read(tmp_path, "torch==2.2.2\n-r 0.txt\n")
+        assert stack.versions == {"torch": "2.2.2"}
+        assert any("more than 100 files are included" in note for note in stack.notes)
 
     def test_encodings(self, tmp_path: Path) -> None:
         """PowerShell writes UTF-16, editors write marks."""
