@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from repro.doctor.stack.conda_spec import CONDA_NAMES, is_system
 from repro.doctor.stack.document import Document
-from repro.doctor.stack.sources import of_address
+from repro.doctor.stack.sources import of_address, path_of
 from repro.doctor.stack.statements import Rank, Reading, Statement, names_dependencies_of_torch, statement
 from repro.errors import UsageError
 
@@ -108,7 +107,7 @@ def read_explicit(document: Document) -> Reading:
 
 def add_package_address(reading: Reading, address: str, **facts: Any) -> None:
     """Add what the file name of a conda package, a wheel or an sdist states."""
-    file = unquote(urlsplit(address.split("#", maxsplit=1)[0]).path).rpartition("/")[2]
+    file = path_of(address.split("#", maxsplit=1)[0]).rpartition("/")[2]
     match = _CONDA_FILE.fullmatch(file)
     if match:
         _add_conda(reading, match["name"], match["version"], pypi=False, **facts)

@@ -54,16 +54,24 @@ def of_address(address: str, name: str = "", *, editable: bool = False, where: s
         why = f"is installed from {text.partition('+')[0]} ({shortened(reference) or 'its default branch'})"
     elif is_conda_build(text):
         why = "is named without its version, as pip does for conda's packages"
-    elif editable or not urlsplit(text).scheme:
+    elif editable or "://" not in text:
         why = "is installed from a folder"
     else:
         why = "is installed from an address"
     return statement(named, where=where, why=why)
 
 
+def path_of(address: str) -> str:
+    """The path of an address without its escapes; all of it if it is no valid address."""
+    try:
+        return unquote(urlsplit(address).path)
+    except ValueError:
+        return address
+
+
 def _file(address: str, where: str) -> Statement | None:
     """The pin that the name of a wheel or an sdist states."""
-    path = PurePosixPath(unquote(urlsplit(address).path))
+    path = PurePosixPath(path_of(address))
     if _ARCHIVE.search(str(path)):
         return None
     try:
@@ -78,8 +86,7 @@ def _file(address: str, where: str) -> Statement | None:
 
 def _repository(address: str) -> tuple[str, str]:
     """The distribution that a repository is known for, and the branch, tag or commit."""
-    parts = urlsplit(address)
-    path = unquote(parts.path).rstrip("/")
+    path = path_of(address).rstrip("/")
     archive = _ARCHIVE.search(path)
     if archive:
         return _distribution(archive["repository"]), archive["reference"]

@@ -296,6 +296,13 @@ def test_bomb(tmp_path: Path) -> None:
     assert stack.versions == {"torch": "2.2.1"}
 
 
+def test_odd_address(tmp_path: Path) -> None:
+    """An address that is none does not stop the others."""
+    text = "@EXPLICIT\nhttps://[x/y-1-0.conda\nhttps://x/pytorch-2.2.1-py_0.conda\n"
+    assert certain(read(tmp_path, text, "spec.txt")) == {"torch": "2.2.1"}
+    assert certain(read(tmp_path, "x @ https://[x/y\nhttps://[x\ntorch==2.2.1\n")) == {"torch": "2.2.1"}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     """Every encoding that editors and shells write, with any line ends."""
