@@ -142,3 +142,11 @@ def bench(session: nox.Session) -> None:
     """Seconds a verdict: by hand with pip, torchrun launcher, warm launcher, side by side."""
     install(session)
     session.run("python", "tests/bench/launchers.py", *session.posargs)
+
+
+@nox.session
+def campaign(session: nox.Session) -> None:
+    """A thousand seeded faults over real processes; needs no torch; figures in reports/measurements/campaign.json."""
+    install(session)
+    arguments = session.posargs or ["1000", "--output", "reports/measurements/campaign.json"]
+    session.run("python", "-m", "tests.campaign.campaign", *arguments)

@@ -5,8 +5,9 @@ Light: also loaded beside users' training.
 
 import os
 import stat
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,18 @@ LAUNCHER = PACKAGE / "launch"
 BOOTSTRAP = LAUNCHER / "bootstrap.py"
 ZYGOTE = LAUNCHER / "zygote.py"
 GATES = LAUNCHER / "gates.py"
+KEEPER = LAUNCHER / "keeper.py"
+"""Ends whatever a command started, also after the death of the harness."""
+
+
+def kept(command: Sequence[str | Path], grace: float) -> tuple[str, ...]:
+    """The command line that runs ``command`` under a keeper, as a child of this process.
+
+    When this process dies, or the keeper is asked to end (SIGTERM), the command is asked to end; after ``grace``
+    seconds everything that it started is killed.  The keeper ends when nothing of it is left, as the command did.
+    """
+    own = (sys.executable, "-I", "-S", str(KEEPER), str(os.getpid()), str(grace))
+    return (*own, *(str(part) for part in command))
 
 
 def catalog_elsewhere(given: Path | None = None) -> Path | None:

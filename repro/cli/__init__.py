@@ -1,33 +1,137 @@
 """The command line: parse, call, print.  No logic lives here."""
 
 import contextlib
+import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from types import FrameType
+from typing import Any, TextIO, cast
 
 from repro.errors import Exit, ReproError, StoppedError
+
+IMPATIENT_SECONDS = 2.0
+"""Ctrl-C again after this time ends the command at once; keepers then end what it has started."""
 
 
 def main() -> None:
     """Run the command line; every error that the user can mend is one line and an exit code."""
-    # Explicitly: a shell that starts us in the background has SIGINT ignored.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt)
-    from repro.cli.app import app  # noqa: PLC0415 - signals are handled before the slow imports
 
+    def run() -> None:
+        from repro.cli.app import app  # noqa: PLC0415 - signals are handled before the slow imports
+
+        app()
+
+    run_command(run)
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Run a command and end this process with its exit code: 130 if it was interrupted, 3 if its output is lost."""
+    # Explicitly: a shell that starts us in the background has SIGINT ignored.
+    interrupt = _Interrupt()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
+    _make_writable()
+    printed = sys.stdout
+    sys.stdout = cast("TextIO", _Output(printed))
+    code = _run(command)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdout = printed
+    sys.exit(code)
+
+
+def _make_writable() -> None:
+    """See that any text can be written: with an ASCII locale, and where the streams are closed."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the very end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run(command: Callable[[], object]) -> str | int | None:
     try:
         try:
-            app()
+            command()
+            return _flushed(Exit.OK)
+        except SystemExit as end:
+            return _flushed(end.code)
         except KeyboardInterrupt:
             raise StoppedError from None
     except ReproError as error:
-        sys.stderr.write(f"repro: {error}\n")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            sys.stdout.close()
-        sys.exit(Exit.OK)
+        _say(str(error))
+        return _flushed(error.exit_code)
+    except _OutputLostError as error:
+        _discard_output()
+        # Who closed the pipe knows; a full disk is news.
+        if not error.closed:
+            _say(f"the output could not be written: {error}")
+        return Exit.UNKNOWN
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"repro: {text}\n")
+        sys.stderr.flush()
+
+
+def _flushed(code: str | int | None) -> str | int | None:
+    """The exit code, once all output has left; raises _OutputLostError."""
+    sys.stdout.flush()
+    return code
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere: Python writes it when it ends, and would fail once more."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+
+
+class _OutputLostError(BaseException):
+    """Standard output cannot be written; no handler of a library may take it for an error of its own."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error.strerror)
+        self.closed = isinstance(error, BrokenPipeError)
+
+
+class _Output:
+    """Standard output, whose errors are told apart from those of all other files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise _OutputLostError(error) from None
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _OutputLostError(error) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Interrupt:
+    """Answers Ctrl-C and SIGTERM: the first interrupts the command, which then ends its ranks."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            raise KeyboardInterrupt
+        if now - self._first > IMPATIENT_SECONDS:
+            os._exit(Exit.INTERRUPTED)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from repro.environments.interpreter import Interpreter
 from repro.model.observation import Frame, Origin
 
+MAX_STACK_FRAMES = 200
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -77,4 +79,5 @@ class Layout:
         # faulthandler prints the main thread last.
         main = next((text for text in reversed(threads) if text.startswith(("Thread", "Current"))), "")
         found = re.findall(r'^\s+File "(.+?)", line (\d+) in (.+)$', main, re.MULTILINE)
-        return tuple(self.frame(file, function, int(line)) for file, line, function in reversed(found))
+        inner = found[:MAX_STACK_FRAMES]  # faulthandler writes the innermost first
+        return tuple(self.frame(file, function[:500], int(line[:9])) for file, line, function in reversed(inner))

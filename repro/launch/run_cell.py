@@ -20,7 +20,7 @@ from repro.launch.paths import Layout
 from repro.launch.processes import Ended, run_tree
 from repro.model.cell import Cell
 from repro.model.observation import Installed, Observation
-from repro.store.recipe import environment_key, launcher_key, recipe_of
+from repro.store.recipe import environment_key, recipe_of
 
 
 def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
@@ -79,7 +79,7 @@ def run_cell(
     becomes the observation's ``fault``.
     """
     seconds = timeout or entry.failure.timeout
-    recipe = recipe_of(cell, entry, environment_key(interpreter.installed), seconds)
+    recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
     try:
         folder = make_folder()
     except OSError as error:
@@ -97,19 +97,18 @@ def run_cell(
             started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             seconds=round(ended.seconds, 3),
             launcher=launcher,
-            launcher_key=launcher_key(launcher),
             launcher_code=ended.code,
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,
             deadline_passed=ended.deadline_passed,
-            fault="interrupted" if ended.interrupted else None,
+            fault="interrupted" if ended.interrupted else ended.fault,
             installed=_named(interpreter.installed, entry.failure.distributions),
             hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),
             ranks=collect_ranks(folder, cell.world_size, layout, started),
         )
     except OSError as error:
         return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)
-    except (ValueError, LookupError, TypeError, subprocess.SubprocessError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError, MemoryError, subprocess.SubprocessError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return not_run(cell, run, recipe, f"what the run left could not be read: {reason}", seconds)
     finally:

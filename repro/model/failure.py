@@ -62,6 +62,8 @@ class Signature(Strict):
     library: str = ""
     """Top-level package of that frame."""
     ranks: Literal["all", "any"] | int = "all"
+    others: str = ""
+    """Of a hang that is not on all ranks: the function, in the same library, in which the other ranks wait."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -71,6 +73,8 @@ class Signature(Strict):
             raise ValueError("an assertion's signature needs type: AssertionError and message")
         if self.kind == "hang" and not self.function:
             raise ValueError("a hang's signature needs the function that it hangs in")
+        if self.others and (self.kind != "hang" or self.ranks == "all"):
+            raise ValueError("'others' is for a hang that is not on all ranks")
         return self
 
 

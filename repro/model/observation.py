@@ -82,6 +82,21 @@ class Imported(Strict):
     """Whether its file lies in the environment under test."""
 
 
+class BetweenDumps(Strict):
+    """What a rank's process did between the two stack dumps at the deadline: a rank that hangs does nothing."""
+
+    seconds: float
+    """Time between the two samples of the process."""
+    cpu_seconds: float
+    """CPU time that all threads of the process used."""
+    wakeups: int | None = None
+    """How often the main thread went to sleep and woke up again; None where the system does not count it."""
+    running: int = 0
+    """Number of samples in which the main thread was running or ready to run."""
+    stopped: bool = False
+    """The process was stopped, for example by SIGSTOP or by a debugger."""
+
+
 class Rank(Strict):
     """What one rank did."""
 
@@ -113,6 +128,9 @@ class Rank(Strict):
     measured: dict[str, Any] = {}
     stacks: tuple[tuple[Frame, ...], ...] = ()
     """Main thread's stack at the deadline, twice, some seconds apart; innermost frame last."""
+    between_dumps: BetweenDumps | None = None
+    unreadable: str | None = None
+    """Why what this rank left cannot be trusted: damaged, of another shape, or larger than the limits allow."""
     tail: str = ""
     """End of the rank's output."""
 
@@ -182,8 +200,6 @@ class Observation(Strict):
     """UTC, ISO 8601."""
     seconds: float
     launcher: Literal["torchrun", "warm", "none"]
-    launcher_key: str | None = None
-    """SHA-256 of what determines a warm run beside its recipe; None for torchrun and in old observations."""
     launcher_code: int | None = None
     launcher_tail: str = ""
     timeout: int

@@ -1,9 +1,12 @@
-"""Record + observation -> verdict.  Pure, so that stored observations can be judged again.
+"""Judges one run: record + observation -> verdict.  Pure, so that stored observations can be judged again.
 
-The order of the rules is the meaning: what could make a verdict wrong is excluded before anything is
-concluded.  A verdict other than ``unrunnable`` needs a run whose script reached its own code on every
-rank, with the imports of the environment under test.
+The order of the rules matters: whatever could make a verdict wrong is excluded before anything is concluded.
+A verdict other than ``unrunnable`` needs a run in which every rank reached the script's own code with the imports
+of the environment under test, and which no limit of the machine and nobody from outside disturbed.
 """
+
+import signal
+from collections.abc import Sequence
 
 from packaging.version import InvalidVersion, Version
 
@@ -11,27 +14,32 @@ from repro.model.failure import Failure, Signature
 from repro.model.observation import Installed, Observation, Raised, Rank
 from repro.model.verdict import Judgement, Verdict
 from repro.verdict.signature import (
-    hangs,
+    CRASHES,
+    failed_silently,
     is_consequence,
     is_missing_import,
-    is_resource_fault,
     is_watchdog_abort,
+    met_limit,
     shows,
+    waits_in,
+    why_not_still,
 )
 
-SIGKILL, SIGTERM = 9, 15
 ASKED = {"KeyboardInterrupt", "SIGTERMException"}
 """What a script raises because someone asked it to end; the second is lightning's."""
+FLUSH_FAILED = 120
+"""Python's exit code when its output could not be written at its end: the disk is full, or the log was closed."""
 
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
-    """The one verdict of one run."""
+    """The verdict of one run."""
     failure = failure.in_lane(observation.cell.lane)
-    for rule in (_not_started, _not_reached, _wrong_imports, _killed, _passed, _failed, _stuck):
+    rules = (_not_started, _not_reached, _wrong_imports, _disturbed, _crashed, _passed, _failed, _left, _late)
+    for rule in rules:
         judgement = rule(failure, observation)
         if judgement is not None:
             return judgement
-    return _unrunnable("the ranks ended in a way that no rule knows")
+    return _no_verdict(observation)
 
 
 def _unrunnable(reason: str, rank: Rank | None = None, error: Raised | None = None) -> Judgement:
@@ -52,6 +60,9 @@ def _judgement(verdict: Verdict, reason: str, rank: Rank | None, error: Raised |
 def _not_started(_failure: Failure, observation: Observation) -> Judgement | None:
     if observation.fault:
         return _unrunnable(observation.fault)
+    for rank in observation.ranks:
+        if rank.unreadable:
+            return _unrunnable(f"rank {rank.rank}: {rank.unreadable}", rank)
     missing = observation.cell.world_size - sum(rank.started for rank in observation.ranks)
     if missing:
         return _unrunnable(f"{missing} of {observation.cell.world_size} ranks never started")
@@ -69,7 +80,7 @@ def _not_reached(_failure: Failure, observation: Observation) -> Judgement | Non
 
 
 def _same(module_version: str, distribution_version: str) -> bool:
-    """Whether a module's ``__version__`` is that of its distribution; a local build (+cpu) may be left out."""
+    """True if a module's ``__version__`` is that of its distribution; a local label (+cpu) may be left out."""
     try:
         return Version(module_version).public == Version(distribution_version).public
     except InvalidVersion:
@@ -79,7 +90,7 @@ def _same(module_version: str, distribution_version: str) -> bool:
 def _wrong_imports(failure: Failure, observation: Observation) -> Judgement | None:
     installed = observation.installed
     if installed is None:
-        return _unrunnable("what the environment holds is not known")
+        return _unrunnable("it is not known what is installed in the environment")
     for distribution in failure.distributions:
         if distribution not in installed.distributions:
             return _unrunnable(f"{distribution} is not installed in {installed.name}")
@@ -105,24 +116,54 @@ def _import_problem(rank: Rank, installed: Installed, distribution: str) -> str:
 
 
 def died_at_shutdown(observation: Observation) -> bool:
-    """Whether every rank's oracle spoke and its script ended, and only then an interpreter died by a signal.
+    """True if every script ended after its oracle had passed, and only then an interpreter died by a signal.
 
-    torch without ``destroy_process_group`` does so now and then, which tells nothing of the failure.  It is no pass:
-    who sees it runs the cell once more, and a crash that comes again is ``different``.
+    torch without ``destroy_process_group`` does so now and then, which says nothing of the failure.  It is no pass:
+    the caller runs the cell once more, and a crash that comes again is ``different``.
     """
     ended = all(rank.finished and rank.oracle and rank.error is None for rank in observation.ranks)
     died = any(rank.signal is not None and not rank.stopped for rank in observation.ranks)
     return bool(observation.ranks) and ended and died
 
 
-def _killed(failure: Failure, observation: Observation) -> Judgement | None:
+def _documented(failure: Failure) -> tuple[Signature, ...]:
+    """The signatures of the failure and of its documented refusals."""
+    return (failure.signature, *(rejection.signature for rejection in failure.rejected))
+
+
+def _disturbed(failure: Failure, observation: Observation) -> Judgement | None:
+    """Somebody or something outside the script ended a rank, so that the others say nothing either."""
     for rank in observation.ranks:
         if rank.signal is None or rank.stopped or rank.error is not None:
             continue
-        if rank.signal in {SIGKILL, SIGTERM}:
-            return _unrunnable(f"rank {rank.rank} was killed by signal {rank.signal} from outside", rank)
+        if rank.signal not in CRASHES and not any(
+            met_limit(other, _documented(failure)) for other in observation.ranks
+        ):
+            return _unrunnable(f"rank {rank.rank} was killed by {_signal_name(rank.signal)} from outside", rank)
+    limited = [rank for rank in observation.ranks if met_limit(rank, _documented(failure))]
+    if limited:
+        first = min(limited, key=_failed_at)
+        return _unrunnable(f"rank {first.rank} met a limit of the machine", first, first.error)
+    return None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _failed_at(rank: Rank) -> float:
+    return rank.failed_at or 0.0
+
+
+def _crashed(failure: Failure, observation: Observation) -> Judgement | None:
+    for rank in observation.ranks:
+        if rank.signal is None or rank.stopped or rank.error is not None:
+            continue
         if not any(failed_itself(other, failure) for other in observation.ranks):
-            return _judgement(Verdict.DIFFERENT, f"rank {rank.rank} died by signal {rank.signal}", rank, None)
+            return _judgement(Verdict.DIFFERENT, f"rank {rank.rank} died by {_signal_name(rank.signal)}", rank, None)
     return None
 
 
@@ -134,26 +175,25 @@ def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
         return None
     silent = [rank for rank in ranks if not rank.oracle]
     if silent:
-        return _unrunnable(f"rank {silent[0].rank} ended with exit code 0, but its oracle did not speak", silent[0])
+        return _unrunnable(f"rank {silent[0].rank} ended with exit code 0, but its oracle never passed", silent[0])
     reason = "every rank ended with exit code 0 after its oracle"
     return Judgement(Verdict.ABSENT, reason, rank=ranks[0].rank, evidence=ranks[0].oracle or "")
 
 
 def failed_itself(rank: Rank, failure: Failure) -> bool:
-    """Whether a rank failed by an error of its own, not by the loss of a peer or because it was asked to end."""
+    """True if a rank failed by an error of its own, not by the loss of a peer or because it was asked to end."""
     if rank.error is None or rank.error.type in ASKED:
         return False
     return shows(rank.error, failure.signature) or not is_consequence(rank.error)
 
 
-def _left(rank: Rank) -> bool:
-    """Whether a rank ended itself with a code and no exception: ``os._exit(3)``."""
-    return rank.exit_code not in {0, None} and rank.error is None and not rank.stopped
+def _exited(rank: Rank) -> bool:
+    """True if a rank ended itself with an exit code and no exception: ``os._exit(3)``."""
+    return rank.signal is None and rank.error is None and failed_silently(rank)
 
 
 def _failed(failure: Failure, observation: Observation) -> Judgement | None:
-    causes = [rank for rank in observation.ranks if failed_itself(rank, failure)]
-    causes.sort(key=lambda rank: rank.failed_at or 0.0)
+    causes = sorted((rank for rank in observation.ranks if failed_itself(rank, failure)), key=_failed_at)
     if not causes:
         return None
     root = causes[0]
@@ -162,17 +202,21 @@ def _failed(failure: Failure, observation: Observation) -> Judgement | None:
         if _objection(rejection.signature, failure, observation) is None:
             reason = f"refused with the documented error on {_which(rejection.signature)}"
             return _judgement(Verdict.REJECTED, reason, root, root.error)
-    if failure.signature.kind != "hang" and shows(root.error, failure.signature):
-        objection = _objection(failure.signature, failure, observation)
-        if objection is None:
-            reason = f"the signature, on {_which(failure.signature)}"
-            return _judgement(Verdict.REPRODUCED, reason, root, root.error)
-        return _judgement(Verdict.DIFFERENT, f"the signature, but {objection}", root, root.error)
-    if is_missing_import(root.chain):
-        return _unrunnable(f"rank {root.rank} lacks a package", root, root.error)
-    if is_resource_fault(root.chain):
-        return _unrunnable(f"rank {root.rank} met a limit of the machine", root, root.error)
-    return _judgement(Verdict.DIFFERENT, "the first error does not have the signature", root, root.error)
+    documented = shows(root.error, failure.signature)
+    objection = _objection(failure.signature, failure, observation) if documented else None
+    if documented and objection is None:
+        reason = f"the signature, on {_which(failure.signature)}"
+        return _judgement(Verdict.REPRODUCED, reason, root, root.error)
+    for rank in causes:
+        if is_missing_import(rank.chain) and not (rank.error and shows(rank.error, failure.signature)):
+            return _unrunnable(f"rank {rank.rank} lacks a package", rank, rank.error)
+    unseen = _unseen(failure.signature, failure, observation) if documented else None
+    if unseen is not None:
+        return _unrunnable(
+            f"the signature, but rank {unseen.rank} was ended before it showed whether it fails too", root, root.error
+        )
+    reason = f"the signature, but {objection}" if documented else "the first error does not have the signature"
+    return _judgement(Verdict.DIFFERENT, reason, root, root.error)
 
 
 def _which(signature: Signature) -> str:
@@ -191,40 +235,102 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
         elif failed_itself(rank, failure):
             return f"rank {rank.rank} failed in another way"
         elif rank.signal is not None and not rank.stopped and not is_watchdog_abort(rank):
-            return f"rank {rank.rank} died by signal {rank.signal}"
-        elif _left(rank):
+            return f"rank {rank.rank} died by {_signal_name(rank.signal)}"
+        elif _exited(rank):
             return f"rank {rank.rank} ended with exit code {rank.exit_code} and no exception"
     return None if showing else "no rank shows it"
 
 
-def _stuck(failure: Failure, observation: Observation) -> Judgement | None:
-    left = next((rank for rank in observation.ranks if _left(rank)), None)
-    if left is not None:
-        reason = f"rank {left.rank} ended with exit code {left.exit_code} and no exception"
-        return _judgement(Verdict.DIFFERENT, reason, left, None)
-    if not observation.deadline_passed:
-        lost = next((rank for rank in observation.ranks if rank.error is not None), None)
-        if lost is not None:
-            return _unrunnable("every error is the loss of a peer: the cause was not seen", lost, lost.error)
+def _unseen(signature: Signature, failure: Failure, observation: Observation) -> Rank | None:
+    """A rank that should show the signature but was asked to end before, if nothing else is wrong: it may be slow."""
+    waiting = [
+        rank
+        for rank in observation.ranks
+        if rank.stopped and signature.ranks in {"all", rank.rank} and not failed_itself(rank, failure)
+    ]
+    others = tuple(rank for rank in observation.ranks if rank not in waiting)
+    # Were they as documented, would the others be so too?
+    if not waiting or _objection(signature, failure, observation.model_copy(update={"ranks": others})) is not None:
         return None
-    waiting = [rank for rank in observation.ranks if rank.stacks]
+    return waiting[0]
+
+
+def _left(_failure: Failure, observation: Observation) -> Judgement | None:
+    for rank in observation.ranks:
+        if _exited(rank) and rank.exit_code == FLUSH_FAILED and rank.finished:
+            return _unrunnable(f"rank {rank.rank} could not write its output at its end (exit code 120)", rank)
+        if _exited(rank):
+            reason = f"rank {rank.rank} ended with exit code {rank.exit_code} and no exception"
+            return _judgement(Verdict.DIFFERENT, reason, rank, None)
+    return None
+
+
+def _late(failure: Failure, observation: Observation) -> Judgement | None:
+    """The deadline passed: a documented hang if every rank stands where the record says, else not known."""
+    if not observation.deadline_passed:
+        return None
     signature = failure.signature
-    if signature.kind == "hang":
-        stuck = [rank for rank in waiting if hangs(rank.stacks, signature)]
-        wanted = {
-            "all": len(stuck) == len(observation.ranks),
-            "any": bool(stuck),
-        }.get(str(signature.ranks), [rank.rank for rank in stuck] == [signature.ranks])
-        if wanted:
-            reason = f"stands still in {signature.function} on {_which(signature)}"
-            return Judgement(Verdict.REPRODUCED, reason, rank=stuck[0].rank, where=_place(stuck[0]))
-    where = waiting[0] if waiting else None
-    reason = f"no end within {observation.timeout} s"
-    return Judgement(
-        Verdict.UNRUNNABLE, reason, rank=where.rank if where else None, where=_place(where) if where else ""
-    )
+    late = f"no end within {observation.timeout} s"
+    if signature.kind != "hang":
+        where = next((rank for rank in observation.ranks if rank.stacks), None)
+        return Judgement(Verdict.UNRUNNABLE, late, where.rank if where else None, where=_place(where) if where else "")
+    for rank in observation.ranks:
+        problem = why_not_still(rank)
+        if problem:
+            return Judgement(
+                Verdict.UNRUNNABLE, f"{late}, but rank {rank.rank} {problem}", rank.rank, where=_place(rank)
+            )
+    stuck = [rank for rank in observation.ranks if waits_in(rank.stacks[-1], signature.function, signature.library)]
+    stray = _stray(signature, observation.ranks, stuck)
+    if stray is not None:
+        rank, problem = stray
+        return Judgement(Verdict.UNRUNNABLE, f"{late}, but rank {rank.rank} {problem}", rank.rank, where=_place(rank))
+    shown = next((rank for rank in stuck if rank.rank == signature.ranks), stuck[0])
+    reason = f"stands still in {signature.function} on {_which(signature)}"
+    return Judgement(Verdict.REPRODUCED, reason, rank=shown.rank, where=_place(shown))
+
+
+def _stray(signature: Signature, ranks: Sequence[Rank], stuck: Sequence[Rank]) -> tuple[Rank, str] | None:
+    """A rank that does not stand where the record documents it, and why; all of them stand still."""
+    for rank in ranks:
+        if signature.ranks in {"all", rank.rank} and rank not in stuck:
+            return rank, f"does not wait in {signature.function}"
+        if signature.ranks in {"all", "any", rank.rank} and rank in stuck:
+            continue
+        if not signature.others:
+            return rank, "waits where the record does not say: its signature has no 'others'"
+        if not waits_in(rank.stacks[-1], signature.others, signature.library):
+            return rank, f"does not wait in {signature.others}, as the record says of the other ranks"
+    return None if stuck else (ranks[0], f"does not wait in {signature.function}, nor does any other rank")
 
 
 def _place(rank: Rank) -> str:
     frame = rank.stacks[-1][-1] if rank.stacks and rank.stacks[-1] else None
     return f"{frame.file}:{frame.line} in {frame.function}" if frame else ""
+
+
+def _no_verdict(observation: Observation) -> Judgement:
+    """What kept a run that ended before its deadline from a verdict."""
+    for rank in observation.ranks:
+        if rank.error is not None and rank.error.type in ASKED:
+            return _unrunnable(f"rank {rank.rank} was asked to end from outside ({rank.error.type})", rank, rank.error)
+    for rank in observation.ranks:
+        if rank.error is not None:
+            return _unrunnable("every error is the loss of a peer: the cause was not seen", rank, rank.error)
+    for rank in observation.ranks:
+        reason = _why_no_end(rank)
+        if reason:
+            return _unrunnable(f"rank {rank.rank} {reason}", rank)
+    return _unrunnable(f"every rank passed, but the launcher ended with exit code {observation.launcher_code}")
+
+
+def _why_no_end(rank: Rank) -> str | None:
+    """Why a rank without an error did not come to a proper end, or None if it did."""
+    if rank.stopped:
+        return "was asked to end from outside, or by the launcher, before anything had failed"
+    if rank.exit_code is None:
+        return "has no recorded end: the process that watched it was killed"
+    if not rank.finished:
+        when = "after its oracle had passed" if rank.oracle else "before its oracle passed"
+        return f"left with exit code 0 before the end of its script, {when} (sys.exit or os._exit)"
+    return None

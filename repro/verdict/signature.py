@@ -1,13 +1,30 @@
-"""Does an exception or a stack have the documented signature?"""
+"""Compares one exception, one stack or one end of a process with what is known about it.  Pure.
+
+There are two kinds of knowledge: the signature that a record documents, and the ways in which a run fails for
+reasons that say nothing of the library (a lost peer, a limit of the machine, a missing package).
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from repro.model.failure import Signature
 from repro.model.observation import Frame, Origin, Raised, Rank
 from repro.model.pattern import is_found
 
-SIGABRT = 6
+SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGSYS = 4, 5, 6, 8, 11, 31
+CRASHES = frozenset({SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGSYS})
+"""Signals by which native code of the process itself ends it.
+
+All others come from outside (SIGKILL, SIGTERM, SIGHUP) or from a limit of the machine (SIGXCPU, SIGXFSZ, and
+SIGBUS, which a full shared memory or disk causes).
+"""
+
+CPU_SHARE = 0.03
+"""A rank that hangs uses less than this share of one core: its threads only wait."""
+MAX_WAKEUPS = 25
+"""A rank that hangs sleeps in one system call; a dump itself wakes its main thread a few times."""
+MIN_SECONDS = 1.0
+"""Samples that are closer together do not show that a process stands still."""
 
 CONSEQUENCES = re.compile(
     r"""Connection\ closed\ by\ peer | Connection\ reset\ by\ peer | Broken\ pipe
@@ -15,6 +32,7 @@ CONSEQUENCES = re.compile(
     | ncclRemoteError | remote\ process\ exited | NCCL\ communicator\ was\ aborted
     | Connection\ was\ likely\ closed | failed\ to\ recv,\ got\ 0\ bytes
     | Timed\ out\ waiting\ \d+ms\ for\ (recv|send) | wait\ timeout\ after\ \d+ms
+    | Timed\ out\ after\ \d+\ seconds\ waiting\ for\ clients
     | Rank\ \d+\ (failed|is\ not\ ready)""",
     re.VERBOSE,
 )
@@ -28,13 +46,27 @@ WATCHDOG = re.compile(
 )
 """What NCCL's watchdog prints before it aborts a rank whose peer has gone.  Never a cause."""
 
-RESOURCES = re.compile(
-    r"""No\ space\ left\ on\ device | Cannot\ allocate\ memory | out\ of\ memory | Too\ many\ open\ files
-    | (EADDRINUSE|Address\ already\ in\ use) | Disk\ quota\ exceeded | Read-only\ file\ system
-    | (unable\ to\ open|failed\ to\ open)\ shared\ memory | can't\ start\ new\ thread""",
+LIMITS = re.compile(
+    r"""\[Errno\ (11|12|23|24|26|27|28|30|105|122)\] | \bos\ error\ (11|12|23|24|27|28|30|122)\b
+    | No\ space\ left\ on\ device | StorageFull | Disk\ quota\ exceeded | Read-only\ file\ system | File\ too\ large
+    | File\ size\ limit\ exceeded | PytorchStreamWriter\ failed\ writing\ file | iostream\ error
+    | Too\ many\ open\ files | received\ \d+\ items\ of\ ancdata | No\ file\ descriptors\ available
+    | Resource\ temporarily\ unavailable | can't\ start\ new\ thread | pthread_create\ failed
+    | Cannot\ allocate\ memory | [Oo]ut\ of\ memory | can't\ allocate\ memory | not\ enough\ memory | std::bad_alloc
+    | (unable\ to\ (open|allocate|resize|mmap)|failed\ to\ open)\ shared\ memory | out\ of\ shared\ memory
+    | unable\ to\ (mmap|write\ to\ file) | No\ buffer\ space\ available
+    | CPU\ time\ limit\ exceeded
+    | DataLoader\ worker\ \(pid.{0,200}\)\ (exited\ unexpectedly|is\ killed\ by\ signal)""",
     re.VERBOSE,
 )
-"""The machine, not the library."""
+"""What a program says when the machine or an administrator's limit stops it."""
+
+NETWORK = re.compile(
+    r"""EADDRINUSE | Address\ already\ in\ use | Cannot\ assign\ requested\ address | Network\ is\ unreachable
+    | Temporary\ failure\ in\ name\ resolution | Name\ or\ service\ not\ known""",
+    re.VERBOSE,
+)
+"""Limits of the network.  In an exception only: torch also prints these words where all is well."""
 
 
 _OWNERS = {Origin.LIBRARY, Origin.SCRIPT, Origin.HARNESS}
@@ -42,28 +74,47 @@ _OWNERS = {Origin.LIBRARY, Origin.SCRIPT, Origin.HARNESS}
 
 
 def is_consequence(error: Raised) -> bool:
-    """Whether an exception only tells that another rank has gone."""
+    """True if an exception only reports that another rank has gone."""
     return bool(CONSEQUENCES.search(error.message)) and error.type not in {"AssertionError", "KeyError"}
 
 
 def is_watchdog_abort(rank: Rank) -> bool:
-    """Whether a rank was aborted by NCCL's watchdog: it only waited for a peer that had gone."""
+    """True if NCCL's watchdog aborted the rank: it only waited for a peer that had gone."""
     return rank.signal == SIGABRT and rank.error is None and bool(WATCHDOG.search(rank.tail))
 
 
-def is_resource_fault(chain: Iterable[Raised]) -> bool:
-    """Whether an exception comes from a resource that the machine lacks."""
-    return any(error.type == "MemoryError" or RESOURCES.search(error.message) for error in chain)
+def is_limit(error: Raised) -> bool:
+    """True if an exception comes from a resource that the machine lacks."""
+    if error.type in {"MemoryError", "BlockingIOError"}:
+        return True
+    said = LIMITS.search(error.message) or NETWORK.search(error.message)
+    return error.type != "AssertionError" and said is not None
+
+
+def met_limit(rank: Rank, documented: Sequence[Signature]) -> bool:
+    """True if a limit of the machine stopped the rank, unless that is one of the documented errors.
+
+    The whole chain counts: a library that wraps the error of a full disk in its own does not hide it.
+    """
+    if any(is_limit(error) and not any(shows(error, signature) for signature in documented) for error in rank.chain):
+        return True
+    # A process that a signal or an exit code ends leaves its last words in its output only.
+    return rank.error is None and failed_silently(rank) and bool(LIMITS.search(rank.tail))
+
+
+def failed_silently(rank: Rank) -> bool:
+    """True if a rank ended by a signal or with an exit code other than 0, and not because it was asked to."""
+    return not rank.stopped and (rank.signal is not None or rank.exit_code not in {0, None})
 
 
 def is_missing_import(chain: Iterable[Raised]) -> bool:
-    """Whether a package or a part of it could not be imported."""
+    """True if a package or a part of it could not be imported."""
     return any(error.type in {"ImportError", "ModuleNotFoundError"} or "ImportError" in error.bases for error in chain)
 
 
 def shows(error: Raised, signature: Signature) -> bool:
-    """Whether an exception has the signature's type, message and place."""
-    if error.type != signature.type or not is_found(signature.message, error.message):
+    """True if an exception has the signature's type, message and place."""
+    if signature.kind == "hang" or error.type != signature.type or not is_found(signature.message, error.message):
         return False
     if signature.kind == "assertion":
         frame = error.innermost_frame
@@ -75,10 +126,35 @@ def shows(error: Raised, signature: Signature) -> bool:
     return not signature.library or frame is next(found for found in reversed(error.frames) if found.origin in _OWNERS)
 
 
-def hangs(stacks: tuple[tuple[Frame, ...], ...], signature: Signature) -> bool:
-    """Whether a rank stands still in the signature's function: the same place in two dumps."""
-    if len(stacks) < 2 or not stacks[0] or stacks[0] != stacks[-1]:  # noqa: PLR2004 - two dumps
-        return False
-    return any(
-        frame.function == signature.function and signature.library in {"", frame.package} for frame in stacks[-1]
-    )
+def why_not_still(rank: Rank) -> str | None:
+    """Why it is not certain that a rank stood still at the deadline, or None if it did.
+
+    A rank stands still if its main thread was in the same place in two dumps and its process did nothing between.
+    """
+    between = rank.between_dumps
+    if rank.ended and not rank.stopped:
+        return "had ended before the deadline"
+    if between is not None and between.stopped:
+        return "was stopped by a signal (SIGSTOP), so that the others waited for it"
+    if len(rank.stacks) < 2 or not rank.stacks[0]:  # noqa: PLR2004 - two dumps
+        return "did not dump its stack twice"
+    if rank.stacks[0] != rank.stacks[-1]:
+        return "moved between the two dumps: it is slow, not stuck"
+    if between is None or between.seconds < MIN_SECONDS:
+        return "was not watched between the two dumps, so it may have been working"
+    if between.running or between.cpu_seconds > CPU_SHARE * between.seconds:
+        return f"used {between.cpu_seconds:.2f} s of CPU in the {between.seconds:.1f} s between the two dumps"
+    if between.wakeups is not None and between.wakeups > MAX_WAKEUPS:
+        return f"woke up {between.wakeups} times in the {between.seconds:.1f} s between the two dumps"
+    return None
+
+
+def waits_in(stack: Sequence[Frame], function: str, library: str) -> bool:
+    """True if the innermost call that left the script goes through a function of a library, or through any where "".
+
+    A function of the library that has called the script again does not count: then the script is what waits.
+    """
+    if library:
+        inner = next((index for index in reversed(range(len(stack))) if stack[index].origin is Origin.SCRIPT), -1)
+        stack = stack[inner + 1 :]
+    return any(frame.function == function and library in {"", frame.package} for frame in stack)

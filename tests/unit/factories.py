@@ -14,7 +14,18 @@ from repro.environments.interpreter import Interpreter
 from repro.model.cell import Cell
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
-from repro.model.observation import Frame, Hardware, Imported, Installed, Observation, Origin, Phase, Raised, Rank
+from repro.model.observation import (
+    BetweenDumps,
+    Frame,
+    Hardware,
+    Imported,
+    Installed,
+    Observation,
+    Origin,
+    Phase,
+    Raised,
+    Rank,
+)
 
 FAILURE = "lightning-19492"
 VERSIONS = {"lightning": "2.2.1", "torch": "2.2.2+cpu"}
@@ -138,11 +149,15 @@ def killed(number: int, signal: int, **changes: Any) -> Rank:
     return rank(number, **facts | changes)
 
 
+STILL = BetweenDumps(seconds=2.5, cpu_seconds=0.0, wakeups=2)
+"""A process that did nothing between two dumps."""
+
+
 def waiting(number: int, *stack: Frame, then: tuple[Frame, ...] | None = None, **changes: Any) -> Rank:
-    """A rank that the deadline found in this stack, and later in ``then`` or the same."""
+    """A rank that the deadline found in this stack, and later in ``then`` or the same; it did nothing between."""
     place = stack or (script_frame(), frame("all_gather", "torch/distributed/c10d.py"))
     stacks = (place, place if then is None else then)
-    return killed(number, 15, stopped=True, stacks=stacks, **changes)
+    return killed(number, 15, **{"stopped": True, "stacks": stacks, "between_dumps": STILL} | changes)
 
 
 def cell(**changes: Any) -> Cell:

@@ -57,7 +57,7 @@ def apply():
 def launch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
     """Both launchers, with short waits."""
     monkeypatch.setattr(job_module, "GRACE_SECONDS", 0.6)
-    for name, seconds in (("DUMP_PAUSE_SECONDS", 0.2), ("DUMP_WAIT_SECONDS", 0.2), ("TERM_GRACE_SECONDS", 3.0)):
+    for name, seconds in (("DUMP_PAUSE_SECONDS", 1.6), ("SETTLE_SECONDS", 0.2), ("TERM_GRACE_SECONDS", 3.0)):
         monkeypatch.setattr(processes, name, seconds)
     monkeypatch.setattr(warm, "TERM_GRACE_SECONDS", 3.0)
     if request.param == "torchrun":

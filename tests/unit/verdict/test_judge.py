@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.model.failure import Failure
-from repro.model.observation import Frame, Imported, Observation, Origin, Phase, Raised, Rank
+from repro.model.observation import BetweenDumps, Frame, Imported, Observation, Origin, Phase, Raised, Rank
 from repro.model.verdict import Verdict
 from repro.verdict.judge import judge
 from tests.unit.factories import (
     ASSERTION,
     HANG,
     REJECTION,
+    STILL,
     cell,
     failed,
     failure,
@@ -30,6 +31,7 @@ from tests.unit.factories import (
 )
 
 SIGABRT, SIGKILL, SIGSEGV, SIGTERM = 6, 9, 11, 15
+EARLY = "rank 1 left with exit code 0 before the end of its script"
 
 
 def verdict(seen: Observation, **record: Any) -> Verdict:
@@ -151,6 +153,21 @@ class TestUnrunnable:
             ("OSError", "[Errno 122] Disk quota exceeded"),
             ("OSError", "[Errno 30] Read-only file system: '/x'"),
             ("OSError", "[Errno 24] Too many open files"),
+            ("OSError", "[Errno 24] Zu viele offene Dateien"),
+            ("OSError", "[Errno 23] Too many open files in system"),
+            ("OSError", "[Errno 27] File too large"),
+            ("RuntimeError", "[enforce fail at inline_container.cc:626] . unexpected pos 64 vs 0 iostream error"),
+            ("RuntimeError", "PytorchStreamWriter failed writing file data/0: file write failed"),
+            ("SafetensorError", 'Error: IoError(Os { code: 28, kind: StorageFull, message: "full" })'),
+            ("Exception", "File too large (os error 27)"),
+            ("BlockingIOError", "[Errno 11] Resource temporarily unavailable"),
+            ("BlockingIOError", ""),
+            ("RuntimeError", "received 0 items of ancdata"),
+            ("RuntimeError", "DataLoader worker (pid 7) is killed by signal: Bus error. "),
+            ("RuntimeError", "DataLoader worker (pid(s) 7, 8) exited unexpectedly"),
+            ("RuntimeError", "[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory"),
+            ("RuntimeError", "std::bad_alloc"),
+            ("gaierror", "[Errno -3] Temporary failure in name resolution"),
             ("OSError", "[Errno 12] Cannot allocate memory"),
             ("MemoryError", ""),
             ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2.00 GiB"),
@@ -164,6 +181,94 @@ class TestUnrunnable:
         """Disk, memory, files, ports and threads are the machine's."""
         judged = judge(failure(), observation(failed(0, raised(kind, message)), failed(1, lost_peer(), at=6)))
         assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 0)
+        assert "limit of the machine" in judged.reason
+
+    def test_limit_beside_the_signature(self) -> None:
+        """A limit on one rank spoils the run, although the other showed the signature first."""
+        limit = raised("OSError", "[Errno 24] Too many open files")
+        for wanted in ("any", "all", 0):
+            seen = observation(failed(0, at=1.0), failed(1, limit, at=2.0))
+            assert verdict(seen, signature={"ranks": wanted}) is Verdict.UNRUNNABLE
+
+    def test_limit_below_the_signature(self) -> None:
+        """The documented error that a full disk caused is not the documented failure."""
+        chain = (raised(), raised("OSError", "[Errno 28] No space left on device", link="cause"))
+        assert verdict(observation(failed(0, chain=chain), failed(1, chain=chain))) is Verdict.UNRUNNABLE
+
+    def test_assertion_that_quotes_a_limit(self) -> None:
+        """An assertion is the script's own statement, whatever it quotes."""
+        error = raised("AssertionError", "weights differ: [Errno 24] Too many open files", script_frame())
+        assert verdict(observation(failed(0, error), failed(1, error)), signature=ASSERTION) is Verdict.REPRODUCED
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2: Resource temporarily unavailable",
+        ],
+    )
+    @pytest.mark.parametrize("end", [{"signal": SIGABRT}, {"signal": None, "exit_code": 3}])
+    def test_limit_in_the_last_words(self, words: str, end: dict[str, Any]) -> None:
+        """Native code that a limit stops leaves its words in the output only."""
+        seen = observation(rank(0), rank(1, **{"exit_code": None, "finished": False, "oracle": None} | end, tail=words))
+        judged = judge(failure(), seen)
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 1)
+
+    def test_network_warnings_in_the_output(self) -> None:
+        """torch warns of an address in use where all is well: these words do not excuse a crash."""
+        words = "[W socket.cpp:697] The server socket has failed to bind (errno: 98 - Address already in use)."
+        assert verdict(observation(rank(0), killed(1, SIGSEGV, tail=words))) is Verdict.DIFFERENT
+
+    def test_last_words_of_a_stopped_rank(self) -> None:
+        """A rank that was asked to end did not end by a limit that it mentions."""
+        seen = observation(failed(0), killed(1, SIGTERM, stopped=True, tail="Out of memory was handled"))
+        assert verdict(seen, signature={"ranks": 0}) is Verdict.REPRODUCED
+
+    def test_unreadable_rank(self) -> None:
+        """What a rank left that cannot be trusted says nothing, with the reason, whatever else it says."""
+        for make in (rank, failed):
+            judged = judge(failure(), observation(make(0), make(1, unreadable="its journal is not a regular file")))
+            assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 1)
+            assert judged.reason == "rank 1: its journal is not a regular file"
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            (
+                {"finished": False, "oracle": None},
+                f"{EARLY}, before its oracle passed (sys.exit or os._exit)",
+            ),
+            (
+                {"finished": False},
+                f"{EARLY}, after its oracle had passed (sys.exit or os._exit)",
+            ),
+            (
+                {"ended": False, "exit_code": None},
+                "rank 1 has no recorded end: the process that watched it was killed",
+            ),
+            (
+                {"exit_code": None, "signal": SIGTERM, "stopped": True},
+                "rank 1 was asked to end from outside, or by the launcher, before anything had failed",
+            ),
+            ({}, "every rank passed, but the launcher ended with exit code -9"),
+        ],
+    )
+    def test_why_there_is_no_verdict(self, changes: dict[str, Any], reason: str) -> None:
+        """Every end that proves nothing has a clear reason."""
+        judged = judge(failure(), observation(rank(0), rank(1, **changes), launcher_code=-9))
+        assert (judged.verdict, judged.reason) == (Verdict.UNRUNNABLE, reason)
+
+    def test_asked_to_end(self) -> None:
+        """An interrupt from outside is named, although a peer then lost its connection."""
+        ranks = (failed(0, lost_peer()), failed(1, raised("KeyboardInterrupt", "")))
+        judged = judge(failure(), observation(*ranks))
+        assert (judged.reason, judged.rank) == ("rank 1 was asked to end from outside (KeyboardInterrupt)", 1)
+
+    def test_only_consequences_are_named(self) -> None:
+        """The reason says that the cause was not seen, with the error as evidence."""
+        judged = judge(failure(), observation(rank(0), failed(1, lost_peer())))
+        assert (judged.reason, judged.rank) == ("every error is the loss of a peer: the cause was not seen", 1)
+        assert "Connection closed by peer" in judged.evidence
 
     def test_resource_fault_as_the_cause(self) -> None:
         """A full disk under the library's own error is still a full disk."""
@@ -390,6 +495,8 @@ class TestSignature:
         }[other]
         ranks = [failed(number) if number in showing else quiet[number] for number in (0, 1)]
         make = late if other == "stuck" and len(showing) == 1 else observation
+        if other == "stuck" and wanted == "all" and len(showing) == 1:
+            expected = Verdict.UNRUNNABLE  # the other rank may be slow: it was ended before it showed anything
         assert verdict(make(*ranks), signature={"ranks": wanted}) is expected
 
     def test_in_another_phase_of_one_rank(self) -> None:
@@ -436,7 +543,15 @@ class TestSignature:
         """Rank 0 shows it and rank 1 waits for ever: the signature of rank 0, where the record says so."""
         seen = late(failed(0), waiting(1))
         assert verdict(seen, signature={"ranks": 0}) is Verdict.REPRODUCED
-        assert verdict(seen, signature={"ranks": "all"}) is Verdict.DIFFERENT
+        judged = judge(failure(signature={"ranks": "all"}), seen)
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 0)
+        assert "rank 1 was ended before it showed" in judged.reason
+
+    def test_slow_peer_beside_another_failure(self) -> None:
+        """A peer that was ended too early does not excuse another one that failed otherwise."""
+        slow = killed(1, SIGTERM, stopped=True)
+        other = failed(2, raised("TypeError", "no"), at=6.0)
+        assert verdict(observation(failed(0), slow, other)) is Verdict.DIFFERENT
 
 
 class TestFirstError:
@@ -472,16 +587,23 @@ class TestFirstError:
 
     def test_exit_code_after_the_end(self) -> None:
         """A code other than 0 at shutdown, after the oracle's words, is no pass."""
-        assert verdict(observation(rank(0, exit_code=120), rank(1))) is Verdict.DIFFERENT
+        assert verdict(observation(rank(0, exit_code=1), rank(1))) is Verdict.DIFFERENT
+
+    def test_output_lost_at_the_end(self) -> None:
+        """Python ends with 120 where its output could not be written: a limit, but only at the very end."""
+        judged = judge(failure(), observation(rank(0, exit_code=120), rank(1)))
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 0)
+        assert "exit code 120" in judged.reason
+        assert verdict(observation(rank(0, exit_code=120, finished=False), rank(1))) is Verdict.DIFFERENT
 
 
 class TestKilled:
     """Death by a signal."""
 
-    @pytest.mark.parametrize("number", [SIGKILL, SIGTERM])
+    @pytest.mark.parametrize("number", [SIGKILL, SIGTERM, 1, 2, 7, 13, 14, 24, 25, 64, 99])
     @pytest.mark.parametrize("other", ["passed", "signature", "lost its peer", "killed"])
     def test_from_outside(self, number: int, other: str) -> None:
-        """SIGKILL and SIGTERM come from the machine or a person: nothing is said, whatever the others show."""
+        """Signals that a process does not raise by itself: nothing is said, whatever the others show."""
         peer = {
             "passed": rank(1),
             "signature": failed(1),
@@ -489,9 +611,11 @@ class TestKilled:
             "killed": killed(1, number),
         }[other]
         seen = observation(killed(0, number), peer)
-        assert verdict(seen, signature={"ranks": "any"}) is Verdict.UNRUNNABLE
+        judged = judge(failure(signature={"ranks": "any"}), seen)
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert f"rank 0 was killed by signal {number}" in judged.reason
 
-    @pytest.mark.parametrize("number", [SIGSEGV, SIGABRT, 4, 7, 8])
+    @pytest.mark.parametrize("number", [SIGSEGV, SIGABRT, 4, 5, 8, 31])
     @pytest.mark.parametrize("other", ["passed", "lost its peer", "killed", "stopped"])
     def test_crash(self, number: int, other: str) -> None:
         """A crash of native code is a failure, but not the documented one, and it is named."""
@@ -635,23 +759,103 @@ class TestHang:
         )
         assert verdict(late(waiting(0, *stack), waiting(1, *stack)), signature=HANG) is Verdict.REPRODUCED
 
+    HERE = (script_frame(), frame("all_gather", "torch/c10d.py"))
+    THERE = (script_frame(line=50), frame("all_reduce", "torch/c10d.py"))
+
     @pytest.mark.parametrize(
-        ("wanted", "stuck", "expected"),
+        ("wanted", "others", "stuck", "expected"),
         [
-            ("all", {0, 1}, Verdict.REPRODUCED),
-            ("all", {0}, Verdict.UNRUNNABLE),
-            ("any", {1}, Verdict.REPRODUCED),
-            ("any", set(), Verdict.UNRUNNABLE),
-            (0, {0}, Verdict.REPRODUCED),
-            (0, {1}, Verdict.UNRUNNABLE),
-            (0, {0, 1}, Verdict.UNRUNNABLE),
-            (1, {1}, Verdict.REPRODUCED),
+            ("all", "", {0, 1}, Verdict.REPRODUCED),
+            ("all", "", {0}, Verdict.UNRUNNABLE),
+            ("any", "", {0, 1}, Verdict.REPRODUCED),
+            ("any", "", {1}, Verdict.UNRUNNABLE),
+            ("any", "all_reduce", {1}, Verdict.REPRODUCED),
+            ("any", "all_reduce", {0, 1}, Verdict.REPRODUCED),
+            ("any", "all_reduce", set(), Verdict.UNRUNNABLE),
+            ("any", "barrier", {1}, Verdict.UNRUNNABLE),
+            (0, "", {0}, Verdict.UNRUNNABLE),
+            (0, "all_reduce", {0}, Verdict.REPRODUCED),
+            (0, "all_reduce", {1}, Verdict.UNRUNNABLE),
+            (0, "all_reduce", {0, 1}, Verdict.UNRUNNABLE),
+            (0, "all_gather", {0, 1}, Verdict.REPRODUCED),
+            (0, "barrier", {0}, Verdict.UNRUNNABLE),
+            (1, "all_reduce", {1}, Verdict.REPRODUCED),
+            (2, "all_reduce", {1}, Verdict.UNRUNNABLE),
+            (2, "all_reduce", set(), Verdict.UNRUNNABLE),
         ],
     )
-    def test_ranks(self, wanted: str | int, stuck: set[int], expected: Verdict) -> None:
-        """A hang on other ranks than the documented ones is not reproduced."""
-        ranks = [waiting(number) if number in stuck else rank(number) for number in (0, 1)]
-        assert verdict(late(*ranks), signature=HANG | {"ranks": wanted}) is expected
+    def test_ranks(self, wanted: str | int, others: str, stuck: set[int], expected: Verdict) -> None:
+        """Every rank stands where the record documents it: those that it names, and all others."""
+        ranks = [waiting(number, *(self.HERE if number in stuck else self.THERE)) for number in (0, 1)]
+        record = failure(signature=HANG | {"ranks": wanted, "others": others})
+        judged = judge(record, late(*ranks))
+        assert judged.verdict is expected, judged
+        if expected is Verdict.REPRODUCED:
+            assert judged.rank == (wanted if isinstance(wanted, int) else min(stuck))
+            assert judged.where.endswith("in all_gather")
+        else:
+            assert "no end within 120 s, but rank" in judged.reason
+            assert judged.where
+
+    @pytest.mark.parametrize("wanted", ["all", "any", 0, 1])
+    @pytest.mark.parametrize("which", [0, 1])
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"stacks": (), "between_dumps": STILL.model_copy(update={"stopped": True})}, "SIGSTOP"),
+            ({"between_dumps": STILL.model_copy(update={"stopped": True})}, "SIGSTOP"),
+            ({"between_dumps": STILL.model_copy(update={"cpu_seconds": 0.08})}, "used 0.08 s of CPU in the 2.5 s"),
+            ({"between_dumps": STILL.model_copy(update={"running": 1})}, "of CPU"),
+            ({"between_dumps": STILL.model_copy(update={"wakeups": 26})}, "woke up 26 times in the 2.5 s"),
+            ({"between_dumps": STILL.model_copy(update={"seconds": 0.9})}, "was not watched"),
+            ({"between_dumps": None}, "was not watched"),
+            ({"stacks": ()}, "did not dump its stack twice"),
+            ({"stacks": (HERE,)}, "did not dump its stack twice"),
+            ({"stacks": ((), ())}, "did not dump its stack twice"),
+            ({"stacks": (HERE, THERE)}, "slow, not stuck"),
+            ({"stopped": False}, "had ended before the deadline"),
+        ],
+    )
+    def test_one_rank_may_have_been_working(
+        self, wanted: str | int, which: int, changes: dict[str, Any], reason: str
+    ) -> None:
+        """A rank that was stopped, busy, slow or not seen: nothing is known, whatever the record counts."""
+        # Not stopped: it left by itself with exit code 0.
+        changes |= {"signal": None, "exit_code": 0} if "stopped" in changes else {}
+        ranks = [waiting(number, *self.HERE) for number in (0, 1)]
+        ranks[which] = ranks[which].model_copy(update=changes)
+        signature = HANG | {"ranks": wanted} | ({} if wanted == "all" else {"others": "all_gather"})
+        judged = judge(failure(signature=signature), late(*ranks))
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, which)
+        assert reason in judged.reason
+        assert judged.reason.startswith(f"no end within 120 s, but rank {which} ")
+
+    @pytest.mark.parametrize(
+        "between",
+        [
+            STILL.model_copy(update={"cpu_seconds": 0.075, "wakeups": 25}),
+            STILL.model_copy(update={"wakeups": None}),
+            STILL.model_copy(update={"seconds": 1.0}),
+        ],
+    )
+    def test_waiting_costs_a_little(self, between: BetweenDumps) -> None:
+        """A dump and the threads of a library may wake up: that little is no work."""
+        ranks = (waiting(0, between_dumps=between), waiting(1, between_dumps=between))
+        assert verdict(late(*ranks), signature=HANG) is Verdict.REPRODUCED
+
+    def test_library_that_called_the_script(self) -> None:
+        """A hook of the script that sleeps below the documented function is the script's own wait."""
+        place = (*self.HERE, script_frame("hook"), frame("sleep", "threading.py", Origin.STDLIB))
+        seen = late(waiting(0, *place), waiting(1, *place))
+        assert verdict(seen, signature=HANG) is Verdict.UNRUNNABLE
+        assert verdict(seen, signature=HANG | {"library": ""}) is Verdict.REPRODUCED
+
+    def test_stopped_without_a_hang_signature(self) -> None:
+        """Without a documented hang the reason is the deadline."""
+        ranks = (waiting(0, stacks=()), waiting(1))
+        judged = judge(failure(), late(*ranks))
+        assert (judged.verdict, judged.rank, judged.reason) == (Verdict.UNRUNNABLE, 1, "no end within 120 s")
+        assert judge(failure(), late(*(waiting(number, stacks=()) for number in (0, 1)))).rank is None
 
     def test_without_a_deadline(self) -> None:
         """Stacks without a deadline are no hang."""
@@ -677,7 +881,8 @@ class TestHang:
     def test_raised_when_stopped(self) -> None:
         """A rank that answers the stop at the deadline with an exception hung all the same."""
         stop = raised("SIGTERMException", "", script_frame(), bases=("SystemExit",))
-        ranks = [failed(number, stop, stopped=True, stacks=waiting(0).stacks) for number in (0, 1)]
+        held: dict[str, Any] = {"stopped": True, "stacks": waiting(0).stacks, "between_dumps": STILL}
+        ranks = [failed(number, stop, **held) for number in (0, 1)]
         assert verdict(late(*ranks), signature=HANG) is Verdict.REPRODUCED
 
     def test_hang_signature_never_matches_an_exception(self) -> None:
@@ -744,7 +949,8 @@ RECORDS = [
     failure(signature={"ranks": "any"}),
     failure(signature={"ranks": 0}),
     failure(signature=HANG),
-    failure(signature=HANG | {"ranks": "any"}),
+    failure(signature=HANG | {"ranks": "any", "others": "f"}),
+    failure(signature=HANG | {"ranks": 0}),
     failure(signature=ASSERTION),
     failure(rejected=[REJECTION]),
 ]
@@ -784,6 +990,8 @@ def ranks_of(draw: st.DrawFn, number: int) -> Rank:
         backport_applied=draw(maybe),
         imported=draw(st.sampled_from([rank(0).imported] * 4 + [{}])),
         stacks=tuple(draw(st.lists(stack, max_size=2))),
+        between_dumps=draw(st.sampled_from([None, STILL, STILL.model_copy(update={"running": 3})])),
+        unreadable=draw(st.sampled_from([None, None, None, "half a line"])),
     )
 
 
@@ -846,8 +1054,9 @@ def test_reproduced_is_proved(record: Failure, seen: Observation) -> None:
     signature = record.signature
     if signature.kind == "hang":
         assert seen.deadline_passed
-        showing = {item.rank for item in seen.ranks if len(item.stacks) == 2 and item.stacks[0] == item.stacks[1]}
-        assert signature.ranks != "all" or len(showing) == len(seen.ranks)
+        assert all(len(item.stacks) == 2 and item.stacks[0] == item.stacks[1] for item in seen.ranks)
+        assert all(item.between_dumps == STILL for item in seen.ranks)
+        showing = {item.rank for item in seen.ranks}
     else:
         showing = {item.rank for item in seen.ranks if item.error and item.error.type == signature.type}
         assert {"all": showing == set(range(len(seen.ranks))), "any": True}.get(
@@ -919,7 +1128,10 @@ class TestLanes:
     """A run is judged by the signature of its lane."""
 
     OTHER = {"type": "OutOfMemoryError", "message": "1EB", "function": "f", "library": "torch", "ranks": 1}
-    RECORD = {"signature": HANG | {"ranks": 1}, "differs_in": {"cuda": {"signature": OTHER, "why": "no kinds"}}}
+    RECORD = {
+        "signature": HANG | {"ranks": 1, "others": "all_reduce"},
+        "differs_in": {"cuda": {"signature": OTHER, "why": "no kinds"}},
+    }
     HUGE = raised("OutOfMemoryError", "out of memory: more than 1EB", script_frame(), frame("f", "torch/c10d.py"))
 
     def test_exception_for_a_hang(self) -> None:

@@ -1,5 +1,0 @@
-"""Does nothing."""
-
-
-def apply() -> None:
-    """Do nothing."""
