@@ -207,7 +207,8 @@ class Campaign:
             self.figures.lost += [f"{what}: {found}" for found in sorted(finished - held)]
             if left:
                 self.figures.orphans.append(f"{what}: {len(left)} processes live on")
-            if code not in {0, 130, -signal.SIGKILL} or "Traceback" in log.read_text():
+            # CPython itself ends by SIGINT, which a shell calls 130, if the interrupt came while it ran a string.
+            if code not in {0, 130, -signal.SIGINT, -signal.SIGKILL} or "Traceback" in log.read_text():
                 self.figures.wrong.append(f"{what}: {log.read_text()[-300:]}")
 
     @staticmethod

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from repro.model.failure import Failure
 from repro.model.observation import BetweenDumps, Frame, Imported, Observation, Origin, Phase, Raised, Rank
 from repro.model.verdict import Verdict
-from repro.verdict.judge import judge
+from repro.verdict.judge import died_at_shutdown, judge
 from tests.unit.factories import (
     ASSERTION,
     HANG,
@@ -656,6 +656,34 @@ class TestKilled:
         """Ranks that the launcher stopped, with no error anywhere, say nothing."""
         seen = observation(*(killed(number, SIGTERM, stopped=True) for number in (0, 1)))
         assert verdict(seen) is Verdict.UNRUNNABLE
+
+
+class TestShutdown:
+    """``died_at_shutdown``: a crash after everything was done is worth one more run."""
+
+    DEAD = killed(1, SIGABRT, finished=True, oracle="equal")
+
+    def test_after_the_end(self) -> None:
+        """All scripts ended after their oracles, and then an interpreter died."""
+        assert died_at_shutdown(observation(rank(0), self.DEAD))
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"finished": False},
+            {"oracle": None},
+            {"chain": (raised(),)},
+            {"stopped": True},
+            {"signal": None, "exit_code": 0},
+        ],
+    )
+    def test_anything_else(self, changes: dict[str, Any]) -> None:
+        """Whatever is missing, the crash may have to do with the failure."""
+        assert not died_at_shutdown(observation(rank(0), self.DEAD.model_copy(update=changes)))
+
+    def test_no_ranks(self) -> None:
+        """Nothing ran."""
+        assert not died_at_shutdown(observation(ranks=(), cell=cell(world_size=2)))
 
 
 class TestAssertion:
