@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -13,16 +13,18 @@ from packaging.utils import canonicalize_name
 from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, Entry
+from repro.catalog.check_signature import faults_of, foreign_errors, signatures_of
 from repro.catalog.open_questions import unanswered, unanswered_in
-from repro.errors import Fault, nearest
+from repro.errors import Fault, UnreadableFileError, nearest
+from repro.files import read_text_file
 from repro.model.base import Location
 from repro.model.failure import WORLD_SIZE, Evidence
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 
-MAX_LINES = 95
-LIBRARIES = {"torch", "lightning", "pytorch_lightning", "transformers", "accelerate", "safetensors", "numpy"}
-"""What a reproduction may import besides the standard library."""
+MAX_LINES = 100
+_ALWAYS = {"torch", "numpy"}
+"""What every environment under test holds."""
 _METADATA = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
@@ -42,6 +44,7 @@ class EntryCheck:
         yield from unanswered_in(
             sorted(path for path in self.entry.folder.iterdir() if path.suffix in {".yaml", ".py"})
         )
+        yield from self._signatures()
         yield from self._script()
         yield from self._backports()
         yield from self._claims()
@@ -55,27 +58,45 @@ class EntryCheck:
             known = known[:-1]
         return Fault(self.record, self.lines.get(known, 1), ".".join(str(part) for part in at), problem, remedy)
 
+    def _signatures(self) -> Iterator[Fault]:
+        for at, signature in signatures_of(self.failure):
+            for key, problem, remedy in faults_of(signature, foreign_errors(), is_rejection=at[0] == "rejected"):
+                yield self._fault((*at, key), problem, remedy)
+
     def _script(self) -> Iterator[Fault]:
         script = self.entry.script
-        if not script.is_file():
+        if not script.exists():
             yield Fault(script, 0, "", "is missing", "write the reproduction")
             return
-        source = script.read_text(encoding="utf-8")
         try:
+            source = read_text_file(script)
             tree = ast.parse(source)
+        except UnreadableFileError as error:
+            yield Fault(script, 0, "", error.problem)
+            return
         except SyntaxError as error:
             yield Fault(script, error.lineno or 1, "", f"is not valid Python: {error.msg}")
+            return
+        except (ValueError, RecursionError, MemoryError):
+            yield Fault(script, 1, "", "is not valid Python: a null character, or nested too deeply")
             return
         count = len(source.splitlines())
         if count > MAX_LINES:
             yield Fault(script, count, "", f"has {count} lines", f"a reproduction is minimal: at most {MAX_LINES}")
-        yield from self._imports(tree)
-        yield from self._pins(source)
+        requirements = yield from self._requirements(source)
+        yield from self._imports(tree, requirements)
+        yield from self._pins(requirements)
         yield from self._flags(tree)
         if "oracle passed: " not in source:
             yield Fault(script, 0, "", "never says 'oracle passed: '", "print it as the last act of every rank")
 
-    def _imports(self, tree: ast.Module) -> Iterator[Fault]:
+    def _imports(self, tree: ast.Module, requirements: Sequence[Requirement] | None) -> Iterator[Fault]:
+        """A script imports the standard library, and the libraries that the record or the script's metadata name."""
+        named = {
+            canonicalize_name(name)
+            for name in (*self.failure.distributions, *(item.name for item in requirements or ()))
+        }
+        modules = _ALWAYS | {name.replace("-", "_") for name in named}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -84,23 +105,29 @@ class EntryCheck:
             else:
                 continue
             for name in {name.split(".")[0] for name in names}:
-                if name not in LIBRARIES and name not in sys.stdlib_module_names:
-                    problem = f"imports {name}"
-                    yield Fault(self.entry.script, node.lineno, "", problem, "import only the libraries it is about")
+                if name not in modules and name not in sys.stdlib_module_names:
+                    problem = f"imports {name or 'from a package of its own'}, which the record does not name"
+                    remedy = "name its distribution in needs.distributions, or in the script's dependencies"
+                    yield Fault(self.entry.script, node.lineno, "", problem, remedy)
             if node not in tree.body:
                 yield Fault(self.entry.script, node.lineno, "", "imports inside a block", "import at the top")
 
-    def _pins(self, source: str) -> Iterator[Fault]:
+    def _requirements(self, source: str) -> Generator[Fault, None, list[Requirement] | None]:
+        """The dependencies of the script's PEP 723 metadata; None where it has none that can be read."""
         script = self.entry.script
         found = _METADATA.search(source)
         if not found:
             yield Fault(script, 1, "", "has no PEP 723 metadata", "add a '# /// script' block with the failing pins")
-            return
+            return None
         text = "".join(line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines(True))
         try:
-            requirements = [Requirement(item) for item in tomllib.loads(text).get("dependencies", [])]
-        except (tomllib.TOMLDecodeError, InvalidRequirement) as error:
+            return [Requirement(item) for item in tomllib.loads(text).get("dependencies", [])]
+        except (tomllib.TOMLDecodeError, InvalidRequirement, TypeError, RecursionError) as error:
             yield Fault(script, 1, "", f"its PEP 723 metadata cannot be read: {error}")
+            return None
+
+    def _pins(self, requirements: Sequence[Requirement] | None) -> Iterator[Fault]:
+        if requirements is None:
             return
         pins: dict[str, str] = {
             canonicalize_name(item.name): str(item.specifier).removeprefix("==")
@@ -108,7 +135,9 @@ class EntryCheck:
             if str(item.specifier).startswith("==")
         }
         if not any(covers(releases, pins) for releases in self.failure.affected):
-            yield Fault(script, 1, "dependencies", "pins no affected release", "pin a release that shows the failure")
+            yield Fault(
+                self.entry.script, 1, "dependencies", "pins no affected release", "pin a release that shows the failure"
+            )
 
     def _flags(self, tree: ast.Module) -> Iterator[Fault]:
         given: dict[str, tuple[int, list[str] | None, str | None]] = {}
@@ -152,9 +181,15 @@ class EntryCheck:
         for index, backport in enumerate(backports):
             file = self.entry.folder / backport.file
             at = ("backports", index, "file")
-            if not file.is_file():
+            if not file.exists():
                 yield self._fault(at, f"{backport.file} is missing", "write it")
-            elif not re.search(r"^def apply\(\)", file.read_text(encoding="utf-8"), re.MULTILINE):
+                continue
+            try:
+                defined = re.search(r"^def apply\(\)", read_text_file(file), re.MULTILINE)
+            except UnreadableFileError as error:
+                yield Fault(file, 0, "", error.problem)
+                continue
+            if not defined:
                 yield self._fault(at, f"{backport.file} defines no apply()", "define it at the top level")
 
     def _claims(self) -> Iterator[Fault]:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from repro.catalog import yaml_reader
-from repro.errors import Fault
+from repro.errors import Fault, UnreadableFileError
+from repro.files import read_text_file
 from repro.model.base import Location
+from repro.model.failure import PLACEHOLDER
 
-PLACEHOLDER = "ANSWER"
-"""What stands in a scaffold where an answer must be."""
 _QUESTION = re.compile(r"^\s*# question: (?P<asked>.*?)(?: -> (?P<example>.*))?$")
 _PLACEHOLDER = re.compile(rf"\b{PLACEHOLDER}\b")
 
@@ -17,11 +17,11 @@ _PLACEHOLDER = re.compile(rf"\b{PLACEHOLDER}\b")
 def unanswered(file: Path) -> Iterator[Fault]:
     """The unanswered questions of a file, in its order; in YAML each with the key that it asks for.
 
-    A file that is missing or no text asks nothing: that is told elsewhere.
+    A file that is missing or no text asks nothing: that is reported elsewhere.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_text_file(file).splitlines()
+    except UnreadableFileError:
         return
     keys = _keys(file) if file.suffix == ".yaml" else {}
     asked: Fault | None = None

@@ -4,19 +4,24 @@ import typer
 
 from repro.catalog import check as checking
 from repro.catalog.project import Project
-from repro.cli.options import Elsewhere
+from repro.cli.options import Elsewhere, Reports
 from repro.errors import RecordError
+from repro.store.observations import Store
+from repro.store.seen_when_fixed import stored_faults
 
 
-def check(*, catalog: Elsewhere = None) -> None:
+def check(*, reports: Reports = None, catalog: Elsewhere = None) -> None:
     """Check all records, the matrix and the locks.
 
     Every fault is printed at once: file, line, key and remedy.
 
     Example: repro check
     """
-    project = Project.here(catalog=catalog)
+    project = Project.here(reports, catalog)
     faults = checking.check(project)
+    if not faults:
+        store = Store(project.reports / "data")
+        faults = [fault for entry in project.catalog for fault in stored_faults(entry, store)]
     if faults:
         raise RecordError(faults)
     failures, environments = project.catalog.entries, project.matrix.environments

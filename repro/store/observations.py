@@ -106,6 +106,11 @@ class Store:
         found = self.of_recipe(failure, recipe, files)
         return [observation for observation in found if observation.run == found[-1].run]
 
+    def of_failure(self, failure: str) -> Iterator[Observation]:
+        """All observations of a failure, by id."""
+        for file in self._files(failure, "*.json"):
+            yield read_observation(file)
+
     def __iter__(self) -> Iterator[Observation]:
         """All observations, by failure and id."""
         for file in self.files():

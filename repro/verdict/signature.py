@@ -114,7 +114,9 @@ def is_missing_import(chain: Iterable[Raised]) -> bool:
 
 def shows(error: Raised, signature: Signature) -> bool:
     """True if an exception has the signature's type, message and place."""
-    if signature.kind == "hang" or error.type != signature.type or not is_found(signature.message, error.message):
+    if signature.kind == "hang" or signature.is_unanswered or error.type != signature.type:
+        return False
+    if not is_found(signature.message, error.message):
         return False
     if signature.kind == "assertion":
         frame = error.innermost_frame

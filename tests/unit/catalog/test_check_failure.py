@@ -1,5 +1,6 @@
 """A complete failure: every kind of fault that the checker knows, told with file, line and remedy."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,35 @@ class TestScript:
         """Only the libraries that it is about, and the standard library."""
         fault = only(check(script=SCRIPT.replace("import torch\n", f"import torch\n{statement}\n")))
         assert (fault.line, fault.problem.split()[0]) == (10, "imports")
+
+    @pytest.mark.parametrize("how", ["record", "metadata"])
+    def test_own_library(self, check: Check, how: str) -> None:
+        """A library that the record or the script's metadata names may be imported, whichever it is."""
+        script = SCRIPT.replace("import torch\n", "import torch\nimport torch_geometric\n")
+        if how == "record":
+            assert check(script=script, needs={"distributions": {"torch-geometric": ">=2"}}) == []
+        else:
+            named = script.replace('"lightning==2.2.1"]', '"lightning==2.2.1", "Torch_Geometric"]')
+            assert check(script=named) == []
+
+    @pytest.mark.parametrize(
+        ("content", "problem"), [(b"\0", "null"), (b"\xff", "UTF-8"), (b"(" * 10_000, "not valid")]
+    )
+    def test_hostile(self, tmp_path: Path, content: bytes, problem: str) -> None:
+        """A script that Python's parser cannot bear is a fault, never a traceback."""
+        folder = write_failure(tmp_path / "failures")
+        (folder / "repro.py").write_bytes(content)
+        faults = list(EntryCheck(load(tmp_path / "failures")[FAILURE], matrix(), None).faults())
+        assert problem in only(faults).problem
+
+    def test_fifo(self, tmp_path: Path) -> None:
+        """A FIFO in place of a script does not stop the check."""
+        folder = write_failure(tmp_path / "failures")
+        for name in ("repro.py", "backport.py"):
+            (folder / name).unlink()
+            os.mkfifo(folder / name)
+        faults = list(EntryCheck(load(tmp_path / "failures")[FAILURE], matrix(), None).faults())
+        assert [fault.problem for fault in faults] == ["is a FIFO; a regular file is expected"] * 2
 
     def test_import_in_a_block(self, check: Check) -> None:
         """An import inside a block would hide a missing package in the run."""

@@ -1,6 +1,7 @@
 """A new failure: parsed from the start, complete but for the answers, and nothing is overwritten."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def places(tmp_path: Path) -> Places:
     file = tmp_path / "matrix.yaml"
     file.write_text(yaml.safe_dump(MATRIX, sort_keys=False), encoding="utf-8")
     return Places(tmp_path / "failures" / NEW.id, file, tmp_path / "tests")
+
+
+def assert_imports(tree: ast.Module) -> None:
+    """Every name that a written file imports from us is there."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("repro"):
+            module = import_module(node.module)
+            assert all(hasattr(module, alias.name) for alias in node.names), node.module
 
 
 class TestAsked:
@@ -80,7 +89,7 @@ class TestWritten:
         assert len(faults) > 20
         for file, text in files.items():
             if file.suffix == ".py":
-                assert ast.parse(text)
+                assert_imports(ast.parse(text))
 
     def test_what_is_known_is_not_asked(self, places: Places) -> None:
         """Kind and releases that were given stand in the record, and their questions are gone."""

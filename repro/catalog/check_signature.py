@@ -1,0 +1,76 @@
+"""Is a signature specific: does it match nothing but its own failure?"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from repro.catalog import yaml_reader
+from repro.model.base import Location, Strict
+from repro.model.failure import Failure, Signature
+from repro.model.pattern import is_found
+
+FOREIGN = Path(__file__).parent / "foreign_errors.yaml"
+_FEW = 4
+"""A message that matches more of the foreign errors than this, of whatever type, says nothing."""
+
+
+class ForeignError(Strict):
+    """An error of this stack that no record documents."""
+
+    type: str
+    library: str = ""
+    function: str
+    message: str
+
+
+class ForeignErrors(Strict):
+    """The file of foreign errors."""
+
+    format: int
+    errors: tuple[ForeignError, ...]
+
+
+@cache
+def foreign_errors() -> tuple[ForeignError, ...]:
+    return yaml_reader.read_yaml(ForeignErrors, FOREIGN).errors
+
+
+def signatures_of(failure: Failure) -> Iterator[tuple[Location, Signature]]:
+    """Every signature of a record with its place."""
+    yield ("signature",), failure.signature
+    for lane, difference in failure.differs_in.items():
+        if difference.signature:
+            yield ("differs_in", lane.value, "signature"), difference.signature
+    for index, rejection in enumerate(failure.rejected):
+        yield ("rejected", index, "signature"), rejection.signature
+
+
+def faults_of(
+    signature: Signature, foreign: Sequence[ForeignError], *, is_rejection: bool = False
+) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a signature: the key, the problem and the remedy."""
+    if signature.kind == "exception" and not is_rejection:
+        for key in ("function", "library"):
+            if not getattr(signature, key):
+                yield key, "is missing", f"name the {key} of the innermost library frame, as `repro run` shows it"
+    if signature.kind == "hang" or signature.is_unanswered:
+        return  # a hang has no message, and an unanswered question is reported where it stands
+    matched = [error for error in foreign if is_found(signature.message, error.message)]
+    if len(matched) > _FEW:
+        problem = f"{signature.message!r} matches nearly every error: {len(matched)} of {len(foreign)} foreign ones"
+        yield "message", problem, "write the words that only this failure prints"
+        return
+    for error in matched:
+        if _is_mistaken_for(error, signature):
+            said = error.message.splitlines()[0] if error.message else "an empty message"
+            yield "message", f"also matches another error: {error.type}: {said}", "write more of the message"
+            return
+
+
+def _is_mistaken_for(error: ForeignError, signature: Signature) -> bool:
+    """True if a rank that ends with this error would be judged as showing the failure."""
+    if error.type != signature.type:
+        return False
+    if signature.kind == "assertion":  # in a script whose function may have any name
+        return not error.library
+    return signature.library in {"", error.library} and signature.function in {"", error.function}

@@ -1,0 +1,92 @@
+"""A signature matches its own failure and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from repro.catalog.check_signature import ForeignError, faults_of, foreign_errors, signatures_of
+from repro.catalog.project import Project
+from repro.model.failure import Signature
+from tests.unit.factories import ASSERTION, HANG, REJECTION, failure
+
+EXCEPTION = {"type": "RuntimeError", "message": "no such word", "function": "load_state_dict", "library": "torch"}
+
+
+def found(signature: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
+    made = Signature.model_validate(signature | changes)
+    return [(key, problem) for key, problem, _ in faults_of(made, foreign_errors())]
+
+
+def test_the_set() -> None:
+    """At least sixty different errors, assertions among them."""
+    errors = foreign_errors()
+    assert len({error.message for error in errors}) == len(errors) >= 60
+    assert sum(error.type == "AssertionError" for error in errors) >= 10
+
+
+@pytest.mark.parametrize("message", [".", ".*", "", "a", r"\w", "^", "e|x", "(?s).+", "not"])
+def test_nearly_everything(message: str) -> None:
+    """A message that any error has says nothing, for assertions and exceptions."""
+    for signature in (ASSERTION, EXCEPTION):
+        if message:
+            ((key, problem),) = found(signature, message=message)
+            assert key == "message"
+            assert "matches nearly every error" in problem
+
+
+@pytest.mark.parametrize(
+    ("signature", "message", "said"),
+    [
+        (ASSERTION, "^weights differ", "AssertionError: weights differ"),
+        (ASSERTION, "(?i)tensor-LIKES", "AssertionError: Tensor-likes are not close!"),
+        (ASSERTION, "^$", "an empty message"),
+        (EXCEPTION, "Unexpected key", "RuntimeError: Error(s) in loading state_dict for Net:"),
+        (EXCEPTION | {"function": "linear"}, "same dtype", "RuntimeError: mat1 and mat2 must have the same dtype"),
+        (EXCEPTION | {"function": "", "library": "torch"}, "shared memory object", "unable to open shared memory"),
+    ],
+)
+def test_foreign(signature: dict[str, Any], message: str, said: str) -> None:
+    """The error that it would be mistaken for is named."""
+    problems = [problem for key, problem in found(signature, message=message) if key == "message"]
+    assert len(problems) == 1
+    assert said in problems[0]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"type": "KeyError"}, {"function": "load"}, {"library": "lightning"}, {"message": "Unexpected key.*1x"}]
+)
+def test_specific(changes: dict[str, str]) -> None:
+    """What the verdict would tell apart by type, function, library or message is no fault."""
+    assert found(EXCEPTION | {"message": "Unexpected key"}, **changes) == []
+
+
+def test_incomplete() -> None:
+    """Function and library may be missing while a record is written, and not when it is done."""
+    made = failure(signature={"function": "", "library": ""})
+    assert [key for key, _, _ in faults_of(made.signature, [])] == ["function", "library"]
+    assert list(faults_of(made.signature, [], is_rejection=True)) == []
+
+
+def test_no_message() -> None:
+    """A hang has none; a question of the scaffold is reported where it stands."""
+    assert found(HANG) == []
+    assert found(ASSERTION, message="ANSWER") == []
+    foreign = [ForeignError(type="AssertionError", function="main", message="the ANSWER is 42")]
+    assert list(faults_of(Signature.model_validate(ASSERTION | {"message": "ANSWER"}), foreign)) == []
+
+
+def test_all_signatures() -> None:
+    """The record's own, the lanes', the rejections'."""
+    made = failure(rejected=[REJECTION], differs_in={"cuda": {"signature": ASSERTION, "why": "other kernels"}})
+    assert [at for at, _ in signatures_of(made)] == [
+        ("signature",),
+        ("differs_in", "cuda", "signature"),
+        ("rejected", 0, "signature"),
+    ]
+
+
+@pytest.mark.parametrize("record", [entry.failure for entry in Project.here().catalog], ids=lambda item: item.id)
+def test_our_records(record: Any) -> None:
+    """No record of ours is mistaken for a foreign error."""
+    for at, signature in signatures_of(record):
+        assert list(faults_of(signature, foreign_errors(), is_rejection=at[0] == "rejected")) == []
