@@ -7,7 +7,11 @@ from repro.catalog.shards import BUILD_COST, shards
 from tests.unit.factories import cell
 
 CELLS = st.lists(
-    st.builds(lambda env, failure: cell(environment=env, failure=failure), st.sampled_from("abcdefg"), st.text("xy", min_size=1)),
+    st.builds(
+        lambda env, failure: cell(environment=env, failure=failure),
+        st.sampled_from("abcdefg"),
+        st.text("xy", min_size=1),
+    ),
     unique_by=lambda made: made.label,
 )
 
