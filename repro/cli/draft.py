@@ -10,19 +10,13 @@ import typer
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import EnvironmentFailure, Exit
-from repro.files import PACKAGE
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
 from repro.model.failure import Lane
 from repro.report.draft.case import Case, ShowingRun, describe_missing, find
 from repro.report.draft.forms import FORMS, Form, Tracker
-from repro.report.draft.redaction import Redactor, of_this_machine
 from repro.report.draft.write import Draft, compose, length, write
-
-
-def _redactor(project: Project) -> Redactor:
-    folders = [(project.environments.built, "<environments>"), (project.cache, "<cache>")]
-    return of_this_machine([*folders, (PACKAGE.parent, "<project>"), (Path.cwd(), "<folder>")])
+from repro.report.private import redactor_of
 
 
 def _described(project: Project, found: ShowingRun, form: Form, *, static: bool) -> Described:
@@ -65,7 +59,7 @@ def draft(
     Example: repro draft pytorch-192202 --for pytorch
     """
     project = Project.here(reports, catalog)
-    redact, form = _redactor(project), FORMS[tracker]
+    redact, form = redactor_of(project), FORMS[tracker]
     found = find(project, failure_id, env, lane, redact)
     described = _described(project, found, form, static=static)
     entry = project.catalog[failure_id]

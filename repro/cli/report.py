@@ -33,7 +33,7 @@ def report(
     if html:
         publish(project, store, found)
     rows = found.report.rows
-    write_junit(junit, rows)
+    write_junit(junit, rows, project)
     if as_json:
         typer.echo(found.report.model_dump_json(indent=1))
     else:

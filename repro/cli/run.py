@@ -117,7 +117,7 @@ def run(
         run_name=check_run_name(run_name),
     )
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
-    write_junit(junit, rows)
+    write_junit(junit, rows, project)
     if how.as_json:
         typer.echo(Report(rows=rows).model_dump_json(indent=1))
     else:

@@ -8,8 +8,10 @@ import typer
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Reports
 from repro.errors import StoreError
-from repro.files import write_whole
+from repro.files import write_whole, writing
 from repro.report.causes import cause_markdown, causes, summary_markdown
+from repro.report.clean import clean
+from repro.report.private import redacted_row, redactor_of
 from repro.report.rows import Report
 
 
@@ -27,14 +29,17 @@ def summary(
 
     Example: repro summary --issues issues
     """
-    file = Project.here(reports, catalog).reports / "matrix.json"
+    project = Project.here(reports, catalog)
+    file = project.reports / "matrix.json"
     try:
-        rows = Report.model_validate_json(file.read_bytes()).rows
+        held = Report.model_validate_json(file.read_bytes()).rows
     except (OSError, ValueError):
         raise StoreError(f"{file}: cannot be read; write it anew with `repro report`") from None
-    typer.echo(summary_markdown(rows))
+    redact = redactor_of(project)
+    # A report that an older version wrote, or another machine, may hold more than ours would.
+    rows = [redacted_row(row, redact) for row in held]
+    typer.echo(clean(summary_markdown(rows)))
     for cause in causes(rows) if issues else ():
-        try:
-            write_whole((issues or Path()) / f"{cause.slug}.md", f"{cause.title}\n\n{cause_markdown(cause)}")
-        except OSError as error:
-            raise StoreError(f"{issues}: cannot be written: {error.strerror}") from None
+        with writing(issues or Path()):
+            text = clean(f"{cause.title}\n\n{cause_markdown(cause)}")
+            write_whole((issues or Path()) / f"{cause.slug}.md", text)

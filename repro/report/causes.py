@@ -52,7 +52,8 @@ def _key(row: Row) -> str:
     return format_versions(row)
 
 
-def _words(row: Row) -> str:
+def _described(row: Row) -> str:
+    """The error in one line, or the releases."""
     if _erred(row):
         return row.evidence
     return row.reason if row.verdict == "unrunnable" else format_versions(row)
@@ -66,15 +67,7 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
             grouped.setdefault((row.status, _key(row)), []).append(row)
     found = []
     for (status, _), held in grouped.items():
-        first = held[0]
-        words = (
-            first.evidence
-            if _erred(first)
-            else first.reason
-            if first.verdict == "unrunnable"
-            else format_versions(first)
-        )
-        found.append(Cause(status, words, tuple(held)))
+        found.append(Cause(status, _described(held[0]), tuple(held)))
     return sorted(found, key=lambda cause: (-len(cause.rows), cause.slug))
 
 

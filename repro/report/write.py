@@ -13,6 +13,7 @@ from repro.report.failure_page import failure_markdown
 from repro.report.junit import junit_xml
 from repro.report.lanes import LanePair, lanes_markdown, of_lanes, pairs
 from repro.report.matrix_page import matrix_markdown
+from repro.report.private import RedactedLookup, redacted, redacted_row, redactor_of
 from repro.report.rows import Lookup, Report, Row
 from repro.report.upstream import UpstreamComparison, compare_with_upstream
 from repro.report.view import FailureView, failure_view
@@ -39,9 +40,13 @@ class Gathered:
 def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
     """Read from the store what the reports show; ``of`` are the failures that need a page, all where it is None."""
     cells = default_cells(project.matrix, project.catalog)
-    lookup = Lookup(project.catalog, project.environments, store)
+    redact = redactor_of(project)
+    lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
     rows = tuple(lookup.row(cell) for cell in cells)
-    answers = {failure: AnswerStore(store.root).of(failure) for failure in project.catalog.entries}
+    answers = {
+        failure: [redacted(answer, redact) for answer in AnswerStore(store.root).of(failure)]
+        for failure in project.catalog.entries
+    }
     comparisons = tuple(
         compare_with_upstream(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
         for failure, entry in project.catalog.entries.items()
@@ -87,11 +92,11 @@ def _page(project: Project, failure: str) -> Path:
     return project.reports / f"{failure}.md"
 
 
-def write_junit(file: Path | None, rows: Sequence[Row]) -> None:
-    """Write the rows as JUnit XML where it was asked for; raises StoreError."""
+def write_junit(file: Path | None, rows: Sequence[Row], project: Project) -> None:
+    """Write the rows as JUnit XML, redacted, if a file is given; raises StoreError."""
     if file is None:
         return
     try:
-        write_whole(file, junit_xml(rows))
+        write_whole(file, junit_xml([redacted_row(row, redactor_of(project)) for row in rows]))
     except OSError as error:
         raise StoreError(f"{file}: cannot be written: {error.strerror}") from None

@@ -29,7 +29,6 @@ from repro.files import write_whole
 DISTRIBUTION = "repro-lab"
 PROJECT = "project.zip"
 ENTRY = Path(__file__).resolve().parent / "go.py"
-LOCAL = ("UV_", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)

@@ -3,81 +3,26 @@
 Everything that came from a machine is redacted here, before a word of it is written anywhere.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from repro.catalog.catalog import Entry
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.errors import UndecidedError, unknown
 from repro.launch.describe import Described
-from repro.model.cell import Cell, make_cell
+from repro.model.cell import make_cell
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.observation import Rank
 from repro.model.verdict import Side, Verdict
+from repro.report.private import Redact, RedactedLookup, redacted
 from repro.report.rows import Lookup, Row, row_of
 from repro.report.view import FailureView, failure_view
 from repro.search.ablation import ablation_environment
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.verdict.result import Result
-
-Redact = Callable[[str], str]
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def as_it_is(text: str) -> str:
-    """Redacts nothing."""
-    return text
-
-
-def redacted(model: Model, redact: Redact) -> Model:
-    """A model with every text in it redacted."""
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, str):
-            return redact(value)
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        return [walk(item) for item in value] if isinstance(value, list) else value
-
-    return type(model).model_validate(walk(model.model_dump(mode="json")))
-
-
-@dataclass(frozen=True)
-class RedactedLookup(Lookup):
-    """A lookup whose results hold no text that names a person, a machine or a secret.
-
-    A run is judged first and redacted then: a label in a message must not change its verdict.
-    """
-
-    redact: Redact = field(default=as_it_is)
-
-    def result(self, cell: Cell) -> Result | None:
-        found = super().result(cell)
-        if found is None:
-            return None
-        judgement = replace(
-            found.judgement,
-            reason=self.redact(found.judgement.reason),
-            evidence=self.redact(found.judgement.evidence),
-            where=self.redact(found.judgement.where),
-        )
-        observations = tuple(
-            observation.model_copy(
-                update={
-                    "ranks": tuple(redacted(rank, self.redact) for rank in observation.ranks),
-                    "fault": self.redact(observation.fault) if observation.fault else None,
-                    "launcher_tail": self.redact(observation.launcher_tail),
-                }
-            )
-            for observation in found.observations
-        )
-        return replace(found, judgement=judgement, observations=observations)
 
 
 @dataclass(frozen=True)

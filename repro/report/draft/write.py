@@ -6,9 +6,10 @@ from urllib.parse import quote, urlencode
 
 from repro.errors import StoreError, UsageError
 from repro.files import write_whole
-from repro.report.draft.case import Case, Redact
+from repro.report.draft.case import Case
 from repro.report.draft.compose import LEVELS, Detail, fenced, field_text, title_of, versions_that_show
 from repro.report.draft.forms import Field, FieldContent, Form
+from repro.report.private import Redact
 
 BODY_CHARACTERS = 65_535
 """The tracker refuses a longer body."""

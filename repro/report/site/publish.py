@@ -6,6 +6,7 @@ from repro.catalog.project import Project
 from repro.environments.rot import Rots
 from repro.errors import StoreError
 from repro.report.lanes import format_lanes
+from repro.report.private import redacted_history, redactor_of
 from repro.report.site.overview import overview
 from repro.report.site.pages import site_files, write_site
 from repro.report.write import Gathered
@@ -18,7 +19,8 @@ def publish(project: Project, store: Store, found: Gathered) -> None:
 
     Raises StoreError if it cannot be written.
     """
-    known = histories(project.catalog, store)
+    redact = redactor_of(project)
+    known = {label: redacted_history(history, redact) for label, history in histories(project.catalog, store).items()}
     first = overview(found.views, found.cells, found.lookup, project.matrix, known)
     pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
     rot = rotten(project.reports)

@@ -15,11 +15,12 @@ from repro.launch.describe import Described
 from repro.launch.gates import GATES
 from repro.model.failure import Lane
 from repro.model.observation import Installed, Rank
-from repro.report.draft.case import Case, describe_missing, find, redacted
+from repro.report.draft.case import Case, describe_missing, find
 from repro.report.draft.compose import LEVELS, fenced, prose
 from repro.report.draft.forms import FORMS, FieldContent, Tracker
-from repro.report.draft.redaction import Redactor
 from repro.report.draft.write import ADDRESS_CHARACTERS, BODY_CHARACTERS, Draft, compose, length, write
+from repro.report.private import redacted
+from repro.report.redaction import Redactor
 from tests.unit.factories import (
     FAILURE,
     IMPORTED,

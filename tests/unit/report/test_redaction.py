@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from repro.catalog.catalog import load
 from repro.files import PACKAGE
-from repro.report.draft.redaction import ADDRESS, COMMON_NAMES, HOST, SECRET, USER, Redactor, of_this_machine
+from repro.report.redaction import ADDRESS, COMMON_NAMES, HOST, SECRET, USER, Redactor, of_this_machine
 
 plain = Redactor()
 known = Redactor(

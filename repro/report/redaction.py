@@ -1,7 +1,7 @@
-"""Takes out of a text what names a person, a machine or a secret, and leaves a label in its place.
+"""Replaces what names a person, a machine or a secret by a label, in every text that leaves this machine.
 
-Text that upstream's trackers will show: tracebacks, environments, ends of output.  What is ambiguous goes: a
-report loses little by a label too many, and a leaked token cannot be called back.
+Reports, summaries, issue files, logs of the site, JUnit, the feed and drafts pass through it.  What is ambiguous is
+replaced: a report loses little by one label too many, and a leaked token cannot be taken back.
 """
 
 import getpass
@@ -11,9 +11,15 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
+
+from repro.report.clean import clean
+from repro.report.secret_rules import secret_rules
 
 HOME, USER, HOST, ADDRESS, SECRET, IDENTITY = "~", "<user>", "<host>", "<address>", "<secret>", "<id>"
+FOLDER = "<folder>"
 
 COMMON_NAMES = frozenset({
     "accelerate", "address", "admin", "administrator", "build", "builder", "debian", "default", "docker",
@@ -29,29 +35,30 @@ PUBLIC_HOSTS = (
     "pydantic.dev", "apache.org", "wikipedia.org", "arxiv.org", "scipy.org", "localhost", "127.0.0.1",
 )  # fmt: skip
 
-_TOKENS = re.compile(
-    r"""
-      (?<![A-Za-z0-9]) (?: gh[pousr]_[A-Za-z0-9]{16,} | github_pat_[A-Za-z0-9_]{16,}
-    | glpat-[\w-]{16,} | hf_[A-Za-z0-9]{10,} | (?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}
-    | (?:AKIA|ASIA)[A-Z0-9]{12,} | AIza[\w-]{30,} | xox[abeoprs]-[\w-]{8,} | pypi-[\w-]{16,}
-    | npm_[A-Za-z0-9]{20,} | dop_v1_[0-9a-f]{20,} | eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)? )
-    | -----BEGIN[ A-Z]*PRIVATE\ KEY-----(?:.|\n)*?(?:-----END[ A-Z]*PRIVATE\ KEY-----|\Z)
-    """,
-    re.VERBOSE,
-)
 _BEARER = re.compile(
-    r"(?i)\b((?:authorization\s*[:=]\s*(?:(?:bearer|basic|token|negotiate)\s+)?|bearer\s+)"
-    r"(?!(?:bearer|basic|token|negotiate)\b))[^\s\"'<>]{6,}"
+    r"(?i)\b((?:authorization[\"']?\s{0,3}[:=,]\s{0,3}[\"']?(?:(?:bearer|basic|token|negotiate|digest)\s+)?|bearer\s+)"
+    r"(?!(?:bearer|basic|token|negotiate|digest)\b))[^\s\"'<>]{6,}"
 )
 # What stands before the word does not matter, so it is not matched: a search stays linear in the text.
 _NAMED_SECRET = re.compile(
     r"""(?ix)
-    ( (?: token | secret | passw(?:or)?d | passphrase | api[-_]?key | access[-_]?key(?:[-_]id)? | private[-_]?key
-        | credentials? | signature | (?<![a-z])sig | cookie )
-      ["']? \s{0,3} [:=] \s{0,3} )
-    ( "[^"\n]*" | '[^'\n]*' | [^\s"'<>&,;]+ )
+    ( (?: token | secret | passw(?:or)?d | passphrase | passcode | api[-_]?key | access[-_]?key(?:[-_]id)?
+        | (?:private|account|auth|signing|encryption|master|session|service|client|license|webhook|db|ssh)[-_]?key
+        | credentials? | signature | (?<![a-z])sig | cookie | (?<![a-z])(?:dsn|pwd|pgpassword|mysql_pwd|otp|pin|sas) )
+      ["'\]]{0,2} \s{0,3} (?:[:=]|=>|,\s) \s{0,3} )
+    ( b?"[^"\n]*" | b?'[^'\n]*' | [^\s"'<>&,;]+ )
     """
 )
+_ASSIGNED = re.compile(
+    r"""(?x) \b( [A-Z][A-Z0-9_]{0,60}(?:_KEY|_PASS|_PWD|_PW|_AUTH|_SALT|_CREDS|_DSN|_SECRET|_TOKEN)\s{0,2}=\s{0,2}
+             | (?:PASS|KEY|PASSWD|PW)= ) ( "[^"\n]*" | '[^'\n]*' | [^\s"'<>&,;]{4,} )"""
+)
+_FLAG = re.compile(
+    r"(?i)((?:^|\s)--?[a-z-]{0,30}(?:token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|auth)[ =])"
+    r"(?!-)(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'<>]{4,})"
+)
+_SHORT_FLAG = re.compile(r"(\b(?:curl|wget|mysql|sshpass)\b[^\n]{0,80}? -[up] ?)([^\s-][^\s]{3,})")
+_NETRC = re.compile(r"(?i)\b(machine\s+)\S+(\s+login\s+)\S+(\s+password\s+)\S+")
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/@'\"<>]*@)?([\w.-]+|\[[0-9a-f:.%]+\])")
 _MAIL = re.compile(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[a-z]{2,24}\b")
 _IPV4 = re.compile(r"(?<![\w.=<>!~-])(?<![=<>!~] )(\d{1,3}(?:\.\d{1,3}){3})(?![\w-])(?!\.\w)")
@@ -60,7 +67,30 @@ _IPV6 = re.compile(
 )
 _MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])")
 _UUID = re.compile(r"(?<![\w-])(?:GPU-|MIG-)?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])")
-_NAMED_HOST = re.compile(r"(?i)(?<![\w.])((?:host|hostname|nodename|master_addr|local_addr)\s*[:=]\s*)([\w.-]+)")
+_NAMED_HOST = re.compile(
+    r"(?i)(?<![a-z0-9.])((?:host|hostname|nodename|node_?name|pod_?name|master_addr|local_addr|rdzv_endpoint|head_node)"
+    r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?)([\w.-]+)"
+)
+_ADDRESSED = re.compile(
+    r"(?i)((?:addr|address|host|ip|server|peer|endpoint|interface|node|url|from|to)[\"']?=[\"']?)"
+    r"(\d{1,3}(?:\.\d{1,3}){3})(?![\w.-])"
+)
+_NCCL = re.compile(r"(?m)^((?:\[[^\]\n]{1,40}\]:?\s*)?)([A-Za-z0-9][\w.-]{0,99})(:\d+:\d+ (?:\[\d+\] )?NCCL )")
+_SLURM = re.compile(
+    r"\b((?:SLURM|SLURMD|SBATCH|PBS|LSB|SGE|KUBERNETES|MY_POD|MY_NODE)_?(?:[A-Z]+_){0,4}"
+    r"(?:NODELIST|NODENAME|NODE|HOST|HOSTS|USER|DIR|WORKDIR|ACCOUNT|NAME|HOSTNAME|LAUNCH_NODE_IPADDR|PARTITION)"
+    r"\s{0,2}=\s{0,2})(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"
+)
+_PROMPT = re.compile(r"(?m)([A-Za-z_][\w.-]{0,31})@([A-Za-z0-9][\w.-]{0,62})(?=(?::|\s)[^\n$#%]{0,80}[$#%](?:\s|$))")
+_POD = re.compile(
+    r"(?<![\w.-])[a-z][a-z0-9]*(?:-[a-z0-9]+){0,6}-(?:[a-f0-9]{8,10}-[a-z0-9]{5}|(?:worker|master|launcher|head)-\d+)"
+    r"(?![\w-])"
+)
+_PERCENT = re.compile(r"[^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){1,50}")
+_DISKS = re.compile(
+    r"(?<![\w./~>])/(?:scratch|data|gpfs|mnt|lustre|fsx|nfs|efs|shared|projects?|workspace|work|raid|datasets?|beegfs|storage)"
+    r"(?:/[^/\s:'\"<>|,;()]+)+(?=/[^/\s:'\"<>|,;()]+)"
+)
 _NAMED_USER = re.compile(r"(?i)(?<![\w.])((?:user|username|logname|login)\s*[:=]\s*)([\w.@-]+)")
 _PORT_HOST = re.compile(r"([\[(])([A-Za-z0-9][\w.-]*)(\]:|, )(\d{4,5}\b)")
 _PRIVATE_HOST = re.compile(
@@ -69,7 +99,13 @@ _PRIVATE_HOST = re.compile(
 )
 _INDEXED_PACKAGE = re.compile(r"^\[(?:conda|pip3?)\]|^[\s*-]*\w[\w.-]*:?\s+\d+(?:\.\d+){3}\s*$")
 _HOMES = (
-    (re.compile(r"(?i)(?<![\w])[a-z]:(\\+|/)(?:users|documents and settings)\1[^\\/\s:'\"<>|]+"), HOME),
+    (
+        re.compile(
+            r"(?i)(?<![\w])[a-z]:(\\+|/)(?:users|documents and settings)\1"
+            r"(?:[^\\/\s:'\"<>|]+(?: [^\\/\s:'\"<>|]+)*(?=\1)|[^\\/\s:'\"<>|]+)"
+        ),
+        HOME,
+    ),
     (
         re.compile(
             r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|homes)/(?:[^/\s:'\"<>|,;()]+(?: [A-Za-z.-]+(?=/))?)"
@@ -113,6 +149,14 @@ def _ipv6(match: re.Match[str]) -> str:
     return ADDRESS if used and not _loopback(address) else match[0]
 
 
+def _addressed(match: re.Match[str]) -> str:
+    try:
+        address = ipaddress.IPv4Address(match[2])
+    except ValueError:
+        return match[0]
+    return match[0] if _loopback(address) else f"{match[1]}{ADDRESS}"
+
+
 def _url(match: re.Match[str]) -> str:
     scheme, host = match[1], match[2]
     if scheme.lower() == "file://":
@@ -151,9 +195,19 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without what names a person, a machine or a secret.  Redacting twice changes nothing more."""
-        text = _TOKENS.sub(SECRET, text)
+        return _redacted(self, text)
+
+    def _apply(self, text: str) -> str:
+        text = _PERCENT.sub(self._decoded, clean(text))
+        for rule in secret_rules():
+            text = rule.sub(SECRET, text)
+        text = _NETRC.sub(rf"\g<1>{HOST}\g<2>{USER}\g<3>{SECRET}", text)
         text = _BEARER.sub(rf"\g<1>{SECRET}", text)
-        text = _NAMED_SECRET.sub(_named_secret, text)
+        for named in (_NAMED_SECRET, _ASSIGNED, _FLAG, _SHORT_FLAG):
+            text = named.sub(_named_secret, text)
+        text = _SLURM.sub(rf"\g<1>{HOST}", text)
+        nodes = {match[2] for match in _NCCL.finditer(text)} - COMMON_NAMES
+        text = _PROMPT.sub(f"{USER}@{HOST}", text)
         for folder, label in sorted(self.folders, key=lambda item: -len(item[0])):
             text = re.sub(rf"(?<![\w.]){re.escape(folder)}(?![\w.-]*[\w-])", label, text)
         for pattern, label in _HOMES:
@@ -162,15 +216,30 @@ class Redactor:
         text = _MAIL.sub(ADDRESS, text)
         text = _MAC.sub(ADDRESS, _UUID.sub(IDENTITY, text))
         text = "\n".join(line if _INDEXED_PACKAGE.match(line) else _IPV4.sub(_ipv4, line) for line in text.split("\n"))
-        text = _IPV6.sub(_ipv6, text)
+        text = _IPV6.sub(_ipv6, _ADDRESSED.sub(_addressed, text))
+        text = _POD.sub(HOST, _DISKS.sub(FOLDER, text))
         text = _NAMED_HOST.sub(_named(HOST), text)
         text = _NAMED_USER.sub(_named(USER), text)
         text = _PORT_HOST.sub(_with_port, text)
         text = _PRIVATE_HOST.sub(HOST, text)
-        for names, label in ((self.hosts, HOST), (self.users, USER)):
+        for names, label in ((self.hosts | nodes, HOST), (self.users, USER)):
             for name in sorted(names, key=lambda item: -len(item)):
                 text = re.sub(rf"(?i)(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", label, text)
         return text
+
+    def _decoded(self, match: re.Match[str]) -> str:
+        """A percent-encoded text, decoded where it hides something."""
+        plain = unquote(match[0])
+        if "%" in plain or plain == match[0]:
+            return match[0]
+        left = self(plain)
+        return left if left != plain else match[0]
+
+
+@lru_cache(maxsize=50_000)
+def _redacted(redactor: Redactor, text: str) -> str:
+    """Stored runs repeat the same frames and messages again and again."""
+    return redactor._apply(text)  # noqa: SLF001 - the memory of its own class
 
 
 def _telling(names: Iterable[str | None]) -> frozenset[str]:

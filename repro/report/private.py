@@ -1,0 +1,96 @@
+"""Stored runs and answers without what names a person, a machine or a secret: what reports are written from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from repro.catalog.project import Project
+from repro.files import PACKAGE
+from repro.model.cell import Cell
+from repro.report.redaction import Redactor, of_this_machine
+from repro.report.rows import Lookup, Row
+from repro.verdict.history import History
+from repro.verdict.result import Result
+
+Redact = Callable[[str], str]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def as_it_is(text: str) -> str:
+    """Redacts nothing."""
+    return text
+
+
+def redacted(model: Model, redact: Redact) -> Model:
+    """A model with every text in it redacted."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, str):
+            return redact(value)
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        return [walk(item) for item in value] if isinstance(value, list) else value
+
+    return type(model).model_validate(walk(model.model_dump(mode="json")))
+
+
+@dataclass(frozen=True)
+class RedactedLookup(Lookup):
+    """A lookup whose results hold no text that names a person, a machine or a secret.
+
+    A run is judged first and redacted then: a label in a message must not change its verdict.
+    """
+
+    redact: Redact = field(default=as_it_is)
+    _redacted: dict[str, Result] = field(default_factory=dict, repr=False, compare=False)
+
+    def result(self, cell: Cell) -> Result | None:
+        found = super().result(cell)
+        if found is None:
+            return None
+        if cell.label not in self._redacted:
+            self._redacted[cell.label] = redacted_result(found, self.redact)
+        return self._redacted[cell.label]
+
+
+def redacted_result(result: Result, redact: Redact) -> Result:
+    """A result with the texts of its judgement and its runs redacted."""
+    judgement = replace(
+        result.judgement,
+        reason=redact(result.judgement.reason),
+        evidence=redact(result.judgement.evidence),
+        where=redact(result.judgement.where),
+    )
+    observations = tuple(
+        observation.model_copy(
+            update={
+                "ranks": tuple(redacted(rank, redact) for rank in observation.ranks),
+                "fault": redact(observation.fault) if observation.fault else None,
+                "launcher_tail": redact(observation.launcher_tail),
+            }
+        )
+        for observation in result.observations
+    )
+    return replace(result, judgement=judgement, observations=observations)
+
+
+def redacted_history(history: History, redact: Redact) -> History:
+    """A history with the results of its points redacted."""
+    points = tuple(replace(point, result=redacted_result(point.result, redact)) for point in history.points)
+    return replace(history, points=points)
+
+
+def redactor_of(project: Project) -> Redactor:
+    """The redactor for reports of a project on this machine."""
+    folders = [(project.environments.built, "<environments>"), (project.cache, "<cache>")]
+    return of_this_machine([*folders, (PACKAGE.parent, "<project>"), (Path.cwd(), "<folder>")])
+
+
+def redacted_row(row: Row, redact: Redact) -> Row:
+    """A row of a report with its texts redacted."""
+    texts = {"reason": row.reason, "evidence": row.evidence, "where": row.where}
+    changed = {name: redact(text) for name, text in texts.items() if text}
+    return row.model_copy(update=changed | ({"not_run": redact(row.not_run)} if row.not_run else {}))
