@@ -32,7 +32,7 @@ COMMON_NAMES = frozenset({
 PUBLIC_HOSTS = (
     "github.com", "githubusercontent.com", "github.io", "pytorch.org", "python.org", "pypi.org", "pythonhosted.org",
     "huggingface.co", "hf.co", "lightning.ai", "readthedocs.io", "readthedocs.org", "nvidia.com", "numpy.org",
-    "pydantic.dev", "apache.org", "wikipedia.org", "arxiv.org", "scipy.org", "localhost", "127.0.0.1",
+    "pydantic.dev", "pypa.io", "apache.org", "wikipedia.org", "arxiv.org", "scipy.org", "localhost", "127.0.0.1",
 )  # fmt: skip
 
 _BEARER = re.compile(
