@@ -22,7 +22,7 @@ from repro.model.failure import WORLD_SIZE, Evidence
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 
-MAX_LINES = 100
+MAX_LINES = 135
 _ALWAYS = {"torch", "numpy"}
 """What every environment under test holds."""
 _METADATA = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")

@@ -15,10 +15,12 @@ from repro.cli.options import Elsewhere, Json
 from repro.doctor.advice import Advice
 from repro.doctor.advice_table import print_advice
 from repro.doctor.cap import Cap, cap, upper_bound
+from repro.doctor.denied import denied_releases
+from repro.doctor.exposure import Exposure, exposure, may_affect
 from repro.doctor.remedy import RemedySearch, releases_of_distribution
 from repro.doctor.stack.given import interpreter_path, stack_from
-from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Exposure, Step, exposure, may_affect, steps
+from repro.doctor.stack.stack import ALIASES, Stack
+from repro.doctor.upgrade import Step, steps
 from repro.environments.interpreter import probe
 from repro.errors import Exit, UsageError
 from repro.model.failure import Failure
@@ -105,7 +107,10 @@ def advise(
 
     It can also search for the smallest change that cures, and judge upper bounds.
 
-    Exit code 1 if --to brings a failure or --search leaves one, 3 if something could not be told.
+    Without an option: the failures that you have with what cures each, and the upper bounds of FILE.
+
+    Exit code 1 if --to brings a failure, --search leaves one or a malicious release is there, 3 if something is
+    not known.
 
     Example: repro advise --python .venv/bin/python --to "lightning==2.6.6,transformers==5.23.0"
     """
@@ -118,8 +123,6 @@ def advise(
     bounded = bounds(caps or [], stack, spoken_of)
     if cared and not search:
         raise UsageError("--care goes with --search")
-    if not (wished or bounded or search):
-        raise UsageError("say what you think of: --to NAME==VERSION,..., --search, or --cap BOUND")
     version = ".".join((stack.python or platform.python_version()).split(".")[:2])
     out = console(error=as_json)
     affected = [failure for failure in failures if exposure(failure, stack) is Exposure.AFFECTED]
@@ -127,13 +130,22 @@ def advise(
         source=where,
         python=stack.python,
         versions={name: stack.versions[name] for name in sorted(spoken_of) if name in stack.versions},
+        ranges={
+            name: held.specifiers or "any"
+            for name, held in sorted(stack.held.items())
+            if name in spoken_of and name not in stack.versions
+        },
+        denied=denied_releases(project.matrix, stack),
+        notes=stack.notes,
         affected=tuple(failure.id for failure in affected),
         unknown=tuple(f.id for f in failures if f not in affected and may_affect(f, stack)),
         steps=steps(failures, stack, wished) if wished else (),
         caps=tuple(_cap(project.matrix, failures, stack, bound, version) for bound in bounded),
     )
     if search:
-        wanted = cared or affected
+        # Of what is only named with a range, a fixed release may be chosen by a pin.
+        unsure = [f for f in failures if f not in affected and may_affect(f, stack) and _is_named(f, stack)]
+        wanted = cared or [*affected, *unsure]
         local = () if source else probe(interpreter_path(python), "advise").local
         with _Steps(console(error=True), 0) as progress:
             question = RemedySearch(
@@ -156,6 +168,11 @@ def advise(
     raise typer.Exit(exit_of_advice(advice, verify=verify))
 
 
+def _is_named(failure: Failure, stack: Stack) -> bool:
+    names = {*failure.judged_by, *(ALIASES[name] for name in failure.judged_by if name in ALIASES)}
+    return bool(names & stack.held.keys())
+
+
 def _cap(matrix: Matrix, failures: list[Failure], stack: Stack, bound: tuple[str, str], python: str) -> Cap:
     name, specifiers = bound
     releases = [release.version for release in releases_of_distribution(matrix, name, python, fetch_files)]
@@ -168,6 +185,8 @@ def exit_of_advice(advice: Advice, *, verify: bool) -> Exit:
     """The whole set that --to names counts, and what --search leaves."""
     last: Step | None = advice.steps[-1] if advice.steps else None
     sought = advice.sought
+    if advice.denied:
+        return Exit.CHANGED
     if (last and last.brought) or (sought and (sought.open or (sought.care and sought.found is None))):
         return Exit.CHANGED
     unverified = sought is not None and sought.found is not None and verify and not sought.found.verified

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
+from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
-from repro.doctor.stack.given import notes_of, stack_from
+from repro.doctor.stack.given import stack_from
+from repro.doctor.tried import newest_tried
+from repro.errors import Exit
 from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, make_cell
 from repro.model.failure import Failure, Lane
@@ -52,14 +54,17 @@ class _Noting(Progress):
         super().skipped(cell, reason)
 
 
-def _run(project: Project, python: Path, failures: list[Failure]) -> tuple[dict[str, Result], dict[str, str]]:
+def _run(
+    project: Project, python: Path, failures: list[Failure], lane: Lane
+) -> tuple[dict[str, Result], dict[str, str]]:
     """Run failures on an interpreter, in a store that is thrown away: results, and why there is none.
 
     Progress goes to standard error.
     """
-    runnable = [failure for failure in failures if Lane.CPU in failure.needs.lanes]
-    left_out = {failure.id: "it needs a GPU" for failure in failures if failure not in runnable}
-    cells = [make_cell(failure, Adopted(str(python))) for failure in runnable]
+    runnable = [failure for failure in failures if lane in failure.needs.lanes]
+    needs = "it needs a GPU: --lane cuda" if lane is Lane.CPU else f"it does not run in lane {lane}"
+    left_out = {failure.id: needs for failure in failures if failure not in runnable}
+    cells = [make_cell(failure, Adopted(str(python)), lane=lane) for failure in runnable]
     if not cells:
         return {}, left_out
     with tempfile.TemporaryDirectory() as folder, _Noting(len(cells)) as progress:
@@ -74,7 +79,15 @@ def doctor(
     *,
     python: Python = None,
     source: FromFile = None,
-    static: Annotated[bool, typer.Option("--static", help="Read specifiers only; run nothing.")] = False,
+    static: Annotated[bool, typer.Option("--static", help="Judge by the records alone; run nothing.")] = False,
+    only_listed: Annotated[
+        bool,
+        typer.Option(
+            "--only-listed",
+            help="Run only the failures that the records list for these versions [default: all that can run there].",
+        ),
+    ] = False,
+    lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU,
     details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
     catalog: Elsewhere = None,
     as_json: Json = False,
@@ -83,23 +96,26 @@ def doctor(
 
     Nothing is installed or written there.
 
-    Exit code 1 if a failure was seen (with --static or --from: is listed), 3 if one could not be told.
+    On an interpreter every failure that can run there is run; from a file the records alone decide.
+
+    Exit code 1 if a failure was seen (with --static or --from: is listed) or a malicious release is there,
+    3 if it could not be told of one.
 
     Example: repro doctor --python .venv/bin/python
     """
     project = Project.here(catalog=catalog)
     failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
     where, stack = stack_from(python, source, failures)
-    static = static or source is not None
-    found = diagnose(failures, stack)
+    denied = denied_releases(project.matrix, stack)
+    static = static or source is not None or bool(denied)  # what is malicious is not imported
+    tried = newest_tried(project.matrix)
+    found = diagnose(failures, stack, tried=tried)
     if not static:
-        chosen = [item.failure for item in found if item.finding is Finding.LISTED and item.runs]
-        results, left_out = _run(project, Path(where), chosen)
-        found = diagnose(failures, stack, results, left_out)
+        chosen = [item.failure for item in found if item.runs and not (only_listed and item.finding != Finding.LISTED)]
+        results, left_out = _run(project, Path(where), chosen, lane)
+        found = diagnose(failures, stack, results, left_out, tried)
     if as_json:
-        typer.echo(examined(where, stack, found, static=static).model_dump_json(indent=1))
+        typer.echo(examined(where, stack, found, static=static, denied=denied).model_dump_json(indent=1))
     else:
-        for note in notes_of(stack):
-            console().print(Text(note, style="dim"))
-        print_examined(console(), where, stack, found, details=details or bool(ids))
-    raise typer.Exit(exit_of_diagnoses(found, static=static))
+        print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
+    raise typer.Exit(Exit.CHANGED if denied else exit_of_diagnoses(found, static=static))

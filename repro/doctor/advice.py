@@ -65,6 +65,11 @@ class Advice(Strict):
     source: str
     python: str | None
     versions: dict[str, str]
+    ranges: dict[str, str] = {}
+    """Specifiers of the distributions whose version is not certain."""
+    denied: tuple[str, ...] = ()
+    """Installed or pinned releases that must not be installed, each in one line with what to do."""
+    notes: tuple[str, ...] = ()
     affected: tuple[str, ...]
     unknown: tuple[str, ...]
     steps: tuple[Step, ...] = ()

@@ -7,22 +7,34 @@ from rich.text import Text
 from repro.catalog.catalog import Catalog
 from repro.doctor.advice import GONE, Advice, Remedy, RemedySearchResult
 from repro.doctor.diagnosis import cures_of
+from repro.doctor.findings_table import print_denied
 from repro.doctor.remedy import format_changes
 from repro.doctor.upgrade import Step
 
 
 def print_advice(out: Console, advice: Advice, catalog: Catalog) -> None:
     """What you have, what each change would do, what was found, and the caps."""
-    versions = ", ".join(f"{name} {version}" for name, version in advice.versions.items())
+    print_denied(out, advice.denied)
+    stated = [f"{name} {version}" for name, version in sorted({**advice.ranges, **advice.versions}.items())]
     python = f"Python {advice.python}, " if advice.python else ""
-    out.print(Text(f"{advice.source}: {python}{versions or 'none of the distributions that the records speak of'}"))
-    _line(
-        out, "you have", ", ".join(advice.affected) or "no documented failure", "yellow" if advice.affected else "green"
-    )
+    versions = ", ".join(stated) or "none of the distributions that the records speak of"
+    out.print(Text(f"{advice.source}: {python}{versions}"))
+    for note in advice.notes:
+        out.print(Text(f"note: {note}", style="yellow"))
+    if advice.affected:
+        _line(out, "you have", ", ".join(advice.affected), "yellow")
+    elif advice.unknown:
+        _line(out, "you have", "not known", "magenta")
+    else:
+        _line(out, "you have", "no documented failure", "green")
     if advice.unknown:
         _line(out, "not known", ", ".join(advice.unknown), "magenta")
     if advice.steps:
         out.print(_steps(advice.steps))
+    elif advice.sought is None:
+        for failure_id in advice.affected:
+            cures = cures_of(catalog[failure_id].failure)
+            _line(out, "cure", f"{failure_id}: {cures[0] if cures else 'none is known'}", "green")
     for cap in advice.caps:
         out.print(Text(cap.text))
     if advice.sought:
@@ -80,8 +92,8 @@ def _print_found(out: Console, sought: RemedySearchResult, found: Remedy, catalo
         _line(out, "keeps", ", ".join(found.step.kept), "yellow")
     for item in found.ran:
         verified = item.verdict in GONE
-        told = f"{item.failure} {item.verdict}, in a fresh environment"
-        _line(out, "verified" if verified else "unverified", told if verified else f"{told}: {item.why}")
+        shown = f"{item.failure} {item.verdict}, in a fresh environment"
+        _line(out, "verified" if verified else "unverified", shown if verified else f"{shown}: {item.why}")
     if not found.ran:
         _line(out, "not run", "resolved with uv; --verify runs the failures in a fresh environment")
     pins = " ".join(f'"{change.distribution}=={change.after}"' for change in found.changes)

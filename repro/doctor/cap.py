@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from repro.doctor.exposure import may_affect
 from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import may_affect
 from repro.model.base import Strict
 from repro.model.failure import Failure
 

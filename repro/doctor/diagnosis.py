@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
+from repro.doctor.exposure import Exposure, Judged, judge
+from repro.doctor.stack.builds import describe
+from repro.doctor.stack.stack import ALIASES, Stack
 from repro.errors import Exit
-from repro.model.failure import Cure, Failure, listed, specifiers_of
+from repro.model.failure import Cure, Failure, inapplicable
 from repro.model.observation import Observation
 from repro.model.specifiers import covers
 from repro.model.verdict import Verdict
@@ -22,9 +24,9 @@ class Finding(StrEnum):
     SUFFERS = "suffers"
     """It was run here, and the failure showed."""
     NOT_SEEN = "listed, not seen"
-    """The specifiers cover the versions, but a run did not show it."""
+    """The record lists these versions, but a run did not show the failure."""
     LISTED = "listed"
-    """The specifiers cover the versions; it was not run."""
+    """The record lists these versions; it was not run."""
     NOT_AFFECTED = "not affected"
     UNKNOWN = "could not tell"
 
@@ -39,9 +41,15 @@ class Diagnosis:
     cures: tuple[str, ...] = ()
     """Each in one line, the one to try first in front."""
     runs: bool = True
-    """Whether the reproduction speaks of what is installed: it imports one name only."""
-    note: str = ""
-    """What the finding does not say, in one line."""
+    """True if the reproduction can run here, as far as the versions say."""
+    notes: tuple[str, ...] = ()
+    """What the finding does not say, in one line each."""
+    newest: Exposure | None = None
+    """If it could not be told: how the newest releases that the text allows stand."""
+
+
+Tried = Mapping[str, Mapping[str, str]]
+"""By failure and distribution: the newest release that it was ever run on."""
 
 
 def diagnose(
@@ -49,10 +57,89 @@ def diagnose(
     stack: Stack,
     results: Mapping[str, Result] | None = None,
     not_run: Mapping[str, str] | None = None,
+    tried: Tried | None = None,
 ) -> list[Diagnosis]:
     """One diagnosis a failure; ``results`` are runs on this environment by failure, ``not_run`` why there is none."""
-    found = [_told(_by_specifiers(failure, stack), (results or {}).get(failure.id)) for failure in failures]
-    return [_unrun(item, (not_run or {}).get(item.failure.id)) for item in found]
+    catalog = list(failures)
+    why_none = _none_named(catalog, stack)
+    found = []
+    for failure in catalog:
+        item = Diagnosis(failure, Finding.UNKNOWN, why_none, runs=False) if why_none else _by_record(failure, stack)
+        item = _with_notes(item, stack, (tried or {}).get(failure.id, {}))
+        item = _with_result(item, (results or {}).get(failure.id))
+        found.append(_unrun(item, (not_run or {}).get(failure.id)))
+    return found
+
+
+def _none_named(failures: Iterable[Failure], stack: Stack) -> str:
+    """Why nothing can be told at all: none of the libraries is there.  Then it may be the wrong place to look."""
+    names = sorted({name for failure in failures for name in failure.distributions})
+    if not names or {*names, *(ALIASES[name] for name in names if name in ALIASES)} & stack.held.keys():
+        return ""
+    there = "installed: is it the right environment?" if stack.closed else "named"
+    return f"none of {', '.join(names)} is {there}"
+
+
+_BY_RECORD = {
+    Exposure.AFFECTED: Finding.LISTED,
+    Exposure.UNKNOWN: Finding.UNKNOWN,
+    Exposure.CLEAR: Finding.NOT_AFFECTED,
+}
+
+
+def _by_record(failure: Failure, stack: Stack) -> Diagnosis:
+    judged = judge(failure, stack)
+    return Diagnosis(
+        failure,
+        _BY_RECORD[judged.exposure],
+        _why(judged, stack),
+        cures_of(failure) if judged.possible else (),
+        runs=not judged.alias and inapplicable(failure, stack.versions) is None,
+        newest=judged.newest,
+    )
+
+
+def _why(judged: Judged, stack: Stack) -> str:
+    if not judged.alias:
+        return judged.why
+    name = next(name for name, alias in ALIASES.items() if alias == judged.alias)
+    if name in stack.held:
+        return f"{judged.why} of {judged.alias}, the same code as {name}: code that imports it"
+    return f"{judged.why}; {judged.alias} is {name} under another name, which the reproduction does not import"
+
+
+def _with_notes(item: Diagnosis, stack: Stack, tried: Mapping[str, str]) -> Diagnosis:
+    """Add what limits the finding: an inexact build, a reproduction that cannot run, a release that is too new."""
+    failure = item.failure
+    notes = []
+    for name in failure.judged_by:
+        held = stack.held.get(name)
+        build = describe(held.version, held.inexact) if held and held.version else ""
+        if held and build and item.finding is not Finding.UNKNOWN:
+            notes.append(f"{name} {held.version} {build}")
+    versions = stack.versions
+    needs = failure.needs.distributions if item.finding is Finding.LISTED else {}
+    notes += [
+        f"the reproduction cannot run here: it needs {name}{text}"
+        for name, text in needs.items()
+        if name in versions and not covers({name: text}, versions)
+    ]
+    notes += [
+        _beyond(failure, name, newest, versions[name])
+        for name, newest in tried.items()
+        if name in failure.judged_by and name in versions and _newer(versions[name], newest)
+    ]
+    return replace(item, notes=(*item.notes, *notes))
+
+
+def _newer(version: str, other: str) -> bool:
+    """True if a version has a higher release number than another; what is no version has none."""
+    return not describe(version).startswith("is not") and Version(version).release > Version(other).release
+
+
+def _beyond(failure: Failure, name: str, newest: str, version: str) -> str:
+    fixed = f"fixed in {name} {failure.fixed_in[name]} by the record; " if name in failure.fixed_in else ""
+    return f"{fixed}newest run {name} {newest}; not run on {version}"
 
 
 def _unrun(item: Diagnosis, reason: str | None) -> Diagnosis:
@@ -61,76 +148,26 @@ def _unrun(item: Diagnosis, reason: str | None) -> Diagnosis:
     return replace(item, why=f"{item.why}; not run: {reason}")
 
 
-def _by_specifiers(failure: Failure, stack: Stack) -> Diagnosis:
-    found = _one_name(failure, stack)
-    for name in failure.distributions:
-        other = stack.under_alias(name)
-        renamed = _one_name(failure, other) if other and found.finding is not Finding.LISTED else None
-        if renamed is None or renamed.finding is Finding.NOT_AFFECTED:
-            continue
-        alias = ALIASES[name]
-        if name in stack.held:
-            # lightning brings pytorch-lightning in any version: it matters only to code that imports that.
-            found = replace(found, note=f"{alias} beside it is in the affected range: code that imports it may have it")
-        else:
-            words = f"{renamed.why}; {alias} is {name} under another name, which the reproduction does not import"
-            found = replace(renamed, why=words, runs=False)
-    return found
+def _with_result(static: Diagnosis, result: Result | None) -> Diagnosis:
+    """What a run adds to the record's word.
 
-
-def _one_name(failure: Failure, stack: Stack) -> Diagnosis:
-    held = {name: stack.get(name) for name in failure.distributions}
-    odd = [f"{name} {version}" for name, facts in held.items() if facts for version in facts.versions if _odd(version)]
-    if odd:
-        return Diagnosis(failure, Finding.UNKNOWN, f"{', '.join(odd)}: not a version that can be compared")
-    readings = stack.readings(specifiers_of(failure))
-    covered = [listed(failure, versions) for versions in readings]
-    if covered and all(covered):
-        return Diagnosis(failure, Finding.LISTED, _versions(held), cures_of(failure))
-    if any(covered):
-        doubts = [f"{name} {facts.why}" for name, facts in held.items() if facts and facts.version is None]
-        return Diagnosis(failure, Finding.UNKNOWN, "; ".join(doubts), cures_of(failure))
-    return Diagnosis(failure, Finding.NOT_AFFECTED, _why_not(failure, held, stack, readings))
-
-
-def _odd(version: str) -> bool:
-    try:
-        Version(version)
-    except InvalidVersion:
-        return True
-    return False
-
-
-def _versions(held: Mapping[str, KnownVersion | None]) -> str:
-    """``lightning 2.2.1, torch >=2.2``."""
-    words = [(name, " or ".join(facts.versions) or facts.specifiers or "any") for name, facts in held.items() if facts]
-    return ", ".join(f"{name} {text}" for name, text in words)
-
-
-def _why_not(
-    failure: Failure, held: Mapping[str, KnownVersion | None], stack: Stack, readings: list[dict[str, str]]
-) -> str:
-    missing = [name for name in failure.needs.distributions if held.get(name) is None]
-    if missing:
-        return f"needs {', '.join(missing)}: not {'installed' if stack.closed else 'named'}"
-    stated = _versions(held)
-    for rejection in failure.rejected:
-        if readings and all(covers(rejection.releases, versions) for versions in readings):
-            return f"{stated}: refused with a clear error"
-    alternatives = (", ".join(f"{name} {text}" for name, text in releases.items()) for releases in failure.affected)
-    return f"{stated}: only {' or '.join(alternatives)} is affected"
-
-
-def _told(static: Diagnosis, result: Result | None) -> Diagnosis:
-    """What a run adds to the record's word."""
-    if result is None or static.finding is not Finding.LISTED:
+    What was seen counts, whatever the record says.  A run that could not be judged never makes a finding better.
+    """
+    if result is None:
         return static
     said = result.judgement.evidence or result.judgement.reason
+    notes = tuple(note for note in static.notes if "not run on" not in note)
     if result.verdict is Verdict.REPRODUCED:
-        return replace(static, finding=Finding.SUFFERS, why=said)
+        more = () if static.finding is Finding.LISTED else (f"the record does not list it: {static.why}",)
+        return replace(static, finding=Finding.SUFFERS, why=said, notes=(*notes, *more), cures=cures_of(static.failure))
     if result.verdict in {Verdict.ABSENT, Verdict.REJECTED}:
-        return replace(static, finding=Finding.NOT_SEEN, why=f"{result.verdict}: {said}")
-    return replace(static, finding=Finding.UNKNOWN, why=f"listed; {result.verdict}: {cause_of(result)}")
+        finding = Finding.NOT_SEEN if static.finding is Finding.LISTED else Finding.NOT_AFFECTED
+        return replace(static, finding=finding, why=f"{result.verdict}: {said}", notes=notes, newest=None)
+    if static.finding is not Finding.LISTED and result.verdict is Verdict.UNRUNNABLE:
+        return replace(static, notes=(*static.notes, f"not run: {cause_of(result)}"))
+    before = {Finding.LISTED: "listed; ", Finding.NOT_AFFECTED: "not listed; "}.get(static.finding, f"{static.why}; ")
+    why = f"{before}{result.verdict}: {cause_of(result)}"
+    return replace(static, finding=Finding.UNKNOWN, why=why, newest=None)
 
 
 def cause_of(result: Result) -> str:

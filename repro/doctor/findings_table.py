@@ -8,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.doctor.diagnosis import Diagnosis, Finding
+from repro.doctor.exposure import Exposure
+from repro.doctor.stack.given import notes_of
 from repro.doctor.stack.stack import Stack
 from repro.model.base import Strict
 
@@ -18,7 +20,7 @@ STYLES = {
     Finding.UNKNOWN: "magenta",
     Finding.NOT_AFFECTED: "dim",
 }
-"""In the order in which they are told."""
+"""In the order in which they are printed."""
 
 
 class ExaminedFailure(Strict):
@@ -44,17 +46,28 @@ class DoctorAnswer(Strict):
     """Whether nothing was run."""
     python: str | None
     versions: dict[str, str]
-    """Of the distributions that the records speak of, where they are sure."""
+    """Of the distributions that the records speak of, if they are certain."""
+    denied: tuple[str, ...] = ()
+    """Installed or pinned releases that must not be installed, each in one line with what to do."""
+    notes: tuple[str, ...] = ()
+    """What the reader of the text should know, a sentence each."""
+    skipped: int = 0
+    """The number of lines that were not understood."""
     failures: tuple[ExaminedFailure, ...]
 
 
-def examined(source: str, stack: Stack, found: Sequence[Diagnosis], *, static: bool) -> DoctorAnswer:
+def examined(
+    source: str, stack: Stack, found: Sequence[Diagnosis], *, static: bool, denied: Sequence[str] = ()
+) -> DoctorAnswer:
     """The answer for scripts."""
     return DoctorAnswer(
         source=source,
         static=static,
         python=stack.python,
         versions={name: stack.versions[name] for name in _spoken_of(found) if name in stack.versions},
+        denied=tuple(denied),
+        notes=stack.notes,
+        skipped=stack.skipped,
         failures=tuple(
             ExaminedFailure(
                 id=item.failure.id,
@@ -62,7 +75,7 @@ def examined(source: str, stack: Stack, found: Sequence[Diagnosis], *, static: b
                 kind=item.failure.kind,
                 finding=item.finding,
                 why=item.why,
-                note=item.note,
+                note="; ".join(item.notes),
                 cures=item.cures,
                 upstream=(*item.failure.upstream.issues, *item.failure.upstream.fixes),
             )
@@ -81,45 +94,99 @@ def _ordered(found: Iterable[Diagnosis]) -> list[Diagnosis]:
 
 
 def format_stack(stack: Stack, names: Iterable[str]) -> str:
-    """``Python 3.11.9, lightning 2.2.1, torch 2.2.2, transformers not installed``."""
+    """``Python 3.11.9, lightning 2.2.1, torch <2.4.0, transformers not installed``."""
     words = [f"Python {stack.python}"] if stack.python else []
     for name in names:
         held = stack.get(name)
         if held is None:
             words.append(f"{name} not installed")
+        elif held.version:
+            words.append(f"{name} {held.version}")
+        elif name in stack.held and held.specifiers:
+            words.append(f"{name} {held.specifiers}")
         else:
-            words.append(f"{name} {held.version}" if held.version else f"{name} {held.why}")
+            words.append(f"{name} {held.why.partition(':')[0]}")
     return ", ".join(words)
 
 
-def print_examined(out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], *, details: bool) -> None:
-    """The table, a line that counts, and the details if they are asked for."""
+def print_denied(out: Console, denied: Iterable[str]) -> None:
+    """Say first and loudly what must not be installed."""
+    for text in denied:
+        out.print(Text(f"DO NOT USE: {text}", style="bold white on red"))
+
+
+def print_reading(out: Console, stack: Stack) -> None:
+    """Say what the reader of the text should know, and how much of it was not understood."""
+    for note in notes_of(stack):
+        out.print(Text(note, style="yellow"))
+
+
+def print_examined(
+    out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], *, details: bool, denied: Sequence[str] = ()
+) -> None:
+    """The table, what could not be told by reason, a line that counts, and the details if they are asked for."""
+    print_denied(out, denied)
     out.print(Text(f"{source}: {format_stack(stack, _spoken_of(found))}"))
+    print_reading(out, stack)
     ordered = _ordered(found)
-    told = [item for item in ordered if item.finding is not Finding.NOT_AFFECTED]
-    if told:
-        out.print(_table(told))
+    shown = [item for item in ordered if item.finding not in {Finding.NOT_AFFECTED, Finding.UNKNOWN}]
+    if shown:
+        out.print(_table(shown))
+    for why, items in by_reason(item for item in ordered if item.finding is Finding.UNKNOWN).items():
+        _print_unknown(out, why, items)
     others = [item for item in ordered if item.finding is Finding.NOT_AFFECTED]
     if others:
         out.print(Text(f"not affected: {', '.join(item.failure.id for item in others)}", style="dim"))
-    for item in ordered:
-        if item.note:
-            out.print(Text(f"note: {item.failure.id}: {item.note}", style="dim"))
+    for note, items in _by_note(ordered).items():
+        out.print(Text(f"note: {note} ({', '.join(item.failure.id for item in items)})", style="dim"))
     counts = [(finding, sum(item.finding is finding for item in found)) for finding in STYLES]
     out.print(Text(", ".join(f"{finding}: {count}" for finding, count in counts if count)))
     if details:
         for item in ordered:
             _print_details(out, item)
-    elif told:
+    elif len(others) < len(found):
         out.print(Text("more: --details, or name a failure", style="dim"))
 
 
-def _table(told: Sequence[Diagnosis]) -> Table:
+def by_reason(found: Iterable[Diagnosis]) -> dict[str, list[Diagnosis]]:
+    """Diagnoses that share a reason, under it."""
+    groups: dict[str, list[Diagnosis]] = {}
+    for item in found:
+        groups.setdefault(item.why, []).append(item)
+    return groups
+
+
+def _by_note(found: Iterable[Diagnosis]) -> dict[str, list[Diagnosis]]:
+    groups: dict[str, list[Diagnosis]] = {}
+    for item in found:
+        for note in item.notes:
+            groups.setdefault(note, []).append(item)
+    return groups
+
+
+_NEWEST = {
+    Exposure.AFFECTED: "the newest release that this allows has",
+    Exposure.CLEAR: "the newest release that this allows does not have",
+    Exposure.UNKNOWN: "not known of the newest release that this allows either",
+    None: "",
+}
+
+
+def _print_unknown(out: Console, why: str, found: Sequence[Diagnosis]) -> None:
+    """One reason, and the failures that it leaves open, divided by what the newest release would have."""
+    out.print(Text("could not tell", style=STYLES[Finding.UNKNOWN]).append(f": {why}", style="default"))
+    for newest, head in _NEWEST.items():
+        ids = ", ".join(item.failure.id for item in found if item.newest is newest)
+        if ids:
+            out.print(Text(f"  {head}: {ids}" if head else f"  {ids}", style="dim"))
+
+
+def _table(shown: Sequence[Diagnosis]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("failure", no_wrap=True)
-    table.add_column("finding", no_wrap=True)
+    table.add_column("failure", overflow="fold")
+    table.add_column("finding", overflow="fold")
     table.add_column("what, why, cure", overflow="fold")
-    for item in told:
+    for item in shown:
         table.add_row(
             Text(item.failure.id),
             Text(item.finding, style=STYLES[item.finding]),
@@ -137,11 +204,11 @@ def _print_details(out: Console, item: Diagnosis) -> None:
     out.print(Text(failure.id, style="bold").append(f"  {item.finding}", style=STYLES[item.finding]))
     out.print(Text(f"  {failure.title}"))
     rows = [("what", failure.summary), ("kind", failure.kind), ("why", item.why)]
-    rows += [("note", item.note)] if item.note else []
+    rows += [("note", note) for note in item.notes]
     rows += [("cure", cure) for cure in item.cures]
     rows += [("upstream", link) for link in (*failure.upstream.issues, *failure.upstream.fixes)]
     grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
-    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold", style="dim")
     grid.add_column(overflow="fold")
     for head, text in rows:
         grid.add_row(head, Text(text))

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Exposure, exposure
+from repro.doctor.exposure import Exposure, exposure
+from repro.doctor.stack.stack import ALIASES, Stack
 from repro.model.failure import Failure, specifiers_of
 from repro.model.specifiers import covers
 
@@ -18,18 +19,37 @@ class Axis:
     """A distribution that may move, with its releases, the oldest first."""
 
     distribution: str
-    held: str
+    held: str | None
+    """The version that it has; None if it is only known to lie in a range."""
     releases: tuple[str, ...]
+    within: str = ""
+    """That range."""
+
+    @property
+    def record_name(self) -> str:
+        """The name by which records speak of it."""
+        return next((name for name, alias in ALIASES.items() if alias == self.distribution), self.distribution)
 
     @property
     def nearest(self) -> tuple[tuple[int, str], ...]:
-        """The other releases with their distance in releases; of two at one distance the younger first."""
-        own = Version(Version(self.held).public)
-        below = [version for version in self.releases if Version(version) < own]
-        above = [version for version in self.releases if Version(version) > own]
+        """The releases to move to with their distance in releases; of two at one distance the younger first.
+
+        From a range the newest release in it counts as the place to start from, and is a move itself: a pin.
+        """
+        start = self._start
+        below = [version for version in self.releases if Version(version) < start]
+        above = [version for version in self.releases if Version(version) > start]
         steps = [(index + 1, 0, version) for index, version in enumerate(above)]
         steps += [(index + 1, 1, version) for index, version in enumerate(reversed(below))]
+        steps += [(0, 0, version) for version in self.releases if not self.held and Version(version) == start]
         return tuple((distance, version) for distance, _, version in sorted(steps))
+
+    @property
+    def _start(self) -> Version:
+        if self.held:
+            return Version(Version(self.held).public)
+        inside = [version for version in self.releases if SpecifierSet(self.within).contains(version, prereleases=True)]
+        return Version((inside or self.releases or ("0",))[-1])
 
 
 @dataclass(frozen=True)
@@ -42,16 +62,25 @@ class Proposal:
 
 Shape = tuple[bool, ...]
 Group = tuple[tuple[int, str], ...]
-"""Releases between which no record tells a difference, with their distances, the nearest first."""
+"""Releases that no record distinguishes, with their distances, the nearest first."""
 
 
 def _groups(axis: Axis, failures: Sequence[Failure]) -> list[Group]:
-    texts = sorted({text for failure in failures for text in specifiers_of(failure).get(axis.distribution, ())})
+    name = axis.record_name
+    texts = {text for failure in failures for text in specifiers_of(failure).get(name, ())}
+    texts |= {needed for failure in failures if (needed := failure.needs.distributions.get(name))}
     found: dict[Shape, list[tuple[int, str]]] = {}
     for distance, version in axis.nearest:
-        shape = tuple(covers({"it": text}, {"it": version}) for text in texts)
+        shape = tuple(covers({"it": text}, {"it": version}) for text in sorted(texts))
         found.setdefault(shape, []).append((distance, version))
     return [tuple(group) for group in found.values()]
+
+
+def is_free(failure: Failure, stack: Stack) -> bool:
+    """True if a failure is known to be gone, and its reproduction can run there to show it."""
+    versions = stack.versions
+    needs = {name: text for name, text in failure.needs.distributions.items() if name in versions}
+    return exposure(failure, stack) is Exposure.CLEAR and covers(needs, versions)
 
 
 def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis]) -> list[Failure]:
@@ -60,15 +89,13 @@ def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis])
         failure
         for failure in wanted
         if exposure(failure, stack) is not Exposure.CLEAR
-        and not any(
-            exposure(failure, stack.moved(versions)) is Exposure.CLEAR for versions in _combinations(axes, [failure])
-        )
+        and not any(is_free(failure, stack.moved(versions)) for versions in _combinations(axes, [failure]))
     ]
 
 
 def _combinations(axes: Sequence[Axis], failures: Sequence[Failure]) -> Iterator[dict[str, str]]:
-    """One combination for each that the records tell apart."""
-    concerned = [axis for axis in axes if any(axis.distribution in failure.distributions for failure in failures)]
+    """One combination for each that the records distinguish."""
+    concerned = [axis for axis in axes if any(axis.record_name in failure.distributions for failure in failures)]
     choices: list[list[str | None]] = [
         [None, *(group[0][1] for group in _groups(axis, failures))] for axis in concerned
     ]
@@ -93,7 +120,7 @@ def proposals(
             for chosen in product(*(groups[name] for name in names)):
                 picked = tuple(zip(names, chosen, strict=True))
                 moved = stack.moved({name: group[0][1] for name, group in picked})
-                if all(exposure(failure, moved) is Exposure.CLEAR for failure in wanted) and not any(
+                if all(is_free(failure, moved) for failure in wanted) and not any(
                     exposure(failure, moved) is Exposure.AFFECTED for failure in guarded
                 ):
                     fitting.append(picked)

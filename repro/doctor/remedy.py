@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from repro.catalog.project import Project
 from repro.doctor.advice import RefusedProposal, Remedy, RemedySearchResult, VerifyingRun
 from repro.doctor.diagnosis import cause_of
+from repro.doctor.exposure import Exposure, exposure
 from repro.doctor.proposals import Axis, Proposal, open_failures, proposals
-from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Change, Exposure, exposure, step
+from repro.doctor.stack.stack import ALIASES, Stack
+from repro.doctor.upgrade import Change, step
 from repro.environments.locks import Lock, is_accelerator
 from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
@@ -29,6 +31,7 @@ Notify = Callable[[str], None]
 MOST_TRIES = 12
 """Proposals that are resolved or run before the search gives up."""
 _NOT_FOUND = re.compile(r"Because (\S+) was not found in the package registry")
+_NOT_BUILT = re.compile(r"[Ff]ailed to (?:download and )?build `?([A-Za-z0-9][A-Za-z0-9._-]*)")
 _INSTALLERS = {"pip", "wheel", "uv"}
 
 
@@ -89,6 +92,12 @@ class RemedySearch:
                 found = self._tried(proposal, changes, [*wanted, *others], wanted)
             except EnvironmentFailure as error:
                 found, why = None, f"does not install: {error}"
+                unbuilt = _NOT_BUILT.search(str(error))
+                if unbuilt and canonicalize_name(unbuilt[1]) not in proposal.versions:
+                    # It would fail with every other set too, each time after minutes.
+                    why_none = f"{unbuilt[1]} cannot be built here: leave it out, or install what its build needs"
+                    refused.append(RefusedProposal(changes=changes, why=why))
+                    break
             else:
                 why = _failing(found)
             if found and not why:
@@ -103,15 +112,19 @@ class RemedySearch:
         return sought.model_copy(update=update)
 
     def _axes(self, care: Sequence[Failure]) -> list[Axis]:
-        names = sorted({name for failure in care for name in failure.distributions if name in self.stack.versions})
+        judged = {name for failure in care for name in failure.judged_by}
+        names = sorted(
+            name for name in judged | {ALIASES[n] for n in judged if n in ALIASES} if name in self.stack.held
+        )
         return [
             Axis(
                 name,
-                self.stack.versions[name],
+                self.stack.versions.get(name),
                 tuple(
                     item.version
                     for item in releases_of_distribution(self.project.matrix, name, self.python, self.fetch)
                 ),
+                self.stack.held[name].specifiers,
             )
             for name in names
         ]

@@ -1,43 +1,13 @@
 """What a change of versions would cure and bring, from the records' specifiers alone.  Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 
 from packaging.version import Version
 
+from repro.doctor.exposure import Exposure, exposure, may_affect
 from repro.doctor.stack.stack import Stack
 from repro.model.base import Strict
-from repro.model.failure import Failure, listed, specifiers_of
-from repro.model.specifiers import covers
-
-
-class Exposure(StrEnum):
-    """How a record stands to a stack."""
-
-    AFFECTED = "affected"
-    CLEAR = "clear"
-    UNKNOWN = "not known"
-    """A version is not known, or lies below all that the record speaks of."""
-
-
-def exposure(failure: Failure, stack: Stack) -> Exposure:
-    """Affected or clear only where all versions that the stack allows agree."""
-    found = {_of_versions(failure, versions) for versions in stack.readings(specifiers_of(failure))}
-    return found.pop() if len(found) == 1 else Exposure.UNKNOWN
-
-
-def may_affect(failure: Failure, stack: Stack) -> bool:
-    """Whether some versions that the stack allows are affected."""
-    return any(listed(failure, versions) for versions in stack.readings(specifiers_of(failure)))
-
-
-def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Exposure:
-    if listed(failure, versions):
-        return Exposure.AFFECTED
-    for name, text in failure.needs.distributions.items():
-        if name in versions and not covers({name: text}, dict(versions)):
-            return Exposure.UNKNOWN
-    return Exposure.CLEAR
+from repro.model.failure import Failure
 
 
 class Change(Strict):
@@ -52,7 +22,7 @@ class Change(Strict):
         return self.before is not None and Version(self.after) < Version(self.before)
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.before or '(no version known)'} → {self.after}"
+        return f"{self.distribution} {self.before or '(not pinned)'} → {self.after}"
 
 
 class Step(Strict):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
 from repro.model.base import Strict
@@ -47,6 +48,15 @@ def _specifiers(text: str) -> str:
     return text
 
 
+def _release(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is no version such as '2.1.0'") from None
+    return text
+
+
+Release = Annotated[str, AfterValidator(_release)]
 Specifiers = Annotated[str, AfterValidator(_specifiers)]
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 VersionRanges = Annotated[dict[str, Specifiers], Field(min_length=1)]
@@ -244,7 +254,7 @@ class Upstream(Strict):
 
 
 class Needs(Strict):
-    """What a run needs to apply at all."""
+    """What the reproduction needs to run; it says nothing about who is affected."""
 
     world_size: Annotated[int, Field(ge=1)] = 2
     distributions: dict[str, Specifiers] = {}
@@ -264,6 +274,9 @@ class Failure(Strict):
     source: str = ""
     upstream: Upstream
     affected: Annotated[tuple[VersionRanges, ...], Field(min_length=1)]
+    """Who has the failure: users of any of these combinations, whether the reproduction runs there or not."""
+    open_below: dict[str, Release] = {}
+    """By distribution, the oldest release that was ever tried, if older ones may be affected too: not known."""
     rejected: tuple[Rejection, ...] = ()
     fixed_in: dict[str, str] = {}
     needs: Needs = Needs()
@@ -281,6 +294,9 @@ class Failure(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        for name in self.open_below:
+            if not any(name in releases for releases in self.affected):
+                raise ValueError(f"open_below names {name}, which affected does not")
         for lane in self.differs_in:
             if lane not in self.needs.lanes:
                 raise ValueError(f"differs_in names lane {lane}, which needs.lanes does not")
@@ -306,31 +322,42 @@ class Failure(Strict):
         return next((backport for backport in self.backports if backport.name == name), None)
 
     @property
-    def distributions(self) -> tuple[str, ...]:
-        """Every distribution whose version the record's statements depend on."""
+    def judged_by(self) -> tuple[str, ...]:
+        """The distributions whose versions decide who is affected."""
         names = {name for releases in self.affected for name in releases}
-        names |= {name for rejection in self.rejected for name in rejection.releases}
-        return tuple(sorted(names | set(self.needs.distributions)))
+        return tuple(sorted(names | {name for rejection in self.rejected for name in rejection.releases}))
 
-
-def listed(failure: Failure, versions: Mapping[str, str]) -> bool:
-    """Whether the record's specifiers cover the versions."""
-    held = dict(versions)
-    return inapplicable(failure, held) is None and is_affected(failure, held)
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """The distributions that decide who is affected, and those that the reproduction needs."""
+        return tuple(sorted({*self.judged_by, *self.needs.distributions}))
 
 
 def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
-    """Everything that a record says about versions, by distribution."""
-    said: dict[str, list[str]] = {name: [] for name in failure.distributions}
-    sets = [*failure.affected, failure.needs.distributions, *(rejection.releases for rejection in failure.rejected)]
-    for releases in sets:
+    """Everything that a record says about who is affected, by distribution."""
+    said: dict[str, list[str]] = {name: [] for name in failure.judged_by}
+    for releases in (*failure.affected, *(rejection.releases for rejection in failure.rejected)):
         for name, text in releases.items():
             said[name].append(text)
+    for name, oldest in failure.open_below.items():
+        said[name].append(f"<{oldest}")
     return {name: tuple(texts) for name, texts in said.items()}
 
 
-def inapplicable(failure: Failure, versions: dict[str, str]) -> str | None:
-    """Why a failure does not apply to the installed versions, or None."""
+def is_open(failure: Failure, versions: Mapping[str, str]) -> bool:
+    """True if the versions would be affected, but for a release that is older than any that was tried."""
+    older = {name: f"<{oldest}" for name, oldest in failure.open_below.items()}
+
+    def fits(name: str, text: str) -> bool:
+        return covers({name: text}, versions) or (name in older and covers({name: older[name]}, versions))
+
+    return not is_affected(failure, versions) and any(
+        all(fits(name, text) for name, text in releases.items()) for releases in failure.affected
+    )
+
+
+def inapplicable(failure: Failure, versions: Mapping[str, str]) -> str | None:
+    """Why the reproduction cannot run with the installed versions, or None."""
     for name, specifiers in failure.needs.distributions.items():
         if name not in versions:
             return f"needs {name}{specifiers}, which is not installed"
@@ -339,6 +366,6 @@ def inapplicable(failure: Failure, versions: dict[str, str]) -> str | None:
     return None
 
 
-def is_affected(failure: Failure, versions: dict[str, str]) -> bool:
+def is_affected(failure: Failure, versions: Mapping[str, str]) -> bool:
     """Whether one of the record's alternatives covers the versions."""
     return any(covers(releases, versions) for releases in failure.affected)

@@ -48,7 +48,7 @@ class ThisEnvironment:
         (found,) = diagnose([failure], self.stack)
         if found.finding is Finding.LISTED:
             return ExpectedFailure(expected=True, gone=False, text=f"{failure.id}: {failure.title} ({found.why})")
-        at_fault = {name for releases in failure.affected for name in releases}
+        at_fault = set(failure.judged_by)
         at_fault |= {ALIASES[name] for name in at_fault & ALIASES.keys()}
         there = bool(at_fault & self.stack.versions.keys())
         words = f"{failure.id}: the installed releases do not have it; remove the mark ({found.why})"

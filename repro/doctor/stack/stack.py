@@ -7,6 +7,8 @@ from itertools import product
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from repro.doctor.stack.builds import span
+
 ALIASES = {"lightning": "pytorch-lightning"}
 """The same source under the same release number, as another distribution."""
 _BRINGS = {"lightning": "torch", "pytorch-lightning": "torch", "accelerate": "torch"}
@@ -30,6 +32,11 @@ class KnownVersion:
     """Why the code may differ from the release of that number, as a predicate: ``is an editable install``.
 
     Such a version decides nothing near a bound, and is reliable far from one."""
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """If no version is known: the specifier sets of which it satisfies one."""
+        return self.any_of or (self.specifiers,)
 
     @property
     def version(self) -> str | None:
@@ -104,22 +111,42 @@ class Stack:
         held = self.get(name)
         if held is None:
             return (None,)
-        versions = held.versions
-        if not versions:
-            ranges = held.any_of or (held.specifiers,)
-            versions = tuple(dict.fromkeys(item for text in ranges for item in representatives(text, specifiers)))
-        return (*versions, None) if held.may_be_absent else versions
+        found: dict[str, None] = {}
+        for version in held.versions:
+            between = span(version, held.inexact)
+            found |= dict.fromkeys(representatives(between, specifiers) if between else (version,))
+        for text in () if held.versions else held.ranges:
+            found |= dict.fromkeys(representatives(text, specifiers))
+        return (*found, None) if held.may_be_absent else tuple(found)
+
+    def newest(self, specifiers: Mapping[str, Iterable[str]]) -> dict[str, str] | None:
+        """The newest versions that the stack allows; None if it is not certain what is installed at all."""
+        found = {}
+        for name, texts in specifiers.items():
+            held = self.get(name)
+            if held is None:
+                continue
+            within = [item for text in held.ranges for item in allowed(text, texts)]
+            if held.may_be_absent or not (held.versions or within):
+                return None
+            found[name] = max(held.versions, key=Version) if held.versions else str(max(within))
+        return found
 
 
 def representatives(within: str, specifiers: Iterable[str]) -> tuple[str, ...]:
     """Versions in a range, one for every way in which the specifiers can hold or not hold there."""
     texts = tuple(specifiers)
     found: dict[tuple[bool, ...], str] = {}
-    for version in _points([within, *texts]):
-        if SpecifierSet(within).contains(version, prereleases=True):
-            shape = tuple(SpecifierSet(text).contains(version, prereleases=True) for text in texts)
-            found.setdefault(shape, str(version))
+    for version in allowed(within, texts):
+        shape = tuple(SpecifierSet(text).contains(version, prereleases=True) for text in texts)
+        found.setdefault(shape, str(version))
     return tuple(found.values())
+
+
+def allowed(within: str, specifiers: Iterable[str]) -> list[Version]:
+    """Versions in a range, the oldest first: all at which one of the specifiers may begin or end to hold."""
+    held = SpecifierSet(within)
+    return [version for version in _points([within, *specifiers]) if held.contains(version, prereleases=True)]
 
 
 def _points(specifiers: Iterable[str]) -> list[Version]:

@@ -103,7 +103,6 @@ def test_nothing_to_cure(advise: Advise) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "say what you think of: --to"),
         (["--to", "lightning"], "--to lightning: NAME==VERSION is expected"),
         (["--to", "lightning>=2"], "--to lightning>=2: NAME==VERSION is expected"),
         (["--to", "==2"], "--to ==2: NAME==VERSION is expected"),
@@ -121,6 +120,38 @@ def test_mistakes(advise: Advise, arguments: list[str], message: str) -> None:
     assert code == 2
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_no_option(advise: Advise) -> None:
+    """A file alone gives what there is to know of it."""
+    code, out, _ = advise(STACK)
+    assert code == 0
+    assert f"you have   {FAILURE}" in out
+    assert f"cure       {FAILURE}: " in out
+
+
+def test_unpinned(advise: Advise, world: World) -> None:
+    """Of a range a fixed release is found: the newest one in it first."""
+    del world
+    code, out, _ = advise("torch==2.2.2\nlightning>=2.2\n", "--search", "--no-verify")
+    assert code == 0
+    assert "lightning >=2.2" in out
+    assert "smallest   lightning (not pinned) → 2.6.6 (1 package, 0 releases away)" in out
+
+
+def test_nothing_known(advise: Advise) -> None:
+    """A list without the libraries is not a list without failures."""
+    out = advise("numpy>=1.24\n")[1]
+    assert "you have   not known" in out
+
+
+def test_holds_denied(advise: Advise, held: Project) -> None:
+    """A malicious release in the file comes first: exit code 1."""
+    deny = "deny:\n- {distribution: lightning, version: '2.6.2', reason: malicious upload, date: '2026-04-30'}\n"
+    held.matrix_file.write_text(held.matrix_file.read_text() + deny)
+    code, out, _ = advise("torch==2.2.2\nlightning==2.6.2\n")
+    assert code == 1
+    assert out.startswith("DO NOT USE: lightning 2.6.2: malicious upload")
 
 
 def test_denied(advise: Advise, held: Project) -> None:

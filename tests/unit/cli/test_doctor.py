@@ -99,15 +99,15 @@ class TestInterpreters:
         assert expected in why
 
     def test_without_torch(self, call: Call, held: Project, tmp_path: Path) -> None:
-        """Nothing to run: exit code 0."""
+        """None of the libraries is there: perhaps it is the wrong environment; exit code 3."""
         write_failure(
             held.failures, id="torch-1", affected=[{"torch": ">=2"}], needs={"distributions": {"torch": ">=2"}}
         )
         root = environment(tmp_path / "env")
         code, out, _ = call("doctor", "--python", str(root))
-        assert code == 0
-        assert "not affected: lightning-19492, torch-1" in out
-        assert "torch not installed" in out
+        assert code == 3
+        assert "could not tell: none of lightning, torch is installed: is it the right environment?" in out
+        assert "lightning-19492, torch-1" in out
 
     def test_unknown_version(self, call: Call, held: Project, tmp_path: Path) -> None:
         """lightning without readable metadata is not 'not affected'."""
@@ -132,7 +132,7 @@ class TestInterpreters:
         told = {item.id: item.why for item in examined.failures if item.finding == "listed"}
         assert code == 3
         assert told == {
-            "cuda-1": "lightning 2.2.1; not run: it needs a GPU",
+            "cuda-1": "lightning 2.2.1; not run: it needs a GPU: --lane cuda",
             "torch-1": "torch 2.2.2; not run: needs torch>=2, which is not installed",
         }
 
@@ -145,6 +145,37 @@ class TestInterpreters:
             monkeypatch.setenv(variable, str(root))
             code, examined = answer(call, "--static")
             assert (code, examined.source) == (1, str(root / "bin" / "python"))
+
+    def test_no_target(self, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without an active environment a target is asked for; the interpreter that runs repro is never meant."""
+        for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+            monkeypatch.delenv(variable, raising=False)
+        for more in ([], ["--static"]):
+            code, out, error = call("doctor", *more)
+            assert (code, out) == (2, "")
+            assert "no environment is active: name one by --python PATH, or a file by --from FILE" in error
+
+    def test_relapse(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """What the record does not list is run too, unless that is not wanted."""
+        with_script(held)
+        root = environment(tmp_path / "env", **{**AFFECTED, "lightning": "2.9.0"})
+        module = site_of(root) / "lightning" / "__init__.py"
+        module.write_text(module.read_text().replace("2.2.1", "2.9.0"))
+        assert finding(call, "--only-listed", "--python", str(root))[:2] == (0, "not affected")
+        code, told, why = finding(call, "--python", str(root))
+        assert (code, told) == (1, "suffers")
+        assert "optimizer_states" in why
+
+    def test_denied(self, call: Call, held: Project, tmp_path: Path) -> None:
+        """A malicious release comes first, and nothing of it is imported."""
+        deny = "deny:\n- {distribution: lightning, version: '2.6.2', reason: malicious upload, date: '2026-04-30'}\n"
+        held.matrix_file.write_text(held.matrix_file.read_text() + deny)
+        root = environment(tmp_path / "env", **{**AFFECTED, "lightning": "2.6.2"})
+        code, out, _ = call("doctor", "--python", str(root))
+        assert code == 1
+        assert out.startswith("DO NOT USE: lightning 2.6.2: malicious upload; import nothing there")
+        code, examined = answer(call, "--python", str(root))
+        assert (code, examined.static, len(examined.denied)) == (1, True, 1)
 
     def test_static(self, call: Call, tmp_path: Path) -> None:
         """Nothing is run: a script that would fail is not started."""
@@ -162,6 +193,7 @@ class TestTexts:
         "fixed.txt": ("torch==2.2.2\nlightning==2.2.2\n", 0, "not affected"),
         "range.txt": ("torch\nlightning>=2\n", 3, "could not tell"),
         "alias.txt": ("torch==2.2.2\npytorch-lightning==2.2.1\n", 1, "listed"),
+        "none.txt": ("minio==7.2.20\n", 3, "could not tell"),
         "uv.lock": ('[[package]]\nname = "lightning"\nversion = "2.2.1"\n', 1, "listed"),
         "environment.yml": ("dependencies: [pytorch==2.2.2, lightning==2.2.1]\n", 1, "listed"),
     }

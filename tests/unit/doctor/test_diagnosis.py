@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from repro.doctor.diagnosis import Diagnosis, Finding, cures_of, diagnose, exit_of_diagnoses
+from repro.doctor.exposure import Exposure
 from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import Exit
-from repro.model.failure import Failure, listed
 from repro.model.observation import Observation
 from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (
@@ -53,7 +53,17 @@ class TestSpecifiers:
             ({"lightning": "2.2.2", "torch": "2.2.2"}, Finding.NOT_AFFECTED),
             ({"lightning": "2.2.1", "torch": "2.1.0"}, Finding.NOT_AFFECTED),
             ({"lightning": "2.2.1"}, Finding.NOT_AFFECTED),
-            ({}, Finding.NOT_AFFECTED),
+            ({}, Finding.UNKNOWN),
+            ({"lightning": "2.2.1", "torch": KnownVersion(specifiers=">=2.5,<2.3")}, Finding.UNKNOWN),
+            ({"lightning": "2.2.2.dev1", "torch": "2.2.2"}, Finding.UNKNOWN),
+            ({"lightning": "2.4.0.dev0", "torch": "2.2.2"}, Finding.NOT_AFFECTED),
+            ({"lightning": "2.2.1", "torch": "2.2.0a0+6a974be.nv23.11"}, Finding.UNKNOWN),
+            ({"lightning": "2.2.1", "torch": "2.5.0a0+deadbeef00.nv24.10"}, Finding.LISTED),
+            (
+                {"lightning": KnownVersion(("2.2.1",), inexact="is an editable install"), "torch": "2.3"},
+                Finding.UNKNOWN,
+            ),
+            ({"lightning": KnownVersion(("2.2.0",), inexact="is an editable install"), "torch": "2.3"}, Finding.LISTED),
             ({"lightning": "2.2.1", "torch": KnownVersion(specifiers=">=2.2", why="is not pinned")}, Finding.LISTED),
             ({"lightning": "2.2.1", "torch": KnownVersion(specifiers=">=2.1", why="is not pinned")}, Finding.UNKNOWN),
             ({"lightning": "2.2.2", "torch": KnownVersion(why="is not pinned")}, Finding.NOT_AFFECTED),
@@ -75,7 +85,7 @@ class TestSpecifiers:
         ("held", "closed", "why"),
         [
             ({"lightning": "2.2.1", "torch": KnownVersion(why="is not pinned")}, True, "torch is not pinned"),
-            ({"lightning": "2.2.1"}, True, "needs torch: not installed"),
+            ({"lightning": "2.2.1"}, True, "torch is not installed"),
             ({"lightning": "2.2.1"}, False, "torch is not named (lightning brings it)"),
             ({"lightning": "2.2.1", "torch": "my build"}, True, "torch my build: not a version that can be compared"),
             (
@@ -103,25 +113,98 @@ class TestSpecifiers:
         assert static({"pytorch-lightning": KnownVersion(why="is not pinned")}).finding is Finding.UNKNOWN
 
     def test_beside(self) -> None:
-        """lightning brings the other name in any version: that alone is a note, no finding."""
-        old, young = ({"pytorch-lightning": version, "lightning": "2.3"} for version in ("2.2.1", "2.2.2"))
-        assert (static(old).finding, static(young).finding) == (Finding.NOT_AFFECTED, Finding.NOT_AFFECTED)
-        assert static(old).note.startswith("pytorch-lightning beside it")
-        assert not static(young).note
+        """Both names count, also side by side: code that imports the old one has the failure."""
+        old, young = (static({"pytorch-lightning": version, "lightning": "2.3"}) for version in ("2.2.1", "2.2.2"))
+        assert (old.finding, old.runs, young.finding) == (Finding.LISTED, False, Finding.NOT_AFFECTED)
+        assert old.why == "lightning 2.2.1 of pytorch-lightning, the same code as lightning: code that imports it"
 
     def test_same(self) -> None:
         """Both names in one version: the reproduction runs."""
         assert static({"pytorch-lightning": "2.2.1", "lightning": "2.2.1"}).runs
 
-    def test_listed(self) -> None:
-        """One vector of versions, all known."""
-        record: Failure = failure(**BOTH)
-        assert listed(record, VERSIONS)
-        assert not listed(record, {"lightning": "2.2.1"})
+    def test_needs(self) -> None:
+        """What the reproduction needs decides where it can run, and nothing else."""
+        needs: dict[str, Any] = {"needs": {"distributions": {"torch": ">=2.2", "numpy": ">=1"}}}
+        found = static({"lightning": "2.2.1", "torch": "2.1.2"}, **needs)
+        assert (found.finding, found.runs) == (Finding.LISTED, False)
+        assert found.notes == ("the reproduction cannot run here: it needs torch>=2.2",)
+        assert static({"lightning": "2.2.2", "torch": "2.1.2"}, **needs).notes == ()
+
+    def test_open_below(self) -> None:
+        """Below the oldest release that was tried nobody knows, unless the other distributions rule it out."""
+        record: dict[str, Any] = {**BOTH, "open_below": {"lightning": "2.1.0"}}
+        old = static({"lightning": "2.0.9", "torch": "2.2.2"}, **record)
+        assert (old.finding, old.why) == (Finding.UNKNOWN, "lightning before 2.1.0 was never tried")
+        assert static({"lightning": "2.0.9", "torch": "2.1.0"}, **record).finding is Finding.NOT_AFFECTED
+        within = KnownVersion(specifiers="<2.1.0", why="is not pinned (<2.1.0)")
+        assert static({"lightning": within, "torch": "2.2.2"}, **record).finding is Finding.UNKNOWN
+        gap: dict[str, Any] = {
+            "affected": [{"lightning": ">=2.1,<2.2"}, {"lightning": ">=2.4"}],
+            "open_below": {"lightning": "2.1"},
+        }
+        assert static({"lightning": "2.3"}, **gap).finding is Finding.NOT_AFFECTED
+
+    @pytest.mark.parametrize(
+        ("specifiers", "newest"),
+        [
+            ("", Exposure.CLEAR),
+            (">=2.2", Exposure.CLEAR),
+            ("<=2.2.1", Exposure.AFFECTED),
+            (">=1,<2.2", Exposure.AFFECTED),
+        ],
+    )
+    def test_newest(self, specifiers: str, newest: Exposure) -> None:
+        """Of a range it is said how its newest release stands."""
+        found = static({"lightning": KnownVersion(specifiers=specifiers, why="is not pinned")})
+        assert (found.finding, found.newest) == (Finding.UNKNOWN, newest)
+
+    def test_newest_unknown(self) -> None:
+        """Nothing is said of the newest release if it is not certain that anything is installed."""
+        maybe = KnownVersion(may_be_absent=True, why="is only in an extra")
+        assert static({"lightning": maybe}).newest is None
+        assert static({"torch": "2.2.2"}, closed=False).newest is None
+
+    @pytest.mark.parametrize("closed", [True, False])
+    def test_none_named(self, closed: bool) -> None:
+        """If none of the libraries is there, it is the wrong place to look, or half a list."""
+        found = static({"numpy": "2.0"}, closed=closed, **BOTH)
+        assert (found.finding, found.runs) == (Finding.UNKNOWN, False)
+        assert found.why.startswith("none of lightning, torch is " + ("installed" if closed else "named"))
+
+    @pytest.mark.parametrize(
+        ("held", "note"),
+        [
+            (KnownVersion(("2.2.0",), inexact="is an editable install"), "lightning 2.2.0 is an editable install"),
+            (KnownVersion(("2.2.0rc1",)), "lightning 2.2.0rc1 is a pre-release of 2.2.0"),
+            (KnownVersion(("2.2.0+acme",)), "lightning 2.2.0+acme is a vendor build"),
+        ],
+    )
+    def test_inexact(self, held: KnownVersion, note: str) -> None:
+        """A build that is not the release of its number is named, also if it decides."""
+        found = static({"lightning": held})
+        assert (found.finding, found.notes) == (Finding.LISTED, (note,))
+
+    def test_beyond(self) -> None:
+        """Beyond the newest release that was run, the record's word is all there is, and that is said."""
+        tried = {FAILURE: {"lightning": "2.6.6", "torch": "2.15.0"}}
+        record = failure(fixed_in={"lightning": "2.2.2"})
+        (young,) = diagnose([record], Stack.of({"lightning": "2.7.0", "torch": "2.99"}), tried=tried)
+        note = "fixed in lightning 2.2.2 by the record; newest run lightning 2.6.6; not run on 2.7.0"
+        assert (young.finding, young.notes) == (Finding.NOT_AFFECTED, (note,))
+        for held in ("2.6.6", "2.6.6+cpu", "my build"):
+            (known,) = diagnose([record], Stack.of({"lightning": held}), tried=tried)
+            assert not known.notes
+
+    def test_aliases_unknown(self) -> None:
+        """A record below whose range nobody tried counts for the other name too."""
+        record: dict[str, Any] = {"open_below": {"lightning": "2.1.0"}}
+        found = static({"pytorch-lightning": "1.9.5"}, closed=False, **record)
+        assert found.finding is Finding.UNKNOWN
+        assert found.why.startswith("lightning before 2.1.0 was never tried")
 
 
 class TestRuns:
-    """What a run adds; only what is listed is believed to be seen."""
+    """What a run adds: what was seen counts, whatever the record says."""
 
     STACK = Stack.of(VERSIONS)
 
@@ -153,10 +236,54 @@ class TestRuns:
         assert found.finding is Finding.UNKNOWN
         assert found.why.endswith("ImportError: libtorch_cpu.so: cannot open")
 
-    def test_not_listed(self) -> None:
-        """A run cannot make a failure of what the specifiers exclude."""
-        seen = observation(failed(0), failed(1), cell=cell(), installed=installed())
-        assert said(Stack.of({"lightning": "2.2.2"}), seen).finding is Finding.NOT_AFFECTED
+    @pytest.mark.parametrize(
+        ("ranks", "finding", "why", "note"),
+        [
+            (
+                (failed(0), failed(1)),
+                Finding.SUFFERS,
+                "KeyError",
+                "the record does not list it: lightning 2.2.2: only ",
+            ),
+            ((rank(0), rank(1)), Finding.NOT_AFFECTED, "absent: ", ""),
+            ((failed(0, raised("OSError", "disk")), failed(1)), Finding.UNKNOWN, "not listed; ", ""),
+            ((), Finding.NOT_AFFECTED, "lightning 2.2.2: only ", "not run: "),
+        ],
+    )
+    def test_not_listed(self, ranks: Any, finding: Finding, why: str, note: str) -> None:
+        """A relapse is seen; a run that says nothing leaves the record's word."""
+        seen = observation(*ranks, cell=cell(), installed=installed())
+        if not ranks:
+            seen = seen.model_copy(update={"ranks": ()})
+        found = said(Stack.of({"lightning": "2.2.2"}), seen)
+        assert (found.finding, found.why[: len(why)]) == (finding, why)
+        assert [text[: len(note)] for text in found.notes] == ([note] if note else [])
+
+    @pytest.mark.parametrize(
+        ("ranks", "finding", "why"),
+        [
+            ((failed(0), failed(1)), Finding.SUFFERS, "KeyError"),
+            ((rank(0), rank(1)), Finding.NOT_AFFECTED, "absent: "),
+            (
+                (failed(0, raised("OSError", "disk")), failed(1)),
+                Finding.UNKNOWN,
+                "lightning 2.2.2.dev1 is a pre-release",
+            ),
+        ],
+    )
+    def test_unknown(self, ranks: Any, finding: Finding, why: str) -> None:
+        """A run on the very installation decides what its version leaves open."""
+        seen = observation(*ranks, cell=cell(), installed=installed())
+        found = said(Stack.of({"lightning": "2.2.2.dev1"}), seen)
+        assert (found.finding, found.why[: len(why)]) == (finding, why)
+
+    def test_not_run(self) -> None:
+        """It is said why a listed failure was not run, and of no other."""
+        reasons = {FAILURE: "it needs a GPU"}
+        (listed,) = diagnose([failure()], self.STACK, {}, reasons)
+        (other,) = diagnose([failure()], Stack.of({"lightning": "2.2.2"}), {}, reasons)
+        assert listed.why == "lightning 2.2.1; not run: it needs a GPU"
+        assert "not run" not in other.why
 
 
 def test_cures() -> None:

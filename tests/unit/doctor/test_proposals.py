@@ -4,9 +4,9 @@ from itertools import islice
 
 import pytest
 
+from repro.doctor.exposure import Exposure, exposure
 from repro.doctor.proposals import Axis, open_failures, proposals
 from repro.doctor.stack.stack import Stack
-from repro.doctor.upgrade import Exposure, exposure
 from repro.model.failure import Failure
 from tests.unit.doctor.test_upgrade import BOTH, OLD, OPEN, STACK, YOUNG, known
 
@@ -81,7 +81,7 @@ class TestProposals:
     ("wanted", "expected"),
     [
         ([OLD, BOTH], []),
-        ([known("torch-5", {"torch": ">=2.2"}, torch=">=2.2")], ["torch-5"]),
+        ([known("torch-5", {"torch": ">=2.2"}, torch="2.2")], ["torch-5"]),
         ([known("torch-6", {"torch": ">=1"}), OLD], ["torch-6"]),
         ([OPEN], []),
     ],

@@ -5,20 +5,21 @@ from typing import Any
 import pytest
 
 from repro.doctor.cap import cap, upper_bound
+from repro.doctor.exposure import Exposure, exposure, may_affect
 from repro.doctor.stack.stack import KnownVersion, Stack
-from repro.doctor.upgrade import Exposure, exposure, may_affect, step, steps
+from repro.doctor.upgrade import step, steps
 from repro.model.failure import Failure
 from tests.unit.factories import failure
 
 
-def known(failure_id: str, affected: dict[str, str], **needs: str) -> Failure:
-    return failure(id=failure_id, affected=[affected], needs={"distributions": needs})
+def known(failure_id: str, affected: dict[str, str], **open_below: str) -> Failure:
+    return failure(id=failure_id, affected=[affected], open_below=open_below)
 
 
-OLD = known("lightning-1", {"lightning": ">=2.1,<2.2.2"}, lightning=">=2.1")
-YOUNG = known("transformers-2", {"transformers": ">=5,<5.4"}, transformers=">=4")
-BOTH = known("transformers-3", {"transformers": "<5.14", "lightning": ">=2.1"}, transformers=">=4", lightning=">=2.1")
-OPEN = known("torch-4", {"torch": ">=2.5"}, torch=">=2.2")
+OLD = known("lightning-1", {"lightning": ">=2.1,<2.2.2"}, lightning="2.1")
+YOUNG = known("transformers-2", {"transformers": ">=5,<5.4"})
+BOTH = known("transformers-3", {"transformers": "<5.14", "lightning": ">=2.1"})
+OPEN = known("torch-4", {"torch": ">=2.5"})
 EVERYONE = (OLD, YOUNG, BOTH, OPEN)
 STACK = Stack.of({"torch": "2.2.2", "lightning": "2.2.1", "transformers": "4.40.2"})
 
@@ -44,7 +45,8 @@ class TestStanding:
         stack = Stack({"lightning": KnownVersion(specifiers=">=2.2")})
         assert exposure(OLD, stack) is Exposure.UNKNOWN
         assert may_affect(OLD, stack)
-        assert not may_affect(OLD, Stack.of({"lightning": "2.0.9"}))
+        assert may_affect(OLD, Stack.of({"lightning": "2.0.9"}))
+        assert not may_affect(OLD, Stack.of({"lightning": "2.2.2"}))
 
 
 class TestSteps:

@@ -1,0 +1,43 @@
+"""Builds that are not the release of their number: pre-releases, vendor builds, checkouts.  Pure."""
+
+import re
+
+from packaging.version import InvalidVersion, Version
+
+_OFFICIAL = re.compile(r"(cpu|cu\d+|rocm[\d.]+|xpu)(\..*)?")
+"""Local version labels of the project's own wheels: the code is that of the release."""
+
+
+def span(version: str, inexact: str = "") -> str:
+    """The releases between which the code of a build lies, as specifiers; empty if it is the release itself.
+
+    A pre-release of 2.5.0 was branched off after 2.4.0, so it may hold any change between the two.  A checkout or a
+    vendor's build of 2.5.0 may hold changes that were released with 2.5.1.
+    """
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return ""
+    major, minor, micro = (*parsed.release, 0, 0)[:3]
+    following = f">={parsed.base_version},<={major}.{minor}.{micro + 1}"
+    if parsed.is_prerelease and parsed.post is None:
+        before = (major, minor, micro - 1) if micro else (major, minor - 1) if minor else (max(major - 1, 0),)
+        return f">={'.'.join(map(str, before))},<={parsed.base_version}"
+    return following if inexact or parsed.is_prerelease or _is_vendor(parsed) else ""
+
+
+def describe(version: str, inexact: str = "") -> str:
+    """Why a version is not that of a release, as a predicate: ``is a pre-release of 2.5.0``; empty if it is one."""
+    if inexact:
+        return inexact
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return "is not a version that can be compared"
+    if parsed.is_prerelease:
+        return f"is a pre-release of {parsed.base_version}"
+    return "is a vendor build" if _is_vendor(parsed) else ""
+
+
+def _is_vendor(version: Version) -> bool:
+    return version.local is not None and not _OFFICIAL.fullmatch(version.local)
