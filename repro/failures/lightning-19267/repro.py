@@ -51,7 +51,7 @@ class CheckingTrainer(Trainer):
         return loss
 
 
-def sharded(model: torch.nn.Module, flags: argparse.Namespace, layers: ModuleWrapPolicy) -> torch.nn.Module:
+def sharded(model: torch.nn.Module, flags: argparse.Namespace, layers: ModuleWrapPolicy) -> tuple:
     if "lightning" in flags.wrapper:  # the only part that needs lightning
         fabric = importlib.import_module("lightning.fabric")
         policies = {"auto_wrap_policy": layers, "activation_checkpointing_policy": layers}
@@ -59,14 +59,14 @@ def sharded(model: torch.nn.Module, flags: argparse.Namespace, layers: ModuleWra
         strategy = fabric.strategies.FSDPStrategy(**policies)
         fabric = fabric.Fabric(devices=int(os.environ["WORLD_SIZE"]), strategy=strategy, precision=precision)
         fabric.launch()
-        return fabric.setup(model)
+        return fabric.setup(model), fabric.backward
     torch.distributed.init_process_group("nccl" if DEVICE.type == "cuda" else "gloo")
     bf16 = MixedPrecision(torch.bfloat16, torch.bfloat16, torch.bfloat16) if flags.precision == "bf16" else None
     options = {"device_id": DEVICE, "use_orig_params": True, "mixed_precision": bf16}
     wrapped = FSDP(model, auto_wrap_policy=layers, **options) if flags.fsdp == "on" else model
     if flags.wrapper == "torch":
         wrappers.apply_activation_checkpointing(model, wrappers.checkpoint_wrapper, auto_wrap_policy=layers)
-    return wrapped
+    return wrapped, torch.Tensor.backward
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
@@ -122,10 +122,10 @@ def main() -> None:
         trainer.check = compare
         trainer.train()
         return
-    wrapped = sharded(model, flags, ModuleWrapPolicy({layer}))
+    wrapped, backward = sharded(model, flags, ModuleWrapPolicy({layer}))
     with torch.autocast(DEVICE.type, torch.bfloat16, enabled=flags.precision == "bf16"):
         loss = wrapped(**inputs(DEVICE)).loss
-    loss.backward()
+    backward(loss)
     compare(wrapped, loss)
 
 
