@@ -153,7 +153,7 @@ class TestInterpreters:
         for more in ([], ["--static"]):
             code, out, error = call("doctor", *more)
             assert (code, out) == (2, "")
-            assert "no environment is active: name one by --python PATH, or a file by --from FILE" in error
+            assert "no environment is active: name one with --python PATH" in error
 
     def test_relapse(self, call: Call, held: Project, tmp_path: Path) -> None:
         """What the record does not list is run too, unless that is not wanted."""
