@@ -20,7 +20,7 @@ from repro.launch.paths import Layout
 from repro.launch.processes import Ended, run_tree
 from repro.model.cell import Cell
 from repro.model.observation import Installed, Observation
-from repro.store.recipe import environment_key, recipe_of
+from repro.store.recipe import environment_key, launcher_key, recipe_of
 
 
 def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
@@ -79,7 +79,7 @@ def run_cell(
     becomes the observation's ``fault``.
     """
     seconds = timeout or entry.failure.timeout
-    recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+    recipe = recipe_of(cell, entry, environment_key(interpreter.installed), seconds)
     try:
         folder = make_folder()
     except OSError as error:
@@ -97,6 +97,7 @@ def run_cell(
             started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             seconds=round(ended.seconds, 3),
             launcher=launcher,
+            launcher_key=launcher_key(launcher),
             launcher_code=ended.code,
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,

@@ -25,7 +25,7 @@ from repro.model.failure import Lane, inapplicable
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store
-from repro.store.recipe import environment_key, recipe_of
+from repro.store.recipe import environment_key, launcher_key, recipe_of
 from repro.verdict.judge import died_at_shutdown, judge
 from repro.verdict.result import DISAGREEMENT, Result, judge_repetitions
 
@@ -210,7 +210,7 @@ class Session:
                     stack=stack,
                 )
         except EnvironmentFailure as error:
-            recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+            recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
             return not_run(cell, self.id, recipe, str(error))
 
     @contextmanager
@@ -223,9 +223,14 @@ class Session:
             yield taken
 
     def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
-        """Stored observations that a run of this cell here would repeat: same recipe, interpreter and hardware."""
+        """Stored observations that a run of this cell here would repeat: same recipe, interpreter, hardware, timeout.
+
+        There is none for an existing interpreter: its libraries may be changed in place, under the same versions.
+        """
         entry = self.project.catalog[cell.failure]
-        recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
+        if interpreter.adopted:
+            return []
+        recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
         found = [
             observation
             for observation in self.store.of_recipe(cell.failure, recipe)
@@ -233,6 +238,8 @@ class Session:
             and observation.installed.python == interpreter.installed.python
             and observation.hardware.of_class == hardware().of_class
             and (self.options.warm or observation.launcher == "torchrun")
+            and observation.launcher_key == launcher_key(observation.launcher)
+            and observation.timeout == (self.options.timeout or entry.failure.timeout)
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)
         ]
@@ -255,7 +262,7 @@ class Session:
         environment = cell.environment
         locked = isinstance(environment, Named) and environment.name not in self.project.derived
         key = self.project.environments.lock(environment.label).digest if locked else environment.label
-        observation = not_run(cell, self.id, recipe_of(cell, entry, key), reason)
+        observation = not_run(cell, self.id, recipe_of(cell, entry, key, self.options.timeout), reason)
         if isinstance(environment, Named):
             self._keep(observation)
         return observation

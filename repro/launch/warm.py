@@ -1,13 +1,16 @@
-"""The warm launcher: one process per environment imports the libraries once and forks the ranks of each run.
+"""The warm launcher: processes that have made a script's first imports ahead fork the ranks of its runs.
 
-Most of a run under torchrun is start-up: the launcher and every rank import torch and what stands on it.
-Here a *zygote* in the environment under test does so once (``zygote.py``).  It serves the CPU lane only: CUDA
-does not survive a fork.  A zygote that has threads after its imports is not used either.  In both cases, for
-records that are about torchrun itself and for runs on several nodes, the run goes through torchrun, and the
-observation says so.
+Most of a run under torchrun is start-up: the launcher and every rank import torch and what stands on it.  Here each
+rank has a process of its own in the environment under test (``zygote.py``), started as torchrun starts a rank: with
+its variables and a hash seed of its own.  It forks further processes, each of which makes a few more imports, so that
+scripts which begin with the same imports share them.  A run is forked from the process that has made exactly the
+imports that its script (or its backport) is certain to make first, in the same order; the run does the rest itself.
+
+These processes serve the CPU lane only: CUDA does not survive a fork.  Imports that fail, start threads or use a global
+random generator are not made ahead.  In these cases, for records that are about torchrun itself and for runs on
+several nodes, the run goes through torchrun, and the observation says so.
 """
 
-import ast
 import json
 import os
 import select
@@ -15,23 +18,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
-from repro.files import GATES, ZYGOTE, kept
+from repro.errors import RecordError
+from repro.files import GATES, RECORD, ZYGOTE, kept
+from repro.launch.first_imports import Import, first_imports
 from repro.launch.folders import make_folder
-from repro.launch.job import Job, applicable_gates, rank_variables
+from repro.launch.job import Job, applicable_gates, free_port, rank_variables
 from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, Ended, ExcessWatch, dump_stacks, end_ranks
 from repro.launch.run_cell import LauncherName, torchrun
 from repro.model.cell import Cell
@@ -39,65 +40,154 @@ from repro.model.failure import Lane
 
 START_SECONDS = 180.0
 STOP_POLL_SECONDS = 0.2
-MAX_ZYGOTES = 4
-# What libraries import on first use; each rank would do so again.
-LAZY = ("torch._dynamo",)
-LAZY_DISTRIBUTED = ("torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor")
-# Libraries that may shard without saying so in a script's imports.
-SHARDING = frozenset({"lightning", "transformers", "accelerate"})
+MAX_FAMILIES = 4
+MAX_BRANCHES = 60
+"""A family with more branches than this is ended and begun anew."""
+TORCHRUN_GRACE_SECONDS = 30.0
+"""How long torchrun waits for a rank that it has asked to end."""
 
 
-def imported_modules(script: Path) -> tuple[str, ...]:
-    """The modules that a script imports at its top, in order; ``from a import b`` gives ``a``."""
-    found: dict[str, None] = {}
-    for node in ast.parse(script.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Import):
-            found.update(dict.fromkeys(alias.name for alias in node.names))
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
-            found[node.module] = None
-    return tuple(found)
+class WarmError(Exception):
+    """A warm process cannot serve: the run goes through torchrun."""
 
 
-def lazy_modules(imported: tuple[str, ...]) -> tuple[str, ...]:
-    """What to import ahead for a script with these imports; nothing sharded where it is about torch alone.
+def torchrun_variables(rank: int, world_size: int, port: int) -> dict[str, str]:
+    """The variables that torchrun sets for a rank on one node; each run has a port of its own, set later."""
+    size, number = str(world_size), str(rank)
+    return {
+        "RANK": number,
+        "LOCAL_RANK": number,
+        "GROUP_RANK": "0",
+        "ROLE_RANK": number,
+        "ROLE_NAME": "default",
+        "LOCAL_WORLD_SIZE": size,
+        "WORLD_SIZE": size,
+        "GROUP_WORLD_SIZE": "1",
+        "ROLE_WORLD_SIZE": size,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "TORCHELASTIC_MAX_RESTARTS": "0",
+        "TORCHELASTIC_RUN_ID": "warm",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+    }
 
-    The gates of what was imported count as lifted, so a script that shards nothing must not be given FSDP.
+
+class Connection:
+    """The harness's end of the socket that one warm process serves."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self.socket = ours
+        self._received = b""
+
+    def ask(
+        self, request: dict[str, Any], stop: threading.Event, theirs: socket.socket | None = None
+    ) -> dict[str, Any]:
+        """Send a request and wait for the answer; raises WarmError."""
+        self.send(request, theirs)
+        return self.answer(stop)
+
+    def send(self, request: dict[str, Any], theirs: socket.socket | None = None) -> None:
+        """Send a request, and a socket beside it; raises WarmError."""
+        content = (json.dumps(request) + "\n").encode()
+        try:
+            if theirs is None:
+                self.socket.sendall(content)
+            else:
+                socket.send_fds(self.socket, [content], [theirs.fileno()])
+        except OSError as error:
+            raise WarmError(str(error)) from None
+
+    def answer(self, stop: threading.Event) -> dict[str, Any]:
+        """The next message; raises WarmError at the end of the socket, after a long wait, and when asked to stop."""
+        deadline = time.monotonic() + START_SECONDS
+        while (message := self.next_message()) is None:
+            if stop.is_set() or time.monotonic() > deadline:
+                raise WarmError("no answer")
+            select.select([self.socket], [], [], STOP_POLL_SECONDS)
+        return message
+
+    def expect_ready(self, stop: threading.Event) -> None:
+        """Wait until the process has made its imports; raises WarmError if it refuses to serve."""
+        answer = self.answer(stop)
+        if answer.get("ready") is not True:
+            raise WarmError(str(answer.get("reason")))
+
+    def next_message(self) -> dict[str, Any] | None:
+        """A message if one has come whole; raises WarmError at the end of the socket."""
+        while b"\n" not in self._received:
+            if not select.select([self.socket], [], [], 0)[0]:
+                return None
+            try:
+                part = self.socket.recv(1 << 16)
+            except OSError as error:
+                raise WarmError(str(error)) from None
+            if not part:
+                raise WarmError("the process has ended")
+            self._received += part
+        line, _, self._received = self._received.partition(b"\n")
+        try:
+            message: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise WarmError("the answer cannot be read") from None
+        return message
+
+
+class Family:
+    """The warm processes of one world size in one environment: for each rank a root, and its branches by imports.
+
+    Used by one run at a time.
     """
-    may_shard = any(module.startswith("torch.distributed") for module in imported) or libraries(imported) & SHARDING
-    return LAZY + LAZY_DISTRIBUTED if may_shard else LAZY
 
-
-@dataclass
-class _Host:
-    """The process that stands for torchrun in one run."""
-
-    pid: int
-    ended: threading.Event = field(default_factory=threading.Event)
-    code: int | None = None
-
-
-class Zygote:
-    """One process in the environment under test that has imported a script's libraries."""
-
-    def __init__(self, script: Path, lane: Lane, interpreter: Interpreter, stop: threading.Event) -> None:
+    def __init__(self, key: tuple[object, ...], start: "Start", stop: threading.Event) -> None:
+        self.key = key
+        self.served: set[object] = set()
+        """Runs that it has served: a repetition must not have the hash seed of the first run, so it goes elsewhere."""
         self._folder = make_folder()
+        # What libraries take for the home folder while they are imported is the folder of whatever run there is now.
+        self._home = self._folder / "home"
+        self._stop = stop
+        self._roots: list[subprocess.Popen[bytes]] = []
+        self._branches: dict[tuple[Import, ...], list[Connection]] = {}
+        self._refused: set[tuple[Import, ...]] = set()
+        try:
+            self._home.symlink_to(make_folder_in(self._folder, "nobody"))
+            port = free_port()
+            roots = self._branches[()] = []
+            for rank in range(start.world_size):
+                self._root(start, rank, port)
+            for connection in roots:
+                connection.expect_ready(stop)
+        except (OSError, WarmError):
+            self.close()
+            raise
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._branches) > MAX_BRANCHES
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._stop.is_set() and all(root.poll() is None for root in self._roots)
+
+    def _root(self, start: "Start", rank: int, port: int) -> None:
         ours, theirs = socket.socketpair()
-        modules = imported_modules(script)
+        self._branches[()].append(Connection(ours))
         plan = {
-            "folder": str(self._folder),
-            "gates": applicable_gates(lane, interpreter),
+            "folder": str(start.modules or self._folder),
+            "gates": start.gates,
             "gates_file": str(GATES),
-            "modules": modules,
-            "lazy": lazy_modules(modules),
             "control": theirs.fileno(),
         }
-        file = self._folder / "plan.json"
+        file = self._folder / f"plan{rank}.json"
         file.write_text(json.dumps(plan), encoding="utf-8")
-        with theirs, (self._folder / "zygote.log").open("wb") as log:
-            try:
-                self._process = subprocess.Popen(
-                    kept([interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
-                    env=rank_variables(lane, self._folder, interpreter),
+        own = {"HOME": str(self._home), "TMPDIR": str(self._home), **torchrun_variables(rank, start.world_size, port)}
+        with theirs, (self._folder / f"zygote{rank}.log").open("wb") as log:
+            self._roots.append(
+                subprocess.Popen(
+                    kept([start.interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
+                    env=rank_variables(start.lane, self._folder, start.interpreter) | own,
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -105,105 +195,153 @@ class Zygote:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
-            except OSError:
-                ours.close()
-                shutil.rmtree(self._folder, ignore_errors=True)
-                raise
-        self._socket = ours
-        self._lines = ours.makefile("r", encoding="utf-8")
-        self._hosts: dict[int, _Host] = {}
-        self._asking = threading.Lock()
-        self._answer = threading.Condition()
-        self._answers: list[_Host | None] = []
-        self._began = self.ready = self._first_answer(stop)
-        if self.ready:
-            threading.Thread(target=self._listen, daemon=True).start()
+            )
 
-    def _first_answer(self, stop: threading.Event) -> bool:
-        """Whether the imports succeeded and left no threads behind; False at once when ``stop`` is set."""
-        deadline = time.monotonic() + START_SECONDS
-        while not select.select([self._socket], [], [], STOP_POLL_SECONDS)[0]:
-            if stop.is_set() or time.monotonic() > deadline:
-                return False
+    def branch(self, imports: tuple[Import, ...], stop: threading.Event) -> list[Connection]:
+        """The processes, one a rank, that have made these imports; they are forked if need be.  Raises WarmError."""
+        if imports in self._refused:
+            raise WarmError("refused before")
+        known = max((made for made in self._branches if imports[: len(made)] == made), key=len)
+        # A process for each module on the way: other scripts may go on from there.
+        ends = [index + 1 for index, (_, name) in enumerate(imports) if name is None and index >= len(known)]
+        for end in dict.fromkeys([*ends, len(imports)]):
+            if end > len(known):
+                try:
+                    grown = self._grow(self._branches[known], imports[len(known) : end], stop)
+                except WarmError:
+                    self._refused.add(imports)
+                    raise
+                known = imports[:end]
+                self._branches[known] = grown
+        return self._branches[known]
+
+    def _grow(
+        self, parents: Sequence[Connection], steps: tuple[Import, ...], stop: threading.Event
+    ) -> list[Connection]:
+        made = []
         try:
-            answer: dict[str, Any] = json.loads(self._lines.readline() or "{}")
-        except (OSError, ValueError):
-            return False
-        return answer.get("ready") is True and answer.get("threads") == 1
+            for parent in parents:
+                ours, theirs = socket.socketpair()
+                made.append(Connection(ours))
+                with theirs:
+                    parent.send({"steps": steps}, theirs)
+            for connection in made:
+                connection.expect_ready(stop)
+        except WarmError:
+            for connection in made:
+                connection.socket.close()
+            raise
+        return made
 
-    @property
-    def died(self) -> bool:
-        """True if it had begun well and its process has ended since, for example by SIGKILL."""
-        return self._began and self._process.poll() is not None
-
-    def _listen(self) -> None:
-        """Hand the zygote's answers to those who wait; its end is the end of all its hosts."""
+    def run(self, job: Job, imports: tuple[Import, ...], stop: threading.Event) -> Ended:
+        """Fork the ranks of a run and wait for them as torchrun does; raises WarmError only if no rank was started."""
+        connections = self.branch(imports, stop)
+        self._home.unlink()
+        self._home.symlink_to(job.folder)
+        store = connections[0].ask({"store": True}, stop)
+        if not store["port"]:
+            raise WarmError("no store at which ranks could meet")
+        request = {"job": str(job.folder / "job.json"), "flags": job.flags, "variables": {"MASTER_PORT": store["port"]}}
+        running: dict[Connection, int] = {}
         try:
-            for line in self._lines:
-                message = json.loads(line)
-                with self._answer:
-                    if "host" in message:
-                        host = _Host(message["host"])
-                        self._hosts[host.pid] = host
-                        self._answers.append(host)
-                        self._answer.notify_all()
-                    elif "refused" in message:
-                        self.ready = False
-                        self._answers.append(None)
-                        self._answer.notify_all()
-                    elif host_ended := self._hosts.pop(message["ended"], None):
-                        host_ended.code = message["code"]
-                        host_ended.ended.set()
-        except (OSError, ValueError):
-            pass
-        with self._answer:
-            self.ready = False
-            for host in self._hosts.values():
-                host.ended.set()
-            self._answer.notify_all()
-
-    def start(self, job: Job) -> _Host | None:
-        """Fork the host of a run; None if the zygote is gone, or refuses: then it is not asked again."""
-        request = {
-            "job": str(job.folder / "job.json"),
-            "flags": job.flags,
-            "world_size": job.cell.world_size,
-            "modules": imported_modules(job.entry.script),
-        }
-        with self._asking, self._answer:
-            try:
-                self._socket.sendall((json.dumps(request) + "\n").encode())
-            except OSError:
-                return None
-            if not self._answer.wait_for(lambda: self._answers or not self.ready, timeout=START_SECONDS):
-                # Its late answer would be a second run of the same job: its end is the end of what it forks.
-                self.ready = False
-                self._process.kill()
-            return self._answers.pop() if self._answers else None
+            for connection in connections:
+                running[connection] = connection.ask(request, threading.Event())["rank"]
+        except WarmError:
+            for pid in running.values():
+                _signal(pid, signal.SIGKILL)
+            raise
+        try:
+            return _watch(running, job, stop)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(store["store"], signal.SIGKILL)
 
     def close(self) -> None:
-        """End the zygote and what is left of its runs."""
-        self._socket.close()
-        self._process.terminate()
-        try:
-            self._process.wait(TERM_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        """End all processes of the family and what is left of their runs."""
+        for connections in self._branches.values():
+            for connection in connections:
+                connection.socket.close()
+        for root in self._roots:
+            root.terminate()
+        for root in self._roots:
+            try:
+                root.wait(TERM_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                root.kill()
+                root.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class WarmLauncher:
-    """Runs jobs through zygotes, one for each environment and set of libraries; used as a context.
+def make_folder_in(folder: Path, name: str) -> Path:
+    """A new folder of that name."""
+    made = folder / name
+    made.mkdir()
+    return made
 
-    A zygote holds the memory of its imports, so the one that was idle longest is ended when there are too many.
+
+@dataclass(frozen=True)
+class Start:
+    """How the roots of a family are started."""
+
+    lane: Lane
+    interpreter: Interpreter
+    world_size: int
+    gates: tuple[str, ...]
+    modules: Path | None
+    """The script's folder, if it holds modules that a library could import; else None."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return (self.interpreter.executable, self.interpreter.overlay, self.world_size, self.gates, self.modules)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a warm run of a cell needs."""
+
+    start: Start
+    imports: tuple[Import, ...]
+    run: object
+    """What a second run of the same kind has in common with the first."""
+
+
+def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter) -> Plan | None:
+    """How a cell runs warm; None where it must go through torchrun."""
+    if cell.lane is not Lane.CPU or entry.failure.needs.torchrun or not hasattr(os, "fork"):
+        return None
+    if cell.nodes > 1:
+        return None  # only torchrun's agents find one another
+    try:
+        backport = entry.backport_file(cell.backport) if cell.backport else None
+        imports = first_imports(entry.script, backport)
+        folder = entry.script.resolve().parent
+        ours = {entry.script.name, RECORD, *(item.file for item in entry.failure.backports)}
+        beside = any(file.name not in ours and not _is_no_module(file) for file in folder.iterdir())
+    except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
+        return None  # under torchrun the script's own interpreter says what is wrong
+    start = Start(
+        cell.lane, interpreter, cell.world_size, applicable_gates(cell.lane, interpreter), folder if beside else None
+    )
+    return Plan(start, imports, (entry.script, cell.model_dump_json()))
+
+
+def _is_no_module(file: Path) -> bool:
+    """Whether a file beside a script can be imported by no name."""
+    return file.name.startswith((".", "__pycache__")) or (file.is_file() and file.suffix not in {".py", ".so", ".pyc"})
+
+
+@dataclass
+class WarmLauncher:
+    """Runs jobs through families of warm processes; used as a context.
+
+    A family holds the memory of its imports, so the one that was idle longest is ended when there are too many.
     """
 
-    def __init__(self, limit: int = MAX_ZYGOTES) -> None:
-        self._limit = limit
-        self._zygotes: dict[tuple[object, ...], Future[Zygote]] = {}
-        self._busy: Counter[tuple[object, ...]] = Counter()
-        self._lock = threading.Lock()
+    limit: int = MAX_FAMILIES
+    _idle: list[Family] = field(default_factory=list)
+    _busy: list[tuple[object, ...]] = field(default_factory=list)
+    """The keys of families that are in use or being started."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         return self
@@ -212,117 +350,130 @@ class WarmLauncher:
         self.close()
 
     def close(self) -> None:
-        """End all zygotes; nobody may be using the launcher any more."""
+        """End all families; nobody may be using the launcher any more."""
         with self._lock:
-            for zygote in self._zygotes.values():
-                zygote.result().close()
-            self._zygotes.clear()
+            for family in self._idle:
+                family.close()
+            self._idle.clear()
 
     def prepare(self, cell: Cell, entry: Entry, interpreter: Interpreter, stop: threading.Event) -> None:
-        """Make a cell's imports, so that its ranks do not hold their cores while they are made."""
-        key = _key(cell, entry, interpreter)
-        if key is None:
+        """Make a cell's imports ahead, so that its run does not hold cores meanwhile.
+
+        Does nothing while another run uses the processes: it would need a second set of them.
+        """
+        plan = plan_of(cell, entry, interpreter)
+        if plan is None or self._is_busy(plan.start.key):
             return
-        # What keeps it from starting shows again in the run, which knows how to tell.
-        with suppress(OSError), self._taken(key, partial(Zygote, entry.script, cell.lane, interpreter, stop)):
-            pass
+        # What keeps it from starting shows again in the run, which reports it.
+        with suppress(OSError, WarmError):
+            family = self._take(plan, stop)
+            try:
+                family.branch(plan.imports, stop)
+            finally:
+                self._give_back(family)
 
     def run(self, job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        key = _key(job.cell, job.entry, job.interpreter)
-        if key is None:
+        plan = plan_of(job.cell, job.entry, job.interpreter)
+        if plan is None:
             return torchrun(job, stop)
-        begin = partial(Zygote, job.entry.script, job.cell.lane, job.interpreter, stop)
-        with self._taken(key, begin) as zygote:
-            host = zygote.start(job) if zygote.ready else None
-            if host is not None:
-                return _watch(host, job, stop), "warm"
+        try:
+            family = self._take(plan, stop)
+        except WarmError:
+            return torchrun(job, stop)
+        try:
+            family.served.add(plan.run)
+            ended = family.run(job, plan.imports, stop)
+        except WarmError:
+            # What it may have begun is ended before torchrun begins the same run.
+            end_ranks(job.folder)
+        else:
+            return ended, "warm"
+        finally:
+            self._give_back(family)
         return torchrun(job, stop)
 
-    @contextmanager
-    def _taken(self, key: tuple[object, ...], begin: Callable[[], Zygote]) -> Iterator[Zygote]:
-        """The zygote for a key, begun if need be, and kept from being ended meanwhile.
-
-        Others are not held up while one begins; who wants the same one waits for it.
-        """
+    def _is_busy(self, key: tuple[object, ...]) -> bool:
         with self._lock:
-            self._busy[key] += 1
-            future = self._zygotes.pop(key, None)
-            if future is not None and future.done() and future.result().died:
-                future.result().close()
-                future = None
-            missing = future is None
-            if future is None:
-                self._make_room()
-                future = Future()
-            self._zygotes[key] = future  # the last is the one used last
-        try:
-            if missing:
-                self._begin(key, future, begin)
-            yield future.result()
-        finally:
-            with self._lock:
-                self._busy[key] -= 1
+            return key in self._busy
 
-    def _begin(self, key: tuple[object, ...], future: Future[Zygote], begin: Callable[[], Zygote]) -> None:
+    def _take(self, plan: Plan, stop: threading.Event) -> Family:
+        """A family for this run alone, started if need be; raises WarmError or OSError."""
+        key = plan.start.key
+        ended: list[Family] = []
+        with self._lock:
+            self._busy.append(key)
+            for family in reversed(self._idle):
+                if family.key == key and plan.run not in family.served and not family.is_full:
+                    self._idle.remove(family)
+                    return family
+            while self._idle and len(self._idle) + len(self._busy) > self.limit:
+                ended.append(self._idle.pop(0))
+        for family in ended:
+            family.close()
         try:
-            future.set_result(begin())
-        except BaseException as error:
+            return Family(key, plan.start, stop)
+        except BaseException:
             with self._lock:
-                del self._zygotes[key]
-            future.set_exception(error)
+                self._busy.remove(key)
             raise
 
-    def _make_room(self) -> None:
-        idle = [key for key in self._zygotes if not self._busy[key]]
-        for key in idle[: max(0, len(self._zygotes) - self._limit + 1)]:
-            self._zygotes.pop(key).result().close()
+    def _give_back(self, family: Family) -> None:
+        """Keep a family for other runs, unless one of its processes has ended."""
+        alive = family.is_alive
+        with self._lock:
+            self._busy.remove(family.key)
+            if alive:
+                self._idle.append(family)  # the last is the one used last
+        if not alive:
+            family.close()
 
 
-def libraries(imported: tuple[str, ...]) -> frozenset[str]:
-    """The libraries of a script's imports: scripts with the same ones share a zygote."""
-    return frozenset(module.split(".")[0] for module in imported) - sys.stdlib_module_names
-
-
-def _key(cell: Cell, entry: Entry, interpreter: Interpreter) -> tuple[object, ...] | None:
-    """What one zygote can serve; None where a run must go through torchrun."""
-    if cell.lane is not Lane.CPU or entry.failure.needs.torchrun or not hasattr(os, "fork"):
-        return None
-    if cell.nodes > 1:
-        return None  # only torchrun's agents find one another
-    try:
-        imported = imported_modules(entry.script)
-    except (SyntaxError, ValueError):
-        return None  # under torchrun the script's own interpreter tells what is wrong
-    return (interpreter.executable, interpreter.overlay, libraries(imported), lazy_modules(imported))
-
-
-def _watch(host: _Host, job: Job, stop: threading.Event) -> Ended:
-    """Wait for a host as ``run_tree`` waits for torchrun."""
+def _watch(ranks: dict[Connection, int], job: Job, stop: threading.Event) -> Ended:
+    """Wait for the ranks of a run as ``run_tree`` waits for torchrun, and end the others after a failure as it does."""
     started = time.monotonic()
+    running = dict(ranks)
+    codes: list[int | None] = []
     deadline_passed = interrupted = False
     excess, fault = ExcessWatch(job.folder), None
-    while not host.ended.wait(POLL_SECONDS):
-        if stop.is_set():
-            interrupted = True
-            break
+    while running and not any(code != 0 for code in codes) and not (interrupted or deadline_passed or fault):
+        codes += _ended(running)
         fault = excess.fault()
-        if fault:
-            break
-        if time.monotonic() > started + job.timeout:
-            deadline_passed = True
-            dump_stacks(job.folder)
-            break
-    if not host.ended.is_set():
-        _signal(host.pid, signal.SIGTERM)
-        if not host.ended.wait(TERM_GRACE_SECONDS):
-            _signal(host.pid, signal.SIGKILL)
+        interrupted = stop.is_set()
+        deadline_passed = bool(running) and not interrupted and time.monotonic() > started + job.timeout
+    if deadline_passed:
+        dump_stacks(job.folder)
+    grace = TERM_GRACE_SECONDS if interrupted or deadline_passed or fault else TORCHRUN_GRACE_SECONDS
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, TERM_GRACE_SECONDS)):
+        for pid in running.values():
+            _signal(pid, number)
+        until = time.monotonic() + seconds
+        while running and time.monotonic() < until:
+            codes += _ended(running)
     end_ranks(job.folder)
-    return Ended(host.code, time.monotonic() - started, deadline_passed, interrupted, fault)
+    code = None if running or None in codes else int(any(codes))
+    return Ended(code, time.monotonic() - started, deadline_passed, interrupted, fault)
+
+
+def _ended(running: dict[Connection, int]) -> list[int | None]:
+    """The exit codes of the ranks that have ended meanwhile, None for one whose process was lost; they are removed."""
+    codes: list[int | None] = []
+    select.select([connection.socket for connection in running], [], [], POLL_SECONDS)
+    for connection, pid in list(running.items()):
+        try:
+            message = connection.next_message()
+        except WarmError:
+            message = {"ended": pid, "code": None}
+        if message is not None and message.get("ended") == pid:
+            del running[connection]
+            codes.append(message["code"])
+    return codes
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
+    """Signal the session of a rank, as torchrun does."""
+    with suppress(ProcessLookupError, PermissionError):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:  # it has not made its session yet
+            os.kill(pid, number)

@@ -1,36 +1,39 @@
-"""Imports the libraries once, then forks the ranks of many runs: the warm launcher's side in the environment.
+"""One rank's process of the warm launcher: it makes a script's first imports and forks the runs from there.
 
-Started as ``zygote.py PLAN``; standard library only, nothing of the harness.  It speaks JSON lines over the
-socket whose descriptor the plan names: first ``{"ready": ..., "threads": ...}``, then for each request
-``{"job": PATH, "flags": [...], "world_size": N, "modules": [...]}`` the process id of a *host* and, when that
-has ended, its exit status; or ``{"refused": WHY}`` where the modules that it asks for cannot be imported ahead.
+Started as ``zygote.py PLAN`` in the environment under test, once for each rank, with the variables that torchrun sets
+for that rank and with a hash seed of its own.  Standard library only, nothing of the harness.
 
-A host stands for torchrun: it keeps the store at which ranks meet, forks the ranks with the variables that
-torchrun sets, records their ends, and after a failure ends the others as torchrun does.
+The harness speaks JSON lines over the socket whose descriptor the plan names.  A process answers each request:
+
+    {"steps": [[MODULE, NAME], ...]}    with a new socket beside it: fork, make these imports in the child; the child
+                                        then serves the new socket, and says {"ready": true} there, or why not
+    {"store": true}                     fork a process that keeps the store of the ranks: {"store": PID, "port": P}
+    {"job": FILE, "flags": [...], ...}  fork the rank of a run: {"rank": PID}, and {"ended": PID, "code": C} later
+
+A process has made the imports of its ancestors and its own, in this order, and nothing else: what a run finds is what
+it would have found as a new process that made them itself.
 """
 
-import contextlib
-import gc
-import importlib
+import array
 import importlib.util
 import json
 import os
+import random
 import select
 import signal
 import socket
 import sys
-import time
+import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-POLL_SECONDS = 0.01
-TERM_GRACE_SECONDS = 30.0
-ASKED_GRACE_SECONDS = 5.0
-"""A rank that does not end when the harness asks is killed: its host must end before the harness kills that."""
+POLL_SECONDS = 0.02
 STORE_SECONDS = 60
+REQUEST_BYTES = 1 << 20
+DESCRIPTOR_BYTES = array.array("i").itemsize
 
 
 def load_bootstrap():
-    """The bootstrap, whose functions run the script in a rank here too."""
+    """The bootstrap, whose functions run the script here too."""
     return load_beside("bootstrap")
 
 
@@ -42,8 +45,8 @@ def load_beside(name):
     return module
 
 
-class Lifted:
-    """Notes the gates that were lifted while importing; every rank's journal repeats them, and adds its own."""
+class LiftedGates:
+    """Notes the gates that were lifted by the imports; the journal of each run repeats them, and adds later ones."""
 
     def __init__(self):
         self.names = []
@@ -55,27 +58,227 @@ class Lifted:
             self.journal.write(event, name=name)
 
     def begin(self, journal):
-        """In a rank: tell its journal what was lifted so far, and from now on what is lifted later."""
+        """In a run: write down what was lifted so far, and from now on what is lifted later."""
         for name in self.names:
             journal.write("gate", name=name)
         self.journal = journal
 
 
-def import_ahead(modules, lazy):
-    """Import what ranks will need; what libraries import on first use only if they are there at all.
+class Generators:
+    """The global random generators: a run must find them as a new process does, with fresh entropy.
 
-    What was imported is shared by all ranks: collecting it in each of them would copy its pages.
+    A library that seeds or uses one of them while it is imported would leave a state that fresh entropy destroys.
+    ``touched`` names such a generator; then nothing is forked from here.
     """
-    missing = [name for name in modules if name not in sys.modules]
-    for name in missing:
-        importlib.import_module(name)
-    for name in lazy:
-        if name not in sys.modules and name.split(".")[0] in sys.modules:
-            with contextlib.suppress(ImportError):  # not in every release
-                importlib.import_module(name)
-    if missing:
-        gc.collect()
-        gc.freeze()
+
+    def __init__(self, bootstrap):
+        self.python = random.getstate()
+        self.numpy = self.torch = None
+        self.hook = bootstrap.AfterImport([("numpy.random", self._see_numpy), ("torch", self._see_torch)])
+        sys.meta_path.insert(0, self.hook)
+
+    def _see_numpy(self, module):
+        self.numpy = self._numpy_state(module)
+
+    def _see_torch(self, module):
+        self.torch = self._torch_state(module)
+
+    @staticmethod
+    def _numpy_state(module):
+        name, keys, *rest = module.get_state()
+        return name, bytes(keys), rest
+
+    @staticmethod
+    def _torch_state(module):
+        generator = getattr(module, "default_generator", None)
+        # The seed and the first numbers of the state: a seeding or a draw changes one of them.
+        return None if generator is None else (generator.initial_seed(), generator.get_state().tolist())
+
+    def forked(self):
+        """In a new process: Python has just seeded its own generator again."""
+        self.python = random.getstate()
+
+    def touched(self):
+        """The generator that an import has seeded or used, or None."""
+        if random.getstate() != self.python:
+            return "random"
+        if self.numpy is not None and self._numpy_state(sys.modules["numpy.random"]) != self.numpy:
+            return "numpy.random"
+        if self.torch is not None and self._torch_state(sys.modules["torch"]) != self.torch:
+            return "torch"
+        return None
+
+    def refresh(self):
+        """In a run: fresh entropy for all of them, as at the start of a process; Python does so for its own."""
+        sys.meta_path.remove(self.hook)
+        if self.numpy is not None:
+            sys.modules["numpy.random"].seed()
+        if self.torch is not None:
+            sys.modules["torch"].default_generator.seed()
+
+
+class Zygote:
+    """The state of one process: what it was started with, and the socket that it serves."""
+
+    def __init__(self, plan):
+        self.bootstrap = load_bootstrap()
+        self.control = socket.socket(fileno=plan["control"])
+        self.gates = LiftedGates()
+        self.bootstrap.open_gates(plan, self.gates)
+        self.generators = Generators(self.bootstrap)
+        self.children = set()
+        self.ranks = set()
+
+    def tell(self, message):
+        self.control.sendall((json.dumps(message) + "\n").encode())
+
+    def serve(self):
+        """Answer requests until the harness closes the socket; returns a request only in the process of its rank."""
+        while True:
+            readable, _, _ = select.select([self.control], [], [], POLL_SECONDS if self.children else None)
+            if readable:
+                request, descriptor = self.receive()
+                if request is None:
+                    for pid in self.children:
+                        os.kill(pid, signal.SIGTERM)
+                    os._exit(0)
+                if "steps" in request:
+                    self.branch(request["steps"], descriptor)
+                elif "store" in request:
+                    self.open_store()
+                elif self.start_rank():
+                    return request
+            self.reap()
+
+    def receive(self):
+        """The next request and the descriptor that came with it; (None, None) at the end of the socket."""
+        text, descriptor = b"", None
+        while not text.endswith(b"\n"):
+            try:
+                part, ancillary, _, _ = self.control.recvmsg(
+                    REQUEST_BYTES, socket.CMSG_SPACE(array.array("i").itemsize)
+                )
+            except OSError:
+                return None, None
+            if not part:
+                return None, None
+            for _level, _kind, data in ancillary:
+                descriptor = array.array("i", data[:DESCRIPTOR_BYTES])[0]
+            text += part
+        return json.loads(text), descriptor
+
+    def fork(self, parent_death_signal):
+        """Fork; the child is ended when its parent dies."""
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent(parent_death_signal)
+            if os.getppid() != parent:
+                os._exit(1)
+            self.children, self.ranks = set(), set()
+            self.generators.forked()
+        else:
+            self.children.add(pid)
+        return pid
+
+    def reap(self):
+        for pid in list(self.children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self.children.remove(pid)
+                if pid in self.ranks:
+                    self.ranks.remove(pid)
+                    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+                    self.tell({"ended": pid, "code": code})
+
+    def branch(self, steps, descriptor):
+        """Fork a process that goes on from here: it makes some imports, and serves a socket of its own."""
+        if self.fork(signal.SIGTERM):
+            os.close(descriptor)
+            return
+        self.control.close()
+        self.control = socket.socket(fileno=descriptor)
+        try:
+            for module, name in steps:
+                make_import(module, name)
+        except BaseException as error:  # noqa: BLE001 - an import may do anything; under torchrun its rank shows it
+            self.refuse(repr(error))
+        touched = self.generators.touched()
+        if touched:
+            self.refuse(f"an import uses the global generator of {touched}")
+        if threads() != 1:
+            self.refuse("an import starts threads")
+        self.tell({"ready": True})
+
+    def refuse(self, reason):
+        self.tell({"ready": False, "reason": reason})
+        os._exit(0)
+
+    def open_store(self):
+        """Fork a process that keeps the store at which ranks meet, as torchrun's agent does."""
+        reader, writer = os.pipe()
+        pid = self.fork(signal.SIGKILL)
+        if pid == 0:
+            from datetime import timedelta
+
+            import torch.distributed as dist
+
+            store = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=STORE_SECONDS), wait_for_workers=False)
+            os.write(writer, str(store.port).encode())
+            os.close(writer)
+            while True:
+                signal.pause()
+        os.close(writer)
+        port = os.read(reader, 16).decode()
+        os.close(reader)
+        self.tell({"store": pid, "port": port})
+
+    def start_rank(self):
+        """Fork the rank of a run: a supervisor and its child, as torchrun and the bootstrap make them; True in it."""
+        pid = self.fork(signal.SIGTERM)
+        if pid == 0:
+            self.control.close()
+            os.setsid()
+            return True
+        self.ranks.add(pid)
+        self.tell({"rank": pid})
+        return False
+
+    def run_rank(self, request):
+        """In the process of a rank: supervise a child that runs the script."""
+        with open(request["job"], encoding="utf-8") as file:
+            job = json.load(file)
+        os.chdir(job["folder"])
+        os.environ.update(HOME=job["folder"], TMPDIR=job["folder"], **request["variables"])
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None
+        journal = self.bootstrap.Journal(job["folder"], os.environ["RANK"])
+        keeper = load_beside("keeper")
+        keeper.become_subreaper()
+        child = os.fork()
+        if child == 0:
+            skip_static_destructors()
+            self.bootstrap.become_child(job, os.environ["RANK"])
+            journal.write("started", pid=os.getpid())
+            self.generators.refresh()
+            self.gates.begin(journal)
+            self.bootstrap.run_script({**job, "gates": []}, request["flags"], journal)
+            return
+        status = self.bootstrap.supervise(child, job, journal, int(os.environ["WORLD_SIZE"]))
+        keeper.end_all_below({})  # whatever the rank left behind
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            if number != signal.SIGKILL:
+                signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
+
+
+def make_import(module, name):
+    """``import MODULE``, or ``from MODULE import NAME`` where there is a name, as the interpreter does it."""
+    imported = __import__(module, {}, {}, [name] if name else None, 0)
+    if name:
+        getattr(imported, name)
 
 
 def threads():
@@ -88,66 +291,12 @@ def threads():
         return threading.active_count()
 
 
-def fork(parent_death_signal):
-    """Fork; the child is ended when its parent dies."""
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        die_with_parent(parent_death_signal)
-        if os.getppid() != parent:
-            os._exit(1)
-    return pid
-
-
 def die_with_parent(number):
     if sys.platform == "linux":
         import ctypes
 
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, number)
-
-
-def open_store():
-    """Fork a process that keeps the store at which ranks meet, as torchrun's agent does; returns pid and port."""
-    reader, writer = os.pipe()
-    pid = fork(signal.SIGKILL)
-    if pid == 0:
-        from datetime import timedelta
-
-        import torch.distributed as dist
-
-        store = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=STORE_SECONDS), wait_for_workers=False)
-        os.write(writer, str(store.port).encode())
-        os.close(writer)
-        while True:
-            signal.pause()
-    os.close(writer)
-    port = os.read(reader, 16).decode()
-    os.close(reader)
-    return pid, port
-
-
-def rank_variables(rank, world_size, port):
-    """The variables that torchrun sets for one node."""
-    size, number = str(world_size), str(rank)
-    return {
-        "RANK": number,
-        "LOCAL_RANK": number,
-        "GROUP_RANK": "0",
-        "ROLE_RANK": number,
-        "ROLE_NAME": "default",
-        "LOCAL_WORLD_SIZE": size,
-        "WORLD_SIZE": size,
-        "GROUP_WORLD_SIZE": "1",
-        "ROLE_WORLD_SIZE": size,
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-        "TORCHELASTIC_RESTART_COUNT": "0",
-        "TORCHELASTIC_MAX_RESTARTS": "0",
-        "TORCHELASTIC_RUN_ID": "warm",
-        "TORCHELASTIC_USE_AGENT_STORE": "True",
-        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
-    }
 
 
 def skip_static_destructors():
@@ -164,138 +313,19 @@ def skip_static_destructors():
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)  # noqa: SLF001 - a function of C
 
 
-def run_rank(bootstrap, request, job, rank, port, lifted):
-    """In a rank's process: become what torchrun would have started, and run the script."""
-    skip_static_destructors()
-    os.environ.update(rank_variables(rank, request["world_size"], port))
-    journal = bootstrap.Journal(job["folder"], rank)
-    bootstrap.become_child(job, rank)
-    journal.write("started", pid=os.getpid())
-    lifted.begin(journal)
-    bootstrap.run_script({**job, "gates": []}, request["flags"], journal)
-
-
-def host(bootstrap, request, lifted):
-    """In a host's process: run all ranks of one request; True in a rank that has run its script."""
-    os.setsid()
-    keeper = load_beside("keeper")
-    keeper.become_subreaper()
-    with open(request["job"], encoding="utf-8") as file:
-        job = json.load(file)
-    os.chdir(job["folder"])
-    os.environ.update(HOME=job["folder"], TMPDIR=job["folder"])
-    import tempfile
-
-    tempfile.tempdir = None
-    _, port = open_store()
-    if not port:
-        os._exit(1)  # no rank starts: a fault of ours must not become an error of theirs
-    ranks = {}
-    for rank in range(request["world_size"]):
-        pid = fork(signal.SIGKILL)
-        if pid == 0:
-            run_rank(bootstrap, request, job, rank, port, lifted)
-            return True
-        ranks[pid] = rank
-    code = watch(bootstrap, job, ranks)
-    keeper.end_all_below({})  # the store, and whatever the ranks left behind
-    os._exit(code)
-
-
-def signal_all(pids, number):
-    for pid in pids:
-        os.kill(pid, number)
-
-
-def watch(bootstrap, job, ranks):
-    """Record the ends of the ranks; after a failure let the others speak for a while, then end them."""
-    asked = []
-    for number in bootstrap.TERMINATION:
-        signal.signal(number, lambda received, _frame: asked.append(received))
-    started = time.monotonic()
-    running, stopped, failed_at, killed = dict(ranks), False, None, False
-    asked_at = None
-    while running:
-        for pid in list(running):
-            ended, status, usage = os.wait4(pid, os.WNOHANG)
-            if not ended:
-                continue
-            rank = running.pop(pid)
-            seconds = time.monotonic() - started
-            bootstrap.write_end(bootstrap.Journal(job["folder"], rank), status, usage, seconds, stopped)
-            if status != 0 and failed_at is None:
-                failed_at = time.monotonic()
-        waited = time.monotonic() - failed_at if failed_at is not None else 0.0
-        if asked and asked_at is None:
-            asked_at = time.monotonic()
-        overdue = asked_at is not None and time.monotonic() > asked_at + ASKED_GRACE_SECONDS
-        if not stopped and (asked or waited > job["grace"]):
-            stopped = True
-            signal_all(running, signal.SIGTERM)
-        if not killed and (overdue or waited > job["grace"] + TERM_GRACE_SECONDS):
-            killed = True
-            signal_all(running, signal.SIGKILL)
-        time.sleep(POLL_SECONDS)
-    return 1 if failed_at is not None else 0
-
-
-def serve(bootstrap, control, lifted):
-    """Answer requests until the harness closes the socket; returns only in ranks, after their script."""
-    hosts = set()
-    stream = control.makefile("r", encoding="utf-8")
-    while True:
-        readable, _, _ = select.select([control], [], [], POLL_SECONDS if hosts else None)
-        if readable:
-            line = stream.readline()
-            if not line:
-                for pid in hosts:
-                    os.kill(pid, signal.SIGTERM)
-                os._exit(0)
-            request = json.loads(line)
-            refusal = prepared(request)
-            if refusal:
-                tell(control, {"refused": refusal})
-                continue
-            pid = fork(signal.SIGTERM)
-            if pid == 0:
-                control.close()
-                host(bootstrap, request, lifted)
-                return
-            hosts.add(pid)
-            tell(control, {"host": pid})
-        for pid in list(hosts):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                hosts.remove(pid)
-                code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
-                tell(control, {"ended": pid, "code": code})
-
-
-def prepared(request):
-    """Import what a request needs beyond what is there; why it cannot be served, or None."""
-    try:
-        import_ahead(request["modules"], ())
-    except BaseException as error:  # noqa: BLE001 - an import may do anything; under torchrun its rank will tell
-        return repr(error)
-    return "threads were started" if threads() != 1 else None
-
-
-def tell(control, message):
-    control.sendall((json.dumps(message) + "\n").encode())
-
-
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         plan = json.load(file)
-    # A rank's first entry is its script's folder; here it would be the harness's.
+    # The first entry is the script's folder in a run; here it would be the harness's.
     sys.path[0] = plan["folder"]
-    bootstrap = load_bootstrap()
-    control = socket.socket(fileno=plan["control"])
-    lifted = Lifted()
-    bootstrap.open_gates(plan, lifted)
-    import_ahead(plan["modules"], plan["lazy"])
-    tell(control, {"ready": True, "threads": threads()})
-    serve(bootstrap, control, lifted)
+    zygote = Zygote(plan)
+    # An import that looks at the main module must not find the harness; this module lives on in the variable.
+    this = sys.modules["__main__"]  # noqa: F841
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.modules["__main__"].__file__ = os.path.join(plan["folder"], "repro.py")
+    sys.argv[:] = ["repro.py"]
+    zygote.tell({"ready": True})
+    zygote.run_rank(zygote.serve())
 
 
 if __name__ == "__main__":

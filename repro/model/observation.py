@@ -200,6 +200,8 @@ class Observation(Strict):
     """UTC, ISO 8601."""
     seconds: float
     launcher: Literal["torchrun", "warm", "none"]
+    launcher_key: str | None = None
+    """SHA-256 of what determines a warm run beside its recipe; None for torchrun and in old observations."""
     launcher_code: int | None = None
     launcher_tail: str = ""
     timeout: int

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from repro.catalog.catalog import Entry
-from repro.files import BOOTSTRAP, GATES
+from repro.files import BOOTSTRAP, GATES, RECORD, ZYGOTE
 from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.model.observation import Installed
@@ -17,13 +17,17 @@ def _content(file: Path, _modified: int) -> bytes:
     return file.read_bytes()
 
 
-def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
-    """SHA-256 of all that determines a run: its sources, the environment's lock, the cell."""
+def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | None = None) -> str:
+    """SHA-256 of all that determines a run: its sources, the environment's lock, the cell.
+
+    ``timeout`` is that of the run; it is part of the recipe only where it is not the record's own.
+    """
     sources = [entry.script, BOOTSTRAP]
     if cell.lane is Lane.CPU:
         sources.append(GATES)
     if cell.backport:
         sources.append(entry.backport_file(cell.backport))
+    sources += helpers(entry)
     digest = hashlib.sha256()
     for source in sources:
         digest.update(_content(source, source.stat().st_mtime_ns))
@@ -31,7 +35,29 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str) -> str:
     # One node, as nearly all runs have, is not named: keys from before there were several hold.
     left_out = {"environment"} if cell.nodes > 1 else {"environment", "nodes"}
     digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude=left_out).encode())
+    if timeout not in {None, entry.failure.timeout}:
+        digest.update(f"\0timeout {timeout}".encode())
     return digest.hexdigest()
+
+
+def helpers(entry: Entry) -> list[Path]:
+    """The files beside a script that it may read or import: all but the script, the record, backports and tests."""
+    known = {entry.script.name, RECORD, *(backport.file for backport in entry.failure.backports)}
+    found = (file for file in entry.folder.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    return sorted(
+        file
+        for file in found
+        if str(file.relative_to(entry.folder)) not in known
+        and not file.name.startswith(("test_", "."))
+        and file.suffix != ".md"
+    )
+
+
+def launcher_key(launcher: str) -> str | None:
+    """SHA-256 of what else determines a run of this launcher; None where the recipe says all."""
+    if launcher != "warm":
+        return None
+    return hashlib.sha256(_content(ZYGOTE, ZYGOTE.stat().st_mtime_ns)).hexdigest()
 
 
 def environment_key(installed: Installed) -> str:

@@ -102,8 +102,11 @@ def side_by_side(cells: Sequence[Cell], rounds: int) -> dict[str, object]:
     medians = {name: statistics.median(times) for name, times in seen.items()}
     return {
         "cells": len(cells),
-        # Each rank and the launcher itself import torch; a zygote does so once an environment.
-        "imports": {"torchrun": sum(cell.world_size + 1 for cell in cells), "warm": len(environments)},
+        # Each rank and the launcher itself import torch; warm ranks do so once an environment and world size.
+        "imports": {
+            "torchrun": sum(cell.world_size + 1 for cell in cells),
+            "warm": sum(size for _, size in {(cell.environment, cell.world_size) for cell in cells}),
+        },
         "seconds_a_verdict": {name: [round(time, 2) for time in times] for name, times in seen.items()},
         "verdicts_a_minute": {name: round(60 / median, 1) for name, median in medians.items()},
         "torchrun_over_warm": round(medians["torchrun"] / medians["warm"], 2),

@@ -80,5 +80,4 @@ def test_same_verdict_and_signature(cell: Cell, by_warm: Result, tmp_path_factor
     assert by_warm.newest.launcher == "warm"
     assert shown(by_warm) == shown(by_torchrun)
     for cold, warm in zip(by_torchrun.newest.ranks, by_warm.newest.ranks, strict=True):
-        # Scripts that share a zygote share its imports, and with them the gates that these open.
-        assert set(cold.gates) <= set(warm.gates)
+        assert set(cold.gates) == set(warm.gates)

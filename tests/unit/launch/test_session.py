@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, CellEnvironment, make_cell
 from repro.model.observation import Observation
 from repro.model.verdict import Status, Verdict
+from repro.store import recipe
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.result import Result
@@ -54,14 +56,18 @@ class Played:
             self.cells.append(cell)
             self.calls.append(options)
             number = len(self.cells)
-        recipe = recipe_of(cell, entry, environment_key(held.installed))
+        timeout = options.get("timeout") or entry.failure.timeout
+        key = recipe_of(cell, entry, environment_key(held.installed), timeout)
         seen = self.answer(cell, held)
         changes = {
-            "id": f"{recipe[:12]}-{number:04}",
+            "id": f"{key[:12]}-{number:04}",
             "run": options["run"],
-            "recipe": recipe,
+            "recipe": key,
+            "timeout": timeout,
             "hardware": hardware(),
         }
+        if seen.launcher == "warm" and seen.launcher_key is None:
+            changes["launcher_key"] = recipe.launcher_key("warm")
         return seen.model_copy(update=changes)
 
 
@@ -311,6 +317,44 @@ class TestReuse:
         )
         session(held).run(cells(held, "old"))
         session(held, options=Options(fresh=False, warm=False)).run(cells(held, "old"))
+        assert len(played.cells) == 2
+
+    def test_other_timeout(self, held: Project, played: Played) -> None:
+        """A run that was given less time is no run of the record's time, and the other way round."""
+        session(held, options=Options(timeout=4)).run(cells(held, "old"))
+        session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        session(held, options=Options(fresh=False, timeout=5)).run(cells(held, "old"))
+        assert len(played.cells) == 3
+        (result,) = session(held, options=Options(fresh=False, timeout=4)).run(cells(held, "old"))
+        assert (len(played.cells), result.reused) == (3, 1)
+
+    def test_other_helper(self, held: Project, played: Played) -> None:
+        """A file beside the script may be imported by it."""
+        helper = held.catalog[FAILURE].script.with_name("helper.py")
+        for content in ("a = 1\n", "a = 2\n"):
+            helper.write_text(content)
+            session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        assert len(played.cells) == 2
+
+    def test_other_zygote(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """What a changed warm launcher did is run again; a run through torchrun is not."""
+        for launcher, runs in (("warm", 2), ("torchrun", 3)):
+            played.answer = lambda cell, under_test, launcher=launcher: run_as_documented(  # type: ignore[misc]
+                cell, under_test
+            ).model_copy(update={"launcher": launcher, "launcher_key": recipe.launcher_key(launcher)})
+            session(held).run(cells(held, "old"))
+            changed = tmp_path / f"{launcher}.py"
+            changed.write_text("changed\n")
+            with monkeypatch.context() as patched:
+                patched.setattr(recipe, "ZYGOTE", changed)
+                session(held, options=Options(fresh=False)).run(cells(held, "old"))
+            assert len(played.cells) == runs
+
+    def test_an_existing_interpreter_is_run_again(self, held: Project, played: Played) -> None:
+        """Its libraries may have been changed in place."""
+        used = replace(provide("old"), adopted=True)
+        for _ in range(2):
+            session(held, options=Options(fresh=False), provide=lambda _: used).run(cells(held, "old"))
         assert len(played.cells) == 2
 
     def test_other_python(self, held: Project, played: Played) -> None:

@@ -1,0 +1,85 @@
+"""Which imports a run is certain to make first, read from its source without running it.  Pure but for reading files.
+
+The warm launcher makes these imports ahead, in the run's own order.  It stops before the first statement that does
+anything else (an assignment, a decorated function, a condition): the run itself does that, and all that follows.
+"""
+
+import ast
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+Import = tuple[str, str | None]
+"""``import MODULE``, or ``from MODULE import NAME``."""
+
+INERT = frozenset(
+    {
+        *("__future__", "argparse", "collections", "contextlib", "copy", "dataclasses", "datetime", "functools"),
+        *("itertools", "json", "math", "operator", "os", "pathlib", "re", "shutil", "string", "sys", "tempfile"),
+        *("textwrap", "time", "types", "typing", "warnings"),
+    }
+)
+"""Modules of the standard library whose import changes nothing for others, so that it may come later.
+
+All of them are imported by torch itself; the run makes these imports in its own turn.
+"""
+
+# On CPython 3.11 `ast.parse` fails if two threads are in it at once ("AST constructor recursion depth mismatch").
+_PARSING = threading.Lock()
+
+
+@lru_cache(maxsize=1024)
+def _body(file: Path, _modified: int) -> tuple[ast.stmt, ...]:
+    with _PARSING:
+        return tuple(ast.parse(file.read_text(encoding="utf-8")).body)
+
+
+def first_imports(script: Path, backport: Path | None = None) -> tuple[Import, ...]:
+    """The imports that a run of a script, after a backport if there is one, makes before it does anything else.
+
+    Raises OSError, SyntaxError or ValueError for a file that cannot be read or parsed.
+    """
+    if backport is None:
+        return _leading(_parsed(script))[0]
+    body = _parsed(backport)
+    found, rest = _leading(body)
+    # Only what defines plain functions may stand between the imports at the top and the call of `apply`.
+    if not all(_is_plain(statement) for statement in rest):
+        return found
+    called = [node for node in rest if isinstance(node, ast.FunctionDef) and node.name == "apply"]
+    return found + _leading(tuple(called[-1].body))[0] if called else found
+
+
+def _parsed(file: Path) -> tuple[ast.stmt, ...]:
+    return _body(file, file.stat().st_mtime_ns)
+
+
+def _leading(body: tuple[ast.stmt, ...]) -> tuple[tuple[Import, ...], tuple[ast.stmt, ...]]:
+    """The imports that statements begin with, and the statements after them."""
+    found: list[Import] = []
+    for index, node in enumerate(body):
+        made = _imports(node)
+        if made is None:
+            return tuple(found), body[index:]
+        found += [step for step in made if step[0].split(".")[0] not in INERT]
+    return tuple(found), ()
+
+
+def _imports(node: ast.stmt) -> list[Import] | None:
+    """The imports that a statement makes; None if it does anything else."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return []
+    if isinstance(node, ast.Import):
+        return [(alias.name, None) for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        names = [alias.name for alias in node.names]
+        return None if "*" in names else [(node.module, None), *((node.module, name) for name in names)]
+    return None
+
+
+def _is_plain(node: ast.stmt) -> bool:
+    """Whether a statement only defines a function, and evaluates nothing for that but its annotations."""
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list:
+        return False
+    defaults = [*node.args.defaults, *(value for value in node.args.kw_defaults if value is not None)]
+    return all(isinstance(value, ast.Constant) for value in defaults)
