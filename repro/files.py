@@ -7,11 +7,15 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro.errors import ReproError, StoreError, UnreadableFileError, UsageError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PACKAGE = Path(__file__).resolve().parent
 RECORD = "failure.yaml"
@@ -122,3 +126,24 @@ def write_whole(file: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def templates_of(
+    package: str, filters: Mapping[str, Callable[..., object]] | None = None, *, html: bool = False, trim: bool = True
+) -> "Environment":
+    """The Jinja templates of one of our packages; a name that is not defined is an error.
+
+    ``html`` escapes what is filled in; ``trim`` leaves no empty line where a block tag stood alone on its line.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - slow, and not for every command
+
+    environment = Environment(
+        loader=PackageLoader(package),
+        undefined=StrictUndefined,
+        trim_blocks=trim,
+        lstrip_blocks=trim,
+        keep_trailing_newline=True,
+        autoescape=html,  # noqa: S701 - Markdown, YAML and Python are no HTML
+    )
+    environment.filters.update(filters or {})
+    return environment

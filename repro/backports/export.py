@@ -5,13 +5,12 @@ import hashlib
 import re
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from packaging.specifiers import SpecifierSet
 
 from repro import __version__
 from repro.backports.find import Backport
 from repro.errors import UsageError
-from repro.files import PACKAGE
+from repro.files import PACKAGE, templates_of
 
 _COMPARED = (">=", "<=", ">", "<", "==", "!=")
 """What the guard of an exported file can compare without a library."""
@@ -28,24 +27,22 @@ def exported(backport: Backport) -> str:
     documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and first.end_lineno
     end = first.end_lineno if documented and first.end_lineno else 0
     body = re.sub(r"(?m)^def apply\(\)", "def _patch()", "\n".join(lines[end:]).strip())
-    templates = Environment(
-        loader=PackageLoader("repro.backports"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Python, not HTML
-    )
-    return templates.get_template("fix.py.j2").render(
-        backport=backport,
-        bounds=[{name: _bounds(backport, text) for name, text in releases.items()} for releases in backport.affected],
-        digest=hashlib.sha256(source.encode()).hexdigest(),
-        documentation=re.sub(
-            r"import \w+(?: as \w+)?; \w+\.apply\(\)", "import fix; fix.apply()", "\n".join(lines[:end])
-        ),
-        body=body,
-        licence=_licence(backport.file),
-        version=__version__,
+    return (
+        templates_of("repro.backports")
+        .get_template("fix.py.j2")
+        .render(
+            backport=backport,
+            bounds=[
+                {name: _bounds(backport, text) for name, text in releases.items()} for releases in backport.affected
+            ],
+            digest=hashlib.sha256(source.encode()).hexdigest(),
+            documentation=re.sub(
+                r"import \w+(?: as \w+)?; \w+\.apply\(\)", "import fix; fix.apply()", "\n".join(lines[:end])
+            ),
+            body=body,
+            licence=_licence(backport.file),
+            version=__version__,
+        )
     )
 
 

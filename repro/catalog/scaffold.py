@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from packaging.version import InvalidVersion, Version
 
 from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, SCRIPT
 from repro.errors import Fault, RecordError, UsageError
-from repro.files import write_whole
+from repro.files import templates_of, write_whole
 from repro.model.failure import IDENTIFIER, Failure
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
@@ -85,14 +84,7 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
 
     Raises UsageError where one of its files is there already, or matrix.yaml runs it.
     """
-    templates = Environment(
-        loader=PackageLoader("repro.catalog"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - YAML and Python, not HTML
-    )
+    templates = templates_of("repro.catalog")
 
     def text(name: str) -> str:
         facts = {name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue")}

@@ -1,9 +1,10 @@
-"""``<id>.md``: the page of a failure.  Words come from the record, numbers from stored observations."""
+"""``<id>.md``: the page of a failure.  Its text comes from the record, its numbers from stored observations."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from repro.files import templates_of
 from repro.model.failure import Failure
 from repro.report.format import (
     VERDICT_GLYPHS,
@@ -49,17 +50,7 @@ def failure_markdown(view: FailureView) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - slow, and not for every command
-
-    environment = Environment(
-        loader=PackageLoader("repro.report"),
-        undefined=StrictUndefined,
-        trim_blocks=False,
-        autoescape=False,  # noqa: S701 - Markdown, escaped by filters
-        keep_trailing_newline=True,
-    )
-    environment.filters.update({**FILTERS, **_FILTERS})
-    return environment.get_template("failure.md.j2")
+    return templates_of("repro.report", {**FILTERS, **_FILTERS}, trim=False).get_template("failure.md.j2")
 
 
 def markdown_fragment(text: str) -> str:
@@ -70,7 +61,7 @@ def markdown_fragment(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    # A sentence's pieces keep the spaces at their ends, which escaping takes for the table's sake.
+    # Escaping strips text for tables, but the pieces of a sentence need the spaces at their ends.
     before, after = " " if text[:1].isspace() else "", " " if text[-1:].isspace() else ""
     return f"{before}{escape(text)}{after}" if text.strip() else text
 
@@ -99,7 +90,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "evidence": lambda row: code(format_evidence(row)) if row.verdict else escape(format_evidence(row)),
     "glyph": lambda verdict: f"{VERDICT_GLYPHS[verdict]} {verdict}",
 }
-"""What every Markdown template needs."""
+"""The filters of every Markdown template."""
 _FILTERS: Mapping[str, Callable[..., str]] = {
     "releases": format_releases,
     "reference": reference_address,

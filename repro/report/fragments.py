@@ -1,4 +1,4 @@
-"""Words that are not plain: what is code and what is weighty, said once and written in Markdown and HTML."""
+"""Pieces of text that are not plain, code and emphasis, which Markdown and HTML pages write in their own way."""
 
 
 class Code(str):
@@ -8,7 +8,7 @@ class Code(str):
 
 
 class Strong(str):
-    """Text that weighs more than its neighbours."""
+    """Emphasised text."""
 
     __slots__ = ()
 

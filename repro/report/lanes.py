@@ -1,4 +1,4 @@
-"""Lane equivalence: does the CPU lane show what CUDA shows?  Reads stored observations, runs nothing.
+"""Compares the lanes: does the CPU lane show what CUDA shows?  Reads stored observations, runs nothing.
 
 A pair is one cell in both lanes on the same interpreter with the same distributions.  The lanes agree where the verdict
 is the same, the same ranks fail by the same errors of their own, and the ranks measured the same facts, such as the
@@ -25,7 +25,7 @@ from repro.report.rows import Row
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.judge import failed_itself, judge
-from repro.verdict.signature import is_watchdog_abort
+from repro.verdict.signature import is_watchdog_abort, why_not_still
 
 FRACTION = "..."
 COMPARED = (
@@ -40,24 +40,24 @@ class Shown:
 
     verdict: Verdict
     own: tuple[tuple[int, str], ...]
-    """Rank and error of each rank that failed by itself."""
+    """Rank and error of each rank that failed on its own, not because a peer did."""
     others: tuple[tuple[int, str], ...]
-    """Rank and end of each other one."""
+    """Rank and end of every other rank."""
     devices: str
     date: str
     observation: str
     facts: tuple[tuple[int, str, str], ...] = ()
-    """Rank, name and value of all that was measured, fractions left out."""
+    """Rank, name and value of every measurement; fractions are left out."""
     stands: bool = False
-    """Whether the deadline found a rank standing still."""
+    """True if a rank stood still when the deadline passed."""
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether the run says how the failure shows here: an end, or that there is none."""
+        """True if the run is conclusive: the ranks ended, or were seen hanging."""
         return self.verdict is not Verdict.UNRUNNABLE or self.stands
 
     def does(self, rank: int) -> str:
-        """The error of a rank, or else its end."""
+        """The error of a rank, or how it ended."""
         return dict(self.own + self.others).get(rank, "was not there")
 
 
@@ -72,18 +72,18 @@ class LanePair:
     cpu: Shown | None
     cuda: Shown
     why: str = ""
-    """What the record knows of differences between the lanes."""
+    """The differences between the lanes that the record documents."""
 
     @property
     def agree(self) -> bool | None:
-        """Whether the lanes show the same; None where one of them says nothing."""
+        """True if the lanes show the same; None if one of them is not conclusive."""
         if self.cpu is None or not (self.cpu.is_conclusive and self.cuda.is_conclusive):
             return None
         return (self.cpu.verdict, self.cpu.own) == (self.cuda.verdict, self.cuda.own) and not self.measured
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The facts that a rank measured otherwise in the two lanes; what only one lane came to measure is none."""
+        """The facts that a rank measured in both lanes, with different values."""
         if self.cpu is None:
             return ()
         cpu, cuda = ({(rank, name): value for rank, name, value in one.facts} for one in (self.cpu, self.cuda))
@@ -95,7 +95,7 @@ class LanePair:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """In what the lanes differ, in words: the verdict, each rank with another error of its own, the facts."""
+        """The differences as text: the verdict, each rank with another error of its own, the facts."""
         if self.cpu is None or self.agree is not False:
             return ()
         found = []
@@ -161,7 +161,7 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[LanePa
 
 
 def distrusted(found: Iterable[LanePair]) -> tuple[str, ...]:
-    """The failures whose lanes differ somewhere: their CPU lane is not to be trusted."""
+    """The failures whose lanes differ in some cell: their CPU lane is not trusted."""
     return tuple(sorted({pair.cell.failure for pair in found if pair.agree is False}))
 
 
@@ -187,7 +187,7 @@ def _shown(seen: Observation, catalog: Catalog) -> Shown:
         tuple(
             (rank.rank, name, json.dumps(_whole(value))) for rank in seen.ranks for name, value in rank.measured.items()
         ),
-        seen.deadline_passed and any(_stood(rank) for rank in seen.ranks),
+        seen.deadline_passed and any(why_not_still(rank) is None for rank in seen.ranks),
     )
 
 
@@ -204,11 +204,6 @@ def _whole(value: Any) -> Any:
     return FRACTION if math.isfinite(number) else value
 
 
-def _stood(rank: Rank) -> bool:
-    """Whether two dumps found a rank at the same place."""
-    return len(rank.stacks) > 1 and bool(rank.stacks[0]) and rank.stacks[0] == rank.stacks[-1]
-
-
 def _end(rank: Rank, seen: Observation) -> str:
     """How a rank without an error of its own ended."""
     failures = [other.failed_at for other in seen.ranks if other.failed_at is not None]
@@ -218,7 +213,7 @@ def _end(rank: Rank, seen: Observation) -> str:
         return f"loses its peer{after}"
     if is_watchdog_abort(rank):
         return f"is aborted by the watchdog{after}"
-    if seen.deadline_passed and _stood(rank):
+    if seen.deadline_passed and why_not_still(rank) is None:
         return f"stands still in {rank.stacks[-1][-1].function}"
     if rank.stopped:
         return f"waits until it is ended{after}"
@@ -226,7 +221,7 @@ def _end(rank: Rank, seen: Observation) -> str:
 
 
 def format_lanes(found: Sequence[LanePair]) -> str:
-    """How many pairs agree, and which failures' CPU lane is not to be trusted, in two sentences."""
+    """Two sentences: how many pairs agree, and for which failures the CPU lane is not trusted."""
     if not found:
         return "Nothing has been run in the CUDA lane."
     told = [pair for pair in found if pair.agree is not None]
@@ -244,7 +239,7 @@ def _bad(failure: str, found: Iterable[LanePair]) -> str:
 
 
 def lanes_markdown(found: Sequence[LanePair]) -> str:
-    """``lanes.md``: the table of all pairs, and which failures' CPU lane is not to be trusted."""
+    """``lanes.md``: the table of all pairs, and the failures whose CPU lane is not trusted."""
     lines = ["# Lane equivalence", ""]
     lines += ["The same cell in both lanes, on the same interpreter with the same libraries.", ""]
     lines += [format_lanes(found), ""]
@@ -273,7 +268,7 @@ def lanes_markdown(found: Sequence[LanePair]) -> str:
 
 
 def _compared(found: Iterable[LanePair]) -> str:
-    """What makes lanes agree, with the facts by name that ranks measured alike in both lanes."""
+    """What two lanes must share to agree, with the names of the facts that ranks measured in both."""
     both = {fact[1:] for pair in found if pair.cpu for fact in {*pair.cpu.facts} & {*pair.cuda.facts}}
     names = sorted({code(name) for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")})
     told = f" Measured, and the same in both lanes: {', '.join(names)}." if names else ""

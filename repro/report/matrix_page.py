@@ -11,7 +11,7 @@ from repro.report.upstream import Reading, UpstreamComparison
 
 
 def escape(text: str) -> str:
-    """Text as it is inside a Markdown table: upstream's words are never markup."""
+    """Text escaped for a cell of a Markdown table: text from upstream is never markup."""
     flat = " ".join(text.split())
     for character in "\\`*_{}[]<>#|~":
         flat = flat.replace(character, "\\" + character)
@@ -29,7 +29,7 @@ def code(text: str) -> str:
 
 
 def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence[UpstreamComparison] = ()) -> str:
-    """The whole page: a summary, a table a failure, upstream's word against the runs, and the lifted gates."""
+    """The whole page: a summary, a table for each failure, upstream's statements against the runs, the lifted gates."""
     run = [row for row in rows if row.verdict]
     lines = ["# Matrix", ""]
     if run:
@@ -68,7 +68,7 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence
 
 
 def _standings(comparisons: Sequence[UpstreamComparison]) -> list[str]:
-    """Upstream's word against the runs: a line a failure, the disagreements first."""
+    """Upstream's statements against the runs: a line for each failure, the disagreements first."""
     if not comparisons:
         return []
     order = list(Reading)

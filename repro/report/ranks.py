@@ -15,21 +15,21 @@ class Error:
 
     line: str
     link: str
-    """How it stands to the one before: ``caused by``, ``while handling``; empty for the one that left the script."""
+    """The relation to the exception before it: ``caused by``, ``while handling``; empty for the first one."""
     frames: tuple[Frame, ...]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Ranks that ended alike."""
+    """Ranks that ended in the same way."""
 
     ranks: tuple[int, ...]
     ended: str
     errors: tuple[Error, ...]
     stack: tuple[Frame, ...]
-    """Where the deadline found them, the innermost frame first."""
+    """Where they were when the deadline passed, the innermost frame first."""
     decided: bool
-    """Whether the verdict rests on one of these ranks."""
+    """True if the verdict rests on one of these ranks."""
 
     @property
     def names(self) -> str:

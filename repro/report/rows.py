@@ -1,4 +1,4 @@
-"""The rows that every report shows: one a cell, whether it was run or not.  Reads the store, runs nothing."""
+"""The rows that every report shows: one for each cell, run or not.  Reads the store, runs nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Row(Strict):
     k: int = 0
     n: int = 0
     versions: dict[str, str] = {}
-    """Of the distributions that the record speaks of, and torch; as installed."""
+    """The installed versions of torch and of the distributions that the record names."""
     python: str = ""
     gates: tuple[str, ...] = ()
     launcher: str = ""
@@ -95,15 +95,15 @@ class Lookup:
     _files: dict[str, dict[str, list[Path]]] = field(default_factory=dict, repr=False, compare=False)
 
     def recipe(self, cell: Cell) -> str:
-        """What determines a run of this cell today; its environment must be one of the matrix."""
+        """The recipe of this cell today; its environment must be one of the matrix."""
         return recipe_of(cell, self.catalog[cell.failure], self.environments.lock(cell.environment.label).digest)
 
     def applies_not(self, cell: Cell) -> str | None:
-        """Why the failure does not apply to what the lock of the cell's environment holds, or None."""
+        """Why the failure does not apply to the versions in the lock of the cell's environment, or None."""
         return inapplicable(self.catalog[cell.failure].failure, self.environments.lock(cell.environment.label).versions)
 
     def result(self, cell: Cell) -> Result | None:
-        """The newest command's runs of a cell, judged now; None where none is stored."""
+        """The runs of a cell by the newest command, judged now; None if none is stored."""
         environment = cell.environment
         if not isinstance(environment, Named) or environment.name not in self.environments.matrix.environments:
             return None
@@ -124,13 +124,13 @@ class Lookup:
 
 
 def gate_reasons(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:
-    """Gates that were lifted in some row: name -> what the library refuses, why lifting it is safe."""
+    """The gates lifted in some row: name -> what the library refuses, and why lifting it is safe."""
     lifted = {gate for row in rows for gate in row.gates}
     return {gate.name: (gate.refusal, gate.reason) for gate in GATES if gate.name in lifted}
 
 
 def used_by_reports(reports: Path) -> frozenset[str]:
-    """The observations that the matrix or the answer of a search rests on.
+    """The ids of the observations that the matrix or the answer of a search rests on.
 
     Raises StoreError if one of them cannot be read: then nothing may be removed.
     """

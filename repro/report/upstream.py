@@ -1,4 +1,4 @@
-"""What upstream says of a failure against what runs show.  Pure: a record, rows and stored answers in.
+"""Compares what upstream says of a failure with what runs show.  Pure: a record, rows and stored answers in.
 
 Upstream's word is the state of its report and the release that it names as fixed.  Runs are the default cells that
 could be told, and the points of stored searches; cells with a changed factor or a backport say nothing of a release.
@@ -19,24 +19,24 @@ from repro.store.answers import Bisected, Stored
 
 @dataclass(frozen=True)
 class SeenRelease:
-    """One stored run of the failure as it is, told or not."""
+    """One stored run of the failure without a changed factor or backport, conclusive or not."""
 
     where: str
     """The environment, with the lane if it is not the default one."""
     versions: dict[str, str]
-    """Of the packages that upstream's word or the affected specifiers name."""
+    """The versions of the packages that upstream's statement or the affected specifiers name."""
     verdict: str
     side: Side
 
     @property
     def text(self) -> str:
-        """``lightning 2.6.6 (✓ absent)``, by name of the environment where no version is known."""
+        """``lightning 2.6.6 (✓ absent)``; with the environment's name if no version is known."""
         held = " ".join(f"{name} {version}" for name, version in self.versions.items()) or self.where
         return f"{held} ({VERDICT_GLYPHS[self.verdict]} {self.verdict})"
 
 
 class Rule(StrEnum):
-    """Which comparison upstream's word did not stand."""
+    """Which of upstream's statements the runs contradict."""
 
     OPEN_BUT_GONE = "open, but not seen in the newest release that was run"
     CLOSED_BUT_SEEN = "closed, but seen in the newest release that was run"
@@ -47,15 +47,15 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One place where upstream's word and the runs differ."""
+    """One contradiction between upstream and the runs."""
 
     rule: Rule
     text: str
-    """One sentence with the releases that show it."""
+    """One sentence that names the releases."""
 
 
 class Reading(StrEnum):
-    """How upstream's word stands to all runs together."""
+    """How upstream's statements compare with all runs together."""
 
     DISAGREES = "disagrees"
     AGREES = "agrees"
@@ -64,13 +64,13 @@ class Reading(StrEnum):
 
 @dataclass(frozen=True)
 class UpstreamComparison:
-    """One failure: upstream's word, the newest releases that were run, and every disagreement."""
+    """One failure: upstream's statements, the newest releases that were run, and every disagreement."""
 
     failure: str
     declared: str
     """``closed, fixed in lightning 2.2.2``."""
     newest: tuple[SeenRelease, ...]
-    """Runs that no other run is newer than; empty where none could be told."""
+    """The conclusive runs that no other run is newer than."""
     disagreements: tuple[Disagreement, ...]
 
     @property
@@ -81,12 +81,12 @@ class UpstreamComparison:
 
     @property
     def present(self) -> bool:
-        """Whether a newest run shows the failure."""
+        """True if one of the newest runs shows the failure."""
         return any(point.side is Side.BAD for point in self.newest)
 
 
 def compare_with_upstream(failure: Failure, rows: Iterable[Row], answers: Sequence[Stored] = ()) -> UpstreamComparison:
-    """How upstream's word stands to the rows and the answers of one failure; those of others are passed over."""
+    """Compare upstream's statements with the rows and answers of one failure; those of others are ignored."""
     points = _points(failure, rows, answers)
     newest = _newest(points)
     found = [*_state(failure, newest), *_later(failure, points, newest), *_boundaries(failure, answers)]
@@ -121,7 +121,7 @@ def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) ->
 
 
 def _version(text: str) -> Version | None:
-    """The version without its local build, or None for what is none."""
+    """The version without its local part, or None if the text is no version."""
     try:
         return Version(Version(text).public)
     except InvalidVersion:
@@ -129,7 +129,7 @@ def _version(text: str) -> Version | None:
 
 
 def _newer(one: SeenRelease, other: SeenRelease) -> bool:
-    """Whether a point has no older package than another, and one that is younger."""
+    """True if no package of a release is older than the other's, and one is newer."""
     pairs = [
         (_version(one.versions[name]), _version(other.versions[name]))
         for name in one.versions
@@ -158,7 +158,7 @@ def _state(failure: Failure, newest: Sequence[SeenRelease]) -> Iterator[Disagree
 
 
 def _later(failure: Failure, points: Sequence[SeenRelease], newest: Sequence[SeenRelease]) -> Iterator[Disagreement]:
-    """Where the failure shows although upstream says that it is over."""
+    """The releases that show the failure although upstream says that it is fixed."""
     if failure.fixed_in:
         late = [point for point in points if point.side is Side.BAD and _has_fix(failure, point)]
         if late:
@@ -172,7 +172,7 @@ def _later(failure: Failure, points: Sequence[SeenRelease], newest: Sequence[See
 
 
 def _has_fix(failure: Failure, point: SeenRelease) -> bool:
-    """Whether one of the packages is at least the release that upstream names."""
+    """True if one of the packages is at least the release that upstream names."""
     for name, fixed in failure.fixed_in.items():
         held, stated = _version(point.versions.get(name, "")), _version(fixed)
         if held is not None and stated is not None and held >= stated:

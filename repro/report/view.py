@@ -20,7 +20,7 @@ SHOWN_FRAMES = 8
 
 @dataclass(frozen=True)
 class AblationTable:
-    """An ablation with the rows that it was read from."""
+    """An ablation with the rows that it was computed from."""
 
     environment: str
     names: tuple[str, ...]
@@ -60,7 +60,7 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class SurveyTable:
-    """The same rows on several environments."""
+    """The same set of rows on several environments."""
 
     title: str
     environments: tuple[str, ...]
@@ -69,13 +69,13 @@ class SurveyTable:
 
 @dataclass(frozen=True)
 class FailureView:
-    """All that is known of a failure, from its record and the store."""
+    """Everything known about a failure, from its record and the store."""
 
     failure: Failure
     rows: tuple[Row, ...]
-    """Of its default cells."""
+    """The rows of its default cells."""
     results: Mapping[str, Result]
-    """Of its default cells and those of its claims and surveys that were run, by the cell's label."""
+    """The results of its default cells, and of the cells of its claims and surveys, by the cell's label."""
     root: Root | None
     surveys: tuple[SurveyTable, ...]
     ablation: AblationTable | None
@@ -83,13 +83,13 @@ class FailureView:
     searches: tuple[Section, ...]
     answers: tuple[Stored, ...]
     upstream: UpstreamComparison
-    """Upstream's word against the runs."""
+    """Upstream's statements against the runs."""
 
 
 def failure_view(
     entry: Entry, cells: Sequence[Cell], lookup: Lookup, ablated: str | None, answers: Sequence[Stored] = ()
 ) -> FailureView:
-    """All that is known of a failure; ``ablated`` is the environment where it is taken apart."""
+    """Everything known about a failure; ``ablated`` is the environment of its ablation."""
     failure = entry.failure
     results = {cell.label: lookup.result(cell) for cell in [*cells, *claims.cells_of(failure)]}
     found = {label: result for label, result in results.items() if result is not None}
@@ -109,14 +109,14 @@ def failure_view(
 
 
 def format_predicted(item: claims.CheckedEvidence) -> str:
-    """What a claim says that a cell shows."""
+    """What a claim predicts for a cell."""
     measured = [f"{name} {text}" for name, text in item.evidence.measured.items()]
     verdict = [item.evidence.predicts.value] if item.evidence.predicts.value != "any" else []
     return "; ".join(verdict + measured)
 
 
 def format_measured(item: claims.CheckedEvidence) -> str:
-    """What the run of a claim's cell measured of what the claim speaks of; empty where nothing was."""
+    """What the run of a claim's cell measured of the facts that the claim names; empty if nothing."""
     if item.result is None:
         return ""
     found = claims.measurements(item.result)
@@ -157,7 +157,7 @@ def _number(value: object) -> str:
 
 
 def _ablation(failure: Failure, environment: str, lookup: Lookup) -> AblationTable | None:
-    """The ablation as far as it is stored; None where the default row was not run."""
+    """The ablation as far as it is stored; None if the default row was not run."""
     factors = factors_of(failure)
     found: list[tuple[dict[str, str], Result]] = []
     for row, cell in zip(rows(factors), ablation_cells(failure, environment), strict=True):

@@ -24,21 +24,21 @@ from repro.store.observations import Store
 
 @dataclass(frozen=True)
 class Gathered:
-    """What every form of the reports is written from."""
+    """Everything that the reports are written from."""
 
     cells: tuple[Cell, ...]
     """The default cells."""
     lookup: Lookup
     report: Report
     comparisons: tuple[UpstreamComparison, ...]
-    """Of every failure that the matrix runs."""
+    """The views of every failure that the matrix runs."""
     views: tuple[FailureView, ...]
-    """Of the failures whose pages were asked for."""
+    """The views of the failures whose pages were requested."""
     lanes: tuple[LanePair, ...]
 
 
 def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
-    """Read from the store what the reports show; ``of`` are the failures that need a page, all where it is None."""
+    """Read from the store what the reports show; ``of`` names the failures that need a page, None means all."""
     cells = default_cells(project.matrix, project.catalog)
     redact = redactor_of(project)
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)

@@ -6,9 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from jinja2 import UndefinedError
 
 from repro.errors import EnvironmentFailure, StoreError, UnreadableFileError, UsageError
-from repro.files import path_inside, read_bytes_file, read_text_file, write_whole, writing
+from repro.files import path_inside, read_bytes_file, read_text_file, templates_of, write_whole, writing
 
 
 def test_written(tmp_path: Path) -> None:
@@ -140,3 +141,18 @@ def test_writing(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
     with pytest.raises(KeyError), writing("z"):
         raise KeyError
+
+
+def test_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An undefined name is an error, HTML is escaped only where it is asked for, block tags leave no empty line."""
+    folder = tmp_path / "some_package" / "templates"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "a.j2").write_text("{% if true %}\n{{ text | twice }}\n{% endif %}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    filters = {"twice": lambda text: text + text}
+    assert templates_of("some_package", filters).get_template("a.j2").render(text="<") == "<<\n"
+    assert templates_of("some_package", filters, html=True).get_template("a.j2").render(text="<") == "&lt;&lt;\n"
+    assert templates_of("some_package", filters, trim=False).get_template("a.j2").render(text="<") == "\n<<\n\n"
+    with pytest.raises(UndefinedError):
+        templates_of("some_package", filters).get_template("a.j2").render()

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from packaging.version import InvalidVersion, Version
 
+from repro.files import templates_of
 from repro.model.failure import Lane
 from repro.model.verdict import Verdict
 from repro.report.draft.case import Case
@@ -258,18 +259,12 @@ def _evidence(case: Case, detail: Detail) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("repro.report.draft"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown, escaped by filters
-    )
     own: Mapping[str, Callable[..., str]] = {
         "code": code,
         "sentence": lambda text: f"{escape(text[:1].upper() + text[1:].rstrip('., '))}.",
         "exit": format_exit,
     }
-    environment.filters.update({**FILTERS, **own})
-    return environment.get_template("evidence.md.j2")
+    return templates_of("repro.report.draft", {**FILTERS, **own}, trim=False).get_template("evidence.md.j2")
 
 
 def _nothing(_case: Case, _detail: Detail) -> str:

@@ -1,4 +1,4 @@
-"""Where things stand in the site: file names and anchors."""
+"""File names and anchors of the site."""
 
 import re
 
@@ -11,6 +11,6 @@ def page_name(failure: str) -> str:
 
 
 def anchor(cell: Cell) -> str:
-    """The place of a cell in its failure's page: ``cell-newest-cuda-with-cure``."""
+    """The anchor of a cell in the page of its failure: ``cell-newest-cuda-with-cure``."""
     words = cell.label.removeprefix(cell.failure).replace("+", "with ")
     return "cell-" + re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-")

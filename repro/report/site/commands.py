@@ -11,7 +11,7 @@ PACK = "pack"
 
 
 def repeat(cell: Cell) -> str:
-    """The command that runs one cell anew."""
+    """The command that runs one cell again."""
     words = ["repro", "run", cell.failure]
     if isinstance(cell.environment, Overlaid):
         words += ["--overlay", PACK]
@@ -31,14 +31,14 @@ def repeat(cell: Cell) -> str:
 
 
 def by_hand(entry: Entry) -> str:
-    """The reproduction without our harness, in an environment of the reader's own."""
+    """The commands that run the reproduction without this harness, in an environment of the reader's own."""
     failure = entry.failure
     words = ["torchrun", "--standalone", "--nproc-per-node", str(failure.needs.world_size)]
     return shlex.join([*words, f"repro/failures/{failure.id}/{entry.script.name}"])
 
 
 def questions(failure: Failure, ablated: str | None) -> list[tuple[str, str]]:
-    """What else can be asked of a failure: the command, and what it answers."""
+    """Further commands for a failure, each with the question that it answers."""
     found = [(f"repro run {failure.id}", "the evidence table")]
     if failure.claims:
         found.append((f"repro claims {failure.id}", "the claims and the tables"))

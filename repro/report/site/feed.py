@@ -11,10 +11,10 @@ from repro.report.site.anchors import anchor, page_name
 from repro.verdict.history import News, Turn
 
 NAMESPACE = uuid.UUID("6f0d7f0e-6a0c-5b0b-9a53-2f6f7c1f0a11")
-"""Of all ids of this feed: an id is made of the observation that it tells of, and never changes."""
+"""The name space of the feed's ids: an id is computed from an observation's id and never changes."""
 ATOM = "http://www.w3.org/2005/Atom"
 NEVER = "1970-01-01T00:00:00+00:00"
-"""The date of a feed that nothing was ever told in: Atom demands one."""
+"""The date of a feed without entries: Atom requires one."""
 
 
 def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
@@ -24,7 +24,7 @@ def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.
 
 
 def describe_news(kind: News, turn: Turn) -> tuple[str, str]:
-    """Title and text of one piece of news."""
+    """Title and text of one entry."""
     where = format_where(Row(cell=turn.cell))
     result = turn.after.result
     before = f"{turn.before.result.verdict} on {turn.before.date[:10]}" if turn.before else "never told"

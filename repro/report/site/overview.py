@@ -20,7 +20,7 @@ CHANGED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
 
 
 class State(StrEnum):
-    """What is known of a cell."""
+    """What is known about a cell."""
 
     TOLD = "told"
     UNTOLD = "could not be told"
@@ -36,9 +36,9 @@ class Tile:
     row: Row
     state: State
     in_matrix: bool
-    """Whether it is a default cell; others were asked for by a claim, or stand for the other lane."""
+    """True for a default cell; others belong to a claim, or show the other lane."""
     asked: bool
-    """Whether the matrix or a claim asks for it; else it only stands for the other lane."""
+    """True if the matrix or a claim needs it; else it only shows the other lane."""
     why: str = ""
     """Why there is no verdict."""
     result: Result | None = None
@@ -83,7 +83,7 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class ChangeGroup:
-    """Turns with one cause."""
+    """Changes of verdict that have one cause."""
 
     cause: str
     turns: tuple[Turn, ...]
@@ -91,10 +91,10 @@ class ChangeGroup:
 
 @dataclass(frozen=True)
 class Attention:
-    """Default cells that somebody should look at, for one reason."""
+    """Default cells that need attention for one reason."""
 
     what: str
-    """Their status, or that they could not be told."""
+    """Their status, or that they could not be judged."""
     reason: str
     tiles: tuple[Tile, ...]
 
@@ -104,24 +104,24 @@ class Overview:
     """The first page."""
 
     environments: tuple[str, ...]
-    """Of the map: those that most failures run on first, then in the order of the matrix."""
+    """The columns of the map: first the environments that most failures run on, then in the order of the matrix."""
     rows: tuple[HeatRow, ...]
     counts: Mapping[State, int]
-    """Of the default cells."""
+    """How many default cells are in each state."""
     changed: int
-    """How many default cells are not as documented, of those that could be told."""
+    """How many default cells are not as documented, among those that could be judged."""
     cuda: tuple[int, int]
     """How many cells of the CUDA lane were run, and how many there are."""
     runs: tuple[Coverage, ...]
     """Commands that ran default cells, the newest first."""
     complete: str | None
-    """When the oldest command began that today's verdicts rest on: since then all was run, by one command or by the
-    shards of a schedule.  None where some default cell has no run as it is today."""
+    """When the oldest command began that today's verdicts rest on: since then every cell was run, by one command or by
+    the shards of a schedule.  None if some default cell has no run as it is today."""
     since: str | None
     """What the changes are counted from: the last complete run, else the newest one."""
     changes: tuple[ChangeGroup, ...]
     attention: tuple[Attention, ...]
-    """What is not as documented, then what could not be told."""
+    """The cells that are not as documented, then those that could not be judged."""
     news: tuple[tuple[News, Turn], ...]
     """Every relapse and cure in the store."""
     newest: str | None
@@ -173,7 +173,7 @@ def overview(
 
 
 def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
-    """When the oldest command began that the verdicts of these cells rest on; None where one was not run."""
+    """When the oldest command began that the verdicts of these cells rest on; None if one was not run."""
     applying = [tile for tile in tiles if tile.state is not State.INAPPLICABLE]
     began = {run.run: run.date for run in runs}
     rests = [began[tile.result.newest.run] for tile in applying if tile.result is not None]
@@ -181,7 +181,7 @@ def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
 
 
 def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:
-    """Turns by their cause, the cause of most of them first."""
+    """Changes of verdict grouped by cause, the largest group first."""
     groups: dict[str, list[Turn]] = {}
     for turn in found:
         groups.setdefault(turn.cause, []).append(turn)
@@ -190,7 +190,7 @@ def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:
 
 
 def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
-    """The cells that are not as documented, by status, and those that could not be told, by the reason."""
+    """The cells that are not as documented, by status, and those that could not be judged, by reason."""
     groups: dict[tuple[str, str], list[Tile]] = {}
     for tile in tiles:
         if tile.unexpected:
@@ -203,7 +203,7 @@ def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
 
 
 def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matrix: bool, asked: bool) -> Tile:
-    """What is known of a cell; one of the CUDA lane may have been run on another machine's interpreter."""
+    """What is known about a cell; one of the CUDA lane may have been run on another machine's interpreter."""
     result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
     if result is not None:
         return _told(result, lookup, in_matrix=in_matrix, asked=asked)
@@ -234,7 +234,7 @@ def _of_today(history: History, lookup: Lookup) -> Result | None:
 
 
 def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> list[TilePair]:
-    """What was run on interpreters as they are, such as that of a machine with GPUs; the other lane beside it."""
+    """The runs on adopted interpreters, such as that of a machine with GPUs; each with the other lane beside it."""
     tiles: dict[str, dict[Lane, Tile]] = {}
     for history in known.values():
         cell = history.cell

@@ -7,12 +7,12 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from repro.catalog.catalog import Entry
 from repro.environments.rot import Rots
-from repro.files import write_whole
+from repro.files import templates_of, write_whole
 from repro.model.failure import Failure
 from repro.report.answers import glyph
 from repro.report.format import (
@@ -70,7 +70,7 @@ def site_files(
 
 
 def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
-    """Write the files of a site, and remove logs that no page leads to any more; raises OSError."""
+    """Write the files of a site and remove logs that no page links to; raises OSError."""
     written = set()
     for name, text in content:
         file = reports / name
@@ -83,7 +83,7 @@ def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
 
 
 def evidence(row: HeatRow) -> dict[str, Result]:
-    """The results that have a row of evidence, by the label of their cell: those without a changed factor."""
+    """The results that have a row of evidence, by the label of their cell: cells without a changed factor."""
     tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
     found = {tile.cell.label: tile.result for tile in tiles if tile.result}
     return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
@@ -141,7 +141,7 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
 
 
 def _observed(failure: Failure, item: claims.CheckedEvidence) -> tuple[str | None, str]:
-    """The verdict of a claim's cell, and what the claim asks for, else the line that decided."""
+    """The verdict of a claim's cell, with what the claim measures or the line that decided."""
     if item.result is None:
         return None, "not run"
     return item.result.verdict, format_measured(item) or format_evidence(row_of(item.result, failure.distributions))
@@ -155,7 +155,7 @@ def html_fragment(text: str) -> Markup:
 
 
 def html_reference(name: str) -> Markup:
-    """A link for ``owner/repository#number`` or an address of the web; other words as they are."""
+    """A link for ``owner/repository#number`` or a web address; other text as it is."""
     repository, _, number = name.partition("#")
     if number.isdecimal():
         return Markup('<a href="https://github.com/{}/issues/{}">{}</a>').format(repository, number, name)
@@ -189,15 +189,7 @@ def _render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("repro.report.site"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(_FILTERS)
+    environment = templates_of("repro.report.site", _FILTERS, html=True)
     environment.globals.update(
         GLYPHS=VERDICT_GLYPHS,
         SHOWN_FRAMES=SHOWN_FRAMES,

@@ -1,4 +1,4 @@
-"""Prose of the records, which is Markdown, as safe HTML: tags in it are text, and links lead to the web only."""
+"""Markdown from records as safe HTML: tags in it are shown as text, and links lead to the web only."""
 
 from functools import cache
 
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 @cache
 def _renderer() -> MarkdownIt:
-    # Pictures would be fetched from elsewhere while a page is read.
+    # An image would be fetched from another server while the page is read.
     return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 

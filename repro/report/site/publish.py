@@ -15,7 +15,7 @@ from repro.verdict.history import histories
 
 
 def publish(project: Project, store: Store, found: Gathered) -> None:
-    """Write the site from what was gathered of every failure, and from the whole store for its history.
+    """Write the site from what was gathered for every failure, and its history from the whole store.
 
     Raises StoreError if it cannot be written.
     """
@@ -32,7 +32,7 @@ def publish(project: Project, store: Store, found: Gathered) -> None:
 
 
 def rotten(reports: Path) -> Rots | None:
-    """What became of the locks when they were last tried; None where they never were.  Raises StoreError."""
+    """The stored result of `repro rot`, or None if it never ran.  Raises StoreError."""
     file = reports / "rot.json"
     if not file.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The raw words of a run as a text file: what the launcher and every rank printed last."""
+"""The raw output of a run as a text file: what the launcher and every rank printed last."""
 
 from repro.model.observation import Observation
 from repro.report.ranks import format_end
@@ -10,7 +10,7 @@ def log_name(observation: Observation) -> str:
 
 
 def log_text(observation: Observation) -> str:
-    """Everything that was printed and kept, with a head that says of what run."""
+    """Everything that was printed and stored, below a header that identifies the run."""
     installed = observation.installed
     lines = [
         f"cell      {observation.cell.label}",
