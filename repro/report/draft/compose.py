@@ -242,18 +242,22 @@ def _evidence(case: Case, detail: Detail) -> str:
     if not detail.evidence:
         return ""
     view = case.view
-    return _template().render(
-        row=case.row,
-        cell=case.result.cell,
-        ranks=case.result.newest.ranks,
-        gates=gate_reasons([case.row]) if case.result.cell.lane is Lane.CPU else {},
-        detail=detail,
-        rows=view.rows,
-        searches=view.searches,
-        ablation=view.ablation,
-        disagreements=view.upstream.disagreements,
-        mechanism=prose(case.failure.mechanism) if case.failure.mechanism else "",
-        missing=case.missing,
+    return (
+        _template()
+        .render(
+            row=case.row,
+            cell=case.result.cell,
+            ranks=case.result.newest.ranks,
+            gates=gate_reasons([case.row]) if case.result.cell.lane is Lane.CPU else {},
+            detail=detail,
+            rows=view.rows,
+            searches=view.searches,
+            ablation=view.ablation,
+            disagreements=view.upstream.disagreements,
+            mechanism=prose(case.failure.mechanism) if case.failure.mechanism else "",
+            missing=case.missing,
+        )
+        .removesuffix("\n")
     )
 
 

@@ -229,7 +229,7 @@ class TestIndex:
         stored(held, cell(), *failing(), at=1, run="a")
         stored(held, cell("new"), *failing(), at=2, run="a")
         words = index(held).prose
-        assert "Not as documented 1 of 2 told" in words
+        assert "Not as documented 1 of 2 judged" in words
         assert "Never run 1 of 3 cells" in words
         assert "Last complete run none" in words
         assert "relapsed" in words
