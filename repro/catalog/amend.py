@@ -15,6 +15,7 @@ from repro.model.specifiers import covers
 
 _LOWER = (">=", ">")
 _UPPER = ("<=", "<")
+OPEN_BELOW = "open_below"
 
 
 def replaced(text: str, changes: Mapping[Location, str], file: Path) -> str:
@@ -46,18 +47,64 @@ def _node(root: yaml.Node | None, at: Location) -> yaml.Node | None:
     return node
 
 
-def amend(file: Path, changes: Mapping[Location, str]) -> None:
-    """Change values of a record; it is valid before and after, and nothing else changes.
+def with_open_below(text: str, oldest: Mapping[str, str], file: Path) -> str:
+    """A record's text with this ``open_below``, on one line after ``affected``; without the key where it is empty.
 
-    Raises RecordError, with the file as it was.
+    Raises RecordError if the text holds it on several lines.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    values = {key.value: (key, value) for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
+    lines = text.splitlines(keepends=True)
+    written = f"open_below: {{{', '.join(f'{name}: {version!r}' for name, version in oldest.items())}}}\n"
+    if OPEN_BELOW in values:
+        key, value = values[OPEN_BELOW]
+        if (
+            not isinstance(value, yaml.MappingNode)
+            or not value.flow_style
+            or "\n" in text[key.start_mark.index : value.end_mark.index]
+        ):
+            raise RecordError(
+                [
+                    Fault(
+                        file,
+                        key.start_mark.line + 1,
+                        OPEN_BELOW,
+                        "cannot be changed in place",
+                        f"write by hand: {written.strip()}",
+                    )
+                ]
+            )
+        lines[key.start_mark.line : key.start_mark.line + 1] = [written] if oldest else []
+    elif oldest:
+        at = _last(values["affected"][1]).end_mark.line + 1
+        lines[at - 1] = lines[at - 1].rstrip("\n") + "\n"
+        lines[at:at] = [written]
+    return "".join(lines)
+
+
+def _last(node: yaml.Node) -> yaml.Node:
+    """The last scalar or flow collection below a node: its end is where the text of the node ends."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return node
+
+
+def amend(file: Path, changes: Mapping[Location, str], open_below: Mapping[str, str] | None = None) -> None:
+    """Change values of a record, and its ``open_below`` if one is given; nothing else changes.
+
+    The record is valid before and after.  Raises RecordError, with the file as it was.
     """
     text = file.read_text(encoding="utf-8")
     before = yaml_reader.parse(Failure, text, file)
     amended = replaced(text, changes, file)
-    after = yaml_reader.parse(Failure, amended, file)
     expected = before.model_dump(mode="json")
     for at, value in changes.items():
         _put(expected, at, value)
+    if open_below is not None and open_below != before.open_below:
+        amended = with_open_below(amended, open_below, file)
+        expected[OPEN_BELOW] = dict(open_below)
+    after = yaml_reader.parse(Failure, amended, file)
     if after.model_dump(mode="json") != expected:
         raise RecordError([Fault(file, 0, "", "the change would touch other values (an alias?)", "write it by hand")])
     try:
@@ -76,15 +123,25 @@ def _put(content: object, at: Location, value: str) -> None:
 def with_bound(specifiers: str, clause: str) -> str:
     """The specifiers with their lower or upper bound replaced: ``>=2.1,<2.2`` and ``<2.3`` give ``>=2.1,<2.3``.
 
-    Raises UsageError where they hold clauses that name single releases or series.
+    A single release is a range of one: ``==2.1`` and ``<2.3`` give ``>=2.1,<2.3``.  Raises UsageError for other
+    specifiers that name single releases or series.
     """
     clauses = [str(item) for item in SpecifierSet(specifiers)]
+    if len(clauses) == 1 and clauses[0].startswith("==") and not clauses[0].startswith("===") and "*" not in clauses[0]:
+        release = clauses[0].removeprefix("==")
+        clauses = [f">={release}", f"<={release}"]
     if any(item.startswith(("==", "~=")) for item in clauses):
         raise UsageError(f"{specifiers} names releases by == or ~=: write the record by hand")
     same = _LOWER if clause.startswith(_LOWER) else _UPPER
     kept = [item for item in clauses if not item.startswith(same)] + [clause]
     order = {">": 0, "<": 1, "!": 2}
     return ",".join(sorted(kept, key=lambda item: (order[item[0]], item)))
+
+
+def lower_bound(specifiers: str) -> str | None:
+    """The oldest release that specifiers name: ``2.1`` of ``>=2.1,<2.3``; None where they have no lower end."""
+    clauses = [item for item in SpecifierSet(specifiers) if item.operator in {">=", ">", "==", "~="}]
+    return next((item.version for item in clauses), None)
 
 
 def bounds(failure: Failure, package: str, bad: Mapping[str, str], clause: str) -> dict[Location, str]:

@@ -20,7 +20,8 @@ from repro.launch.session import Options
 from repro.model.failure import Lane
 from repro.report.answers import blamed_lines, effort
 from repro.report.terminal import console
-from repro.search.lead import exit_of_answer, lead_blame, vector_of
+from repro.search.lead import exit_of_answer, lead_blame
+from repro.search.start import vector_of
 from repro.search.trials import Trials
 
 

@@ -22,8 +22,9 @@ from repro.model.failure import Lane
 from repro.report.answers import swept_lines
 from repro.report.terminal import console
 from repro.search.index import fetch_files
-from repro.search.lead import base_of, exit_of_answer, lead_sweep
+from repro.search.lead import exit_of_answer, lead_sweep
 from repro.search.question import releases_to_search
+from repro.search.start import base_of
 from repro.search.trials import Trials
 from repro.store.answers import Every
 

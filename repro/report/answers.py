@@ -34,8 +34,9 @@ def bisected_lines(answer: Bisected) -> list[str]:
         f"{last:<11} {_name(answer, answer.before)}: {answer.before.text}",
         f"{first:<11} {_name(answer, answer.after)}: {answer.after.text}",
     ]
+    lines += note_lines(answer)
     if answer.untested:
-        lines.append(f"between     {len(answer.untested)} that could not be told; the answer is a range:")
+        lines.append(f"between     {len(answer.untested)} skipped, so that the answer is a range:")
         lines += [f"            {_name(answer, fact)}: {fact.text}" for fact in answer.untested]
     if answer.package and answer.also_moved:
         lines.append(f"also moved  {', '.join(answer.also_moved)}")
@@ -45,6 +46,24 @@ def bisected_lines(answer: Bisected) -> list[str]:
         lines.append(f"upstream    {', '.join(answer.upstream)}")
     lines += record_lines(answer)
     lines.append(f"effort      {effort(answer)}; log {answer.log}")
+    return lines
+
+
+def note_lines(answer: Bisected) -> list[str]:
+    """What a reader must know of an answer besides its neighbours."""
+    lines = []
+    if answer.confirmed:
+        counts = ", ".join(f"{fact.label} in {fact.conclusive} runs" for fact in (answer.before, answer.after))
+        lines.append(f"confirmed   {counts}{'; the failure is noisy' if answer.noisy else ''}")
+    else:
+        lines.append("confirmed   no: an older version ran each release once; bisect again")
+    if answer.launchers_disagree:
+        lines.append("launchers   torchrun disagrees with the warm launcher; only its runs were counted")
+    lines += [f"not the only change: {text}" for text in answer.other_changes]
+    if answer.lower_end_open:
+        first = answer.ends[0]
+        again = f"repro bisect {answer.failure} --package {answer.package} --find-break --bad {first}"
+        lines.append(f"lower end   open: no release before {first} was run; to find the first bad one: {again}")
     return lines
 
 
@@ -58,22 +77,23 @@ def record_lines(answer: Bisected) -> list[str]:
             says = "affected" if fact.affected else "not affected"
             lines.append(f"record      disagrees: it lists {_name(answer, fact)} as {says}, which is {fact.verdict}")
         return lines
-    return ["record      agrees" if answer.agrees else "record      agrees with all that could be told"]
+    return ["record      agrees" if answer.agrees else "record      agrees with every release that gave a verdict"]
 
 
 def effort(answer: Stored) -> str:
-    """``7 runs, 2 reused, 84 s``."""
+    """``7 runs, 2 reused, at 5 of 30 points, 84 s``."""
     facts = answer.all_tried
-    reused = sum(fact.reused for fact in facts)
-    total = f" of {answer.points} points" if isinstance(answer, Bisected) else ""
-    return f"{len(facts) - reused} run, {reused} reused{total}, {answer.seconds:.0f} s"
+    total = sum(max(len(fact.runs), 1) for fact in facts)
+    reused = sum(sum(run.reused for run in fact.runs) if fact.runs else fact.reused for fact in facts)
+    places = f", at {len(answer.tried)} of {answer.points} points" if isinstance(answer, Bisected) else ""
+    return f"{total - reused} runs, {reused} reused{places}, {answer.seconds:.0f} s"
 
 
 _PARTS = {
     Role.GUILTY: "guilty",
     Role.NEEDED: "guilty or only needed: the rest does not resolve without it",
     Role.INNOCENT: "innocent (tested)",
-    Role.UNTESTED: "untested: nothing with it and without the guilty ones could be told",
+    Role.UNTESTED: "untested: no combination with it and without the guilty ones gave a verdict",
 }
 
 
@@ -163,8 +183,8 @@ def _sweep(answer: Swept) -> Section:
 
 def _bisection(answer: Bisected) -> Section:
     last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
-    rows = [(last, answer.before), *(("not told", fact) for fact in answer.untested), (first, answer.after)]
-    notes = [" ".join(line.split()) for line in record_lines(answer)]
+    rows = [(last, answer.before), *(("skipped", fact) for fact in answer.untested), (first, answer.after)]
+    notes = [" ".join(line.split()) for line in (*note_lines(answer), *record_lines(answer))]
     if answer.package and answer.also_moved:
         notes.append(f"Between the two these moved too: {', '.join(answer.also_moved)}.")
     if answer.blame:

@@ -1,11 +1,17 @@
 """Between two points, where does the answer change?  Pure: proposes the next point, reads the answers.
 
 It knows neither what a point is (a release, a day) nor where answers come from.  Points are counted from the
-oldest.  Both ends are verified before anything is concluded.  A point that cannot be told is passed over; if the
+oldest.  Both ends are verified before anything is concluded.  A point without an answer is passed over; if the
 change lies among such points, the answer is the range with all of them.
+
+A good older end that nobody named is looked for from the bad end backwards, in growing steps: the oldest releases
+seldom work with the other packages of today, and the change is usually near.
+
+How often a point must be run before its answer counts is decided in ``confirm``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.model.verdict import Side
@@ -20,7 +26,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """An end does not show what it must."""
+    """An end shows the opposite of what was expected."""
 
     index: int
     expected: Side
@@ -28,7 +34,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Inconclusive:
-    """An end cannot be told, nor can what stands near it."""
+    """Neither an end has an answer, nor have the points near it."""
 
     index: int
     expected: Side
@@ -36,7 +42,7 @@ class Inconclusive:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The last point as the older end is, the first as the newer end is, and the untold ones between."""
+    """The last point as the older end is, the first as the newer end is, and the points without answer between."""
 
     before: int
     after: int
@@ -54,65 +60,123 @@ class Range:
     count: int
     older: Side
     fixed: tuple[bool, bool] = (True, True)
-    """Whether the older and the newer end were named by the user: one that was not may move inwards."""
+    """True for an end (older, newer) that the user named: the other one may move."""
 
     @property
-    def most_runs(self) -> int:
-        """How many points are asked for at most where each can be told."""
-        return (self.count - 1).bit_length() + 2
+    def backwards(self) -> bool:
+        """True if the good older end must be found first, from the bad end backwards."""
+        return self.older is Side.GOOD and not self.fixed[0]
+
+    @property
+    def most_points(self) -> int:
+        """How many points are asked for at most where each has an answer."""
+        halvings = (self.count - 1).bit_length()
+        return 2 * halvings + 1 if self.backwards else halvings + 2
 
 
-def next_move(points: Range, answers: Sides) -> NextStep:
-    """What to do with these answers at hand."""
-    ends = []
-    for newer in (False, True):
-        found = _end(points, answers, newer=newer)
-        if not isinstance(found, int):
-            return found
-        ends.append(found)
-    low, high = ends
+@dataclass(frozen=True)
+class Walk:
+    """A search as far as the answers go."""
+
+    move: NextStep
+    visited: frozenset[int]
+    """The points whose answers the search used."""
+    ends: tuple[int, int] | None = None
+    """The older and the newer end, once both are verified."""
+
+
+def walk(points: Range, answers: Sides) -> Walk:
+    """Search with the answers at hand, as far as they go."""
+    used: set[int] = set()
+    found: dict[bool, int] = {}
+    # A search backwards begins at the newer end.
+    for newer in (True, False) if points.backwards else (False, True):
+        order = _backwards(found[True]) if points.backwards and not newer else _order(points, newer=newer)
+        end = _end(points, answers, order, used, newer=newer)
+        if not isinstance(end, int):
+            return Walk(end, frozenset(used))
+        found[newer] = end
+    low, high = found[False], found[True]
+    ends = low, high
+    # Only those that the search met: a point that was run for another reason must not lead it another way.
+    skipped = {index for index in used if answers[index] is Side.SKIP}
+    if points.backwards:
+        high = min(index for index in used if index > low and answers[index] is Side.BAD)
     while True:
         between = range(low + 1, high)
-        open_ = [index for index in between if answers.get(index) is not Side.SKIP]
+        open_ = [index for index in between if index not in skipped]
         if not open_:
-            return Boundary(low, high, tuple(between))
-        middle = _farthest(open_, [low, high, *(index for index in between if answers.get(index) is Side.SKIP)])
+            return Walk(Boundary(low, high, tuple(between)), frozenset(used), ends)
+        middle = farthest(open_, [low, high, *(index for index in between if index in skipped)])
         answer = answers.get(middle)
         if answer is None:
-            return Probe(middle)
-        if answer is points.older:
+            return Walk(Probe(middle), frozenset(used), ends)
+        used.add(middle)
+        if answer is Side.SKIP:
+            skipped.add(middle)
+        elif answer is points.older:
             low = middle
         else:
             high = middle
 
 
-def _farthest(candidates: Sequence[int], known: Sequence[int]) -> int:
-    """The candidate farthest from all that is known: the middle, and away from what cannot be told."""
-    return max(candidates, key=lambda index: (min(abs(index - other) for other in known), -index))
+def next_move(points: Range, answers: Sides) -> NextStep:
+    """What to do with these answers at hand."""
+    return walk(points, answers).move
 
 
-def _end(points: Range, answers: Sides, *, newer: bool) -> int | NextStep:
+def farthest(candidates: Sequence[int], known: Sequence[int]) -> int:
+    """The candidate farthest from all that is known: the middle of the widest gap."""
+    ordered = sorted(known)
+    best, widest = candidates[0], -1
+    for index in candidates:
+        at = bisect_left(ordered, index)
+        distance = min(abs(index - other) for other in ordered[max(at - 1, 0) : at + 1])
+        if distance > widest:
+            best, widest = index, distance
+    return best
+
+
+def _end(points: Range, answers: Sides, order: Sequence[int], used: set[int], *, newer: bool) -> int | NextStep:
     """The verified end, or what to do about it."""
     expected = points.older.opposite if newer else points.older
-    first = points.count - 1 if newer else 0
-    for index in [first] if points.fixed[newer] else list(_inwards(points.count, newer=newer)):
+    for index in order:
         answer = answers.get(index)
         if answer is None:
             return Probe(index)
+        used.add(index)
         if answer is expected:
             return index
-        if answer is not Side.SKIP:
+        if answer is Side.SKIP:
+            continue
+        if not (points.backwards and not newer) or index == order[-1]:
             return Contradiction(index, expected)
-    return Inconclusive(first, expected)
+    return Inconclusive(order[0], expected)
 
 
-def _inwards(count: int, *, newer: bool) -> Iterator[int]:
+def _order(points: Range, *, newer: bool) -> list[int]:
+    """The candidates for an end: the point that the user named, or the last one and points inside."""
+    first = points.count - 1 if newer else 0
+    return [first] if points.fixed[newer] else list(inwards(points.count, newer=newer)) or [first]
+
+
+def inwards(count: int, *, newer: bool) -> Iterator[int]:
     """The end, then points inside in growing steps, as far as its half goes."""
     distance, step = 0, 1
     while 2 * distance < count - 1:
         yield count - 1 - distance if newer else distance
         distance += step
         step *= 2
+
+
+def _backwards(start: int) -> list[int]:
+    """The points before ``start`` in growing steps, the oldest one last."""
+    found = []
+    step = 1
+    while start - step > 0:
+        found.append(start - step)
+        step *= 2
+    return [*found, 0]
 
 
 def upcoming(points: Range, answers: Sides, limit: int = 2) -> tuple[int, ...]:
@@ -130,17 +194,3 @@ def upcoming(points: Range, answers: Sides, limit: int = 2) -> tuple[int, ...]:
                     found.setdefault(move.index)
         states = following
     return tuple(found)[:limit]
-
-
-Ask = Callable[[int, tuple[int, ...]], Side]
-"""Gives the answer of a point; the second argument names the points that may follow."""
-
-
-def bisect(points: Range, answers: Sides, ask: Ask) -> NextStep:
-    """Ask until it is decided; ``answers`` are those that are known before."""
-    known = dict(answers)
-    while True:
-        move = next_move(points, known)
-        if not isinstance(move, Probe):
-            return move
-        known[move.index] = ask(move.index, upcoming(points, known))

@@ -1,42 +1,36 @@
 """Plans and leads searches: from a question to cells, from their verdicts to an answer that is stored."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
 
-from repro.catalog.amend import amend, bounds
-from repro.catalog.project import Project
-from repro.environments.locks import Lock
-from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError, unknown
+from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError
 from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
-from repro.search.ablation import ablation_environment
-from repro.search.bisection import Boundary, Contradiction, bisect
+from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, walk
 from repro.search.blame import Effect, drive, outcome_of
+from repro.search.confirm import TORCHRUN_RUNS, Confirmed, Noisy, Repeat, ahead, next_step, sides
 from repro.search.environments import Move, Vector, as_of, mixture, moves, vector
-from repro.search.log import Question, SearchLog, SearchPoint, environments_of
+from repro.search.log import Question, SearchLog, SearchPoint, describe_fact, environments_of, evidence_of, summary
 from repro.search.question import left_out_between, point_of
 from repro.search.releases import Releases, chosen
-from repro.store.answers import Bisected, Blamed, Changed, Every, Role, Stored, Swept, Tried
+from repro.search.verdict_source import VerdictSource
+from repro.store.answers import (
+    Bisected,
+    Blamed,
+    Changed,
+    Every,
+    Role,
+    Stored,
+    Swept,
+    Tried,
+    changes_in_strip,
+    lower_end_tried,
+)
 
 Notify = Callable[[str], None]
 LATEST = "latest"
-
-
-class VerdictSource(Protocol):
-    """Where verdicts come from."""
-
-    def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Make environments known by name."""
-
-    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        """What an environment shows; those named in ``ahead`` may be asked for next."""
-
-    def lock(self, name: str) -> Lock:
-        """The lock of an environment."""
 
 
 def today() -> str:
@@ -48,42 +42,60 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def base_of(project: Project, failure: Failure, name: str | None) -> Vector:
-    """The named environment, or the failure's first affected default one.
+def lead_bisection(
+    source: VerdictSource, failure: Failure, journal: SearchLog, notify: Notify, stored: Sequence[Stored] = ()
+) -> Bisected:
+    """Bisect, confirm the answer, and write every step to the log; ``stored`` are earlier answers for the failure.
 
-    Raises UsageError for an unknown name, or where the matrix has no affected one.
-    """
-    chosen_name = name or ablation_environment(failure, project.matrix)
-    if chosen_name is None:
-        raise UsageError(f"matrix.yaml runs {failure.id} on no affected environment; name one with --env")
-    return vector_of(project, chosen_name)
-
-
-def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, notify: Notify) -> Bisected:
-    """Bisect, writing every step to the log.
-
-    Raises ContradictionError or UndecidedError where an end does not show what it must.
+    Raises ContradictionError or UndecidedError if an end does not show what it must, or the failure is too noisy.
     """
     question = journal.question
     began = time.monotonic()
     source.define(environments_of(question.points))
-
-    def ask(index: int, ahead: tuple[int, ...]) -> Side:
-        point = question.points[index]
-        upcoming = [question.points[other].environment for other in ahead]
-        fact = source.ask(point.environment, point.label, upcoming)
+    while True:
+        known = journal.evidence()
+        step = next_step(question.range, known)
+        if not isinstance(step, Probe | Repeat):
+            break
+        point = question.points[step.index]
+        if isinstance(step, Repeat):
+            notify(f"{question.describe(step.index)}: run again through torchrun, {step.runs} runs in all")
+            fact = source.repeat(point.environment, point.label, step.runs)
+        else:
+            upcoming = [question.points[other].environment for other in ahead(question.range, known)]
+            fact = source.ask(point.environment, point.label, upcoming)
         journal.add(fact)
-        notify(f"{question.describe(index)}: {fact.side}, {fact.text}")
-        return fact.side
+        notify(f"{question.describe(step.index)}: {describe_fact(fact)}")
+        if journal.evidence() == known:
+            raise UndecidedError(f"{question.describe(step.index)} could not be run again: {fact.text}")
+    if not isinstance(step, Confirmed):
+        raise _refusal(journal, step)
+    return _answer(source, failure, journal, step, notify=notify, stored=stored, began=began)
 
-    move = bisect(question.range, journal.answers(), ask)
-    if not isinstance(move, Boundary):
-        assert isinstance(move, Contradiction) or hasattr(move, "expected")  # noqa: S101 - the loop has ended
-        raise _refusal(journal, move.index, move.expected, contradiction=isinstance(move, Contradiction))
-    before, after = journal.of(move.before), journal.of(move.after)
-    assert before is not None  # noqa: S101 - both ends were asked
-    assert after is not None  # noqa: S101
-    untested = tuple(fact for index in move.untested if (fact := journal.of(index)) is not None)
+
+def _answer(
+    source: VerdictSource,
+    failure: Failure,
+    journal: SearchLog,
+    found: Confirmed,
+    *,
+    notify: Notify,
+    stored: Sequence[Stored],
+    began: float,
+) -> Bisected:
+    question, move = journal.question, found.boundary
+    places = {point.label: index for index, point in enumerate(question.points)}
+    known = journal.evidence()
+    answers = sides(known)
+    facts = {
+        places[label]: summary(
+            journal.facts(label), answers.get(places[label], Side.SKIP), torchrun_only=found.torchrun_only
+        )
+        for label in journal.labels
+        if label in places
+    }
+    before, after = facts[move.before], facts[move.after]
+    ends = walk(question.range, answers).ends or (move.before, move.after)
     blame = None
     pair = _vectors(source, question, move)
     if question.package is None and pair is not None:
@@ -96,8 +108,19 @@ def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, 
         older=question.older,
         before=before,
         after=after,
-        untested=untested,
-        tried=tuple(journal.tried),
+        untested=tuple(facts[index] for index in move.untested if index in facts),
+        confirmed=True,
+        noisy=found.noisy,
+        launchers_disagree=any(held.launchers_disagree for held in known.values()) and not found.noisy,
+        other_changes=(
+            *(f"{question.describe(index)} is {answers[index]}: {facts[index].text}" for index in found.odd),
+            *(changes_in_strip(stored, question.package) if question.package else ()),
+        ),
+        lower_end_open=question.package is not None
+        and question.older is Side.BAD
+        and not lower_end_tried(stored, question.package, question.points[ends[0]].label),
+        between=(question.points[ends[0]].label, question.points[ends[1]].label),
+        tried=tuple(facts.values()),
         points=len(question.points),
         also_moved=tuple(str(m) for m in moves(*pair) if m.distribution != question.package) if pair else (),
         upstream=(*failure.upstream.issues, *failure.upstream.fixes),
@@ -108,20 +131,26 @@ def lead_bisection(source: VerdictSource, failure: Failure, journal: SearchLog, 
     )
 
 
-def _refusal(
-    journal: SearchLog, index: int, expected: Side, *, contradiction: bool
-) -> ContradictionError | UndecidedError:
+def _refusal(journal: SearchLog, step: Contradiction | Inconclusive | Noisy) -> ContradictionError | UndecidedError:
     question = journal.question
-    end = "newer" if index * 2 >= len(question.points) else "older"
-    seen = journal.of(index)
-    words = f"{question.describe(index)}, the {end} end,"
-    told = seen.text if seen else "nothing"
-    if contradiction:
-        return ContradictionError(
-            f"{words} is {expected.opposite} where {expected} was said: {told}; "
-            f"give --good and --bad that are so, or turn the question round with --find-fix or --find-break"
+    name = question.describe(step.index)
+    facts = journal.facts(question.points[step.index].label)
+    if isinstance(step, Noisy):
+        return UndecidedError(
+            f"{name} is noisy: the failure shows in {step.k} of {step.n} runs; that is too seldom for an answer, "
+            f"and none is written"
         )
-    return UndecidedError(f"{words} cannot be told: {told}; name another with --{expected}")
+    end = "newer" if step.index * 2 >= len(question.points) else "older"
+    seen = facts[-1].text if facts else "nothing"
+    if isinstance(step, Contradiction):
+        count = sum(fact.conclusive for fact in facts[-1:])
+        runs = f" in {count} runs through torchrun" if count > 1 else ""
+        turn = "--find-break" if question.find_fix else "--find-fix"
+        return ContradictionError(
+            f"{name}, the {end} end, is {step.expected.opposite}{runs}, but {step.expected} was expected: {seen}; "
+            f"name other releases with --good and --bad, or ask the other way with {turn}"
+        )
+    return UndecidedError(f"{name}, the {end} end, gave no verdict: {seen}; name another one with --{step.expected}")
 
 
 def _vectors(source: VerdictSource, question: Question, move: Boundary) -> tuple[Vector, Vector] | None:
@@ -136,14 +165,6 @@ def _vectors(source: VerdictSource, question: Question, move: Boundary) -> tuple
         environment = point.definition or Environment(cutoff=point.day, pins=lock.versions, why=question.base)
         found.append(vector(point.environment, environment, lock))
     return found[0], found[1]
-
-
-def vector_of(project: Project, name: str) -> Vector:
-    """A named environment with its versions; raises UsageError for an unknown name."""
-    environments = project.matrix.environments
-    if name not in environments:
-        raise unknown("environment", name, environments)
-    return vector(name, environments[name], project.environments.lock(name))
 
 
 def lead_blame(
@@ -167,12 +188,10 @@ def lead_blame(
     if not changes:
         raise UsageError(f"{start.name} and {end.name} hold the same packages: there is nothing to blame")
     first, last = known or (_judge_end(source, start, notify), _judge_end(source, end, notify))
-    for fact in (first, last):
-        if fact.side is Side.SKIP:
-            raise UndecidedError(f"{fact.environment}, an end, cannot be told: {fact.text}")
     if first.side is last.side:
         raise ContradictionError(f"{start.name} and {end.name} are both {first.side}: there is nothing to blame")
     facts: list[Tried] = []
+    seen: dict[tuple[Move, ...], Tried] = {}
 
     def ask(taken: tuple[Move, ...]) -> Effect:
         variant = mixture(start, end, taken, changes)
@@ -180,11 +199,19 @@ def lead_blame(
             source.define({variant.name: variant.definition})
         fact = source.ask(variant.name, " + ".join(str(move) for move in taken))
         facts.append(fact)
+        seen[taken] = fact
         outcome = outcome_of(fact.side, start=first.side, end=last.side)
         notify(f"{fact.label}: {outcome}, {fact.text}")
         return outcome
 
     found = drive(changes, ask)
+    guilty = {move for cause in found.causes for move in cause}
+    rest = tuple(move for move in changes if move not in guilty)
+    # Each cause, and all the others together, are run again: one run each led to them.
+    for taken in (*found.causes, rest):
+        ordered = tuple(move for move in changes if move in taken)
+        if ordered in seen and seen[ordered].side is not Side.SKIP:
+            facts[facts.index(seen[ordered])] = _repeated(source, seen[ordered], notify)
     return Blamed(
         failure=failure.id,
         date=_now(),
@@ -202,8 +229,26 @@ def lead_blame(
 
 def _judge_end(source: VerdictSource, held: Vector, notify: Notify) -> Tried:
     fact = source.ask(held.name, held.name)
-    notify(f"{held.name}: {fact.side}, {fact.text}")
-    return fact
+    notify(f"{held.name}: {describe_fact(fact)}")
+    if fact.side is Side.SKIP:
+        raise UndecidedError(f"{fact.environment}, an end, gave no verdict: {fact.text}")
+    return _repeated(source, fact, notify)
+
+
+def _repeated(source: VerdictSource, fact: Tried, notify: Notify) -> Tried:
+    """The fact with its repetition through torchrun; raises UndecidedError unless all runs show the same."""
+    notify(f"{fact.label}: run again through torchrun, {TORCHRUN_RUNS} runs")
+    again = source.repeat(fact.environment, fact.label, TORCHRUN_RUNS)
+    counts = evidence_of([fact, again])
+    runs = [counts.warm, counts.torchrun]
+    bad, good = sum(held.bad for held in runs), sum(held.good for held in runs)
+    if counts.torchrun.conclusive < TORCHRUN_RUNS:
+        raise UndecidedError(f"{fact.label} could not be run again: {again.text}")
+    if bad and good:
+        raise UndecidedError(
+            f"{fact.label} is noisy: the failure shows in {bad} of {bad + good} runs; no package can be blamed"
+        )
+    return summary([fact, again], fact.side, torchrun_only=False)
 
 
 def lead_sweep(
@@ -235,7 +280,7 @@ def lead_sweep(
         ahead = [other.environment for other in points[index + 1 : index + 3]]
         fact = source.ask(point.environment, point.label, ahead)
         what = "the newest stack of today" if point.label == LATEST else f"{releases.distribution} {point.label}"
-        notify(f"{what}: {fact.text}")
+        notify(f"{what}: {fact.text if fact.side is not Side.SKIP else describe_fact(fact)}")
         facts.append(fact)
     return Swept(
         failure=failure.id,
@@ -250,22 +295,6 @@ def lead_sweep(
     )
 
 
-class Replay:
-    """A source without an answer: what a log does not hold cannot be told."""
-
-    def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Nothing is built."""
-
-    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        """Raise UndecidedError."""
-        del ahead
-        raise UndecidedError(f"the log ends before {label} ({name}); go on with --resume")
-
-    def lock(self, name: str) -> Lock:
-        """Raise EnvironmentFailure."""
-        raise EnvironmentFailure(f"{name} is not resolved in a replay")
-
-
 def exit_of_answer(answer: Stored) -> Exit:
     """The exit code of a search: what contradicts the record weighs more than what could not be told."""
     if isinstance(answer, Blamed):
@@ -276,22 +305,3 @@ def exit_of_answer(answer: Stored) -> Exit:
     if isinstance(answer, Swept):
         return Exit.UNKNOWN if any(fact.side is Side.SKIP for fact in answer.all_tried) else Exit.OK
     return Exit.UNKNOWN if answer.untested or (answer.blame and exit_of_answer(answer.blame)) else Exit.OK
-
-
-def amend_record(file: Path, failure: Failure, answer: Bisected) -> str:
-    """Correct the affected range of a record where it disagrees; says what was done.
-
-    Raises UsageError or RecordError, with the record as it was, where the answer or the record does not allow it.
-    """
-    if answer.package is None:
-        raise UsageError("days cannot be written into a record: bisect the package that is to blame")
-    if answer.untested:
-        raise UsageError("the answer is a range: nothing is written into the record")
-    if answer.agrees:
-        return "the record agrees: nothing to write"
-    fix = answer.older is Side.BAD
-    bad = answer.before if fix else answer.after
-    clause = f"{'<' if fix else '>='}{answer.after.label}"
-    changes = bounds(failure, answer.package, bad.versions | {answer.package: bad.label}, clause)
-    amend(file, changes)
-    return f"{file}: {', '.join(f'{at[0]} {at[-1]} {value}' for at, value in changes.items())}"

@@ -5,6 +5,7 @@ was tried.  A line that was cut off by a crash is not there: only whole lines co
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,12 @@ from repro.errors import StoreError
 from repro.model.base import Strict
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Environment
-from repro.model.verdict import Side, side_of
+from repro.model.verdict import Side, Verdict, side_of
 from repro.search.bisection import Range
+from repro.search.confirm import Counts, Evidence
 from repro.search.environments import Variant
-from repro.store.answers import SkippedRelease, Tried
+from repro.store.answers import Run, SkippedRelease, Tried
+from repro.verdict.judge import judge
 from repro.verdict.result import Result
 
 FORMAT: Literal[1] = 1
@@ -41,6 +44,20 @@ class SearchPoint(Strict):
         return cls(label=label, environment=variant.name, definition=variant.definition, day=day)
 
 
+class Digests(Strict):
+    """What the answers of a log depend on besides its question: a log of other digests must not be resumed."""
+
+    script: str
+    """Of the script and of what runs it."""
+    record: str
+    environment: str
+    """Of the base environment, with its lock."""
+
+    def changed(self, other: "Digests") -> list[str]:
+        """The names of the parts that differ."""
+        return [name for name in type(self).model_fields if getattr(self, name) != getattr(other, name)]
+
+
 class Question(Strict):
     """What is bisected."""
 
@@ -58,6 +75,8 @@ class Question(Strict):
     """Whether the user named the older and the newer end."""
     points: tuple[SearchPoint, ...]
     left_out: tuple[SkippedRelease, ...] = ()
+    digests: Digests | None = None
+    """None in logs of older versions."""
 
     @property
     def range(self) -> Range:
@@ -73,8 +92,10 @@ class Question(Strict):
         return f"{self.package} {label}" if self.package else f"the stack of {label}"
 
 
-def tried(label: str, environment: str, failure: Failure, result: Result, seconds: float) -> Tried:
-    """What a result says of a point."""
+def tried(
+    label: str, environment: str, failure: Failure, result: Result, seconds: float, *, torchrun: bool = False
+) -> Tried:
+    """What a result says of a point; ``torchrun`` is True if nothing else was to start its ranks."""
     newest = result.newest
     held = newest.installed.distributions if newest.installed else {}
     return Tried(
@@ -87,6 +108,15 @@ def tried(label: str, environment: str, failure: Failure, result: Result, second
         versions={name: held[name] for name in sorted({*failure.distributions, "torch"}) if name in held},
         affected=is_affected(failure, held) if held else None,
         observations=tuple(observation.id for observation in result.observations),
+        runs=tuple(
+            Run(
+                observation=observation.id,
+                verdict=judge(failure, observation).verdict,
+                launcher="torchrun" if torchrun or observation.launcher == "torchrun" else "warm",
+                reused=number < result.reused,
+            )
+            for number, observation in enumerate(result.observations)
+        ),
         reused=result.reused == result.n,
         seconds=round(seconds, 1),
     )
@@ -155,15 +185,72 @@ class SearchLog:
         except OSError as error:
             raise StoreError(f"{self.file}: cannot be written: {error.strerror}") from None
 
-    def answers(self) -> dict[int, Side]:
-        """The sides by the index of their points."""
+    def evidence(self) -> dict[int, Evidence]:
+        """What the runs showed, by the index of their points."""
         places = {point.label: index for index, point in enumerate(self.question.points)}
-        return {places[fact.label]: fact.side for fact in self.tried if fact.label in places}
+        labels = dict.fromkeys(fact.label for fact in self.tried if fact.label in places)
+        return {places[label]: evidence_of(self.facts(label)) for label in labels}
 
-    def of(self, index: int) -> Tried | None:
-        """What was tried at a point, last."""
-        label = self.question.points[index].label
-        return next((fact for fact in reversed(self.tried) if fact.label == label), None)
+    def facts(self, label: str) -> list[Tried]:
+        """All that was tried at a point, the oldest first."""
+        return [fact for fact in self.tried if fact.label == label]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The points that were tried, in the order of their first runs."""
+        return tuple(dict.fromkeys(fact.label for fact in self.tried))
+
+
+def describe_fact(fact: Tried) -> str:
+    """``bad, reproduced: KeyError ...``; what has no answer is called skipped, with the reason."""
+    side = "skipped" if fact.side is Side.SKIP else fact.side
+    return f"{side}, {fact.text}"
+
+
+def runs_of(facts: Sequence[Tried]) -> list[Run]:
+    """The runs of several facts; a run that was reused by a later fact counts once."""
+    found: dict[str, Run] = {}
+    for fact in facts:
+        for run in fact.runs:
+            found.setdefault(run.observation, run)
+    return list(found.values())
+
+
+def evidence_of(facts: Sequence[Tried]) -> Evidence:
+    """What the facts of one point come to."""
+    sides = {"warm": [fact.side for fact in facts if not fact.runs], "torchrun": []}
+    for run in runs_of(facts):
+        sides[run.launcher].append(side_of(run.verdict))
+    warm, torchrun = (
+        Counts(held.count(Side.BAD), held.count(Side.GOOD), held.count(Side.SKIP)) for held in sides.values()
+    )
+    return Evidence(warm, torchrun)
+
+
+def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried:
+    """One fact for all that was tried at a point: its verdict rests on the runs that count."""
+    runs = runs_of(facts)
+    newest = next((fact for fact in reversed(facts) if fact.side is side), facts[-1])
+    told = [
+        run
+        for run in runs
+        if side_of(run.verdict) is not Side.SKIP and (run.launcher == "torchrun" or not torchrun_only)
+    ]
+    changes: dict[str, object] = {
+        "side": side,
+        "runs": tuple(runs),
+        "reused": all(run.reused for run in runs) if runs else newest.reused,
+        "seconds": round(sum(fact.seconds for fact in facts), 1),
+    }
+    if told and side is not Side.SKIP:
+        verdicts = Counter(run.verdict for run in told)
+        changes["observations"] = tuple(run.observation for run in told)
+        changes["verdict"] = told[0].verdict if len(verdicts) == 1 else Verdict.FLAKY
+        if len(verdicts) > 1:
+            changes["reason"] = ", ".join(f"{verdict} in {k} of {len(told)} runs" for verdict, k in verdicts.items())
+    elif runs:
+        changes["observations"] = tuple(run.observation for run in runs)
+    return newest.model_copy(update=changes)
 
 
 def _cut(file: Path, size: int) -> None:

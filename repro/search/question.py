@@ -71,11 +71,7 @@ def _ends(failure: Failure, base: Vector, releases: Releases, asked: Ends) -> tu
     """The first and the last release, what the older one shows, and which of the two the user named."""
     if len(releases) < 2:  # noqa: PLR2004 - a range has two ends
         raise UsageError(f"{releases.distribution} has {len(releases)} releases that can be tried")
-    affected = [
-        index
-        for index, release in enumerate(releases)
-        if is_affected(failure, {**base.versions, releases.distribution: release.version})
-    ]
+    affected = affected_releases(failure, base, releases)
     last = len(releases) - 1
     good = releases.place(asked.good) if asked.good else None
     bad = releases.place(asked.bad) if asked.bad else None
@@ -104,6 +100,15 @@ def _ends(failure: Failure, base: Vector, releases: Releases, asked: Ends) -> tu
         raise UsageError(f"nothing lies {'after' if fix else 'before'} {releases[bad].version}; give --good and --bad")
     named = (bool(asked.bad), bool(asked.good)) if fix else (bool(asked.good), bool(asked.bad))
     return low, high, Side.BAD if fix else Side.GOOD, named
+
+
+def affected_releases(failure: Failure, base: Vector, releases: Releases) -> list[int]:
+    """The places of the releases that the record covers, beside the other packages of the base environment."""
+    return [
+        index
+        for index, release in enumerate(releases)
+        if is_affected(failure, {**base.versions, releases.distribution: release.version})
+    ]
 
 
 def _own(releases: Releases, base: Vector) -> int | None:

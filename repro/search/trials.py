@@ -1,6 +1,7 @@
 """A source of verdicts for searches: environments that are made up as they go, prepared ahead, run one by one."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -43,13 +44,10 @@ class Trials:
         self._builders = ThreadPoolExecutor(BUILDERS, "ahead")
         self._builds: dict[str, Future[Interpreter]] = {}
         self._guard = Lock()
-        self._session = Session(
-            self.project,
-            Store(project.reports / "data"),
-            replace(options),
-            self._listener,
-            provide=lambda name: self._build(name).result(),
-        )
+        self._options = options
+        self._store = Store(project.reports / "data")
+        self._repeated: Counter[str] = Counter()
+        """How often ``repeat`` ran each environment."""
 
     def __enter__(self) -> Self:
         return self
@@ -87,15 +85,28 @@ class Trials:
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
         """Run the failure in an environment, and prepare others meanwhile."""
+        return self._run(name, label, self._options, ahead)
+
+    def repeat(self, name: str, label: str, runs: int) -> Tried:
+        """Run the failure through torchrun until there are so many runs; stored runs count unless ``fresh``."""
+        # Fresh runs are not found in the store: only those that are missing are made.
+        wanted = max(1, runs - self._repeated[name]) if self._options.fresh else runs
+        self._repeated[name] += wanted
+        return self._run(name, label, replace(self._options, repeat=wanted, warm=False), (), torchrun=True)
+
+    def _run(self, name: str, label: str, options: Options, ahead: Iterable[str], *, torchrun: bool = False) -> Tried:
         began = time.monotonic()
         self._drop_waiting(name)
         self._build(name)
         self.prefetch(ahead)
         cell = make_cell(self.failure, name, lane=self._lane)
-        results = self._session.run([cell])
+        session = Session(
+            self.project, self._store, options, self._listener, provide=lambda name: self._build(name).result()
+        )
+        results = session.run([cell])
         seconds = round(time.monotonic() - began, 1)
         if results:
-            return tried(label, name, self.failure, results[0], seconds)
+            return tried(label, name, self.failure, results[0], seconds, torchrun=torchrun)
         reason = "does not apply"
         try:
             held = self._build(name).result().installed.distributions

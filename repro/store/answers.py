@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +13,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from repro.errors import StoreError
 from repro.files import path_inside, write_whole, writing
 from repro.model.base import FileName, Strict
-from repro.model.verdict import Side, Verdict
+from repro.model.specifiers import covers
+from repro.model.verdict import Side, Verdict, side_of
 from repro.store.observations import SEARCHES, read_stored
 
 
@@ -28,6 +29,17 @@ class Role(StrEnum):
     """It was tried without the guilty ones, and the answer stayed."""
     UNTESTED = "untested"
     """No set with it and without the guilty ones resolves."""
+
+
+class Run(Strict):
+    """One run of a point."""
+
+    observation: str
+    verdict: Verdict
+    launcher: Literal["warm", "torchrun"]
+    """What started the ranks, or was meant to."""
+    reused: bool = False
+    """True if the run was stored before."""
 
 
 class Tried(Strict):
@@ -46,9 +58,17 @@ class Tried(Strict):
     affected: bool | None = None
     """What the record's specifiers say; None where nothing was installed."""
     observations: tuple[str, ...] = ()
+    """Those that the verdict rests on."""
+    runs: tuple[Run, ...] = ()
+    """All runs, also those that do not count; empty in answers of older versions, which ran each point once."""
     reused: bool = False
     seconds: float = 0.0
     """Of the whole step: resolving, building, running."""
+
+    @property
+    def conclusive(self) -> int:
+        """How many of its runs showed that the failure is there, or that it is not."""
+        return sum(side_of(run.verdict) is not Side.SKIP for run in self.runs)
 
     @property
     def agrees(self) -> bool | None:
@@ -138,8 +158,21 @@ class Bisected(Strict):
     after: Tried
     """The first point that is as the newer end is."""
     untested: tuple[Tried, ...] = ()
-    """Points between the two that could not be told."""
+    """Points between the two that have no answer."""
+    confirmed: bool = False
+    """True if both neighbours were run again through torchrun; older versions did not do so."""
+    noisy: bool = False
+    """True if the failure shows in some of the runs only."""
+    launchers_disagree: bool = False
+    """True if torchrun showed something else than the warm launcher at a point, and only its runs were counted."""
+    other_changes: tuple[str, ...] = ()
+    """Evidence that this is not the only change: a line each."""
+    lower_end_open: bool = False
+    """True if the search began at a bad release, and no older one was ever run."""
+    between: tuple[str, str] | None = None
+    """The older and the newer end, as verified."""
     tried: tuple[Tried, ...]
+    """A fact a point, in the order in which they were first run."""
     points: int
     also_moved: tuple[str, ...] = ()
     """Other packages that differ between the two environments."""
@@ -157,8 +190,8 @@ class Bisected(Strict):
 
     @property
     def ends(self) -> tuple[str, str]:
-        """Between which points it was asked: both are tried before all others."""
-        return self.tried[0].label, self.tried[1].label
+        """Between which points it was asked; older versions tried both before all others."""
+        return self.between or (self.tried[0].label, self.tried[1].label)
 
     @property
     def boundary(self) -> tuple[str | None, Side, str, str]:
@@ -221,6 +254,30 @@ def replaces(new: Stored, old: Stored) -> bool:
         isinstance(new, Bisected) and isinstance(old, Bisected) and new.boundary == old.boundary
     )
     return new.failure == old.failure and same and new.date >= old.date
+
+
+def changes_in_strip(answers: Sequence[Stored], package: str) -> list[str]:
+    """A line for every stored sweep over the package whose verdicts turn round more than once."""
+    lines = []
+    for answer in answers:
+        if not isinstance(answer, Swept) or answer.package != package:
+            continue
+        told = [fact for fact in answer.tried if fact.side is not Side.SKIP]
+        turns = [(one, other) for one, other in pairwise(told) if one.side is not other.side]
+        if len(turns) > 1:
+            places = ", ".join(f"{one.label} {one.side} to {other.label} {other.side}" for one, other in turns)
+            lines.append(f"the sweep of {answer.date[:10]} turns {len(turns)} times: {places}")
+    return lines
+
+
+def lower_end_tried(answers: Sequence[Stored], package: str, lowest: str) -> bool:
+    """True if a stored run of an older release of the package than ``lowest`` did not show the failure."""
+    for answer in answers:
+        for fact in answer.all_tried:
+            held = fact.versions.get(package)
+            if held is not None and fact.side is Side.GOOD and covers({package: f"<{lowest}"}, {package: held}):
+                return True
+    return False
 
 
 def _slug(text: str) -> str:

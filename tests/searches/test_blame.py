@@ -7,7 +7,8 @@ import pytest
 from repro.catalog.project import Project, cache_root
 from repro.launch.session import Options
 from repro.model.verdict import Verdict
-from repro.search.lead import lead_blame, vector_of
+from repro.search.lead import lead_blame
+from repro.search.start import vector_of
 from repro.search.trials import Trials
 from repro.store.answers import Blamed, Role
 

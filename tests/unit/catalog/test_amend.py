@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog import amend as amending
-from repro.catalog.amend import amend, bounds, replaced, with_bound
+from repro.catalog.amend import amend, bounds, lower_bound, replaced, with_bound
 from repro.catalog.yaml_reader import read_yaml
 from repro.errors import RecordError, UsageError
 from repro.model.failure import Failure
@@ -78,6 +78,42 @@ class TestAmend:
         assert replaced(text, {("a",): "one hundred", ("b",): "two"}, Path("x")) == 'a: "one hundred"\nb: "two"\n'
 
 
+class TestOpenBelow:
+    LINE = "open_below: {lightning: '2.1.0'}\n"
+
+    def test_is_written_after_the_affected_ranges(self, record: Path) -> None:
+        amend(record, {}, {"lightning": "2.1.0"})
+        assert record.read_text(encoding="utf-8") == TEXT.replace("fixed_in:", f"{self.LINE}fixed_in:")
+        assert read_yaml(Failure, record).open_below == {"lightning": "2.1.0"}
+
+    def test_is_changed_and_removed(self, record: Path) -> None:
+        amend(record, {}, {"lightning": "2.0.0", "torch": "2.0"})
+        amend(record, {("affected", 1, "lightning"): ">=2.1.0,<2.3.0"}, {"lightning": "2.1.0"})
+        changed = TEXT.replace("<2.2.2'", "<2.3.0'")
+        assert record.read_text(encoding="utf-8") == changed.replace("fixed_in:", f"{self.LINE}fixed_in:")
+        amend(record, {}, {})
+        assert record.read_text(encoding="utf-8") == changed
+
+    def test_a_record_whose_ranges_are_last(self, record: Path) -> None:
+        lines = TEXT.splitlines(keepends=True)
+        moved = [*lines[:9], *lines[12:], *lines[9:12]]
+        record.write_text("".join(moved).rstrip("\n"), encoding="utf-8")
+        amend(record, {}, {"lightning": "2.1.0"})
+        assert record.read_text(encoding="utf-8") == "".join(moved) + self.LINE
+
+    def test_several_lines_are_left_to_people(self, record: Path) -> None:
+        text = f"{TEXT}open_below:\n  lightning: 2.1.0\n"
+        record.write_text(text, encoding="utf-8")
+        with pytest.raises(RecordError, match="by hand: open_below"):
+            amend(record, {}, {"lightning": "2.0.0"})
+        assert record.read_text(encoding="utf-8") == text
+
+    def test_what_affected_does_not_name_is_refused(self, record: Path) -> None:
+        with pytest.raises(RecordError, match="open_below names numpy"):
+            amend(record, {}, {"numpy": "1.0"})
+        assert record.read_text(encoding="utf-8") == TEXT
+
+
 class TestBounds:
     @pytest.mark.parametrize(
         ("specifiers", "clause", "expected"),
@@ -88,6 +124,8 @@ class TestBounds:
             (">=2.1", "<2.3", ">=2.1,<2.3"),
             ("<2.2", ">=2.0", ">=2.0,<2.2"),
             (">=2.1,!=2.1.3,<2.2", "<2.3", ">=2.1,<2.3,!=2.1.3"),
+            ("==2.1", "<2.3", ">=2.1,<2.3"),
+            ("==2.1", ">=2.0", ">=2.0,<=2.1"),
         ],
     )
     def test_one_side_is_replaced(self, specifiers: str, clause: str, expected: str) -> None:
@@ -97,6 +135,10 @@ class TestBounds:
     def test_single_series_are_left_to_people(self, specifiers: str) -> None:
         with pytest.raises(UsageError, match="by hand"):
             with_bound(specifiers, "<2.3")
+
+    def test_the_oldest_release_of_a_range(self) -> None:
+        found = [lower_bound(text) for text in (">=2.1,<2.3", "<2.3", "==2.1", "<2.3,>2.0", "!=2.2,<2.3")]
+        assert found == ["2.1", None, "2.1", "2.0", None]
 
     def failure(self, record: Path) -> Failure:
         return read_yaml(Failure, record)

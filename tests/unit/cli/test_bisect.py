@@ -16,7 +16,7 @@ from repro.model.failure import is_affected
 from repro.model.matrix import Environment
 from repro.model.verdict import Verdict, side_of
 from repro.search.releases import IndexFile
-from repro.store.answers import Tried
+from repro.store.answers import Run, Tried
 from repro.store.observations import Store
 from tests.unit import factories
 from tests.unit.cli.test_app import Call, call, held
@@ -33,6 +33,7 @@ class FakeTrials:
     last_bad = "2.2.1"
     interrupt_at: int | None = None
     asked: list[str] = []
+    repeated: list[str] = []
 
     def __init__(self, project: Project, *_: object) -> None:
         self.project = project
@@ -50,11 +51,25 @@ class FakeTrials:
         pins = self.environments[name].pins
         return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in pins.items()))
 
+    def repeat(self, name: str, label: str, runs: int) -> Tried:
+        fact = self._run(name, label)
+        self.repeated.append(label)
+        assert fact.verdict
+        made = [f"{label}-{len(self.repeated)}-{n}" for n in range(runs)]
+        seen = [Run(observation=one, verdict=fact.verdict, launcher="torchrun") for one in made]
+        return fact.model_copy(update={"runs": tuple(seen), "observations": tuple(made)})
+
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
         del ahead
         if len(self.asked) == self.interrupt_at:
             raise KeyboardInterrupt
         self.asked.append(label)
+        fact = self._run(name, label)
+        assert fact.verdict
+        run = Run(observation=f"{label}-warm", verdict=fact.verdict, launcher="warm")
+        return fact.model_copy(update={"runs": (run,), "observations": (run.observation,)})
+
+    def _run(self, name: str, label: str) -> Tried:
         versions = {"lightning": "2.3.0"} | self.environments[name].pins
         place = RELEASES.index(versions["lightning"])
         bad = 1 <= place <= RELEASES.index(self.last_bad)
@@ -66,7 +81,7 @@ class FakeTrials:
             side=side_of(verdict),
             reason="because",
             versions=versions,
-            affected=is_affected(factories.failure(), versions),
+            affected=is_affected(self.project.catalog[FAILURE].failure, versions),
         )
 
 
@@ -78,7 +93,7 @@ def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
     def fetch(_: str) -> list[IndexFile]:
         return [IndexFile(f"lightning-{v}-py3-none-any.whl", v, "wheel", day) for v in RELEASES]
 
-    made = type("World", (FakeTrials,), {"asked": []})
+    made = type("World", (FakeTrials,), {"asked": [], "repeated": []})
     for command in (bisect, blame, sweep):
         monkeypatch.setattr(command, "fetch_files", fetch, raising=False)
         monkeypatch.setattr(command, "Trials", made)
@@ -89,12 +104,27 @@ def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
 BISECT = ("bisect", FAILURE, "--package", "lightning")
 
 
+def reporter_only(held: Project, specifiers: str) -> None:
+    """Let the record hold one release; no environment pins it."""
+    record = held.failures / FAILURE / "failure.yaml"
+    record.write_text(record.read_text().replace(">=2.1.0,<2.2.2", specifiers))
+    read_again(held)
+
+
+def read_again(held: Project) -> None:
+    """Forget what the project read: a command line reads it once."""
+    for name in ("catalog", "environments"):
+        held.__dict__.pop(name, None)
+
+
 class TestBisect:
     def test_prints_range_steps_and_answer(self, call: Call, held: Project) -> None:
         code, out, _ = call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")
         assert code == 0
         assert "5 points from lightning 2.1.0 to lightning 2.3.0 in old: the first good after the last bad" in out
-        assert "at most 5 runs" in out
+        assert "at most 12 runs, if each point gives a verdict and all runs agree" in out
+        assert "confirmed   2.2.1 in 3 runs, 2.2.2 in 4 runs" in out
+        assert "lower end   open: no release before 2.1.0 was run" in out
         assert "last bad    lightning 2.2.1" in out
         assert "first good  lightning 2.2.2" in out
         page = (held.reports / f"{FAILURE}.md").read_text()
@@ -130,7 +160,7 @@ class TestBisect:
         world.interrupt_at = None
         code, out, _ = call(*words[1:])
         assert code == 0
-        assert "2 known from the log" in out
+        assert "2 points are known from the log" in out
         assert "first good  lightning 2.2.2" in out
         assert not set(world.asked[2:]) & set(before)
 
@@ -166,6 +196,84 @@ class TestBisect:
         assert words in err
         assert out == ""
         assert not held.reports.exists()
+
+    @pytest.mark.parametrize("part", ["script", "record", "environment"])
+    def test_a_log_of_another_script_record_or_environment_is_not_resumed(
+        self, call: Call, held: Project, world: type[FakeTrials], part: str
+    ) -> None:
+        """Its answers would be believed of what never ran."""
+        call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")
+        (log,) = (held.reports / "data" / "searches" / FAILURE).glob("*.jsonl")
+        count = len(world.asked)
+        folder = held.failures / FAILURE
+        if part == "script":
+            (folder / "repro.py").write_text((folder / "repro.py").read_text() + "\n# changed\n")
+        elif part == "record":
+            (folder / "failure.yaml").write_text((folder / "failure.yaml").read_text() + "timeout: 7\n")
+        else:
+            lock = held.locks / "old.txt"
+            lock.write_text(lock.read_text().replace("a" * 64, "b" * 64))
+        read_again(held)
+        code, out, err = call("bisect", FAILURE, "--resume", str(log))
+        assert code == 2
+        assert err == (f"repro: the {part} changed since {log} was begun: its answers may not hold; search anew\n")
+        assert out == ""
+        assert len(world.asked) == count
+
+    def test_a_log_of_an_older_version_is_not_resumed(self, call: Call, held: Project) -> None:
+        call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")
+        (log,) = (held.reports / "data" / "searches" / FAILURE).glob("*.jsonl")
+        question, *rest = log.read_text().splitlines()
+        old = {key: value for key, value in json.loads(question).items() if key != "digests"}
+        log.write_text("\n".join([json.dumps(old), *rest]) + "\n")
+        code, _, err = call("bisect", FAILURE, "--resume", str(log))
+        assert (code, "is of an older version and does not name its script" in err) == (2, True)
+
+    def test_an_interruption_before_the_log_prints_the_command(
+        self, call: Call, held: Project, world: type[FakeTrials]
+    ) -> None:
+        reporter_only(held, ">=2.2.0")
+        world.interrupt_at = 1
+        code, _, err = call(*BISECT, "--env", "new", "--write")
+        assert code == 130
+        assert f"repro bisect {FAILURE} --package lightning --env new --lane cpu --write" in err
+
+    @pytest.mark.parametrize("specifiers", [">=2.2.0", "==2.2.0"])
+    def test_a_record_of_the_reporters_release_alone(
+        self, call: Call, held: Project, world: type[FakeTrials], specifiers: str
+    ) -> None:
+        """Nothing says whether it was ever fixed: the newest release is run, and it is good."""
+        reporter_only(held, specifiers)
+        code, out, _ = call(*BISECT, "--write")
+        assert code == 1
+        assert world.asked[:2] == ["2.2.0", "2.3.0"]
+        assert "first good  lightning 2.2.2" in out
+        record = (held.failures / FAILURE / "failure.yaml").read_text()
+        assert ">=2.2.0,<2.2.2" in record
+        assert "open_below: {lightning: '2.2.0'}" in record, "nothing older was run"
+
+    def test_a_record_of_the_reporters_release_alone_that_was_never_fixed(
+        self, call: Call, held: Project, world: type[FakeTrials]
+    ) -> None:
+        """The newest release is bad, too: the first bad one is looked for backwards, 2.0.9 only when it is its turn."""
+        reporter_only(held, ">=2.2.1")
+        world.last_bad = "2.3.0"
+        code, out, _ = call(*BISECT, "--write")
+        assert code == 1
+        assert world.asked[:4] == ["2.2.1", "2.3.0", "2.2.0", "2.1.0"]
+        assert "first bad   lightning 2.1.0" in out
+        record = (held.failures / FAILURE / "failure.yaml").read_text()
+        assert ">=2.1.0" in record
+        assert "open_below" not in record
+
+    def test_the_reporters_release_does_not_show_it_here(self, call: Call, held: Project) -> None:
+        reporter_only(held, ">=2.2.2")
+        code, _, err = call(*BISECT)
+        assert code == 2
+        assert err == (
+            "repro: lightning 2.2.2, the oldest release in the record, does not show the failure; "
+            "name a release that shows it with --bad\n"
+        )
 
     def test_a_log_of_another_failure(self, call: Call, held: Project, tmp_path: Path) -> None:
         call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")

@@ -13,6 +13,7 @@ from repro.store.answers import (
     Changed,
     Every,
     Role,
+    Run,
     SkippedRelease,
     Swept,
     Tried,
@@ -91,10 +92,34 @@ class TestBisected:
         assert bisected_lines(bisected()) == [
             "last bad    lib 1.0: reproduced: KeyError: 'x|y'",
             "first good  lib 1.1: absent: because",
+            "confirmed   no: an older version ran each release once; bisect again",
             "upstream    o/r#1",
             "record      agrees",
-            "effort      1 run, 1 reused of 9 points, 12 s; log bisect-lib.jsonl",
+            "effort      1 runs, 1 reused, at 2 of 9 points, 12 s; log bisect-lib.jsonl",
         ]
+
+    def test_a_confirmed_answer_counts_its_runs(self) -> None:
+        runs = tuple(
+            Run(observation=f"o{n}", verdict=V.REPRODUCED, launcher="torchrun", reused=n == 0) for n in range(4)
+        )
+        before = fact("1.0", V.REPRODUCED, runs=runs)
+        answer = bisected(before=before, tried=(before, fact("1.1", V.ABSENT)), confirmed=True)
+        lines = bisected_lines(answer)
+        assert lines[2] == "confirmed   1.0 in 4 runs, 1.1 in 0 runs"
+        assert effort(answer) == "4 runs, 1 reused, at 2 of 9 points, 12 s"
+        noisy = bisected_lines(answer.model_copy(update={"noisy": True}))
+        assert noisy[2].endswith("; the failure is noisy")
+
+    def test_what_the_answer_does_not_say_is_said(self) -> None:
+        lines = bisected_lines(
+            bisected(lower_end_open=True, other_changes=("lib 0.5 is good",), launchers_disagree=True)
+        )
+        assert (
+            "lower end   open: no release before 1.0 was run; to find the first bad one: "
+            "repro bisect lib-1 --package lib --find-break --bad 1.0"
+        ) in lines
+        assert "not the only change: lib 0.5 is good" in lines
+        assert any(line.startswith("launchers   torchrun disagrees") for line in lines)
 
     def test_a_regression_is_named_the_other_way_round(self) -> None:
         before, after = fact("1.0", V.ABSENT), fact("1.1", V.REPRODUCED)
@@ -104,10 +129,10 @@ class TestBisected:
 
     def test_a_range_names_what_lies_in_it(self) -> None:
         lines = bisected_lines(bisected(untested=(fact("1.0.1", V.DIFFERENT), fact("1.0.2", None))))
-        assert "the answer is a range" in lines[2]
-        assert lines[3].endswith("lib 1.0.1: different: because")
-        assert lines[4].endswith("lib 1.0.2: does not apply: because")
-        assert "record      agrees with all that could be told" in lines
+        assert lines[3] == "between     2 skipped, so that the answer is a range:"
+        assert lines[4].endswith("lib 1.0.1: different: because")
+        assert lines[5].endswith("lib 1.0.2: does not apply: because")
+        assert "record      agrees with every release that gave a verdict" in lines
 
     def test_a_disagreement_names_the_release(self) -> None:
         wrong = fact("1.0", V.REPRODUCED, affected=False)
@@ -149,7 +174,7 @@ class TestSwept:
         assert "· 1.4 (1): does not apply: because" in lines
         assert "✓ the newest stack of 2026-01-01 (1): absent: because" in lines
         assert "left out, pre-release: 1.0rc1" in lines
-        assert lines[-1] == "effort      7 run, 0 reused, 60 s"
+        assert lines[-1] == "effort      7 runs, 0 reused, 60 s"
 
     def test_different_reasons_and_disagreements_are_stretches_of_their_own(self) -> None:
         points = [
@@ -174,7 +199,7 @@ class TestSections:
             assert all(len(row) == len(section.heads) for row in section.rows)
         assert "".join(made[0].lead).startswith("✗✓ the last release of every minor series, 1.0 to 1.1")
         assert made[0].rows[0] == ("1.0", "1", "✗ reproduced", "KeyError: 'x|y'", "agrees")
-        assert made[1].notes == ("record agrees",)
+        assert made[1].notes[-1] == "record agrees"
         assert Strong("a and b") in made[2].lead
 
     def test_upstreams_words_are_code(self) -> None:
@@ -184,12 +209,12 @@ class TestSections:
 
     def test_ranges_and_moves_are_in_the_page(self) -> None:
         (section,) = sections([bisected(untested=(fact("1.0.1", V.FLAKY),), also_moved=("numpy 1 → 2",))])
-        assert [row[0] for row in section.rows] == ["last bad", "not told", "first good"]
-        assert "numpy" in section.notes[1]
+        assert [row[0] for row in section.rows] == ["last bad", "skipped", "first good"]
+        assert any("numpy" in note for note in section.notes)
 
 
 def test_effort_counts_each_step() -> None:
-    assert effort(blamed()) == "2 run, 0 reused, 3 s"
+    assert effort(blamed()) == "2 runs, 0 reused, 3 s"
 
 
 def test_answers_are_read_back_and_replaced(tmp_path: Any) -> None:

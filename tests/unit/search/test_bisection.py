@@ -14,9 +14,10 @@ from repro.search.bisection import (
     NextStep,
     Probe,
     Range,
-    bisect,
+    Walk,
     next_move,
     upcoming,
+    walk,
 )
 
 B, G, S = Side.BAD, Side.GOOD, Side.SKIP
@@ -39,7 +40,14 @@ class World:
 
 def run(sides: list[Side], older: Side, fixed: tuple[bool, bool] = (True, True)) -> tuple[NextStep, World]:
     world = World(sides)
-    return bisect(Range(len(sides), older, fixed), {}, world), world
+    return search(Range(len(sides), older, fixed), {}, world), world
+
+
+def search(points: Range, answers: dict[int, Side], world: World) -> NextStep:
+    known = dict(answers)
+    while isinstance(move := next_move(points, known), Probe):
+        known[move.index] = world(move.index, upcoming(points, known))
+    return move
 
 
 class TestSides:
@@ -72,7 +80,7 @@ class TestBisection:
         move, world = run([older] * first_new + [older.opposite] * (n - first_new), older)
         assert move == Boundary(first_new - 1, first_new, ())
         assert len(world.asked) <= math.ceil(math.log2(n)) + 2
-        assert len(world.asked) <= Range(n, older).most_runs == math.ceil(math.log2(n)) + 2
+        assert len(world.asked) <= Range(n, older).most_points == math.ceil(math.log2(n)) + 2
 
     @settings(deadline=None)
     @given(st.lists(st.booleans(), min_size=2, max_size=60), st.data())
@@ -125,9 +133,37 @@ class TestBisection:
         assert world.asked[1:6] == [39, 38, 36, 32, 24]
 
     def test_both_ends_never_meet(self) -> None:
-        move, world = run([S] * 9, G, (False, False))
-        assert move == Inconclusive(0, G)
+        move, world = run([S] * 9, B, (False, False))
+        assert move == Inconclusive(0, B)
         assert max(world.asked) < 4
+
+    def test_a_good_older_end_that_nobody_named_is_looked_for_backwards(self) -> None:
+        """Releases far from the bad one do not work with its other packages: they are not even tried."""
+        sides = [S] * 30 + [G] * 10 + [B] * 6
+        move, world = run(sides, G, (False, True))
+        assert move == Boundary(39, 40, ())
+        assert world.asked == [45, 44, 43, 41, 37, 39, 40]
+        assert len(world.asked) <= Range(len(sides), G, (False, True)).most_points
+
+    def test_backwards_without_a_good_release(self) -> None:
+        move, world = run([B] * 5, G, (False, True))
+        assert move == Contradiction(0, G)
+        assert world.asked == [4, 3, 2, 0]
+        assert run([S] * 4 + [B], G, (False, True))[0] == Inconclusive(3, G)
+        assert run([G, B], G, (False, True))[0] == Boundary(0, 1, ())
+
+    @settings(deadline=None)
+    @given(st.integers(2, 200), st.data())
+    def test_backwards_finds_the_change_within_the_promised_number_of_points(self, n: int, data: st.DataObject) -> None:
+        first_bad = data.draw(st.integers(1, n - 1))
+        move, world = run([G] * first_bad + [B] * (n - first_bad), G, (False, True))
+        assert move == Boundary(first_bad - 1, first_bad, ())
+        assert len(world.asked) <= Range(n, G, (False, True)).most_points
+
+    def test_the_walk_names_its_ends_and_what_it_used(self) -> None:
+        found = walk(Range(9, B), {0: B, 8: G, 4: G, 2: B, 3: G, 6: B})
+        assert found == Walk(Boundary(2, 3, ()), frozenset({0, 2, 3, 4, 8}), (0, 8))
+        assert walk(Range(9, B), {0: B}).ends is None
 
     def test_goes_away_from_what_cannot_be_told(self) -> None:
         """Neighbours of a broken release are broken too: the next one asked for is far from it."""
@@ -146,7 +182,7 @@ class TestBisection:
         _, whole = run(sides, B)
         known = {index: sides[index] for index in whole.asked[:3]}
         world = World(sides)
-        move = bisect(Range(60, B), known, world)
+        move = search(Range(60, B), known, world)
         assert move == Boundary(29, 30, ())
         assert world.asked == whole.asked[3:]
 

@@ -1,9 +1,12 @@
 """Searches led with a source of verdicts that is made up: no index, no environment, no run."""
 
+import random
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,22 +15,16 @@ from repro.errors import ContradictionError, EnvironmentFailure, Exit, RecordErr
 from repro.model.failure import Failure, is_affected
 from repro.model.matrix import Environment
 from repro.model.verdict import Side, Verdict, side_of
+from repro.report.answers import bisected_lines
 from repro.search.environments import Vector
-from repro.search.lead import (
-    LATEST,
-    Replay,
-    amend_record,
-    base_of,
-    exit_of_answer,
-    lead_bisection,
-    lead_blame,
-    lead_sweep,
-    vector_of,
-)
+from repro.search.lead import LATEST, exit_of_answer, lead_bisection, lead_blame, lead_sweep
 from repro.search.log import SearchLog
 from repro.search.question import Ends, question_of_days, question_of_releases, releases_to_search
 from repro.search.releases import IndexFile
-from repro.store.answers import Bisected, Every, Role, Tried
+from repro.search.start import base_of, vector_of
+from repro.search.verdict_source import Replay
+from repro.search.write import amend_record
+from repro.store.answers import Bisected, Every, Role, Run, Tried
 from tests.unit import factories
 
 Rule = Callable[[Mapping[str, str]], Verdict]
@@ -50,6 +47,10 @@ class FakeSource:
         self.ahead: list[tuple[str, ...]] = []
         self.stop_after = stop_after
         self.unlockable = False
+        self.repeated: list[str] = []
+        self.torchrun: Rule | None = None
+        """What torchrun shows, if it is something else."""
+        self.runs = 0
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
         self.environments.update(definitions)
@@ -64,13 +65,28 @@ class FakeSource:
         return held
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        if len(self.asked) == self.stop_after:
+        if len(self.asked) + len(self.repeated) == self.stop_after:
             raise KeyboardInterrupt
         self.asked.append(name)
         self.ahead.append(tuple(ahead))
-        assert all(other in self.environments for other in self.ahead[-1])
+        return self._fact(name, label, [self.rule(self.versions(name))], "warm")
+
+    def repeat(self, name: str, label: str, runs: int) -> Tried:
+        if len(self.asked) + len(self.repeated) == self.stop_after:
+            raise KeyboardInterrupt
+        self.repeated.append(name)
+        rule = self.torchrun or self.rule
+        return self._fact(name, label, [rule(self.versions(name)) for _ in range(runs)], "torchrun")
+
+    def _fact(self, name: str, label: str, verdicts: list[Verdict], launcher: Literal["warm", "torchrun"]) -> Tried:
+        assert all(other in self.environments for ahead in self.ahead for other in ahead)
         versions = self.versions(name)
-        verdict = self.rule(versions)
+        verdict = verdicts[0] if len(set(verdicts)) == 1 else Verdict.FLAKY
+        first = self.runs + 1
+        self.runs += len(verdicts)
+        runs = tuple(
+            Run(observation=f"obs-{first + n}", verdict=found, launcher=launcher) for n, found in enumerate(verdicts)
+        )
         told = verdict is not Verdict.UNRUNNABLE
         return Tried(
             label=label,
@@ -80,7 +96,8 @@ class FakeSource:
             reason="because",
             versions=versions if told else {},
             affected=is_affected(self.failure, versions) if told else None,
-            observations=(f"obs-{len(self.asked)}",),
+            observations=tuple(run.observation for run in runs),
+            runs=runs,
             seconds=1.0,
         )
 
@@ -123,7 +140,11 @@ class TestBisection:
         assert answer.agrees is True
         assert exit_of_answer(answer) is Exit.OK
         assert answer.upstream == ("https://example.org/19492",)
-        assert len(source.asked) <= 4 + 2
+        assert len(source.asked) <= 4 + 2 + 2
+        assert len(source.asked) + sum(fact.conclusive for fact in answer.tried) >= 2 * 4
+        assert answer.confirmed
+        assert not answer.noisy
+        assert (answer.before.conclusive, answer.after.conclusive) == (3, 4)
         assert answer.also_moved == ()
         assert "old" in source.asked
         assert answer.blame is None
@@ -157,8 +178,16 @@ class TestBisection:
     @pytest.mark.parametrize(
         ("good", "bad", "words"),
         [
-            ("2.4.2", "2.0.0", "lightning 2.0.0, the older end, is good where bad was said: absent: because"),
-            ("2.2.0", "2.1.0", "lightning 2.2.0, the newer end, is bad where good was said"),
+            (
+                "2.4.2",
+                "2.0.0",
+                "lightning 2.0.0, the older end, is good in 3 runs through torchrun, but bad was expected: absent",
+            ),
+            (
+                "2.2.0",
+                "2.1.0",
+                "lightning 2.2.0, the newer end, is bad in 3 runs through torchrun, but good was expected",
+            ),
         ],
     )
     def test_a_contradiction_names_the_end_and_the_verdict(
@@ -171,8 +200,72 @@ class TestBisection:
         assert len(source.asked) <= 2
 
     def test_an_end_that_cannot_be_told(self, tmp_path: Path) -> None:
-        with pytest.raises(UndecidedError, match=r"lightning 2.1.0, the older end, cannot be told: .*; name another"):
+        with pytest.raises(UndecidedError, match=r"lightning 2.1.0, the older end, gave no verdict: .*; name another"):
             lead_bisection(FakeSource(lambda _: Verdict.UNRUNNABLE), FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+
+    def test_nothing_is_answered_before_both_neighbours_were_run_again(self, tmp_path: Path) -> None:
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        journal = begin(tmp_path, "2.4.2", "2.1.0")
+        lead_bisection(source, FAILURE, journal, quiet)
+        lines = journal.file.read_text().splitlines(keepends=True)
+        journal.file.write_text("".join(lines[:-1]))
+        with pytest.raises(UndecidedError, match="its answer is not confirmed"):
+            lead_bisection(Replay(), FAILURE, SearchLog.read(journal.file), quiet)
+
+    def test_a_failure_that_shows_sometimes_gives_the_right_answer(self, tmp_path: Path) -> None:
+        rng = random.Random(13)
+        inner = between("2.1.0", "2.2.1")
+        rule: Rule = lambda held: inner(held) if rng.random() < 2 / 3 else Verdict.ABSENT  # noqa: E731
+        answers = []
+        for trial in range(12):
+            with suppress(ContradictionError):
+                journal = begin(tmp_path, "2.4.2", "2.1.0", f"log-{trial}")
+                answers.append(lead_bisection(FakeSource(rule), FAILURE, journal, quiet))
+        assert {(answer.before.label, answer.after.label) for answer in answers} == {("2.2.1", "2.2.2")}
+        noisy = [answer for answer in answers if answer.noisy]
+        assert len(noisy) > 6
+        for answer in noisy:
+            assert (answer.before.verdict, answer.before.side) == (Verdict.FLAKY, Side.BAD)
+            assert "absent in" in answer.before.reason
+            assert answer.after.conclusive >= 16
+            assert exit_of_answer(answer) is Exit.OK
+
+    def test_a_failure_that_shows_too_seldom_is_noisy_k_of_n(self, tmp_path: Path) -> None:
+        runs = iter(range(1000))
+        inner = between("2.1.0", "2.2.1")
+        rule: Rule = lambda held: inner(held) if next(runs) % 9 == 0 else Verdict.ABSENT  # noqa: E731
+        with pytest.raises(UndecidedError, match=r"lightning 2.1.0 is noisy: the failure shows in [1-4] of \d+ runs"):
+            lead_bisection(FakeSource(rule), FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+
+    def test_torchrun_has_the_last_word(self, tmp_path: Path) -> None:
+        """The warm launcher shows a fault of its own: the failure from 2.2.0 on only."""
+        source = FakeSource(between("2.1.0", "2.1.2"))
+        source.torchrun = between("2.1.0", "2.3.0")
+        answer = lead_bisection(source, FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        assert (answer.before.label, answer.after.label) == ("2.3.0", "2.3.1")
+        assert answer.launchers_disagree
+        assert not answer.noisy
+        assert answer.before.verdict is Verdict.REPRODUCED
+        assert "only its runs were counted" in " ".join(bisected_lines(answer))
+
+    def test_neighbours_that_cannot_be_run_again_become_a_range(self, tmp_path: Path) -> None:
+        inner = between("2.1.0", "2.2.1")
+        source = FakeSource(inner)
+        source.torchrun = lambda held: Verdict.UNRUNNABLE if held["lightning"] == "2.2.2" else inner(held)
+        answer = lead_bisection(source, FAILURE, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        assert (answer.before.label, answer.after.label) == ("2.2.1", "2.3.0")
+        assert [fact.label for fact in answer.untested] == ["2.2.2"]
+
+    def test_the_strip_of_a_sweep_hints_at_another_change(self, tmp_path: Path) -> None:
+        inner = between("2.1.0", "2.2.1")
+        swept_rule: Rule = lambda held: Verdict.REPRODUCED if held["lightning"] == "2.4.2" else inner(held)  # noqa: E731
+        found = releases_to_search(factories.matrix(), FAILURE, BASE, "lightning", fetch)
+        strip = lead_sweep(FakeSource(swept_rule), FAILURE, BASE, found, every=Every.ALL, notify=quiet, latest=False)
+        answer = lead_bisection(FakeSource(inner), FAILURE, begin(tmp_path, "2.4.1", "2.1.0"), quiet, [strip])
+        (hint,) = answer.other_changes
+        assert "turns 3 times: 2.0.2 good to 2.1.0 bad, 2.2.1 bad to 2.2.2 good, 2.4.1 good to 2.4.2 bad" in hint
+        assert not answer.lower_end_open, "the sweep ran older releases"
+        assert f"not the only change: {hint}" in bisected_lines(answer)
 
     def test_both_next_midpoints_are_prepared(self, tmp_path: Path) -> None:
         source = FakeSource(between("2.1.0", "2.2.1"))
@@ -191,6 +284,7 @@ class TestBisection:
         second = FakeSource(rule)
         answer = lead_bisection(second, FAILURE, SearchLog.read(journal.file), quiet)
         assert first.asked + second.asked == whole.asked
+        assert first.repeated + second.repeated == whole.repeated
         assert (answer.before.label, answer.after.label) == (expected.before.label, expected.after.label)
         assert [fact.label for fact in answer.tried] == [fact.label for fact in expected.tried]
 
@@ -290,6 +384,33 @@ class TestBlame:
         assert {change.part for change in answer.changes} == {Role.NEEDED}
         assert exit_of_answer(answer) is Exit.UNKNOWN
 
+    def test_a_noisy_cause_is_no_blame(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"))
+        runs = iter(range(100))
+
+        def rule(held: Mapping[str, str]) -> Verdict:
+            if held["a"] == held["b"]:
+                return Verdict.REPRODUCED if held["a"] == "2" else Verdict.ABSENT
+            return Verdict.REPRODUCED if held["b"] == "2" and next(runs) % 2 == 0 else Verdict.ABSENT
+
+        with pytest.raises(UndecidedError, match=r"b 1 → 2 is noisy: the failure shows in 2 of 4 runs"):
+            lead_blame(self.source(start, end, rule), FAILURE, start, end, notify=quiet)
+
+    def test_noisy_ends_are_refused_before_anything_is_tried(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"))
+        runs = iter(range(100))
+        rule: Rule = lambda _: Verdict.REPRODUCED if next(runs) % 2 else Verdict.ABSENT  # noqa: E731
+        source = self.source(start, end, rule)
+        with pytest.raises(UndecidedError, match="old is noisy"):
+            lead_blame(source, FAILURE, start, end, notify=quiet)
+        assert source.asked == ["old"]
+
+    def test_causes_and_all_others_are_run_again(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"), c=("1", "2"))
+        source = self.source(start, end, lambda held: Verdict.REPRODUCED if held["b"] == "2" else Verdict.ABSENT)
+        lead_blame(source, FAILURE, start, end, notify=quiet)
+        assert source.repeated == ["old", "new", "old with b 2", "old with a 2, c 2"]
+
     def test_works_from_bad_to_good_too(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"))
         rule: Rule = lambda held: Verdict.REJECTED if held["a"] == "2" else Verdict.REPRODUCED  # noqa: E731
@@ -302,7 +423,7 @@ class TestBlame:
 
     def test_an_end_that_cannot_be_told(self) -> None:
         start, end = pair(a=("1", "2"))
-        with pytest.raises(UndecidedError, match="old, an end, cannot be told"):
+        with pytest.raises(UndecidedError, match="old, an end, gave no verdict"):
             lead_blame(self.source(start, end, lambda _: Verdict.FLAKY), FAILURE, start, end, notify=quiet)
 
     def test_ends_that_hold_the_same(self) -> None:
@@ -371,8 +492,13 @@ class TestBase:
             base_of(project, FAILURE, "newer")
         with pytest.raises(UsageError, match="did you mean 'new'"):
             vector_of(project, "newer")
-        with pytest.raises(UsageError, match="no affected environment"):
-            base_of(project, factories.failure(affected=[{"lightning": ">=9"}]), None)
+        with pytest.raises(UsageError, match="does not run lightning-1; name an environment"):
+            base_of(project, factories.failure(id="lightning-1"), None)
+
+    def test_without_an_affected_environment_it_is_the_first_default_one(self, tmp_path: Path) -> None:
+        """The record may hold the reporter's release only, and no environment pins that."""
+        project = factories.project(tmp_path)
+        assert base_of(project, factories.failure(affected=[{"lightning": "==2.3.0"}]), None).name == "old"
 
 
 class TestWriting:
@@ -396,8 +522,50 @@ class TestWriting:
     def test_a_record_that_agrees_is_left_alone(self, tmp_path: Path) -> None:
         file = self.record(tmp_path)
         before = file.read_bytes()
-        told = amend_record(file, FAILURE, self.answer(tmp_path, between("2.1.0", "2.2.1"), "2.4.2", "2.1.0"))
+        told = amend_record(file, FAILURE, self.answer(tmp_path, between("2.1.0", "2.2.1"), "2.0.0", "2.2.1"))
         assert "nothing to write" in told
+        assert file.read_bytes() == before
+
+    def test_a_lower_end_that_was_never_tried_is_open(self, tmp_path: Path) -> None:
+        """The search for the fix begins at 2.1.0: that 2.0.2 is not affected would be a guess."""
+        file = self.record(tmp_path)
+        answer = self.answer(tmp_path, between("2.1.0", "2.3.0"), "2.4.2", "2.1.0")
+        assert answer.lower_end_open
+        told = amend_record(file, FAILURE, answer)
+        assert told.endswith("open_below lightning 2.1.0: no older release was run")
+        assert "open_below: {lightning: '2.1.0'}\n" in file.read_text()
+
+    def test_a_lower_end_that_was_tried_is_not(self, tmp_path: Path) -> None:
+        file = self.record(tmp_path)
+        below = self.answer(tmp_path / "below", between("2.1.0", "2.3.0"), "2.0.0", "2.2.1")
+        answer = self.answer(tmp_path, between("2.1.0", "2.3.0"), "2.4.2", "2.1.0")
+        assert "open_below" not in amend_record(file, FAILURE, answer, [below])
+        assert "open_below" not in file.read_text()
+
+    def test_the_search_for_the_break_closes_an_open_end(self, tmp_path: Path) -> None:
+        file = factories.write_failure(tmp_path / "failures", open_below={"lightning": "2.2.0"}) / "failure.yaml"
+        file.write_text(file.read_text().replace("open_below:\n  lightning: 2.2.0", "open_below: {lightning: '2.2.0'}"))
+        opened = factories.failure(open_below={"lightning": "2.2.0"})
+        answer = self.answer(tmp_path, between("2.0.1", "2.2.1"), "2.0.0", "2.2.0")
+        assert "open_below removed" in amend_record(file, opened, answer)
+        assert "open_below" not in file.read_text()
+        assert "lightning: '>=2.0.1,<2.2.2'" in file.read_text()
+
+    def test_what_was_not_confirmed_is_not_written(self, tmp_path: Path) -> None:
+        answer = self.answer(tmp_path, between("2.1.0", "2.3.0"), "2.4.2", "2.1.0")
+        with pytest.raises(UsageError, match="not confirmed"):
+            amend_record(self.record(tmp_path), FAILURE, answer.model_copy(update={"confirmed": False}))
+
+    def test_a_range_that_a_run_contradicts_is_not_written(self, tmp_path: Path) -> None:
+        file = self.record(tmp_path)
+        before = file.read_bytes()
+        inner = between("2.1.0", "2.1.2")
+        rule: Rule = lambda held: Verdict.REPRODUCED if held["lightning"] == "2.3.2" else inner(held)  # noqa: E731
+        answer = self.answer(tmp_path, rule, "2.4.2", "2.1.0")
+        assert answer.after.label == "2.2.0"
+        assert answer.other_changes == ("lightning 2.3.2 is bad: reproduced: because",)
+        with pytest.raises(UsageError, match=r"lightning 2.3.2 is bad, which one range cannot say"):
+            amend_record(file, FAILURE, answer)
         assert file.read_bytes() == before
 
     def test_a_range_is_not_written(self, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from repro.errors import StoreError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side, Verdict
+from repro.search.confirm import Counts, Evidence
 from repro.search.environments import Variant
-from repro.search.log import Question, SearchLog, SearchPoint, environments_of, tried
+from repro.search.log import Question, SearchLog, SearchPoint, environments_of, summary, tried
 from repro.store.answers import Tried
 from repro.verdict.result import judge_repetitions
 from tests.unit import factories
@@ -41,6 +42,13 @@ class TestTried:
         assert found.seconds == 12.3
         assert found.text.startswith("reproduced: KeyError")
         assert not found.reused
+        (run,) = found.runs
+        assert (run.observation, run.verdict, run.launcher) == (observation.id, Verdict.REPRODUCED, "torchrun")
+        warm = judge_repetitions(failure, [observation.model_copy(update={"launcher": "warm"})])
+        assert tried("2.2.1", "old", failure, warm, 0.0).runs[0].launcher == "warm"
+        # What was to run through torchrun and could not start was no warm run.
+        lost = judge_repetitions(failure, [observation.model_copy(update={"launcher": "none"})])
+        assert tried("2.2.1", "old", failure, lost, 0.0, torchrun=True).runs[0].launcher == "torchrun"
 
     def test_a_reused_result_is_marked(self) -> None:
         failure = factories.failure()
@@ -60,6 +68,33 @@ class TestTried:
         assert fact("1.0", Side.SKIP, affected=False).agrees is None
 
 
+def runs(*texts: str) -> list[dict[str, str]]:
+    return [dict(zip(("observation", "verdict", "launcher"), text.split(":"), strict=True)) for text in texts]
+
+
+class TestSummary:
+    FIRST = fact("1.0", Side.GOOD, runs=runs("a:absent:warm"), seconds=2.0)
+    AGAIN = fact(
+        "1.0", runs=runs("b:reproduced:torchrun", "c:reproduced:torchrun", "d:unrunnable:torchrun"), seconds=9.0
+    )
+
+    def test_rests_on_the_runs_that_count(self) -> None:
+        found = summary([self.FIRST, self.AGAIN], Side.BAD, torchrun_only=True)
+        assert (found.verdict, found.side, found.observations) == (Verdict.REPRODUCED, Side.BAD, ("b", "c"))
+        assert [run.observation for run in found.runs] == ["a", "b", "c", "d"]
+        assert (found.seconds, found.conclusive, found.reused) == (11.0, 3, False)
+
+    def test_runs_that_disagree_are_flaky_and_counted(self) -> None:
+        found = summary([self.FIRST, self.AGAIN], Side.BAD, torchrun_only=False)
+        assert (found.verdict, found.side) == (Verdict.FLAKY, Side.BAD)
+        assert found.reason == "absent in 1 of 3 runs, reproduced in 2 of 3 runs"
+
+    def test_without_a_verdict_it_is_the_newest_fact(self) -> None:
+        lost = fact("1.0", Side.SKIP, runs=runs("a:unrunnable:warm"))
+        found = summary([lost], Side.SKIP, torchrun_only=False)
+        assert (found.verdict, found.side, found.observations) == (Verdict.UNRUNNABLE, Side.SKIP, ("a",))
+
+
 class TestJournal:
     def test_is_read_back_as_it_was_written(self, tmp_path: Path) -> None:
         journal = SearchLog.begin(tmp_path / "deep" / "log.jsonl", question())
@@ -67,7 +102,7 @@ class TestJournal:
         journal.add(fact("1.1", Side.GOOD))
         again = SearchLog.read(journal.file)
         assert again == journal
-        assert again.answers() == {0: Side.BAD, 1: Side.GOOD}
+        assert again.evidence() == {0: Evidence(Counts(bad=1)), 1: Evidence(Counts(good=1))}
         assert len(journal.file.read_text().splitlines()) == 3
         assert environments_of(again.question.points) == {f"old with lib {n}": DEFINITION for n in ("1.0", "1.1")}
 
@@ -77,19 +112,20 @@ class TestJournal:
         with journal.file.open("a") as file:
             file.write('{"fact": "tried", "label": "1.1", "ü')
         again = SearchLog.read(journal.file)
-        assert again.answers() == {0: Side.BAD}
+        assert again.evidence() == {0: Evidence(Counts(bad=1))}
         again.add(fact("1.1", Side.GOOD))
-        assert SearchLog.read(journal.file).answers() == {0: Side.BAD, 1: Side.GOOD}
+        assert set(SearchLog.read(journal.file).evidence()) == {0, 1}
 
-    def test_the_last_word_on_a_point_counts(self, tmp_path: Path) -> None:
+    def test_all_runs_of_a_point_count_by_launcher_and_each_once(self, tmp_path: Path) -> None:
         journal = SearchLog.begin(tmp_path / "log.jsonl", question())
-        journal.add(fact("1.0", Side.SKIP))
-        journal.add(fact("1.0", Side.BAD))
-        assert journal.answers() == {0: Side.BAD}
-        held = journal.of(0)
-        assert held is not None
-        assert held.side is Side.BAD
-        assert journal.of(1) is None
+        journal.add(fact("1.0", runs=runs("a:reproduced:warm")))
+        journal.add(fact("1.0", runs=runs("b:reproduced:torchrun", "c:unrunnable:torchrun")))
+        journal.add(fact("1.0", runs=runs("b:reproduced:torchrun", "d:absent:torchrun", "e:rejected:torchrun")))
+        again = SearchLog.read(journal.file)
+        assert again.evidence() == {0: Evidence(Counts(bad=1), Counts(bad=1, good=2, skipped=1))}
+        assert again.labels == ("1.0",)
+        assert len(again.facts("1.0")) == 3
+        assert again.facts("1.1") == []
 
     def test_never_writes_over_another_log(self, tmp_path: Path) -> None:
         SearchLog.begin(tmp_path / "log.jsonl", question())

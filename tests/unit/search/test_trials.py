@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.environments.build import Environments
 from repro.environments.interpreter import Interpreter
 from repro.errors import EnvironmentFailure
+from repro.launch.hardware import hardware
+from repro.launch.run_cell import torchrun
 from repro.launch.session import Options
 from repro.model.cell import Cell
 from repro.model.matrix import Environment
@@ -19,6 +22,7 @@ from repro.model.observation import Observation
 from repro.model.verdict import Side, Verdict
 from repro.search.trials import Trials
 from repro.store.observations import Store
+from repro.store.recipe import environment_key, recipe_of
 from tests.unit import factories
 
 FAILURE = factories.failure()
@@ -30,6 +34,7 @@ class World:
     def __init__(self) -> None:
         self.built: list[str] = []
         self.runs: list[str] = []
+        self.launchers: list[str] = []
         self.refused: dict[str, str] = {}
         self.versions: dict[str, dict[str, str]] = {}
         self.gate: threading.Event | None = None
@@ -46,14 +51,21 @@ class World:
         held = self.versions.get(name, factories.VERSIONS)
         return factories.interpreter(installed=factories.installed(held, name=name, lock=f"{name:0<64}"[:64]))
 
-    def run_cell(self, cell: Cell, _entry: object, interpreter: Interpreter, *, run: str, **_: object) -> Observation:
+    def run_cell(
+        self, cell: Cell, entry: Entry, interpreter: Interpreter, *, run: str, launch: object, **_: object
+    ) -> Observation:
         self.runs.append(cell.environment.label)
+        self.launchers.append("torchrun" if launch is torchrun else "warm")
         number = len(self.runs)
+        recipe = recipe_of(cell, entry, environment_key(interpreter.installed))
         return factories.observation(
             factories.failed(0),
             factories.failed(1),
-            id=f"abcdef012345-20260101T000000Z-{number:06}",
+            id=f"{recipe[:12]}-20260101T000000Z-{number:06}",
             run=run,
+            recipe=recipe,
+            started=f"2026-01-01T00:00:{number:02}+00:00",
+            hardware=hardware(),
             cell=cell,
             installed=interpreter.installed,
         )
@@ -144,6 +156,27 @@ class TestAsk:
         trials.ask("now", "x")
         assert world.built.index("now") == 2
         assert "late 1" not in world.built[:3]
+
+    def test_repeats_through_torchrun_until_there_are_so_many_runs(self, project: Project, world: World) -> None:
+        with Trials(project, FAILURE, Options(fresh=False)) as trials:
+            fact = trials.repeat("old", "2.2.1", 3)
+            assert [run.launcher for run in fact.runs] == ["torchrun"] * 3
+            assert [run.reused for run in fact.runs] == [False] * 3
+            assert world.launchers == ["torchrun"] * 3
+            again = trials.repeat("old", "2.2.1", 5)
+        assert [run.reused for run in again.runs] == [True] * 3 + [False] * 2
+        assert len(world.runs) == 5
+
+    def test_with_fresh_stored_runs_do_not_count_but_those_of_this_search_do(
+        self, project: Project, world: World
+    ) -> None:
+        with Trials(project, FAILURE, Options(fresh=False)) as before:
+            before.repeat("old", "2.2.1", 3)
+        with Trials(project, FAILURE, Options(fresh=True)) as trials:
+            assert not any(run.reused for run in trials.repeat("old", "2.2.1", 3).runs)
+            again = trials.repeat("old", "2.2.1", 5)
+            assert [run.reused for run in again.runs] == [False] * 2, "the first three are known"
+        assert len(world.runs) == 3 + 3 + 2
 
     def test_reuses_what_is_stored(self, project: Project, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         def found(*_: Any) -> list[Observation]:

@@ -1,0 +1,247 @@
+"""How many runs an answer of a bisection needs.  Pure: proposes runs, reads how they ended.
+
+A step of the search needs one run.  A failure that shows in some of the runs only would then lead it to a wrong
+release, so the answer is confirmed before it counts:
+
+- Both neighbours are run again through torchrun, ``NEIGHBOUR_RUNS`` runs in all.
+- One more point is looked at on each side of the answer.  A steady opposite there is another change.
+- An end that contradicts the question is run again before the search refuses.
+- If torchrun disagrees with the warm launcher at any point, all warm runs are dropped.
+- If runs through torchrun disagree with each other, the failure is *noisy*: a point is good only after
+  ``NOISY_RUNS`` good runs, and if the bad neighbour shows the failure in fewer than ``NOISY_LEAST`` of so many runs,
+  there is no answer.
+
+One bad run makes a point bad: the verdict ``reproduced`` needs the failure's own signature.
+
+The probability of a wrong answer is largest for a failure that shows in about two of three runs.  A simulation of
+this module (``tests/bench/search_noise.py``) measures it at every rate: it is below 1 %.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from repro.model.verdict import Side
+from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, Range, Walk, farthest, upcoming, walk
+
+NEIGHBOUR_RUNS = 4
+"""Runs of each neighbour of an answer, the first look included."""
+TORCHRUN_RUNS = 3
+"""So many of them through torchrun, at least."""
+NOISY_RUNS = 16
+NOISY_LEAST = 5
+LEAST_GAP = 2
+"""On the good side, a point is looked at only if no known point is nearer."""
+SKIPS = 3
+"""Runs at a point that may end without a verdict before the point is given up."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the runs of one point ended."""
+
+    bad: int = 0
+    good: int = 0
+    skipped: int = 0
+
+    @property
+    def conclusive(self) -> int:
+        return self.bad + self.good
+
+    @property
+    def mixed(self) -> bool:
+        return self.bad > 0 and self.good > 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The runs of one point, by launcher."""
+
+    warm: Counts = field(default_factory=Counts)
+    torchrun: Counts = field(default_factory=Counts)
+
+    @property
+    def launchers_disagree(self) -> bool:
+        """True if both launchers ran the point and did not show the same."""
+        if not (self.warm.conclusive and self.torchrun.conclusive):
+            return False
+        return (self.warm.bad > 0, self.warm.good > 0) != (self.torchrun.bad > 0, self.torchrun.good > 0)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Run this point through torchrun until there are so many runs of it."""
+
+    index: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """The failure shows too seldom for an answer: in ``k`` of ``n`` runs at this point."""
+
+    index: int
+    k: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A boundary whose neighbours were confirmed."""
+
+    boundary: Boundary
+    odd: tuple[int, ...] = ()
+    """Points beyond a neighbour that steadily show the opposite: the boundary is not the only change."""
+    noisy: bool = False
+    torchrun_only: bool = False
+    """True if warm runs were dropped."""
+
+
+Step = Probe | Repeat | Contradiction | Inconclusive | Noisy | Confirmed
+Known = Mapping[int, Evidence]
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """The runs that count."""
+
+    counts: Mapping[int, Counts]
+    torchrun_only: bool
+    noisy: bool
+
+    @classmethod
+    def of(cls, known: Known) -> "Trusted":
+        """All runs, or those through torchrun only, where the launchers disagree or any runs do."""
+        only = any(held.launchers_disagree or held.warm.mixed or held.torchrun.mixed for held in known.values())
+        noisy = any(held.torchrun.mixed for held in known.values())
+        return cls({index: _counts(held, torchrun_only=only) for index, held in known.items()}, only, noisy)
+
+    @property
+    def sides(self) -> dict[int, Side]:
+        """The answers of all points that have one."""
+        found = {index: self.side(index) for index in self.counts}
+        return {index: side for index, side in found.items() if side is not None}
+
+    def side(self, index: int) -> Side | None:
+        """The answer of a point; None where more runs are needed."""
+        counts = self.counts.get(index, Counts())
+        if counts.bad:
+            return Side.BAD
+        if counts.good >= (NOISY_RUNS if self.noisy else 1):
+            return Side.GOOD
+        given_up = counts.skipped >= (SKIPS if self.torchrun_only or counts.good else 1)
+        return Side.SKIP if given_up else None
+
+
+def _counts(held: Evidence, *, torchrun_only: bool) -> Counts:
+    warm, torchrun = held.warm, held.torchrun
+    if torchrun_only and torchrun == Counts() and not warm.conclusive:
+        # It never ran at all: it does not resolve, or does not apply.
+        return Counts(skipped=SKIPS if warm.skipped else 0)
+    if torchrun_only:
+        return torchrun
+    if not torchrun.conclusive and torchrun.skipped >= SKIPS:
+        # The warm runs could not be confirmed.
+        return Counts(skipped=torchrun.skipped)
+    return Counts(warm.bad + torchrun.bad, warm.good + torchrun.good, warm.skipped + torchrun.skipped)
+
+
+def sides(known: Known) -> dict[int, Side]:
+    """The answers that the runs at hand give."""
+    return Trusted.of(known).sides
+
+
+def next_step(points: Range, known: Known) -> Step:
+    """What to do with the runs at hand."""
+    trusted = Trusted.of(known)
+    path = walk(points, trusted.sides)
+    move = path.move
+    if isinstance(move, Contradiction):
+        return _run_again(trusted, known, move.index) or move
+    if isinstance(move, Inconclusive):
+        return move
+    if trusted.noisy and path.ends is not None:
+        bad_end = path.ends[0] if points.older is Side.BAD else path.ends[1]
+        found = _rate(trusted, bad_end)
+        if found is not None:
+            return found
+    if isinstance(move, Probe):
+        return _look(trusted, move.index)
+    return _confirm(points, trusted, known, path)
+
+
+def ahead(points: Range, known: Known, limit: int = 2) -> tuple[int, ...]:
+    """The points that may be asked for after the next one: their environments can be prepared meanwhile."""
+    step = next_step(points, known)
+    found = dict.fromkeys(upcoming(points, sides(known), limit))
+    if not isinstance(step, Probe):
+        return tuple(found)[:limit]
+    for counts in (Counts(bad=1), Counts(good=1)):
+        after = next_step(points, {**known, step.index: Evidence(warm=counts)})
+        if isinstance(after, Probe | Repeat) and after.index not in known and after.index != step.index:
+            found.setdefault(after.index)
+    return tuple(found)[:limit]
+
+
+def most_runs(points: Range) -> int:
+    """How many runs a steady failure needs at most, if every point has an answer."""
+    return points.most_points + 2 * TORCHRUN_RUNS + 1
+
+
+def _look(trusted: Trusted, index: int) -> Probe | Repeat:
+    """The next run of a point without an answer."""
+    if not trusted.torchrun_only:
+        return Probe(index)
+    counts = trusted.counts.get(index, Counts())
+    wanted = next(n for n in (4, 8, NOISY_RUNS) if n > counts.conclusive) if trusted.noisy else 1
+    return Repeat(index, wanted + counts.skipped)
+
+
+def _rate(trusted: Trusted, index: int) -> Repeat | Noisy | None:
+    """Measure how often a bad point of a noisy failure is bad; None where it is often enough."""
+    counts = trusted.counts[index]
+    if counts.conclusive < NOISY_RUNS and counts.skipped < SKIPS:
+        return Repeat(index, NOISY_RUNS + counts.skipped)
+    if counts.bad < NOISY_LEAST:
+        return Noisy(index, counts.bad, counts.conclusive)
+    return None
+
+
+def _run_again(trusted: Trusted, known: Known, index: int, *, less: int = 0) -> Repeat | None:
+    """The runs that a point lacks until it is confirmed; None where it is.  ``less`` runs fewer are enough."""
+    counts, torchrun = trusted.counts[index], known[index].torchrun
+    missing = max(NEIGHBOUR_RUNS - less - counts.conclusive, TORCHRUN_RUNS - less - torchrun.conclusive)
+    if missing <= 0 or trusted.noisy:
+        return None
+    return Repeat(index, torchrun.conclusive + torchrun.skipped + missing)
+
+
+def _confirm(points: Range, trusted: Trusted, known: Known, path: Walk) -> Step:
+    """The next run that the boundary lacks, or the confirmed boundary."""
+    boundary, answers = path.move, trusted.sides
+    assert isinstance(boundary, Boundary)  # noqa: S101 - else there is nothing to confirm
+    bad, good = boundary.before, boundary.after
+    if points.older is Side.GOOD:
+        bad, good = good, bad
+    if trusted.noisy:
+        return _rate(trusted, bad) or Confirmed(boundary, noisy=True, torchrun_only=True)
+    beyond = {points.older: range(boundary.before), points.older.opposite: range(boundary.after + 1, points.count)}
+    extra = {
+        side: [index for index in span if index in answers and index not in path.visited]
+        for side, span in beyond.items()
+    }
+    for side, span in beyond.items():
+        candidates = [index for index in span if index not in answers]
+        if candidates and not extra[side]:
+            index = farthest(candidates, [*answers])
+            # On the bad side the run also counts as one of the bad neighbour's: it costs nothing.
+            if side is Side.BAD or min(abs(index - other) for other in answers) >= LEAST_GAP:
+                return _look(trusted, index)
+    odd = [index for side, found in extra.items() for index in found if answers[index] is side.opposite]
+    for index in odd:
+        repeat = _run_again(trusted, known, index)
+        if repeat:
+            return repeat
+    # A point beyond the bad neighbour that is bad, too, is one more run in which the failure showed.
+    shown = any(answers[index] is Side.BAD for index in extra[Side.BAD])
+    repeat = _run_again(trusted, known, bad, less=int(shown)) or _run_again(trusted, known, good)
+    return repeat or Confirmed(boundary, tuple(sorted(odd)), torchrun_only=trusted.torchrun_only)
