@@ -8,7 +8,7 @@ from enum import StrEnum
 from packaging.version import Version
 
 from repro.doctor.exposure import Exposure, Judged, judge
-from repro.doctor.stack.builds import describe
+from repro.doctor.stack.inexact import describe
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.errors import Exit
 from repro.model.failure import Cure, Failure, inapplicable

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from packaging.version import InvalidVersion, Version
 
-from repro.doctor.stack.builds import describe, span
+from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
 from repro.model.failure import Failure, is_affected, is_open, specifiers_of
 from repro.model.specifiers import covers

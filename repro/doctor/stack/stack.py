@@ -7,7 +7,7 @@ from itertools import product
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from repro.doctor.stack.builds import span
+from repro.doctor.stack.inexact import span
 
 ALIASES = {"lightning": "pytorch-lightning"}
 """The same source under the same release number, as another distribution."""
