@@ -90,4 +90,4 @@ def _print_ablation(out: Console, reading: Ablation) -> None:
         words = " and ".join(f"{name}={value}" for name, value in found.items()) or "none: every row fails"
         out.print(f"smallest failing set: {words}")
     if reading.undecided:
-        out.print(f"{reading.undecided} rows could not be told")
+        out.print(f"{reading.undecided} rows could not be judged")

@@ -32,7 +32,7 @@ from repro.verdict.result import Result
 
 
 class _Steps(Progress):
-    """Progress without a line of its own for a finished run: the answer tells what it showed."""
+    """Progress without a line of its own for a finished run: the answer shows it."""
 
     def finished(self, result: Result) -> None:
         with self._lock:

@@ -42,7 +42,7 @@ def blame(
 
     The changes are those between two environments that turn the verdict.
 
-    Exit code 3 if the part of some package could not be told.
+    Exit code 3 if it could not be decided whether some package is to blame.
 
     Example: repro blame transformers-36626 --from transformers-4.49.0-torch-2.6 --to transformers-4.50.0-torch-2.6
     """

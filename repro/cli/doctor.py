@@ -99,7 +99,7 @@ def doctor(
     On an interpreter every failure that can run there is run; from a file the records alone decide.
 
     Exit code 1 if a failure was seen (with --static or --from: is listed) or a malicious release is there,
-    3 if it could not be told of one.
+    3 if a finding is unknown.
 
     Example: repro doctor --python .venv/bin/python
     """

@@ -17,7 +17,7 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
 
     Prints which verdicts changed, and writes the reports.  Nothing is run.
 
-    Exit code 1 if some verdict is no longer the one that was told.
+    Exit code 1 if some verdict is no longer the reported one.
 
     Example: repro rejudge
     """

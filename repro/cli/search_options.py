@@ -36,7 +36,7 @@ ChosenLane = Annotated[Lane, typer.Option("--lane", help="Where ranks run.")]
 
 
 class SearchProgress(Progress):
-    """Progress without a line of its own for a finished cell: the search tells what it came to."""
+    """Progress without a line of its own for a finished cell: the search prints its answer."""
 
     def finished(self, result: Result) -> None:
         with self._lock:

@@ -52,7 +52,7 @@ def sweep(
 
     The verdicts are printed as a strip, one glyph a release.
 
-    Exit code 1 if the record's specifiers disagree somewhere, 3 if some release could not be told.
+    Exit code 1 if the record's specifiers disagree somewhere, 3 if some release could not be judged.
 
     Example: repro sweep transformers-36626 --package transformers --every minor
     """

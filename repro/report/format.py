@@ -53,10 +53,10 @@ def format_evidence(row: "Row") -> str:
     if row.verdict == "absent":
         return row.evidence
     place = f" at {row.where}" if row.where else ""
-    told = f"{row.evidence}{place}" if row.evidence or row.where else ""
+    error = f"{row.evidence}{place}" if row.evidence or row.where else ""
     if row.verdict in {"reproduced", "rejected"}:
-        return f"{told} ({row.reason})"
-    return f"{row.reason}: {told}" if told else row.reason
+        return f"{error} ({row.reason})"
+    return f"{row.reason}: {error}" if error else row.reason
 
 
 def format_count(row: "Row") -> str:

@@ -224,9 +224,9 @@ def format_lanes(found: Sequence[LanePair]) -> str:
     """Two sentences: how many pairs agree, and for which failures the CPU lane is not trusted."""
     if not found:
         return "Nothing has been run in the CUDA lane."
-    told = [pair for pair in found if pair.agree is not None]
-    agreeing = sum(pair.agree is True for pair in told)
-    counted = f"{agreeing} of {len(told)} pairs agree; {len(found) - len(told)} cannot be compared."
+    compared = [pair for pair in found if pair.agree is not None]
+    agreeing = sum(pair.agree is True for pair in compared)
+    counted = f"{agreeing} of {len(compared)} pairs agree; {len(found) - len(compared)} cannot be compared."
     bad = [_bad(name, found) for name in distrusted(found)]
     return f"{counted} The CPU lane is not trusted for {', '.join(bad)}." if bad else f"{counted} No lanes differ."
 
@@ -246,7 +246,7 @@ def lanes_markdown(found: Sequence[LanePair]) -> str:
     if not found:
         return "\n".join(lines)
     lines += ["| failure | environment | versions | CPU | CUDA | lanes |", "| --- | --- | --- | --- | --- | --- |"]
-    words = {True: "agree", False: "**differ**", None: "not told"}
+    words = {True: "agree", False: "**differ**", None: "not judged"}
     for pair in found:
         place = format_where(Row(cell=pair.cell.model_copy(update={"lane": Lane.CPU})))
         versions = ", ".join(f"{name} {version}" for name, version in pair.versions.items())
@@ -257,8 +257,8 @@ def lanes_markdown(found: Sequence[LanePair]) -> str:
             _format_shown(pair.cpu),
             _format_shown(pair.cuda),
         )
-        told = "; ".join([words[pair.agree], *(escape(item) for item in pair.differences)])
-        lines.append(f"| {' | '.join(cells)} | {told} |")
+        result = "; ".join([words[pair.agree], *(escape(item) for item in pair.differences)])
+        lines.append(f"| {' | '.join(cells)} | {result} |")
     lines += ["", "## What is compared", "", _compared(found)]
     differing = {pair.cell.failure: pair.why or "No reason is known." for pair in found if pair.agree is False}
     if differing:
@@ -271,13 +271,13 @@ def _compared(found: Iterable[LanePair]) -> str:
     """What two lanes must share to agree, with the names of the facts that ranks measured in both."""
     both = {fact[1:] for pair in found if pair.cpu for fact in {*pair.cpu.facts} & {*pair.cuda.facts}}
     names = sorted({code(name) for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")})
-    told = f" Measured, and the same in both lanes: {', '.join(names)}." if names else ""
-    return f"{COMPARED}{told}"
+    measured = f" Measured, and the same in both lanes: {', '.join(names)}." if names else ""
+    return f"{COMPARED}{measured}"
 
 
 def _format_shown(shown: Shown | None) -> str:
     if shown is None:
         return "· not run"
     parts = [f"rank {rank}: {text}" for rank, text in sorted(shown.own + shown.others) if text != "passes"]
-    told = f" {code('; '.join(parts))}" if parts else ""
-    return f"{VERDICT_GLYPHS[shown.verdict]} {shown.verdict}{told}"
+    shows = f" {code('; '.join(parts))}" if parts else ""
+    return f"{VERDICT_GLYPHS[shown.verdict]} {shown.verdict}{shows}"

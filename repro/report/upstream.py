@@ -59,7 +59,7 @@ class Reading(StrEnum):
 
     DISAGREES = "disagrees"
     AGREES = "agrees"
-    NOT_TOLD = "could not be told"
+    NOT_JUDGED = "could not be judged"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class UpstreamComparison:
     def reading(self) -> Reading:
         if self.disagreements:
             return Reading.DISAGREES
-        return Reading.AGREES if self.newest else Reading.NOT_TOLD
+        return Reading.AGREES if self.newest else Reading.NOT_JUDGED
 
     @property
     def present(self) -> bool:

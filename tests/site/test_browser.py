@@ -190,7 +190,7 @@ class TestReading:
         open_index(page, made)
         for words in ("What changed", "No space left on device"):
             expect(page.locator("#changes").get_by_text(words).first).to_be_in_viewport()
-        for words in ("Last complete run", "Could not be told", "Never run"):
+        for words in ("Last complete run", "Could not be judged", "Never run"):
             expect(page.locator(".facts").get_by_text(words)).to_be_in_viewport()
         expect(page.locator("time[data-age]").first).to_contain_text("ago")
 

@@ -27,7 +27,7 @@ def describe_news(kind: News, turn: Turn) -> tuple[str, str]:
     """Title and text of one entry."""
     where = format_where(Row(cell=turn.cell))
     result = turn.after.result
-    before = f"{turn.before.result.verdict} on {turn.before.date[:10]}" if turn.before else "never told"
+    before = f"{turn.before.result.verdict} on {turn.before.date[:10]}" if turn.before else "never judged"
     lines = [
         f"{turn.cell.failure} on {where}: {result.verdict}, before: {before}.",
         f"The record expects: {result.expectation}.",

@@ -22,8 +22,8 @@ CHANGED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
 class State(StrEnum):
     """What is known about a cell."""
 
-    TOLD = "told"
-    UNTOLD = "could not be told"
+    JUDGED = "judged"
+    UNKNOWN = "could not be judged"
     OUTDATED = "run with other sources only"
     NEVER = "never run"
     INAPPLICABLE = "does not apply"
@@ -146,7 +146,7 @@ def overview(
     complete = completed(defaults, runs)
     since = complete or (runs[0].date if runs else None)
     shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in ours}
-    last = [told[-1] for label, speaks in shown.items() if label in known and (told := turns(known[label], speaks))]
+    last = [found[-1] for label, speaks in shown.items() if label in known and (found := turns(known[label], speaks))]
     recent = [turn for turn in last if since and turn.after.date >= since]
     used = Counter(name for row in rows for name in row.places)
     named = [name for name in matrix.environments if name in used]
@@ -195,9 +195,9 @@ def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
     for tile in tiles:
         if tile.unexpected:
             groups.setdefault((str(tile.row.status), ""), []).append(tile)
-        elif tile.state is State.UNTOLD:
+        elif tile.state is State.UNKNOWN:
             groups.setdefault((str(tile.state), tile.why), []).append(tile)
-    order = [*(str(status) for status in Status), str(State.UNTOLD)]
+    order = [*(str(status) for status in Status), str(State.UNKNOWN)]
     made = [Attention(what, reason, tuple(held)) for (what, reason), held in groups.items()]
     return tuple(sorted(made, key=lambda group: (order.index(group.what), -len(group.tiles), group.reason)))
 
@@ -206,7 +206,7 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
     """What is known about a cell; one of the CUDA lane may have been run on another machine's interpreter."""
     result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
     if result is not None:
-        return _told(result, lookup, in_matrix=in_matrix, asked=asked)
+        return _judged(result, lookup, in_matrix=in_matrix, asked=asked)
     row = lookup.row(cell)
     why = lookup.applies_not(cell)
     if why:
@@ -243,7 +243,7 @@ def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> l
         result = _of_today(history, lookup)
         if result is not None:
             place = cell.model_copy(update={"lane": Lane.CPU}).label
-            tiles.setdefault(place, {})[cell.lane] = _told(result, lookup, in_matrix=False, asked=True)
+            tiles.setdefault(place, {})[cell.lane] = _judged(result, lookup, in_matrix=False, asked=True)
     return [TilePair(*(_beside(found, lane, failure) for lane in Lane)) for _, found in sorted(tiles.items())]
 
 
@@ -254,10 +254,12 @@ def _beside(found: Mapping[Lane, Tile], lane: Lane, failure: Failure) -> Tile | 
     return Tile(Row(cell=cell, not_run="not run"), State.NEVER, in_matrix=False, asked=False)
 
 
-def _told(result: Result, lookup: Lookup, *, in_matrix: bool, asked: bool) -> Tile:
+def _judged(result: Result, lookup: Lookup, *, in_matrix: bool, asked: bool) -> Tile:
     row = row_of(result, lookup.catalog[result.cell.failure].failure.distributions)
-    untold = result.status is Status.UNKNOWN
-    return Tile(row, State.UNTOLD if untold else State.TOLD, in_matrix, asked, row.reason if untold else "", result)
+    unknown = result.status is Status.UNKNOWN
+    return Tile(
+        row, State.UNKNOWN if unknown else State.JUDGED, in_matrix, asked, row.reason if unknown else "", result
+    )
 
 
 def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known: Mapping[str, History]) -> HeatRow:

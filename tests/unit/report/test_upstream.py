@@ -55,7 +55,7 @@ class TestState:
     def test_nothing_told(self) -> None:
         """Without a run nothing is said, neither agreement nor the contrary."""
         found = compare_with_upstream(said("open"), [row("2.6.6", None)])
-        assert (found.reading, found.present, found.newest) == (Reading.NOT_TOLD, False, ())
+        assert (found.reading, found.present, found.newest) == (Reading.NOT_JUDGED, False, ())
 
     def test_two_newest_disagree(self) -> None:
         """Of two lanes of the newest release, one that shows it is enough for open."""
@@ -70,7 +70,7 @@ class TestState:
             row("2.6.6", V.ABSENT, factors={"state-dict-type": "full"}),
             row("2.6.6", V.ABSENT, failure="lightning-1"),
         ]
-        assert compare_with_upstream(said("open"), rows).reading is Reading.NOT_TOLD
+        assert compare_with_upstream(said("open"), rows).reading is Reading.NOT_JUDGED
 
     def test_closed_without_a_release(self) -> None:
         """Closed with no fixed release named, and still there."""

@@ -123,15 +123,15 @@ class TestOverview:
         stored(held, cell("new"), ranks=(), fault="no disk", launcher="none")
         stored(held, cell(backport="cure"), *passing(backport_applied=True), recipe="f" * 64)
         first = seen(held)
-        assert first.counts == {State.TOLD: 1, State.UNTOLD: 1, State.OUTDATED: 1}
-        assert [(group.what, group.reason) for group in first.attention] == [("could not be told", "no disk")]
+        assert first.counts == {State.JUDGED: 1, State.UNKNOWN: 1, State.OUTDATED: 1}
+        assert [(group.what, group.reason) for group in first.attention] == [("could not be judged", "no disk")]
 
     def test_what_does_not_apply_is_not_missing(self, tmp_path: Path) -> None:
         """A failure that needs what an environment does not hold: the run is complete without it."""
         held = small(tmp_path, needs={"distributions": {"lightning": ">=2.2.2"}})
         stored(held, cell("new"), *passing())
         first = seen(held)
-        assert first.counts == {State.INAPPLICABLE: 2, State.TOLD: 1}
+        assert first.counts == {State.INAPPLICABLE: 2, State.JUDGED: 1}
         assert first.complete is not None
 
     def test_changes_since_the_newest_complete_run(self, held: Project) -> None:
@@ -177,7 +177,7 @@ class TestOverview:
         stored(held, cell(lane="cuda"), *failing(), at=2, hardware=machine)
         first = seen(held)
         assert first.cuda == (1, 3)
-        assert first.counts == {State.TOLD: 1, State.NEVER: 2}
+        assert first.counts == {State.JUDGED: 1, State.NEVER: 2}
 
     def test_a_packed_environment_stands_for_the_cuda_lane(self, held: Project) -> None:
         """Run on another machine's torch, so without our lock; with other sources it does not count."""
