@@ -11,7 +11,7 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import RunOptions, grouped
-from repro.errors import Exit, UsageError, unknown
+from repro.errors import UsageError, exit_of, unknown
 from repro.model.failure import Failure
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.terminal import console
@@ -54,7 +54,7 @@ def ablate(
         typer.echo(json.dumps(_ablation_json(failure, name, reading), indent=1))
     else:
         _print_ablation(out, reading)
-    raise typer.Exit(Exit.UNKNOWN if reading.undecided else Exit.OK)
+    raise typer.Exit(exit_of(unknown=bool(reading.undecided)))
 
 
 def _ablation_json(failure: Failure, environment: str, reading: Ablation) -> dict[str, object]:

@@ -22,7 +22,7 @@ from repro.doctor.stack.given import interpreter_path, stack_from
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.doctor.upgrade import Step, steps
 from repro.environments.interpreter import probe
-from repro.errors import Exit, UsageError
+from repro.errors import Exit, UsageError, exit_of
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.report.terminal import Progress, console
@@ -185,9 +185,9 @@ def exit_of_advice(advice: Advice, *, verify: bool) -> Exit:
     """The whole set that --to names counts, and what --search leaves."""
     last: Step | None = advice.steps[-1] if advice.steps else None
     sought = advice.sought
-    if advice.denied:
-        return Exit.CHANGED
-    if (last and last.brought) or (sought and (sought.open or (sought.care and sought.found is None))):
-        return Exit.CHANGED
+    left = sought is not None and bool(sought.open or (sought.care and sought.found is None))
     unverified = sought is not None and sought.found is not None and verify and not sought.found.verified
-    return Exit.UNKNOWN if unverified or (last and last.unknown) else Exit.OK
+    return exit_of(
+        changed=bool(advice.denied) or left or (last is not None and bool(last.brought)),
+        unknown=unverified or (last is not None and bool(last.unknown)),
+    )

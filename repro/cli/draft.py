@@ -9,7 +9,7 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
-from repro.errors import EnvironmentFailure, Exit
+from repro.errors import EnvironmentFailure, exit_of
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
 from repro.model.failure import Lane
@@ -78,7 +78,7 @@ def draft(
     folder = out or Path("drafts") / f"{failure_id}-{tracker}"
     files = write(made, folder)
     _tell(made, case, folder, files, as_json=as_json)
-    raise typer.Exit(Exit.UNKNOWN if described.problem and not static else Exit.OK)
+    raise typer.Exit(exit_of(unknown=bool(described.problem) and not static))
 
 
 def _tell(made: Draft, case: Case, folder: Path, files: list[Path], *, as_json: bool) -> None:

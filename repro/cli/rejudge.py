@@ -7,7 +7,7 @@ import typer
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.cli.store import _store
-from repro.errors import Exit
+from repro.errors import exit_of
 from repro.report.write import write_reports
 from repro.store.rejudge import rejudge as rejudge_store
 
@@ -40,4 +40,4 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
         typer.echo(
             f"{found.judged} judged, {len(found.changed)} changed, {found.unrecorded} for the first time; nothing run"
         )
-    raise typer.Exit(Exit.CHANGED if found.changed or found.answers else Exit.OK)
+    raise typer.Exit(exit_of(changed=bool(found.changed or found.answers)))

@@ -9,7 +9,7 @@ from repro.catalog.project import Project
 from repro.cli.envs import Names
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.environments.rot import Rots, try_lock
-from repro.errors import Exit, unknown
+from repro.errors import exit_of, unknown
 from repro.files import write_whole, writing
 
 
@@ -50,4 +50,4 @@ def rot(
         typer.echo(made.model_dump_json(indent=1))
     else:
         typer.echo(f"{len(found) - rotten} of {len(found)} locks install; {rotten} do not")
-    raise typer.Exit(Exit.UNKNOWN if rotten else Exit.OK)
+    raise typer.Exit(exit_of(unknown=bool(rotten)))

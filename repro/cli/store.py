@@ -11,7 +11,7 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
-from repro.errors import Exit, StoreError, unknown
+from repro.errors import StoreError, exit_of, unknown
 from repro.model.observation import Observation
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import used_by_reports
@@ -120,7 +120,7 @@ def verify(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json 
         for problem in problems:
             typer.echo(problem)
         typer.echo(f"{count} observations, {len(problems)} problems")
-    raise typer.Exit(Exit.UNKNOWN if problems else Exit.OK)
+    raise typer.Exit(exit_of(unknown=bool(problems)))
 
 
 @app.command("merge")

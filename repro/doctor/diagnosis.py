@@ -10,7 +10,7 @@ from packaging.version import Version
 from repro.doctor.exposure import Exposure, Judged, judge
 from repro.doctor.stack.inexact import describe
 from repro.doctor.stack.stack import ALIASES, Stack
-from repro.errors import Exit
+from repro.errors import Exit, exit_of
 from repro.model.failure import Cure, Failure, inapplicable
 from repro.model.observation import Observation
 from repro.model.specifiers import covers
@@ -205,8 +205,9 @@ def format_cure(failure: Failure, cure: Cure) -> str:
 
 
 def exit_of_diagnoses(found: Iterable[Diagnosis], *, static: bool) -> Exit:
-    """1 if something was seen, or, where nothing is run, is listed; else 3 if something could not be told."""
+    """A failure was found if it was seen or, where nothing is run, is listed."""
     findings = {item.finding for item in found}
-    if Finding.SUFFERS in findings or (static and Finding.LISTED in findings):
-        return Exit.CHANGED
-    return Exit.UNKNOWN if findings & {Finding.UNKNOWN, Finding.LISTED} else Exit.OK
+    return exit_of(
+        changed=Finding.SUFFERS in findings or (static and Finding.LISTED in findings),
+        unknown=bool(findings & {Finding.UNKNOWN, Finding.LISTED}),
+    )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError
+from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError, exit_of
 from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
@@ -296,12 +296,12 @@ def lead_sweep(
 
 
 def exit_of_answer(answer: Stored) -> Exit:
-    """The exit code of a search: what contradicts the record weighs more than what could not be told."""
+    """The exit code of a search: a change is what contradicts the record."""
     if isinstance(answer, Blamed):
         undecided = {Role.UNTESTED, Role.NEEDED}
-        return Exit.UNKNOWN if any(change.part in undecided for change in answer.changes) else Exit.OK
-    if any(fact.agrees is False for fact in answer.all_tried) and (isinstance(answer, Swept) or answer.package):
-        return Exit.CHANGED
+        return exit_of(unknown=any(change.part in undecided for change in answer.changes))
+    disagrees = any(fact.agrees is False for fact in answer.all_tried)
     if isinstance(answer, Swept):
-        return Exit.UNKNOWN if any(fact.side is Side.SKIP for fact in answer.all_tried) else Exit.OK
-    return Exit.UNKNOWN if answer.untested or (answer.blame and exit_of_answer(answer.blame)) else Exit.OK
+        return exit_of(changed=disagrees, unknown=any(fact.side is Side.SKIP for fact in answer.all_tried))
+    undecided_blame = answer.blame is not None and exit_of_answer(answer.blame) is not Exit.OK
+    return exit_of(changed=disagrees and answer.package is not None, unknown=bool(answer.untested) or undecided_blame)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.errors import Exit
+from repro.errors import Exit, exit_of
 from repro.model.cell import Cell, make_cell
 from repro.model.failure import WORLD_SIZE, Claim, ClaimFinding, Evidence, Failure, Prediction, Survey, comparison
 from repro.model.verdict import Verdict
@@ -134,4 +134,4 @@ def examine(failure: Failure, results: Mapping[str, Result]) -> list[ExaminedCla
 def exit_code_of(examined: Iterable[ExaminedClaim]) -> Exit:
     """``CHANGED`` if a finding is not the published one, else ``UNKNOWN`` if one is not decided."""
     findings = [item.as_published for item in examined]
-    return Exit.CHANGED if False in findings else Exit.UNKNOWN if None in findings else Exit.OK
+    return exit_of(changed=False in findings, unknown=None in findings)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.errors import Exit
+from repro.errors import Exit, exit_of
 from repro.model.cell import Cell
 from repro.model.failure import Failure, is_affected
 from repro.model.specifiers import covers
@@ -60,9 +60,6 @@ def merge_verdicts(judgements: Sequence[Judgement]) -> RepeatedVerdict:
 
 
 def exit_code(statuses: Sequence[Status]) -> Exit:
-    """The exit code of a command that ran cells: what changed weighs more than what could not be told."""
-    if {Status.RELAPSED, Status.CURED, Status.DRIFTED} & set(statuses):
-        return Exit.CHANGED
-    if Status.UNKNOWN in statuses:
-        return Exit.UNKNOWN
-    return Exit.OK
+    """The exit code of a command that ran cells."""
+    changed = {Status.RELAPSED, Status.CURED, Status.DRIFTED} & set(statuses)
+    return exit_of(changed=bool(changed), unknown=Status.UNKNOWN in statuses)
