@@ -14,7 +14,6 @@ from repro.doctor.findings_table import examined, print_examined
 from repro.doctor.stack.given import stack_from
 from repro.doctor.tried import newest_tried
 from repro.errors import Exit
-from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, make_cell
 from repro.model.failure import Failure, Lane
 from repro.report.terminal import Progress, console
@@ -61,6 +60,8 @@ def _run(
 
     Progress goes to standard error.
     """
+    from repro.launch.session import Options, Session  # noqa: PLC0415 - slow, and not for --static and --from
+
     runnable = [failure for failure in failures if lane in failure.needs.lanes]
     needs = "it needs a GPU: --lane cuda" if lane is Lane.CPU else f"it does not run in lane {lane}"
     left_out = {failure.id: needs for failure in failures if failure not in runnable}
