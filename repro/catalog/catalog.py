@@ -1,10 +1,11 @@
 """Finds and loads the records of a catalogue folder."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro.catalog import yaml_reader
+from repro.catalog.open_questions import first_question
 from repro.errors import Fault, RecordError, UsageError, unknown
 from repro.model.failure import Failure
 
@@ -36,44 +37,86 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All failures by id."""
+    """All failures by id.
+
+    Iteration gives the finished ones.  A failure with open questions runs only if it is asked for by id; a record
+    that is not valid never runs.  Neither stops the commands that work on all failures.
+    """
 
     root: Path
     entries: dict[str, Entry]
+    """The finished failures."""
+    drafts: Mapping[str, Entry] = field(default_factory=dict)
+    """Failures with a valid record whose folder holds open questions."""
+    faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    """Why a failure is not among ``entries``: its first open question, or every fault of its record."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
 
     def __getitem__(self, failure_id: str) -> Entry:
-        """The failure of that id; raises UsageError that names the nearest one."""
-        try:
-            return self.entries[failure_id]
-        except KeyError:
-            raise unknown("failure", failure_id, self.entries) from None
+        """The failure of that id, finished or not.
+
+        Raises RecordError if its record is not valid, UsageError that names the nearest id if there is none.
+        """
+        found = self.get(failure_id)
+        if found is not None:
+            return found
+        if failure_id in self.faults:
+            raise RecordError(self.faults[failure_id])
+        raise unknown("failure", failure_id, self.ids)
+
+    def get(self, failure_id: str) -> Entry | None:
+        """The failure of that id, finished or not; None if there is none or its record is not valid."""
+        return self.entries.get(failure_id) or self.drafts.get(failure_id)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every id, also those of drafts and of records that are not valid."""
+        return frozenset({*self.entries, *self.faults})
+
+    @property
+    def broken(self) -> tuple[Fault, ...]:
+        """The faults of all records that are not valid."""
+        return tuple(fault for name, faults in self.faults.items() if name not in self.drafts for fault in faults)
+
+    @property
+    def skipped(self) -> list[str]:
+        """One line for each failure that a command for all failures leaves out: its id and the first fault."""
+        return [f"skipped {name}: {_in_one_line(faults)}" for name, faults in sorted(self.faults.items())]
+
+
+def _in_one_line(faults: tuple[Fault, ...]) -> str:
+    more = f" (and {len(faults) - 1} more: `repro check`)" if len(faults) > 1 else ""
+    return f"{' '.join(str(faults[0]).split())}{more}"
 
 
 def load(root: Path) -> Catalog:
-    """Load every record below ``root``.
+    """Load every record below ``root``; one that is not valid is left out, with its faults.
 
-    Raises RecordError with the faults of all records, UsageError if the folder is missing.
+    Raises UsageError if the folder is missing.
     """
     if not root.is_dir():
         raise UsageError(f"no catalogue at {root}: a folder with one folder a failure is expected")
     entries: dict[str, Entry] = {}
-    faults: list[Fault] = []
+    drafts: dict[str, Entry] = {}
+    faults: dict[str, tuple[Fault, ...]] = {}
     folders = (path for path in root.iterdir() if path.is_dir() and path.name not in NOT_FAILURES)
     for folder in sorted(path for path in folders if not path.name.startswith(("_", "."))):
         file = folder / RECORD
         try:
-            failure = yaml_reader.read_yaml(Failure, file)
+            entry = Entry(yaml_reader.read_yaml(Failure, file), folder)
         except RecordError as error:
-            faults += error.faults
+            faults[folder.name] = error.faults
             continue
-        if failure.id != folder.name:
-            faults.append(
-                Fault(file, 1, "id", f"{failure.id!r} differs from the folder's name", f"write {folder.name}")
-            )
-        entries[folder.name] = Entry(failure, folder)
-    if faults:
-        raise RecordError(faults)
-    return Catalog(root, entries)
+        if entry.failure.id != folder.name:
+            problem = f"{entry.failure.id!r} differs from the folder's name"
+            faults[folder.name] = (Fault(file, 1, "id", problem, f"write {folder.name}"),)
+            continue
+        question = first_question(folder)
+        if question is None:
+            entries[folder.name] = entry
+        else:
+            drafts[folder.name] = entry
+            faults[folder.name] = (question,)
+    return Catalog(root, entries, drafts, faults)

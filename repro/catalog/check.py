@@ -13,7 +13,8 @@ from repro.errors import EnvironmentFailure, Fault, RecordError
 
 def check(project: Project) -> Sequence[Fault]:
     """Every fault of the project, sorted by file and line; empty where all is well."""
-    faults: list[Fault] = []
+    catalog = project.catalog
+    faults = list(catalog.broken)
     try:
         matrix = project.matrix
     except RecordError as error:
@@ -21,16 +22,13 @@ def check(project: Project) -> Sequence[Fault]:
     else:
         faults += _locks(project)
         faults += unanswered(project.matrix_file)
-        try:
-            for entry in project.catalog:
-                faults += EntryCheck(entry, matrix, project.tests).faults()
-            faults += [
-                Fault(project.matrix_file, 0, f"runs.{name}", "no such failure in the catalogue")
-                for name in matrix.runs
-                if name not in project.catalog.entries
-            ]
-        except RecordError as error:
-            faults += error.faults
+        for entry in (*catalog.entries.values(), *catalog.drafts.values()):
+            faults += EntryCheck(entry, matrix, project.tests).faults()
+        faults += [
+            Fault(project.matrix_file, 0, f"runs.{name}", "no such failure in the catalogue")
+            for name in matrix.runs
+            if name not in catalog.ids
+        ]
     return sorted(_relative(fault) for fault in faults)
 
 

@@ -14,7 +14,7 @@ from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_signature import faults_of, foreign_errors, signatures_of
-from repro.catalog.open_questions import unanswered, unanswered_in
+from repro.catalog.open_questions import files_with_questions, unanswered, unanswered_in
 from repro.errors import Fault, UnreadableFileError, nearest
 from repro.files import read_text_file
 from repro.model.base import Location
@@ -41,9 +41,7 @@ class EntryCheck:
 
     def faults(self) -> Iterator[Fault]:
         """Every fault of this failure."""
-        yield from unanswered_in(
-            sorted(path for path in self.entry.folder.iterdir() if path.suffix in {".yaml", ".py"})
-        )
+        yield from unanswered_in(files_with_questions(self.entry.folder))
         yield from self._signatures()
         yield from self._script()
         yield from self._backports()

@@ -97,18 +97,15 @@ def _everywhere(project: Project, request: CellRequest) -> Selection:
 def _chosen(project: Project, request: CellRequest) -> list[Cell]:
     places = _environments(project, request)
     catalog, matrix = project.catalog, project.matrix
-    chosen = [catalog[failure_id].failure.id for failure_id in request.ids] or list(matrix.runs)
+    chosen = [catalog[failure_id].failure.id for failure_id in request.ids]
+    chosen = chosen or [name for name in matrix.runs if name not in catalog.faults]
     nowhere = [failure_id for failure_id in chosen if failure_id not in matrix.runs]
     if nowhere and not places:
         raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
     # A user who names no failure gets those that run in the lane.
     chosen = [name for name in chosen if request.ids or request.lane in catalog[name].failure.needs.lanes]
     if not places and request.backport is None and not request.factors:
-        asked = [
-            (cell.failure, cell.environment, cell.backport)
-            for cell in default_cells(matrix, catalog)
-            if cell.failure in chosen
-        ]
+        asked = [(cell.failure, cell.environment, cell.backport) for cell in default_cells(matrix, catalog, chosen)]
     else:
         asked = [
             (failure_id, environment, request.backport)

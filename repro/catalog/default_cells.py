@@ -1,6 +1,6 @@
 """The default cells of ``matrix.yaml``, and all that could be."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from repro.catalog.catalog import Catalog
@@ -9,10 +9,16 @@ from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Matrix
 
 
-def default_cells(matrix: Matrix, catalog: Catalog) -> list[Cell]:
-    """Every default cell, in the order of the file: each failure's environments, then its backports."""
+def default_cells(matrix: Matrix, catalog: Catalog, of: Collection[str] | None = None) -> list[Cell]:
+    """The default cells in the order of the file: each failure's environments, then its backports.
+
+    ``of`` names failures, finished or not; without it these are the cells of all finished ones.  Raises RecordError
+    for a named failure whose record is not valid, UsageError if the matrix runs one that the catalogue does not have.
+    """
     cells: list[Cell] = []
     for failure_id, runs in matrix.runs.items():
+        if failure_id in catalog.faults if of is None else failure_id not in of:
+            continue
         failure = catalog[failure_id].failure
         cells += [make_cell(failure, environment) for environment in runs.environments]
         cells += [

@@ -11,6 +11,8 @@ from repro.model.base import Location
 from repro.model.failure import PLACEHOLDER
 
 _QUESTION = re.compile(r"^\s*# question: (?P<asked>.*?)(?: -> (?P<example>.*))?$")
+_MARK = re.compile(rf"# question: |{PLACEHOLDER}")
+"""Stands in every file with an open question: most files have none, and are not parsed."""
 _PLACEHOLDER = re.compile(rf"\b{PLACEHOLDER}\b")
 
 
@@ -20,9 +22,12 @@ def unanswered(file: Path) -> Iterator[Fault]:
     A file that is missing or no text asks nothing: that is reported elsewhere.
     """
     try:
-        lines = read_text_file(file).splitlines()
+        text = read_text_file(file)
     except UnreadableFileError:
         return
+    if not _MARK.search(text):
+        return
+    lines = text.splitlines()
     keys = _keys(file) if file.suffix == ".yaml" else {}
     asked: Fault | None = None
     for number, line in enumerate(lines, start=1):
@@ -47,6 +52,16 @@ def unanswered_in(files: Iterable[Path]) -> Iterator[Fault]:
     """The unanswered questions of several files."""
     for file in files:
         yield from unanswered(file)
+
+
+def files_with_questions(folder: Path) -> list[Path]:
+    """The files of a failure's folder that may ask questions."""
+    return sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".py"})
+
+
+def first_question(folder: Path) -> Fault | None:
+    """The first open question of a failure's folder, or None."""
+    return next(unanswered_in(files_with_questions(folder)), None)
 
 
 def _keys(file: Path) -> dict[int, Location]:

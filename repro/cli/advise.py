@@ -12,6 +12,7 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.doctor import FromFile, Python
 from repro.cli.options import Elsewhere, Json
+from repro.cli.skipped import chosen_failures
 from repro.doctor.advice import Advice
 from repro.doctor.advice_table import print_advice
 from repro.doctor.cap import Cap, cap, upper_bound
@@ -115,7 +116,7 @@ def advise(
     Example: repro advise --python .venv/bin/python --to "lightning==2.6.6,transformers==5.23.0"
     """
     project = Project.here(catalog=catalog)
-    failures = [entry.failure for entry in project.catalog]
+    failures = chosen_failures(project, None)
     where, stack = stack_from(python, source, failures)
     wished = targets(to or [], project.matrix)
     cared = [project.catalog[name].failure for name in care or ()]

@@ -9,6 +9,7 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import Ids, RunOptions, grouped
+from repro.cli.skipped import chosen_failures, exit_with_skipped
 from repro.report.terminal import console
 from repro.verdict import claims as claims_
 
@@ -24,7 +25,7 @@ def claims(ids: Ids = None, *, how: RunOptions) -> None:
     Example: repro claims lightning-19267
     """
     project = Project.here(how.reports, how.catalog)
-    failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
+    failures = chosen_failures(project, ids)
     cells = [cell for failure in failures for cell in claims_.cells_of(failure)]
     out = console(error=how.as_json)
     # Findings are published: each rests on a run through torchrun too.
@@ -35,7 +36,8 @@ def claims(ids: Ids = None, *, how: RunOptions) -> None:
     else:
         for name, found in examined.items():
             _print_claims(out, name, found)
-    raise typer.Exit(claims_.exit_code_of(item for found in examined.values() for item in found))
+    code = claims_.exit_code_of(item for found in examined.values() for item in found)
+    raise typer.Exit(exit_with_skipped(code, project, ids))
 
 
 def _as_json(examined: dict[str, list[claims_.ExaminedClaim]]) -> dict[str, list[dict[str, object]]]:

@@ -8,6 +8,7 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
+from repro.cli.skipped import chosen_failures, exit_with_skipped
 from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
@@ -105,7 +106,7 @@ def doctor(
     Example: repro doctor --python .venv/bin/python
     """
     project = Project.here(catalog=catalog)
-    failures = [project.catalog[name].failure for name in ids or project.catalog.entries]
+    failures = chosen_failures(project, ids)
     where, stack = stack_from(python, source, failures)
     denied = denied_releases(project.matrix, stack)
     static = static or source is not None or bool(denied)  # what is malicious is not imported
@@ -119,4 +120,5 @@ def doctor(
         typer.echo(examined(where, stack, found, static=static, denied=denied).model_dump_json(indent=1))
     else:
         print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
-    raise typer.Exit(Exit.CHANGED if denied else exit_of_diagnoses(found, static=static))
+    code = Exit.CHANGED if denied else exit_of_diagnoses(found, static=static)
+    raise typer.Exit(exit_with_skipped(code, project, ids))

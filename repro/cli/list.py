@@ -6,6 +6,7 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
+from repro.cli.skipped import print_skipped
 from repro.report.brief import brief
 from repro.report.format import format_releases
 from repro.report.terminal import console
@@ -16,7 +17,9 @@ def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
 
     Example: repro list
     """
-    held = Project.here(catalog=catalog).catalog
+    project = Project.here(catalog=catalog)
+    held = project.catalog
+    print_skipped(project)
     if as_json:
         typer.echo(brief(held).model_dump_json(indent=1))
         return

@@ -8,6 +8,7 @@ from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.catalog.shards import GithubMatrix, Jobs, jobs
 from repro.cli.options import Elsewhere, Json
+from repro.cli.skipped import print_skipped
 
 
 def matrix(
@@ -26,6 +27,7 @@ def matrix(
     Example: repro matrix --github --shards 6
     """
     project = Project.here(catalog=catalog)
+    print_skipped(project)
     made = jobs(default_cells(project.matrix, project.catalog), count)
     if github:
         typer.echo(GithubMatrix(include=made).model_dump_json())

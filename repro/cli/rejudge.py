@@ -6,6 +6,7 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
+from repro.cli.skipped import print_skipped
 from repro.cli.store import _store
 from repro.errors import exit_of
 from repro.report.write import write_reports
@@ -23,6 +24,7 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
     """
     project = Project.here(reports, catalog)
     store = _store(project)
+    print_skipped(project)
     found = rejudge_store(store, project.catalog)
     write_reports(project, store)
     if as_json:

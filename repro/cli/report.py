@@ -7,6 +7,7 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Junit, Reports
+from repro.cli.skipped import print_skipped
 from repro.report.site.publish import publish
 from repro.report.terminal import console, table
 from repro.report.write import write_junit, write_reports
@@ -29,6 +30,7 @@ def report(
     """
     project = Project.here(reports, catalog)
     store = Store(project.reports / "data")
+    print_skipped(project)
     found = write_reports(project, store)
     if html:
         publish(project, store, found)

@@ -15,6 +15,7 @@ from repro.catalog.default_cells import NotApplicable
 from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import Ids, Junit, RunOptions, grouped
+from repro.cli.skipped import exit_with_skipped, print_skipped
 from repro.environments.interpreter import Interpreter
 from repro.environments.pack.manifest import Pack
 from repro.environments.pack.overlay import lay, read_pack
@@ -104,6 +105,8 @@ def run(
     pack = read_pack(which.overlay) if which.overlay else None
     selection = choose_cells(project, which.request(ids or [], pack))
     out = console(error=how.as_json)
+    if not ids:
+        print_skipped(project)
     _print_left_out(out, selection.left_out)
     results = execute(
         project,
@@ -124,7 +127,8 @@ def run(
         out.print(table(rows, out.width))
     if not results:
         out.print("no cell was run: none of the failures applies")
-    raise typer.Exit(exit_code([result.status for result in results]) if results else Exit.UNKNOWN)
+    code = exit_code([result.status for result in results]) if results else Exit.UNKNOWN
+    raise typer.Exit(exit_with_skipped(code, project, ids))
 
 
 def _print_left_out(out: Console, left_out: list[NotApplicable]) -> None:

@@ -80,7 +80,7 @@ def list_observations(
 
 
 def _verdict(project: Project, observation: Observation) -> str:
-    entry = project.catalog.entries.get(observation.cell.failure)
+    entry = project.catalog.get(observation.cell.failure)
     return judge(entry.failure, observation).verdict.value if entry else "of no known failure"
 
 

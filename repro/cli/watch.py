@@ -8,6 +8,7 @@ import typer
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
+from repro.cli.skipped import print_skipped
 from repro.errors import exit_of
 from repro.report.overdue import Overdue, stale
 from repro.report.rows import Lookup
@@ -28,6 +29,7 @@ def watch(
     Example: repro watch --max-age 8
     """
     project = Project.here(reports, catalog)
+    print_skipped(project)
     lookup = Lookup(project.catalog, project.environments, Store(project.reports / "data"))
     rows = [lookup.row(cell) for cell in default_cells(project.matrix, project.catalog)]
     found = stale(rows, datetime.now(UTC) - timedelta(days=days))

@@ -39,28 +39,31 @@ class Gathered:
 
 def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
     """Read from the store what the reports show; ``of`` names the failures that need a page, None means all."""
-    cells = default_cells(project.matrix, project.catalog)
+    catalog = project.catalog
+    cells = default_cells(project.matrix, catalog)
+    # A draft has a page if it was asked for by id; it stands in no list of all failures.
+    drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
     rows = tuple(lookup.row(cell) for cell in cells)
     answers = {
         failure: [redacted(answer, redact) for answer in AnswerStore(store.root).of(failure)]
-        for failure in project.catalog.entries
+        for failure in (*catalog.entries, *drafts)
     }
     comparisons = tuple(
         compare_with_upstream(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
-        for failure, entry in project.catalog.entries.items()
+        for failure, entry in catalog.entries.items()
         if failure in project.matrix.runs
     )
     views = tuple(
         failure_view(
             entry,
-            [cell for cell in cells if cell.failure == failure],
+            default_cells(project.matrix, catalog, [failure]),
             lookup,
             ablation_environment(entry.failure, project.matrix),
             answers[failure],
         )
-        for failure, entry in project.catalog.entries.items()
+        for failure, entry in (catalog.entries | drafts).items()
         if of is None or failure in of
     )
     lanes = pairs(of_lanes(store, project.catalog), project.catalog)
@@ -74,7 +77,7 @@ def write_reports(project: Project, store: Store, of: Collection[str] | None = N
     Raises StoreError if they cannot be written.
     """
     if of is not None:
-        of = {name for name in project.catalog.entries if name in of or not _page(project, name).is_file()}
+        of = {*of, *(name for name in project.catalog.entries if not _page(project, name).is_file())}
     found = gather(project, store, of)
     try:
         write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")

@@ -38,7 +38,8 @@ class ThisEnvironment:
     def here(cls, catalog: Path | None = None) -> "ThisEnvironment":
         """Of this process; raises UsageError or RecordError for a catalogue that cannot be read."""
         project = Project.here(catalog=catalog)
-        names = {name for entry in project.catalog for name in entry.failure.distributions}
+        known = (*project.catalog, *project.catalog.drafts.values())
+        names = {name for entry in known for name in entry.failure.distributions}
         names |= {ALIASES[name] for name in names & ALIASES.keys()}
         return cls(project, Stack.of(installed_versions(names)))
 
@@ -64,7 +65,7 @@ class ThisEnvironment:
         if run:
             found = diagnose(failures, self.stack, self._seen(found))
         said = [item for item in found if item.finding in _SAID]
-        lines = [line for item in said for line in _lines(item)]
+        lines = [line for item in said for line in _lines(item)] + self.project.catalog.skipped
         return f"repro doctor: {len(said)} of {len(found)} documented failures concern this environment", lines
 
     def _seen(self, found: list[Diagnosis]) -> dict[str, Result]:

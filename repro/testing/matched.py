@@ -69,7 +69,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     project = project_of(metafunc.config)
     for fixture, wants in _WANTED.items():
         if fixture in metafunc.fixturenames:
-            cells = [cell for cell in default_cells(project.matrix, project.catalog) if cell.failure == name]
+            cells = default_cells(project.matrix, project.catalog, [name])
             chosen = [cell for cell in cells if wants(project, cell)]
             labels = [cell.label.removeprefix(f"{name} ") for cell in chosen]
             metafunc.parametrize(fixture, chosen, indirect=True, ids=labels)

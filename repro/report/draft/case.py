@@ -74,7 +74,7 @@ def find(project: Project, failure_id: str, environment: str | None, lane: Lane,
     store = Store(project.reports / "data")
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
     runs = project.matrix.runs.get(failure_id)
-    cells = [cell for cell in default_cells(project.matrix, project.catalog) if cell.failure == failure_id]
+    cells = default_cells(project.matrix, project.catalog, [failure_id])
     answers = [redacted(answer, redact) for answer in AnswerStore(store.root).of(failure_id)]
     view = failure_view(entry, cells, lookup, None, answers)
     names = [environment] if environment else _newest_first(view, runs.environments if runs else ())

@@ -28,22 +28,55 @@ def test_unknown(tmp_path: Path) -> None:
         load(tmp_path)["lightnig-19492"]
 
 
-def test_all_faults(tmp_path: Path) -> None:
-    """The faults of all records are told at once; a folder without a record is one."""
-    write_failure(tmp_path, id="a-1", timeout=0)
-    write_failure(tmp_path, id="b-2", kind="boom")
+def test_broken_records(tmp_path: Path) -> None:
+    """A record that is not valid stops no other one; asked for by id, all of its faults are the error."""
+    write_failure(tmp_path, id="a-1", timeout=0, kind="boom")
     write_failure(tmp_path, id="c-3")
     (tmp_path / "d-4").mkdir()
+    catalog = load(tmp_path)
+    assert list(catalog.entries) == ["c-3"]
+    assert not catalog.drafts
+    assert [fault.file.parent.name for fault in catalog.broken] == ["a-1", "a-1", "d-4"]
     with pytest.raises(RecordError) as caught:
-        load(tmp_path)
-    assert [fault.file.parent.name for fault in caught.value.faults] == ["a-1", "b-2", "d-4"]
+        catalog["a-1"]
+    assert [fault.key for fault in caught.value.faults] == ["kind", "timeout"]
+    first, second = catalog.skipped
+    assert first.startswith(f"skipped a-1: {tmp_path / 'a-1' / 'failure.yaml'}:")
+    assert first.endswith("(and 1 more: `repro check`)")
+    assert second.startswith("skipped d-4: ")
+    assert "\n" not in first + second
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("failure.yaml", "# question: What was not tested?\n"),
+        ("repro.py", "print('oracle passed: ANSWER')\n"),
+    ],
+)
+def test_drafts(tmp_path: Path, file: str, text: str) -> None:
+    """A failure with an open question is a draft: it is there by its id, and no part of the whole."""
+    write_failure(tmp_path, id="a-1")
+    folder = write_failure(tmp_path, id="b-2")
+    with (folder / file).open("a", encoding="utf-8") as stream:
+        stream.write(text)
+    catalog = load(tmp_path)
+    assert [entry.failure.id for entry in catalog] == ["a-1"]
+    assert catalog["b-2"].failure.id == "b-2"
+    assert catalog.get("b-2") is catalog["b-2"]
+    assert not catalog.broken
+    (line,) = catalog.skipped
+    assert line.startswith(f"skipped b-2: {folder / file}:")
+    assert "questio" in line or "ANSWER" in line or "not answered" in line
+    with pytest.raises(UsageError, match="did you mean 'b-2'"):
+        catalog["bb-2"]
 
 
 def test_id_differs(tmp_path: Path) -> None:
     """A record must stand in the folder of its id."""
     write_failure(tmp_path, folder="lightning-1")
     with pytest.raises(RecordError, match="'lightning-19492' differs from the folder's name; write lightning-1"):
-        load(tmp_path)
+        load(tmp_path)["lightning-1"]
 
 
 def test_no_folder(tmp_path: Path) -> None:

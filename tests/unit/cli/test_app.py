@@ -134,10 +134,12 @@ class TestMistakes:
         """All faults, one line each, with file, line and remedy."""
         record = held.failures / FAILURE / "failure.yaml"
         record.write_text(record.read_text().replace("kind: crash", "kind: crsh").replace("cures: true", "cures: ture"))
-        code, out, err = call("list")
-        assert (code, out) == (2, "")
-        assert f"{record}:5: kind: unknown value 'crsh'; did you mean 'crash'?" in err
-        assert "Traceback" not in err
+        for command in (["check"], ["show", FAILURE], ["run", FAILURE], ["doctor", "--static", FAILURE]):
+            code, out, err = call(*command)
+            assert (code, out) == (2, ""), command
+            assert f"{record}:5: kind: unknown value 'crsh'; did you mean 'crash'?" in err
+            assert f"{record}:" in err.splitlines()[1]
+            assert "Traceback" not in err
 
     def test_broken_matrix(self, held: Project, call: Call) -> None:
         """An environment that nothing defines, in the matrix itself."""
@@ -237,6 +239,32 @@ class TestRun:
             assert code == 2
             assert "--all-environments goes with ids" in err
 
+    @pytest.mark.parametrize(
+        ("spoil", "code"), [("kind: crash", 3), ("title: Sharded", 0)], ids=["a broken record", "a draft"]
+    )
+    def test_others_run(self, held: Project, call: Call, played: Played, spoil: str, code: int) -> None:
+        """One record that is not valid or has a question stops no other; what is left out is named in one line.
+
+        A verdict on the whole is not known where a record could not be read: code 3.
+        """
+        folder = write_failure(held.failures, id="torch-1")
+        record = folder / "failure.yaml"
+        to = {"kind: crash": "kind: crsh", "title: Sharded": "title: ANSWER Sharded"}[spoil]
+        record.write_text(record.read_text().replace(spoil, to))
+        held.matrix_file.write_text(held.matrix_file.read_text() + "  torch-1: {environments: [old]}\n")
+        for command, expected in ((["run"], code), (["list"], 0), (["report"], 0), (["matrix"], 0), (["rejudge"], 0)):
+            ended, out, err = call(*command)
+            assert ended == expected, (command, err)
+            assert "torch-1" not in out, command
+            (line,) = [line for line in err.splitlines() if "torch-1" in line]
+            assert line.startswith(f"skipped torch-1: {record}:"), command
+        assert all(cell.failure == FAILURE for cell in played.cells)
+        ended, _, err = call("check")
+        assert ended == 2
+        assert str(record) in err
+        ended, _, err = call("show", "torch-1")
+        assert ended == (2 if code else 0)
+
     def test_changed(self, call: Call, played: Played) -> None:
         """A status that changed: 1."""
         from tests.unit.factories import observation  # noqa: PLC0415
@@ -319,7 +347,7 @@ class TestCatalog:
         write_failure(tmp_path, id="x-1", title="mine")
         (tmp_path / "matrix.yaml").write_text("format: 2\n")
         code, out, err = _called([*command, "--catalog", str(tmp_path)], capsys, monkeypatch)
-        if command[0] in {"list", "show", "doctor"}:
+        if command[0] in {"list", "show"}:
             assert "x-1" in out
         else:
             assert code == 2
@@ -479,6 +507,7 @@ class TestWhole:
             "-m",
             "repro",
             "run",
+            FAILURE,
             "--python",
             str(python),
             "--json",

@@ -88,12 +88,12 @@ class TestDoctor:
         assert "repro doctor" not in user.run(PASSES).stdout.str()
 
     def test_broken_catalogue(self, user: Project) -> None:
-        """A catalogue that cannot be read is told in a line; the tests' result stands."""
+        """A record that cannot be read is named in a line; the tests' result stands."""
         user.install(torch="2.2.2")
         (user.catalog / FAILURE / "failure.yaml").write_text("format: 1\n")
         ran = user.run(PASSES, "--repro-doctor")
         assert ran.ret == 0
-        ran.stdout.fnmatch_lines(["repro: *failure.yaml*is missing*"])
+        ran.stdout.fnmatch_lines(["skipped *failure.yaml*is missing*"])
 
     def test_variable(self, user: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         """``REPRO_CATALOG`` names the catalogue where no option does."""
