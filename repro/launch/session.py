@@ -72,7 +72,8 @@ class Options:
     confirm: bool = False
     """Give every cell at least one run through torchrun: one of its repetitions, or one more where ``repeat`` is 1.
 
-    Several repetitions hold one through torchrun in any case.  Without ``warm`` all runs are of that kind anyway.
+    A stored run of the same recipe through torchrun counts as that one more, even where ``fresh`` is set.  Several
+    repetitions hold a new one through torchrun in any case.  Without ``warm`` all runs are of that kind anyway.
     """
 
 
@@ -164,9 +165,9 @@ class Session:
         if reason:
             self.listener.skipped(cell, reason)
             return None
-        observations = [] if self.options.fresh else self._stored(cell, interpreter)
+        observations = self._confirming(cell, interpreter) if self.options.fresh else self._stored(cell, interpreter)
         reused = len(observations)
-        wanted = self.options.repeat
+        wanted = self.options.repeat + (reused if self.options.fresh else 0)
         for _ in range(max(0, wanted - reused) + self.options.confirm):
             is_confirmed = any(observation.launcher == "torchrun" for observation in observations)
             if len(observations) >= wanted and (is_confirmed or not self._confirms):
@@ -222,7 +223,23 @@ class Session:
         with Devices.here(self.project.cache / "devices").take(cell.world_size, self.stop) as taken:
             yield taken
 
+    def _confirming(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+        """The newest stored run through torchrun that confirms one new warm run; none where repetitions hold one."""
+        if not self.options.confirm or not self.options.warm or self.options.repeat > 1:
+            return []
+        return [found for found in self._repeated(cell, interpreter) if found.launcher == "torchrun"][-1:]
+
     def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+        """Stored observations that take the place of new runs of this cell."""
+        found = self._repeated(cell, interpreter)
+        confirming = [observation for observation in found if observation.launcher == "torchrun"][-1:]
+        if not self._confirms or any(kept in confirming for kept in found[-self.options.repeat :]):
+            return found[-self.options.repeat :]
+        # The run through torchrun is one of the repetitions; where there is none, its place is left open.
+        others = max(1, self.options.repeat - 1)
+        return [*found[-others:], *confirming]
+
+    def _repeated(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
         """Stored observations that a run of this cell here would repeat: same recipe, interpreter, hardware, timeout.
 
         There is none for an existing interpreter: its libraries may be changed in place, under the same versions.
@@ -231,7 +248,7 @@ class Session:
         if interpreter.adopted:
             return []
         recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
-        found = [
+        return [
             observation
             for observation in self.store.of_recipe(cell.failure, recipe)
             if observation.installed is not None
@@ -243,12 +260,6 @@ class Session:
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)
         ]
-        confirming = [observation for observation in found if observation.launcher == "torchrun"][-1:]
-        if not self._confirms or any(kept in confirming for kept in found[-self.options.repeat :]):
-            return found[-self.options.repeat :]
-        # The run through torchrun is one of the repetitions; where there is none, its place is left open.
-        others = max(1, self.options.repeat - 1)
-        return [*found[-others:], *confirming]
 
     @property
     def _confirms(self) -> bool:

@@ -246,6 +246,22 @@ class TestConfirmation:
         assert launched == ["warm", "torchrun", "warm", "warm"]
         assert "torchrun" in {seen.launcher for seen in result.observations}
 
+    def test_a_stored_one_confirms_a_new_run(self, held: Project, launched: list[str]) -> None:
+        """The slow half is run once a recipe, and the cell itself anew; repetitions bring their own."""
+        session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        (result,) = session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        assert launched == ["warm", "torchrun", "warm"]
+        assert ([seen.launcher for seen in result.observations], result.reused) == (["torchrun", "warm"], 1)
+        session(held, options=Options(repeat=2, confirm=True)).run(cells(held, "old"))
+        assert launched[3:] == ["warm", "torchrun"]
+
+    def test_a_stored_one_of_another_recipe_confirms_nothing(self, held: Project, launched: list[str]) -> None:
+        session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        script = held.catalog[FAILURE].script
+        script.write_text(script.read_text() + "\n")
+        session(held, options=Options(confirm=True)).run(cells(held, "old"))
+        assert launched == ["warm", "torchrun", "warm", "torchrun"]
+
     def test_stored_warm_runs_alone_are_not_enough(self, held: Project, launched: list[str]) -> None:
         for _ in range(3):
             session(held).run(cells(held, "old"))
