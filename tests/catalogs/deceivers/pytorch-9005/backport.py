@@ -1,11 +1,14 @@
-"""Marks the class before the script binds its name."""
+"""Marks a function before other modules bind its name."""
 
 
 def apply() -> None:
-    """Replace the class."""
-    import filelock
+    """Replace the function."""
+    from torch.utils import checkpoint as module
 
-    class Mended(filelock.FileLock):
-        mended = True
+    original = module.checkpoint
 
-    filelock.FileLock = Mended
+    def checkpoint(*args: object, **kwargs: object) -> object:
+        return original(*args, **kwargs)
+
+    checkpoint.mended = True  # type: ignore[attr-defined]
+    module.checkpoint = checkpoint

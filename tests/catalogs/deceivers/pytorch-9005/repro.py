@@ -1,16 +1,17 @@
 # /// script
 # requires-python = ">=3.9"
-# dependencies = ["filelock"]
+# dependencies = ["torch==2.13.0"]
 # ///
-"""The script binds a name of the library while it is imported: a backport must come before."""
+"""A module of torch binds a function of another one while it is imported: a backport must come before."""
 
 import torch  # noqa: F401
-from filelock import FileLock
+from torch.distributed.algorithms._checkpoint import checkpoint_wrapper
 
 
 def main() -> None:
-    assert getattr(FileLock, "mended", False), "documented: the class is not mended"
-    print("oracle passed: the mended class was bound")
+    bound = checkpoint_wrapper.torch_utils_checkpoint
+    assert getattr(bound, "mended", False), "documented: the function is not mended"
+    print("oracle passed: the mended function was bound")
 
 
 if __name__ == "__main__":
