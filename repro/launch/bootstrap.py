@@ -31,7 +31,6 @@ import types
 
 MAX_CHAIN = 8
 MAX_FRAMES = 120
-MAX_MESSAGE = 20_000
 POLL_SECONDS = 0.02
 TERMINATION = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -94,7 +93,7 @@ def chain_of(error):
         seen.add(id(error))
         kind = type(error)
         try:
-            message = str(error)[:MAX_MESSAGE]
+            message = str(error)
         except Exception as failure:
             message = f"<the message could not be read: {failure!r}>"
         chain.append(
