@@ -21,6 +21,7 @@ from repro.model.observation import Observation, Rank
 from repro.model.verdict import Verdict
 from repro.report.format import VERDICT_GLYPHS, format_where
 from repro.report.matrix_page import code, escape
+from repro.report.private import Redact, as_it_is
 from repro.report.rows import Row
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
@@ -238,8 +239,11 @@ def _bad(failure: str, found: Iterable[LanePair]) -> str:
     return failure if "" in settings else f"{failure} ({'; '.join(sorted(set(settings)))})"
 
 
-def lanes_markdown(found: Sequence[LanePair]) -> str:
-    """``lanes.md``: the table of all pairs, and the failures whose CPU lane is not trusted."""
+def lanes_markdown(found: Sequence[LanePair], redact: Redact = as_it_is) -> str:
+    """``lanes.md``: the table of all pairs, and the failures whose CPU lane is not trusted.
+
+    The texts of runs are redacted when they are written: lanes are compared by what ranks really showed.
+    """
     lines = ["# Lane equivalence", ""]
     lines += ["The same cell in both lanes, on the same interpreter with the same libraries.", ""]
     lines += [format_lanes(found), ""]
@@ -254,30 +258,31 @@ def lanes_markdown(found: Sequence[LanePair]) -> str:
             escape(pair.cell.failure),
             escape(place),
             escape(versions),
-            _format_shown(pair.cpu),
-            _format_shown(pair.cuda),
+            _format_shown(pair.cpu, redact),
+            _format_shown(pair.cuda, redact),
         )
-        result = "; ".join([words[pair.agree], *(escape(item) for item in pair.differences)])
+        result = "; ".join([words[pair.agree], *(escape(redact(item)) for item in pair.differences)])
         lines.append(f"| {' | '.join(cells)} | {result} |")
-    lines += ["", "## What is compared", "", _compared(found)]
+    lines += ["", "## What is compared", "", _compared(found, redact)]
     differing = {pair.cell.failure: pair.why or "No reason is known." for pair in found if pair.agree is False}
     if differing:
         lines += ["", "## Why they differ", "", *(f"- {name}: {escape(why)}" for name, why in differing.items())]
     machines = sorted({f"{pair.cuda.devices}, Python {pair.python}, {pair.cuda.date}" for pair in found})
-    return "\n".join([*lines, "", "## Devices", "", *(f"- {escape(machine)}" for machine in machines), ""])
+    return "\n".join([*lines, "", "## Devices", "", *(f"- {escape(redact(machine))}" for machine in machines), ""])
 
 
-def _compared(found: Iterable[LanePair]) -> str:
+def _compared(found: Iterable[LanePair], redact: Redact) -> str:
     """What two lanes must share to agree, with the names of the facts that ranks measured in both."""
     both = {fact[1:] for pair in found if pair.cpu for fact in {*pair.cpu.facts} & {*pair.cuda.facts}}
-    names = sorted({code(name) for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")})
+    whole = {name for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")}
+    names = sorted({code(redact(name)) for name in whole})
     measured = f" Measured, and the same in both lanes: {', '.join(names)}." if names else ""
     return f"{COMPARED}{measured}"
 
 
-def _format_shown(shown: Shown | None) -> str:
+def _format_shown(shown: Shown | None, redact: Redact) -> str:
     if shown is None:
         return "· not run"
     parts = [f"rank {rank}: {text}" for rank, text in sorted(shown.own + shown.others) if text != "passes"]
-    shows = f" {code('; '.join(parts))}" if parts else ""
+    shows = f" {code(redact('; '.join(parts)))}" if parts else ""
     return f"{VERDICT_GLYPHS[shown.verdict]} {shown.verdict}{shows}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from repro.catalog.catalog import Catalog
+from repro.report.clean import clean_line
 from repro.report.format import LEGEND, format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.rows import Row, gate_reasons
 from repro.report.upstream import Reading, UpstreamComparison
@@ -12,7 +13,7 @@ from repro.report.upstream import Reading, UpstreamComparison
 
 def escape(text: str) -> str:
     """Text escaped for a cell of a Markdown table: text from upstream is never markup."""
-    flat = " ".join(text.split())
+    flat = clean_line(text)
     for character in "\\`*_{}[]<>#|~":
         flat = flat.replace(character, "\\" + character)
     return flat
@@ -20,7 +21,7 @@ def escape(text: str) -> str:
 
 def code(text: str) -> str:
     """Text as code inside a Markdown table: the fence is longer than any run of ticks in the text."""
-    flat = " ".join(text.split()).replace("|", "\\|")
+    flat = clean_line(text).replace("|", "\\|")
     if not flat:
         return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)

@@ -32,7 +32,8 @@ COMMON_NAMES = frozenset({
 PUBLIC_HOSTS = (
     "github.com", "githubusercontent.com", "github.io", "pytorch.org", "python.org", "pypi.org", "pythonhosted.org",
     "huggingface.co", "hf.co", "lightning.ai", "readthedocs.io", "readthedocs.org", "nvidia.com", "numpy.org",
-    "pydantic.dev", "pypa.io", "apache.org", "wikipedia.org", "arxiv.org", "scipy.org", "localhost", "127.0.0.1",
+    "pydantic.dev", "pypa.io", "apache.org", "wikipedia.org", "arxiv.org", "scipy.org", "anaconda.org", "anaconda.com",
+    "localhost", "127.0.0.1",
 )  # fmt: skip
 
 _BEARER = re.compile(
@@ -42,22 +43,42 @@ _BEARER = re.compile(
 # What stands before the word does not matter, so it is not matched: a search stays linear in the text.
 _NAMED_SECRET = re.compile(
     r"""(?ix)
-    ( (?: token | secret | passw(?:or)?d | passphrase | passcode | api[-_]?key | access[-_]?key(?:[-_]id)?
+    ( (?: token | secret (?:[-_]?key)? | passw(?:or)?d | passphrase | passcode | api[-_]?key | access[-_]?key(?:[-_]id)?
         | (?:private|account|auth|signing|encryption|master|session|service|client|license|webhook|db|ssh)[-_]?key
-        | credentials? | signature | (?<![a-z])sig | cookie | (?<![a-z])(?:dsn|pwd|pgpassword|mysql_pwd|otp|pin|sas) )
-      ["'\]]{0,2} \s{0,3} (?:[:=]|=>|,\s) \s{0,3} )
-    ( b?"[^"\n]*" | b?'[^'\n]*' | [^\s"'<>&,;]+ )
+        | credentials? | signature | (?<![a-z])sig | cookie | (?<![a-z])(?:dsn|pwd|pgpassword|mysql_pwd|otp|pin|sas)
+        | (?<=["'])auth (?=["']) )
+      [\\"'\]]{0,4} \s{0,3} (?::\s?[A-Za-z]{1,20}\s= | [:=] | => | ,\s) \s{0,3} )
+    ( (?:[A-Za-z]\w{0,40}\()? (?:"[^"\n]*"|'[^'\n]*') \)?
+      | b?"[^"\n]*" | b?'[^'\n]*' | \\{1,3}"[^"\n]*" | [^\s"'<>&,;\\]+ )
     """
+)
+_ELEMENT = re.compile(r"(?i)(<(?:\w{0,20}(?:token|password|passwd|secret)|api[-_]?key)>)([^<\n]{4,})")
+_SPOKEN = re.compile(
+    r"(?i)(\b(?:password|passwd|passphrase|passcode) (?:is|was) [\"']?)"
+    r"((?-i:(?=[^\s]{0,80}(?:\d|[a-z][A-Z])))[^\s\"']{4,})"
+)
+_SET = re.compile(
+    r"(\b(?:setenv|ENV|ARG|set) +[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD) +)"
+    r"(\"[^\"\n]*\"|[^\s\"']+)"
+)
+_COOKIES = re.compile(r"(?i)(\b(?:set-)?cookie: )[^\n'<]{4,}")
+_HEX_KEY = re.compile(
+    r"(?i)((?<![a-z])key[\"']?\s{0,3}[:=]\s{0,3}[\"']?|\bwandb[: ][^\n]{0,200}?\s)([0-9a-f]{32,128}\b)"
 )
 _ASSIGNED = re.compile(
     r"""(?x) \b( [A-Z][A-Z0-9_]{0,60}(?:_KEY|_PASS|_PWD|_PW|_AUTH|_SALT|_CREDS|_DSN|_SECRET|_TOKEN)\s{0,2}=\s{0,2}
-             | (?:PASS|KEY|PASSWD|PW)= ) ( "[^"\n]*" | '[^'\n]*' | [^\s"'<>&,;]{4,} )"""
+             | (?:PASS|KEY|PASSWD|PW)=
+             | [a-z][a-z0-9_]{0,60}(?<!forward)(?<!backward)_(?:pass|passwd|pwd|pw)\s{0,2}=\s{0,2} )
+           ( "[^"\n]*" | '[^'\n]*' | [^\s"'<>&,;]{4,} )"""
 )
 _FLAG = re.compile(
-    r"(?i)((?:^|\s)--?[a-z-]{0,30}(?:token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|auth)[ =])"
+    r"(?i)((?:^|\s)--?[a-z._-]{0,30}(?:token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|auth)[ =])"
     r"(?!-)(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'<>]{4,})"
 )
-_SHORT_FLAG = re.compile(r"(\b(?:curl|wget|mysql|sshpass)\b[^\n]{0,80}? -[up] ?)([^\s-][^\s]{3,})")
+_LOGIN = re.compile(
+    r"\b(?:curl|mysql|mysqldump|sshpass|(?:docker|podman|helm|oras|skopeo|nerdctl) login)\b[^\n]{0,300}"
+)
+_SHORT_FLAG = re.compile(r"((?:^|\s)-[up] ?)([^\s-][^\s]{3,})")
 _NETRC = re.compile(r"(?i)\b(machine\s+)\S+(\s+login\s+)\S+(\s+password\s+)\S+")
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/@'\"<>]*@)?([\w.-]+|\[[0-9a-f:.%]+\])")
 _MAIL = re.compile(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[a-z]{2,24}\b")
@@ -69,17 +90,31 @@ _MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-
 _UUID = re.compile(r"(?<![\w-])(?:GPU-|MIG-)?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])")
 _NAMED_HOST = re.compile(
     r"(?i)(?<![a-z0-9.])((?:host|hostname|nodename|node_?name|pod_?name|master_addr|local_addr|rdzv_endpoint|head_node)"
-    r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?)([\w.-]+)"
+    r"[\"']?[ \t]{0,12}[:=]\s{0,3}[\"']?"
+    r"|--(?:master|node|local)[-_]addr[ =]|--rdzv[-_]endpoint[ =]|--host(?:name)?[ =])"
+    r"([\w.-]+)"
 )
 _ADDRESSED = re.compile(
     r"(?i)((?:addr|address|host|ip|server|peer|endpoint|interface|node|url|from|to)[\"']?=[\"']?)"
     r"(\d{1,3}(?:\.\d{1,3}){3})(?![\w.-])"
 )
-_NCCL = re.compile(r"(?m)^((?:\[[^\]\n]{1,40}\]:?\s*)?)([A-Za-z0-9][\w.-]{0,99})(:\d+:\d+ (?:\[\d+\] )?NCCL )")
+_NCCL = re.compile(
+    r"(?<![\w.-])()([A-Za-z0-9][\w.-]{0,99})(:\d+:\d+ (?:\[\d+\] )?(?:NCCL |[\w/.-]{1,60}\.(?:cc|cpp|h|cu):\d+ NCCL ))"
+)
+_NAMED_PLACE = re.compile(
+    r"(?i)(\b(?:connect to host|resolve host(?:name)?|known host|remote peer|serial number:) "
+    r"|\bnode: (?=[\w.-]+,? (?:local.)?rank)"
+    r"|\bLinux (?=\S+ \d+\.\d+\.\d+))([A-Za-z0-9][\w.-]*)"
+)
 _SLURM = re.compile(
     r"\b((?:SLURM|SLURMD|SBATCH|PBS|LSB|SGE|KUBERNETES|MY_POD|MY_NODE)_?(?:[A-Z]+_){0,4}"
     r"(?:NODELIST|NODENAME|NODE|HOST|HOSTS|USER|DIR|WORKDIR|ACCOUNT|NAME|HOSTNAME|LAUNCH_NODE_IPADDR|PARTITION)"
     r"\s{0,2}=\s{0,2})(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"
+)
+_SLURM_NODE = re.compile(
+    r"(\bsrun: (?:error|warning|info): |\bslurmstepd: \w+: \*{3} (?:STEP|JOB) [\w.+]{1,40} ON "
+    r"|\b(?:(?:Req|Exc|Sched)?NodeList|BatchHost|NodeName|NodeHostName|NodeAddr|AllocNode:Sid|UserId|Account)=)"
+    r"([\w.,()-]+(?:\[[\d,-]+\])?)(?=: task|\s|$)"
 )
 _PROMPT = re.compile(r"(?m)([A-Za-z_][\w.-]{0,31})@([A-Za-z0-9][\w.-]{0,62})(?=(?::|\s)[^\n$#%]{0,80}[$#%](?:\s|$))")
 _POD = re.compile(
@@ -88,13 +123,23 @@ _POD = re.compile(
 )
 _PERCENT = re.compile(r"[^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){1,50}")
 _DISKS = re.compile(
-    r"(?<![\w./~>])/(?:scratch|data|gpfs|mnt|lustre|fsx|nfs|efs|shared|projects?|workspace|work|raid|datasets?|beegfs|storage)"
-    r"(?:/[^/\s:'\"<>|,;()]+)+(?=/[^/\s:'\"<>|,;()]+)"
+    r"(?<![\w./~>])(?:(?:/[\w.-]{1,40}){0,3}/(?:\w?scratch|gpfs|lustre|workspaces?|beegfs)"
+    r"|/(?:data|mnt|fsx|nfs|efs|pfs|shared|proj|projects?|work|raid|datasets?|storage|ssd|nvme|disk|volumes?))\d{0,3}"
+    r"(?:(?:/[^/\s:'\"<>|,;()]+)+(?=/[^/\s:'\"<>|,;()]+)|/[^/\s:'\"<>|,;().]+(?![^/\s:'\"<>|,;()])/?)"
 )
-_NAMED_USER = re.compile(r"(?i)(?<![\w.])((?:user|username|logname|login)\s*[:=]\s*)([\w.@-]+)")
+_TEMPORARY = re.compile(
+    r"(?<![\w./~>])(/(?:var/)?tmp/(?:torchinductor_|pytest-of-|(?=[a-z]+(?:[._-][a-z]+)?/)))"
+    r"(?!(?:tmp|torch|pip|pytest|ray|cuda|repro|uv|hsperf|<)|(?:root|runner|user)/)([\w.-]+)"
+)
+_SPOOL = re.compile(r"(/var/spool/slurmd?/)[^\s'\"<>]+")
+_NAMED_USER = re.compile(
+    r"(?i)(?<![\w.])((?:user|username|logname|login)[\"']?\s{0,12}[:=]\s{0,3}[\"']?|\blogged in as:? )([\w.@-]+)"
+)
+_ENTITY = re.compile(r"(?<![\w.])wandb\.ai/[^/\s<>'\"]+")
 _PORT_HOST = re.compile(r"([\[(])([A-Za-z0-9][\w.-]*)(\]:|, )(\d{4,5}\b)")
 _PRIVATE_HOST = re.compile(
     r"(?i)(?<![\w.-])[a-z0-9][\w.-]*\.(?:internal|intranet|lan|corp|localdomain|home\.arpa|consul)(?![\w.-]*[\w(])"
+    r"|(?<![\w.-])[a-z0-9][\w.-]*\.cluster\.local(?![\w(])"
     r"|(?<![\w.-])[a-z0-9]+(?:-[a-z0-9]+)+\.local(?![\w(])"
 )
 _INDEXED_PACKAGE = re.compile(r"^\[(?:conda|pip3?)\]|^[\s*-]*\w[\w.-]*:?\s+\d+(?:\.\d+){3}\s*$")
@@ -108,12 +153,14 @@ _HOMES = (
     ),
     (
         re.compile(
-            r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|homes)/(?:[^/\s:'\"<>|,;()]+(?: [A-Za-z.-]+(?=/))?)"
+            r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|homes)/(?!conda/feedstock_root/)"
+            r"(?:[^/\s:'\"<>|,;()]+(?: [A-Za-z.-]+(?=/))?)"
         ),
         HOME,
     ),
     (re.compile(r"(?<![\w./~>])/root(?=/|\b)(?![\w.-])"), HOME),
-    (re.compile(r"(?<![\w:\\])\\\\[A-Za-z0-9][\w.-]*(?=\\)"), f"\\\\\\\\{HOST}"),
+    (re.compile(r"(?<![\w./~>])/afs/[^/\s]{1,99}/(?:users?|home)/(?:\w/){0,2}[^/\s:'\"<>|,;()]+"), HOME),
+    (re.compile(r"(?<![\w:\\])\\\\(?!x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})[A-Za-z0-9][\w.-]*(?=\\)"), f"\\\\\\\\{HOST}"),
 )
 
 
@@ -203,22 +250,25 @@ class Redactor:
             text = rule.sub(SECRET, text)
         text = _NETRC.sub(rf"\g<1>{HOST}\g<2>{USER}\g<3>{SECRET}", text)
         text = _BEARER.sub(rf"\g<1>{SECRET}", text)
-        for named in (_NAMED_SECRET, _ASSIGNED, _FLAG, _SHORT_FLAG):
+        text = _COOKIES.sub(rf"\g<1>{SECRET}", text)
+        for named in (_ELEMENT, _SPOKEN, _SET, _NAMED_SECRET, _ASSIGNED, _FLAG, _HEX_KEY):
             text = named.sub(_named_secret, text)
-        text = _SLURM.sub(rf"\g<1>{HOST}", text)
+        text = _LOGIN.sub(lambda command: _SHORT_FLAG.sub(_named_secret, command[0]), text)
+        text = _SLURM_NODE.sub(rf"\g<1>{HOST}", _SLURM.sub(rf"\g<1>{HOST}", text))
         nodes = {match[2] for match in _NCCL.finditer(text)} - COMMON_NAMES
         text = _PROMPT.sub(f"{USER}@{HOST}", text)
         for folder, label in sorted(self.folders, key=lambda item: -len(item[0])):
             text = re.sub(rf"(?<![\w.]){re.escape(folder)}(?![\w.-]*[\w-])", label, text)
         for pattern, label in _HOMES:
             text = pattern.sub(label, text)
-        text = _URL.sub(_url, text)
+        text = _URL.sub(_url, _ENTITY.sub(f"wandb.ai/{USER}", text))
         text = _MAIL.sub(ADDRESS, text)
         text = _MAC.sub(ADDRESS, _UUID.sub(IDENTITY, text))
         text = "\n".join(line if _INDEXED_PACKAGE.match(line) else _IPV4.sub(_ipv4, line) for line in text.split("\n"))
         text = _IPV6.sub(_ipv6, _ADDRESSED.sub(_addressed, text))
+        text = _TEMPORARY.sub(_named(USER), _SPOOL.sub(rf"\g<1>{FOLDER}", text))
         text = _POD.sub(HOST, _DISKS.sub(FOLDER, text))
-        text = _NAMED_HOST.sub(_named(HOST), text)
+        text = _NAMED_PLACE.sub(_named(HOST), _NAMED_HOST.sub(_named(HOST), text))
         text = _NAMED_USER.sub(_named(USER), text)
         text = _PORT_HOST.sub(_with_port, text)
         text = _PRIVATE_HOST.sub(HOST, text)

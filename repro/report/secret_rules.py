@@ -30,7 +30,8 @@ _OWN = re.compile(
     | secret_[A-Za-z0-9]{30,} | CFPAT-[\w-]{20,} | phc_[A-Za-z0-9]{20,} | eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?
     | AC[a-f0-9]{32}(?![a-z0-9]) | SK[a-f0-9]{32}(?![a-z0-9]) )
     | -----BEGIN[ A-Z0-9]*PRIVATE\ KEY(?:\ BLOCK)?-----(?:.|\n)*?(?:-----END[ A-Z0-9]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z)
-    | ssh-(?:rsa|ed25519|dss)\ AAAA[A-Za-z0-9+/=]{20,}
+    | ssh-(?:rsa|ed25519|dss)\ AAAA[A-Za-z0-9+/=]{20,}(?:\ [\w.-]+@[\w.-]+)?
+    | (?<=/api/webhooks/)\d{6,}/[\w-]{20,}
     """,
     re.VERBOSE,
 )

@@ -81,7 +81,7 @@ def write_reports(project: Project, store: Store, of: Collection[str] | None = N
     found = gather(project, store, of)
     try:
         write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
-        write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes))
+        write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes, redactor_of(project)))
         matrix = matrix_markdown(found.report.rows, project.catalog, found.comparisons)
         write_whole(project.reports / "matrix.md", matrix)
         for view in found.views:

@@ -12,6 +12,7 @@ from repro.model.observation import Observation, Rank
 from repro.model.verdict import Verdict
 from repro.report.lanes import LanePair, Shown, distrusted, format_lanes, lanes_markdown, of_lanes, pairs
 from repro.report.matrix_page import escape
+from repro.report.redaction import Redactor
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from tests.unit.factories import (
@@ -53,6 +54,22 @@ def test_agree(catalog: Catalog) -> None:
     assert "1 of 1 pairs agree" in text
     assert "rank 1: loses its peer 15.0 s after the failure" in text
     assert "rank 1: loses its peer 1.0 s after the failure" in text
+
+
+def test_redacted() -> None:
+    """No text of a run is written as it is; lanes that differ only in what is replaced differ all the same."""
+
+    def shown(box: str) -> Shown:
+        facts = ((0, f"seen by {box}", f'"{box}"'),)
+        return Shown(Verdict.REPRODUCED, ((0, f"{box} in f"),), ((1, f"ends as {box}"),), box, "2026-11-22", "a", facts)
+
+    pair = LanePair(cell(lane=Lane.CUDA), {"torch": "2.13.0"}, "3.11.7", shown("gpu-a"), shown("gpu-b"))
+    same = replace(pair, cuda=shown("gpu-a"), cell=cell(lane=Lane.CUDA, world_size=4))
+    for one in (pair, same):
+        text = lanes_markdown([one], Redactor(hosts=frozenset({"gpu-a", "gpu-b"})))
+        assert "gpu-" not in text
+        assert "<host>" in text
+    assert (pair.agree, same.agree) == (False, True)
 
 
 def test_of_lanes(catalog: Catalog, tmp_path: Path) -> None:
