@@ -55,8 +55,9 @@ def unanswered_in(files: Iterable[Path]) -> Iterator[Fault]:
 
 
 def files_with_questions(folder: Path) -> list[Path]:
-    """The files of a failure's folder that may ask questions."""
-    return sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".py"})
+    """The files of a failure's folder that may ask questions, the record first."""
+    files = (path for path in folder.iterdir() if path.suffix in {".yaml", ".py"})
+    return sorted(files, key=lambda path: (path.suffix != ".yaml", path))
 
 
 def first_question(folder: Path) -> Fault | None:

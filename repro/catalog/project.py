@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
+from pydantic import ValidationError
 
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import Catalog, load
@@ -85,7 +86,11 @@ class Project:
     @cached_property
     def matrix(self) -> Matrix:
         """The matrix; raises RecordError also for names that it uses and nothing defines."""
-        matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
+        try:
+            matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
+        except ValidationError as error:  # a pin of one of them is on the deny list of the other
+            problems = [str(item.get("ctx", {}).get("error", item["msg"])) for item in error.errors()]
+            raise RecordError([Fault(self.matrix_file, 0, "environments", problem) for problem in problems]) from None
         faults = [
             Fault(self.matrix_file, 0, f"runs.{failure}", f"environment {name!r} is not defined")
             for failure, runs in matrix.runs.items()

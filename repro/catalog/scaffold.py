@@ -4,7 +4,7 @@ What is written can be parsed from the start, and ``repro check`` names every qu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from repro.model.specifiers import covers
 _ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|discussions)/(\d+)$")
 _DISTRIBUTIONS = {"pytorch": "torch"}
 """Projects whose distribution has another name."""
+_COMMON = {"torch", "numpy"}
+"""What nearly every environment pins beside the library that it is about."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class NewFailure:
     """What is known of a failure before it is written."""
 
     id: str
-    upstream: str
-    """Address of the upstream issue."""
+    upstream: str | None
+    """Address of the upstream issue; None if it is not known."""
     package: str
     kind: str | None = None
     bad: str | None = None
@@ -40,9 +42,9 @@ class NewFailure:
     """The first release with the fix."""
 
     @property
-    def issue(self) -> str:
+    def issue(self) -> str | None:
         """The issue as records name it: ``owner/project#12345`` on GitHub, else its address."""
-        found = _ISSUE.match(self.upstream)
+        found = _ISSUE.match(self.upstream or "")
         return f"{found[1]}#{found[2]}" if found else self.upstream
 
     @property
@@ -52,12 +54,12 @@ class NewFailure:
 
 
 def asked(
-    failure_id: str, upstream: str, package: str | None, *, kind: str | None, bad: str | None, good: str | None
+    failure_id: str, upstream: str | None, package: str | None, *, kind: str | None, bad: str | None, good: str | None
 ) -> NewFailure:
     """What the command line says of a new failure; raises UsageError where it cannot be so."""
     if not re.match(IDENTIFIER, failure_id):
         raise UsageError(f"{failure_id!r} is no id: <project>-<issue number> is expected, such as lightning-12345")
-    if not re.match(r"^https?://\S+$", upstream):
+    if upstream is not None and not re.match(r"^https?://\S+$", upstream):
         raise UsageError(f"--upstream {upstream!r}: the address of the upstream issue is expected")
     for option, version in (("--bad", bad), ("--good", good)):
         try:
@@ -82,14 +84,20 @@ class Places:
 def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, str]:
     """The text of every file of a new failure that is to be written, matrix.yaml among them.
 
-    Raises UsageError where one of its files is there already, or matrix.yaml runs it.
+    Raises UsageError if one of its files exists, if matrix.yaml runs it already, or if a release is denied.
     """
+    for option, version in (("--bad", new.bad), ("--good", new.good)):
+        denied = matrix.denied(new.package, version) if version else None
+        if denied:
+            raise UsageError(f"{option} {version}: {new.package} {version} is denied: {denied.reason}")
     templates = templates_of("repro.catalog")
+    chosen = environments_for(new, matrix)
 
     def text(name: str) -> str:
         facts = {name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue")}
-        chosen = environments_for(new, matrix)
-        return templates.get_template(f"{name}.j2").render(**facts, affected=new.affected, environments=chosen)
+        return templates.get_template(f"{name}.j2").render(
+            **facts, affected=new.affected, failing=chosen.failing, environments=chosen.environments
+        )
 
     files = {places.folder / name: text(name) for name in (RECORD, SCRIPT, "backport.py", "placebo.py")}
     if places.tests:
@@ -116,18 +124,61 @@ def write(files: Mapping[Path, str]) -> None:
             raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def environments_for(new: NewFailure, matrix: Matrix) -> list[str]:
-    """Environments to begin with: the first affected one, the first that is not, the newest; at least one."""
-    holding = {name: held.pins for name, held in matrix.environments.items() if new.package in held.pins}
-    if not holding:
-        holding = {name: held.pins for name, held in matrix.environments.items()}
-    if not holding:
+@dataclass(frozen=True)
+class ProposedEnvironments:
+    """Where a new failure runs to begin with."""
+
+    failing: str | None
+    """The environment that should show it; None if none is known to."""
+    environments: tuple[str, ...]
+    """At least one: the failing one, one that is not affected, the newest."""
+
+
+def environments_for(new: NewFailure, matrix: Matrix) -> ProposedEnvironments:
+    """The environments to propose for a new failure.
+
+    A failing one is proposed only if a release was given with --bad or --good and the environment's pin lies in the
+    range that follows from it.  An environment with the very release is better than one with a neighbour, and one
+    with fewer other libraries is better than one with more: a failure of torch is looked for with torch alone.
+    """
+    if not matrix.environments:
         raise UsageError("the matrix has no environment: add one first")
-    holding = dict(sorted(holding.items(), key=lambda item: len(item[1])))  # the fewer pins, the plainer
+    holding = {name: held.pins for name, held in matrix.environments.items() if new.package in held.pins}
+
+    def newest(names: Iterable[str]) -> str:
+        return max(names, key=lambda name: matrix.environments[name].cutoff)
+
+    if not holding:
+        return ProposedEnvironments(None, (newest(matrix.environments),))
     affected = [name for name, pins in holding.items() if covers({new.package: new.affected}, pins)]
     others = [name for name in holding if name not in affected]
-    newest = max(holding, key=lambda name: matrix.environments[name].cutoff)
-    return list(dict.fromkeys([*affected[:1], *others[:1], newest]))
+    if new.bad is None and new.good is None:
+        affected, others = [], affected
+    failing = _best(affected, holding, new.package, new.bad or new.good)
+    # A release with the fix is better than one that is older than the failure.
+    fixed = [name for name in others if new.good and covers({new.package: f">={new.good}"}, holding[name])]
+    correct = _best(fixed or others, holding, new.package, new.good or new.bad)
+    names = [name for name in (failing, correct) if name is not None]
+    return ProposedEnvironments(failing, tuple(dict.fromkeys([*names, newest(holding)])))
+
+
+def _best(
+    names: Sequence[str], holding: Mapping[str, Mapping[str, str]], package: str, wanted: str | None
+) -> str | None:
+    """The environment with the wanted release and the fewest other libraries; None if there is no environment."""
+
+    def rank(name: str) -> tuple[bool, int]:
+        exact = wanted is not None and Version(holding[name][package]) == Version(wanted)
+        return not exact, len(set(holding[name]) - {package, *_COMMON})
+
+    ranked = sorted(names, key=rank)
+    best = [name for name in ranked if rank(name) == rank(ranked[0])]
+    if wanted is None:
+        return next(iter(best), None)
+    # Of equally plain ones the release that is nearest to the wanted one, on either side.
+    versions = sorted({Version(wanted), *(Version(holding[name][package]) for name in best)})
+    at = versions.index(Version(wanted))
+    return min(best, key=lambda name: abs(versions.index(Version(holding[name][package])) - at), default=None)
 
 
 def with_runs(text: str, entry: str, file: Path) -> str:

@@ -23,7 +23,9 @@ class Kind(StrEnum):
 def new(
     failure_id: Annotated[str, typer.Argument(metavar="ID", help="<project>-<issue number>, such as lightning-12345.")],
     *,
-    upstream: Annotated[str, typer.Option("--upstream", metavar="URL", help="Address of the upstream issue.")],
+    upstream: Annotated[
+        str | None, typer.Option("--upstream", metavar="URL", help="Address of the upstream issue.")
+    ] = None,
     package: Annotated[
         str | None, typer.Option("--package", metavar="NAME", help="The distribution at fault [default: the project].")
     ] = None,

@@ -16,8 +16,22 @@ _MACHINE_CHOICES = (FIND_LINKS, TORCH_BACKEND)
 def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
     """Resolve the pins with what was published by the cut-off day, for all platforms, with hashes.
 
-    Raises EnvironmentFailure with the resolver's cause, or if a denied release came out.
+    Raises EnvironmentFailure with the resolver's cause, which names the pins that a cut-off day hides, or if a denied
+    release came out.
     """
+    try:
+        packages = _packages(environment, matrix)
+    except EnvironmentFailure as error:
+        hidden = _hidden_pins(str(error), environment, matrix)
+        if not hidden:
+            raise
+        raise EnvironmentFailure("; ".join(hidden)) from None
+    lock = Lock(header_of(name, environment), packages)
+    refuse_denied(lock, matrix)
+    return lock
+
+
+def _packages(environment: Environment, matrix: Matrix) -> tuple[Locked, ...]:
     days = dict(environment.cutoffs)
     if "torch" in days:
         # What torch's accelerator builds need is as young as torch itself.
@@ -26,15 +40,39 @@ def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
         days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
     pins = [f"{package}=={version}" for package, version in environment.pins.items()]
     pins += environment.floating
-    lock = Lock(header_of(name, environment), _compile(pins, environment, environment.cutoff, days, matrix))
-    refuse_denied(lock, matrix)
-    return lock
+    return _compile(pins, environment, environment.cutoff, days, matrix)
+
+
+_LATER = "2999-12-31"
+
+
+def _hidden_pins(cause: str, environment: Environment, matrix: Matrix) -> list[str]:
+    """Which of the pins that the resolver complains of exist, but were published after their cut-off day."""
+    hidden = []
+    for package, version in environment.pins.items():
+        day = environment.cutoffs.get(package, environment.cutoff)
+        if package not in cause or _is_published(package, version, environment, day, matrix):
+            continue
+        if _is_published(package, version, environment, _LATER, matrix):
+            remedy = f"choose a later day, or name one for it: cutoffs: {{{package}: DAY}}"
+            hidden.append(f"{package} {version} is hidden by the cut-off day {day}, it was published later; {remedy}")
+    return hidden
+
+
+def _is_published(package: str, version: str, environment: Environment, day: str, matrix: Matrix) -> bool:
+    """True if the release can be found by that day, whatever it depends on."""
+    alone = Environment(python=environment.python, cutoff=day, pins={package: version}, why="asked for alone")
+    try:
+        _compile([f"{package}=={version}"], alone, day, {}, matrix, "--no-deps")
+    except EnvironmentFailure:
+        return False
+    return True
 
 
 def _compile(
-    pins: Sequence[str], environment: Environment, cutoff: str, cutoffs: dict[str, str], matrix: Matrix
+    pins: Sequence[str], environment: Environment, cutoff: str, cutoffs: dict[str, str], matrix: Matrix, *options: str
 ) -> tuple[Locked, ...]:
-    arguments = ["pip", "compile", "-", "--quiet", "--universal", "--python-version", environment.python]
+    arguments = ["pip", "compile", "-", "--quiet", *options, "--universal", "--python-version", environment.python]
     arguments += ["--generate-hashes", "--no-header", "--no-annotate", "--exclude-newer", cutoff]
     for package, day in sorted(cutoffs.items()):
         arguments += ["--exclude-newer-package", f"{package}={day}"]

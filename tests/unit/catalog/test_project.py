@@ -31,6 +31,17 @@ def with_matrix(folder: Path, **content: object) -> None:
 class TestElsewhere:
     """A catalogue outside the package."""
 
+    def test_denied_pin(self, elsewhere: Path) -> None:
+        """A pin that our own deny list names is one line, with the environment and the reason."""
+        denied = Project.here().matrix.deny[0]
+        pins = {denied.distribution: denied.version}
+        with_matrix(elsewhere, environments={"mine": ENVIRONMENT | {"pins": pins}})
+        with pytest.raises(RecordError) as raised:
+            _ = Project.here(catalog=elsewhere).matrix
+        assert str(raised.value).startswith(f"{elsewhere / 'matrix.yaml'}: environments: environment 'mine' pins ")
+        assert denied.reason in str(raised.value)
+        assert "\n" not in str(raised.value)
+
     def test_named_by_variable(self, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """``REPRO_CATALOG`` names it where no option does."""
         monkeypatch.setenv("REPRO_CATALOG", str(elsewhere))

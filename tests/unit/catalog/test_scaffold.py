@@ -1,6 +1,7 @@
 """A new failure: parsed from the start, complete but for the answers, and nothing is overwritten."""
 
 import ast
+import dataclasses
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import load
 from repro.catalog.check_failure import EntryCheck
+from repro.catalog.project import Project
 from repro.catalog.scaffold import NewFailure, Places, asked, environments_for, with_runs, write, written
 from repro.errors import RecordError, UsageError
 from repro.model.failure import Failure
@@ -65,6 +67,7 @@ class TestAsked:
         """GitHub's addresses become short; others stay."""
         assert NEW.issue == "Lightning-AI/pytorch-lightning#12345"
         assert NewFailure("x-1", "https://bugs.example.org/7", "x").issue == "https://bugs.example.org/7"
+        assert asked("x-1", None, None, kind=None, bad=None, good=None).issue is None
 
 
 class TestWritten:
@@ -80,7 +83,9 @@ class TestWritten:
         files = written(new, matrix(), places)
         write(files)
         held = yaml_reader.read_yaml(Matrix, places.matrix_file)
-        entry = load(places.folder.parent)[NEW.id]
+        catalog = load(places.folder.parent)
+        assert list(catalog.drafts) == [NEW.id]
+        entry = catalog[NEW.id]
         faults = list(EntryCheck(entry, held, places.tests).faults())
         assert {fault.problem.partition(":")[0] for fault in faults} <= {
             "not answered",
@@ -110,6 +115,23 @@ class TestWritten:
         with pytest.raises(UsageError, match=f"{file.name} is there already; nothing was written"):
             written(NEW, matrix(), places)
 
+    def test_no_upstream(self, places: Places) -> None:
+        """Without an address the issue is a question of the record."""
+        text = written(NewFailure(NEW.id, None, "lightning", "hang", "2.2.1"), matrix(), places)
+        record = text[places.folder / "failure.yaml"]
+        assert yaml_reader.parse(Failure, record, Path("failure.yaml")).upstream.issues == ()
+        assert "# question: Which issue reports it?" in record
+        assert "None\n" not in text[places.folder / "repro.py"]
+        assert not any("None" in line for line in record.splitlines())
+
+    @pytest.mark.parametrize("option", ["bad", "good"])
+    def test_denied_release(self, places: Places, option: str) -> None:
+        """A release of the deny list is refused in one line, and nothing is written."""
+        deny = [{"distribution": "lightning", "version": "2.6.2", "reason": "stole credentials", "date": "2026-04-30"}]
+        new = dataclasses.replace(NEW, **{option: "2.6.2"})
+        with pytest.raises(UsageError, match=rf"^--{option} 2.6.2: lightning 2.6.2 is denied: stole credentials$"):
+            written(new, matrix(deny=deny), places)
+
     def test_runs_already(self, places: Places) -> None:
         """So does an entry of the matrix."""
         with pytest.raises(UsageError, match="already"):
@@ -134,17 +156,44 @@ class TestEnvironments:
     """Where a new failure runs to begin with."""
 
     @pytest.mark.parametrize(
-        ("package", "bad", "good", "expected"),
+        ("package", "bad", "good", "failing", "expected"),
         [
-            ("lightning", None, None, ["old", "new"]),
-            ("lightning", "2.2.1", "2.2.2", ["old", "new"]),
-            ("lightning", "2.2.2", None, ["new", "old"]),
-            ("deepspeed", None, None, ["old", "new"]),
+            ("lightning", None, None, None, ["old", "new"]),
+            ("lightning", "2.2.1", "2.2.2", "old", ["old", "new"]),
+            ("lightning", "2.2.2", None, "new", ["new", "old"]),
+            ("lightning", None, "2.2.2", "old", ["old", "new"]),
+            ("lightning", "2.5", "2.6", None, ["new"]),
+            ("deepspeed", "0.1", None, None, ["new"]),
         ],
     )
-    def test_chosen(self, package: str, bad: str | None, good: str | None, expected: list[str]) -> None:
-        """The first affected one, one that is not, the newest."""
-        assert environments_for(NewFailure("x-1", URL, package, None, bad, good), matrix()) == expected
+    def test_chosen(
+        self, package: str, bad: str | None, good: str | None, failing: str | None, expected: list[str]
+    ) -> None:
+        """One that the given releases make a failing one, one that they do not, the newest; never a guess."""
+        proposed = environments_for(NewFailure("x-1", URL, package, None, bad, good), matrix())
+        assert (proposed.failing, list(proposed.environments)) == (failing, expected)
+
+    @pytest.mark.parametrize(
+        ("package", "bad", "good", "failing", "correct"),
+        [
+            ("torch", "2.2.2", None, "torch-2.2", "newest"),
+            ("torch", "2.2.2", "2.6.0", "torch-2.2", "torch-2.6"),
+            ("torch", "2.5.0", "2.10", "torch-2.6", "torch-2.13"),
+            ("torch", "2.7.0", "2.10", None, "torch-2.13"),
+            ("accelerate", "1.4.0", "1.14", "transformers-4.49.0-torch-2.6", "newest"),
+            ("torch", "2.15.0", None, "newest", "torch-2.13"),
+            ("lightning", "2.2.1", "2.2.2", "lightning-2.2.1-torch-2.2", "lightning-2.2.2-torch-2.2"),
+            ("transformers", "4.49.0", "4.50.0", "transformers-4.49.0-torch-2.6", "transformers-4.50.0-torch-2.6"),
+        ],
+    )
+    def test_of_the_right_library(
+        self, package: str, bad: str, good: str | None, failing: str | None, correct: str
+    ) -> None:
+        """In our own matrix: a failure of torch is looked for with torch alone, and the given release comes first."""
+        new = NewFailure("x-1", URL, package, None, bad, good)
+        proposed = environments_for(new, Project.here().matrix)
+        assert proposed.failing == failing
+        assert correct in proposed.environments
 
     def test_none(self) -> None:
         """A matrix without environments."""

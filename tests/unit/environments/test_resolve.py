@@ -85,6 +85,37 @@ class TestResolve:
         assert header_of("", environment()) != header_of("", environment(preferred={"numpy": "1.26.4"}))
         assert header_of("", environment()) != header_of("", environment(floating=("numpy",)))
 
+    @pytest.mark.parametrize(
+        ("days", "published", "said"),
+        [
+            ({}, "2024-04-11", "lightning 2.2.2 is hidden by the cut-off day 2024-03-28, it was published later"),
+            (
+                {"cutoffs": {"lightning": "2024-04-10"}},
+                "2024-04-11",
+                "lightning 2.2.2 is hidden by the cut-off day 2024-04-10",
+            ),
+            ({}, "2024-03-01", "lightning==2.2.2 and torch conflict"),
+            ({}, "never", "lightning==2.2.2 and torch conflict"),
+        ],
+    )
+    def test_the_day_that_hides_a_pin_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, days: dict[str, object], published: str, said: str
+    ) -> None:
+        """Only if the release can be found on a later day; any other cause stays as the resolver gave it."""
+
+        def uv(arguments: Sequence[str], *, stdin: str, **_: object) -> str:
+            day = arguments[arguments.index("--exclude-newer") + 1]
+            assert day < "9000"  # uv takes no day near the end of time
+            if "--no-deps" in arguments and day >= published:
+                return stdin
+            raise EnvironmentFailure("lightning==2.2.2 and torch conflict")
+
+        monkeypatch.setattr(resolving, "run_uv", uv)
+        pins = {"torch": "2.2.2", "lightning": "2.2.2"}
+        with pytest.raises(EnvironmentFailure, match=said) as raised:
+            resolve("x", environment(pins=pins, **days), matrix())
+        assert "\n" not in str(raised.value)
+
     def test_denied_releases_are_excluded_and_refused(self, uv: Uv) -> None:
         deny = [{"distribution": "lightning", "version": "9.9", "reason": "malicious upload", "date": "2026-04-30"}]
         with pytest.raises(EnvironmentFailure, match=r"lightning 9\.9 is denied: malicious upload"):
