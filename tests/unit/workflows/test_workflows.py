@@ -1,8 +1,11 @@
 """The workflows call commands that exist, with options that they have; the cheap ones are run."""
 
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ def commands(program: str) -> list[list[str]]:
     """Every command line of a program in the workflows: its words after the program's name."""
     found = []
     for _, step in steps():
-        for line in str(step.get("run", "")).splitlines():
+        for line in str(step.get("run", "")).replace("\\\n", " ").splitlines():
             words = [VALUES.get(word, word) for word in shlex.split(line)]
             if words and Path(words[0]).name == program:
                 end = next((index for index, word in enumerate(words) if word in {">", ">>", "|"}), len(words))
@@ -81,8 +84,84 @@ class TestCommands:
         assert (held.reports / "index.html").is_file()
 
 
+STRANGERS = (
+    {"number": 1, "user": {"login": "mallory"}, "labels": [{"name": "repro-matrix"}], "body": "`cause-1`"},
+    {"number": 2, "user": {"login": "github-actions[bot]"}, "labels": [], "body": "`cause-1`"},
+    {"number": 3, "user": {"login": "github-actions[bot]"}, "labels": [{"name": "repro-matrix"}], "body": "`cause-12`"},
+    {"number": 4, "user": {"login": "github-actions[bot]"}, "labels": [{"name": "repro-matrix"}], "body": None},
+    {
+        "number": 5,
+        "user": {"login": "github-actions[bot]"},
+        "labels": [{"name": "repro-matrix"}],
+        "body": "`cause-1`",
+        "pull_request": {},
+    },
+)
+OURS = {
+    "number": 6,
+    "user": {"login": "github-actions[bot]"},
+    "labels": [{"name": "x"}, {"name": "repro-matrix"}],
+    "body": "Written by `repro summary`; `cause-1`",
+}
+GH = """#!/bin/bash
+echo "$*" >> "$CALLS"
+[ "$1" = api ] && jq --raw-output "${!#}" "$ISSUES"
+exit 0
+"""
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not there")
+class TestIssues:
+    """The step that opens and refreshes issues, run with a ``gh`` that notes its calls and filters as the real one."""
+
+    def calls(self, folder: Path, *issues: dict[str, Any]) -> list[str]:
+        step = next(step for where, step in steps() if where == "matrix.issues" and "gh " in str(step.get("run")))
+        (folder / "bin").mkdir()
+        (folder / "bin" / "gh").write_text(GH)
+        (folder / "bin" / "gh").chmod(0o755)
+        (folder / "issues").mkdir()
+        (folder / "issues" / "cause-1.md").write_text("Title\n\nBody `cause-1`\n")
+        (folder / "all.json").write_text(json.dumps(issues))
+        environment = {name: value for name, value in step["env"].items() if "${{" not in value} | {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "CALLS": str(folder / "calls"),
+            "ISSUES": str(folder / "all.json"),
+            "GH_REPO": "owner/name",
+        }
+        subprocess.run(["bash", "-e", "-c", step["run"]], cwd=folder, env=environment, check=True, timeout=60)
+        return (folder / "calls").read_text().splitlines()
+
+    def test_strangers(self, tmp_path: Path) -> None:
+        """An issue of somebody else, without our label or of another cause is never edited: one is opened."""
+        calls = self.calls(tmp_path, *STRANGERS)
+        assert not [line for line in calls if line.startswith("issue edit")]
+        assert "issue create --label repro-matrix --title Title --body-file body.md" in calls
+
+    def test_ours(self, tmp_path: Path) -> None:
+        """The one that the workflow opened for this cause is refreshed."""
+        calls = self.calls(tmp_path, *STRANGERS, OURS)
+        assert "issue edit 6 --body-file body.md" in calls
+        assert not [line for line in calls if line.startswith("issue create")]
+        (listed,) = [line for line in calls if line.startswith("api ")]
+        assert "labels=repro-matrix" in listed
+        assert "creator=github-actions[bot]" in listed
+
+
 class TestSafety:
     """Rights and pins."""
+
+    def test_installs(self) -> None:
+        """All that is installed stands in the lock with its hashes; the project itself is built from the checkout."""
+        texts = [str(step.get("run", "")) for _, step in steps()]
+        assert not [text for text in texts if re.search(r"\buv (?:pip|tool|run)\b|\bpipx\b|\bnpm\b", text)]
+        found = [match for text in texts for match in re.findall(r"\bpip\d? +(.*)", text)]
+        locked = "install --require-hashes -r .ci/requirements.txt"
+        assert set(found) == {locked, "install --no-deps --no-build-isolation -e ."}
+        for workflow in WORKFLOWS.values():
+            for job in workflow["jobs"].values():
+                runs = " ".join(str(step.get("run", "")) for step in job["steps"])
+                if re.search(r"\b(?:nox|repro) ", runs.replace("repro-", "")) and "gh api" not in runs:
+                    assert locked in runs
 
     @pytest.mark.parametrize(("where", "step"), [item for item in steps() if "uses" in item[1]])
     def test_pinned(self, where: str, step: dict[str, Any]) -> None:
