@@ -8,10 +8,10 @@ a locked one.
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 
 from repro.errors import EnvironmentFailure, UsageError
+from repro.files import kept
 
 try:
     from uv import find_uv_bin
@@ -38,18 +38,8 @@ _FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_")
 
 _NOISE = re.compile(r"^\s*(×|╰─▶|│|├─▶|├╴|╰╴|cause:|error:|help:|warning:)\s*")
 
-# Replaces itself by uv once the kernel has been asked to end it with its parent: uv must not install on after its
-# harness was killed.  (A function that runs between fork and exec could deadlock, since the harness has threads.)
-_GUARD = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 15)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)
-try:
-    os.execv(sys.argv[2], sys.argv[2:])
-except OSError as error:
-    sys.exit("uv cannot be started: %s" % error)
-"""
+GRACE_SECONDS = 5.0
+"""Seconds that uv has to end by itself once it is asked to; then it and all that it started are killed."""
 
 
 def torch_backend() -> str:
@@ -73,26 +63,30 @@ def uv_environment(drop: Sequence[str] = ()) -> dict[str, str]:
 def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence[str] = ()) -> str:
     """Run uv and return its standard output; ``drop`` are variables that it must not see.
 
-    uv is ended when this process ends, however it ends.  Raises EnvironmentFailure with uv's cause in one line.
+    uv runs under a keeper: it ends with this process, however that ends, and so does every build that it started.
+    Raises EnvironmentFailure with uv's cause in one line.
     """
     try:
-        command = [find_uv_bin(), *arguments]
-        if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command]
-        done = subprocess.run(
-            command,
-            input=stdin,
+        done = subprocess.Popen(
+            kept([find_uv_bin(), *arguments], GRACE_SECONDS),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=uv_environment(drop),
-            capture_output=True,
             text=True,
             errors="replace",
-            check=False,
         )
     except OSError as error:
         raise EnvironmentFailure(f"uv cannot be started: {error}") from None
+    try:
+        output, errors = done.communicate(stdin)
+    except BaseException:
+        done.terminate()  # killed at once, the keeper could end nothing
+        done.wait()
+        raise
     if done.returncode != 0:
-        raise EnvironmentFailure(one_line(done.stderr))
-    return done.stdout
+        raise EnvironmentFailure(one_line(errors))
+    return output
 
 
 def one_line(stderr: str, limit: int = 400) -> str:

@@ -1,5 +1,6 @@
 """uv's refusals become one line; uv itself is called as asked."""
 
+import signal
 import stat
 import subprocess
 import sys
@@ -108,7 +109,7 @@ class TestRun:
     def test_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """uv that cannot be started is one too."""
         monkeypatch.setattr(uv, "find_uv_bin", lambda: str(tmp_path / "none"))
-        with pytest.raises(EnvironmentFailure, match="uv cannot be started"):
+        with pytest.raises(EnvironmentFailure, match="none: cannot be started: No such file"):
             run_uv([])
 
 
@@ -172,6 +173,43 @@ def test_ends_with_the_harness(tmp_path: Path) -> None:
     harness.wait()
     child.wait(timeout=5)
     assert not child.is_running()
+
+
+DETACHING = """#!{python}
+import os, subprocess, sys, time
+code = "import os, time; open({pid!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+subprocess.Popen([sys.executable, "-c", code], start_new_session=True, cwd="/", env={{}},
+                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while not (os.path.exists({pid!r}) and os.path.getsize({pid!r})):
+    time.sleep(0.02)
+{end}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="detached processes are found on Linux only")
+@pytest.mark.parametrize(
+    ("end", "stop"),
+    [("sys.exit(2)", None), ("time.sleep(60)", signal.SIGKILL), ("time.sleep(60)", signal.SIGINT)],
+    ids=["the build fails", "the harness is killed", "ctrl-c"],
+)
+def test_detached_builds_end(tmp_path: Path, end: str, stop: int | None) -> None:
+    """What a build started in a session of its own ends with it, whether uv fails or the harness is ended."""
+    program, pid = tmp_path / "uv", tmp_path / "pid"
+    program.write_text(DETACHING.format(python=sys.executable, pid=str(pid), end=end))
+    program.chmod(0o755)
+    code = f"from repro.environments import uv; uv.find_uv_bin = lambda: {str(program)!r}; uv.run_uv([])"
+    harness = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not pid.is_file() or not pid.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child = psutil.Process(int(pid.read_text())) if psutil.pid_exists(int(pid.read_text())) else None
+    if stop is not None:
+        harness.send_signal(stop)
+    harness.wait(timeout=20)
+    if child is not None:
+        child.wait(timeout=uv.GRACE_SECONDS + 5)
+        assert not child.is_running()
 
 
 def test_no_credentials() -> None:
