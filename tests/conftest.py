@@ -1,3 +1,3 @@
-"""Tests of our own pytest plugins run pytest."""
+"""Tests of our own pytest plugins run pytest; tests of cells have options."""
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "repro.testing.options"]

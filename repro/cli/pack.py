@@ -34,14 +34,18 @@ def pack(
             "--base", metavar="FILE", help="What its interpreter holds, as `pip freeze` says; that is not packed."
         ),
     ] = None,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Pack the tests of failures too, with pytest: `go.py pytest -m gpu …`.")
+    ] = False,
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Pack environments for a machine without a network.
 
     The pack holds wheels of all that differs from the interpreter found there, but for torch and what torch stands
-    on, which stay.  There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`.  A catalogue of
-    your own is not packed: carry its folder too, and name it with --catalog there as here.
+    on, which stay.  There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`; with --tests also
+    `python3 DIR/go.py pytest -m gpu --overlay DIR --reports DIR`, with any options of pytest.  A catalogue
+    of your own is not packed: carry its folder too, and name it with --catalog there as here.
 
     Example: repro pack --env newest --python 3.12 --platform manylinux_2_28_x86_64 --out pack
     """
@@ -53,7 +57,8 @@ def pack(
     if not (major.isdecimal() and minor.isdecimal()):
         raise UsageError(f"--python {python}: a release line such as 3.12 is expected")
     target = Target(python, platform, _versions_of_base(base) if base else {})
-    written = write_pack(project.environments, list(dict.fromkeys(env)), target, out, package=PACKAGE, notify=_say)
+    names = list(dict.fromkeys(env))
+    written = write_pack(project.environments, names, target, out, package=PACKAGE, tests=tests, notify=_say)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     if as_json:
         facts = {"environments": list(written.environments), "wheels": len(written.wheels), "bytes": size}

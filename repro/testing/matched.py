@@ -3,26 +3,32 @@
 A test module names its failure, ``FAILURE = "lightning-19492"``, and states its signature in tests that take
 ``failing``, ``correct`` or ``backported``: results of the failure's default cells.  Its claims are tested without a
 word: each must come to its published finding.  A ``conftest.py`` beside the modules imports the names below.
+
+Every lane of the record is tested.  Tests of the CUDA lane are marked ``gpu`` and skipped where devices are too few.
+``repro.testing.options`` adds options that run all of them on an existing interpreter or on a pack.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.launch.session import Session
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
-from repro.model.failure import Claim
+from repro.model.failure import Lane
 from repro.model.verdict import Expectation
 from repro.store.observations import Store
-from repro.verdict.claims import ExaminedClaim, cells_of, examine
+from repro.testing.venue import PlacedCell, PlacedClaim, Venue
+from repro.verdict.claims import ExaminedClaim, examine
 from repro.verdict.result import Result
 from repro.verdict.status import expect
 
 _PROJECT = pytest.StashKey[Project]()
+_VENUE = pytest.StashKey[Venue]()
 FAILURE = "FAILURE"
 """The name by which a module says which failure it is about."""
 
@@ -41,10 +47,19 @@ def expected(project: Project, cell: Cell) -> Expectation:
     return expect(project.catalog[cell.failure].failure, cell, versions)
 
 
-_WANTED: dict[str, Callable[[Project, Cell], bool]] = {
-    "failing": lambda project, cell: cell.backport is None and expected(project, cell) is Expectation.REPRODUCED,
-    "correct": lambda project, cell: cell.backport is None and expected(project, cell) is not Expectation.REPRODUCED,
-    "backported": lambda _, cell: cell.backport is not None,
+def venue_of(config: pytest.Config) -> Venue:
+    """Where cells run: as ``--overlay`` and ``--python`` say, else in the environments of the matrix."""
+    if _VENUE not in config.stash:
+        folder, python = (config.getoption(f"repro_{name}", default=None) for name in ("overlay", "python"))
+        config.stash[_VENUE] = Venue(project_of(config), folder, python)
+        config.addinivalue_line("markers", "gpu: needs a CUDA device; skipped, with the reason, where there is none")
+    return config.stash[_VENUE]
+
+
+_WANTED: dict[str, Callable[[PlacedCell], bool]] = {
+    "failing": lambda placed: placed.cell.backport is None and placed.expectation is Expectation.REPRODUCED,
+    "correct": lambda placed: placed.cell.backport is None and placed.expectation is not Expectation.REPRODUCED,
+    "backported": lambda placed: placed.cell.backport is not None,
 }
 
 
@@ -66,16 +81,44 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not hasattr(metafunc.module, FAILURE):
         return
     name: str = metafunc.module.FAILURE
-    project = project_of(metafunc.config)
+    venue = venue_of(metafunc.config)
     for fixture, wants in _WANTED.items():
         if fixture in metafunc.fixturenames:
-            cells = default_cells(project.matrix, project.catalog, [name])
-            chosen = [cell for cell in cells if wants(project, cell)]
-            labels = [cell.label.removeprefix(f"{name} ") for cell in chosen]
-            metafunc.parametrize(fixture, chosen, indirect=True, ids=labels)
+            chosen = [placed for placed in placed_cells(venue, name) if wants(placed)]
+            metafunc.parametrize(
+                fixture,
+                [parameter(placed.cell, placed.cell.label.removeprefix(f"{name} "), placed) for placed in chosen],
+                indirect=True,
+            )
     if "claim" in metafunc.fixturenames:
-        claims = project.catalog[name].failure.claims
-        metafunc.parametrize("claim", claims, indirect=True, ids=[claim.id for claim in claims])
+        found = _claims(venue, name)
+        metafunc.parametrize("claim", [parameter(item, label, item) for label, item in found.items()], indirect=True)
+
+
+def placed_cells(venue: Venue, name: str) -> list[PlacedCell]:
+    """The default cells of a failure in each of its lanes; several environments may stand on one interpreter."""
+    project = venue.project
+    cells = default_cells(project.matrix, project.catalog, [name])
+    lanes = project.catalog[name].failure.needs.lanes
+    placed = [venue.place(cell, lane) for lane in lanes for cell in cells]
+    return list({item.cell.label: item for item in placed}.values())
+
+
+def _claims(venue: Venue, name: str) -> dict[str, PlacedClaim]:
+    """The claims as their evidence names its lanes, and in the CUDA lane those whose evidence names the CPU's."""
+    failure = venue.project.catalog[name].failure
+    found = {claim.id: venue.place_claim(failure, claim) for claim in failure.claims}
+    if Lane.CUDA in failure.needs.lanes:
+        again = [item.claim for item in found.values() if item.cells and item.lane is Lane.CPU]
+        found |= {f"{claim.id} {Lane.CUDA}": venue.place_claim(failure, claim, Lane.CUDA) for claim in again}
+    return found
+
+
+def parameter(value: Cell | PlacedClaim, label: str, placed: PlacedCell | PlacedClaim) -> ParameterSet:
+    """A test's parameter, marked ``gpu`` in the CUDA lane, and skipped where it cannot run."""
+    marks = [pytest.mark.gpu] if value.lane is Lane.CUDA else []
+    marks += [pytest.mark.skip(reason=placed.skip)] if placed.skip else []
+    return pytest.param(value, id=label, marks=marks)
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
@@ -112,35 +155,40 @@ def warm() -> Iterator[WarmLauncher]:
 
 @pytest.fixture(scope="session")
 def laboratory(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, warm: WarmLauncher) -> Laboratory:
-    """One laboratory a process."""
-    return Laboratory(Session(project_of(pytestconfig), Store(tmp_path_factory.mktemp("store")), warm=warm))
+    """One laboratory a process; its observations stay only with ``--reports``."""
+    reports: Path | None = pytestconfig.getoption("repro_reports", default=None)
+    store = Store(reports / "data" if reports else tmp_path_factory.mktemp("store"))
+    venue = venue_of(pytestconfig)
+    return Laboratory(Session(venue.project, store, warm=warm, overlaid=venue.overlaid))
+
+
+def _run(request: pytest.FixtureRequest, laboratory: Laboratory, cells: Sequence[Cell]) -> dict[str, Result]:
+    """The results of the cells by label; the test is skipped where devices are too few for one of them."""
+    ranks = [cell.world_size for cell in cells if cell.lane is Lane.CUDA]
+    lacking = venue_of(request.config).devices.lack(max(ranks)) if ranks else None
+    if lacking:
+        pytest.skip(lacking)
+    return laboratory.results(cells)
 
 
 @pytest.fixture
-def failing(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
-    """The result of a cell on which the failure is documented."""
-    return laboratory.result(request.param)
+def result(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
+    """The result of the cell that is the fixture's parameter."""
+    return _run(request, laboratory, [request.param])[request.param.label]
 
 
-@pytest.fixture
-def correct(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
-    """The result of a cell that passes its oracle, or that the library refuses in clear words."""
-    return laboratory.result(request.param)
-
-
-@pytest.fixture
-def backported(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
-    """The result of a cell with a backport."""
-    return laboratory.result(request.param)
+failing = correct = backported = result
+"""Results of cells on which the failure is documented, of those that are right or refused, of those with a backport."""
 
 
 @pytest.fixture
 def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> ExaminedClaim:
     """A claim of the record, examined by running its evidence."""
-    asked: Claim = request.param
+    placed: PlacedClaim = request.param
     failure = project_of(request.config).catalog[request.module.FAILURE].failure
-    only = failure.model_copy(update={"claims": (asked,), "surveys": ()})
-    (examined,) = examine(only, laboratory.results(cells_of(only)))
+    only = failure.model_copy(update={"claims": (placed.claim,), "surveys": ()})
+    results = _run(request, laboratory, list(placed.cells.values()))
+    (examined,) = examine(only, {label: results[cell.label] for label, cell in placed.cells.items()})
     return examined
 
 

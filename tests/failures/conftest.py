@@ -9,6 +9,7 @@ from repro.testing.matched import (
     pytest_collection_modifyitems,
     pytest_generate_tests,
     pytest_pycollect_makeitem,
+    result,
     warm,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_generate_tests",
     "pytest_pycollect_makeitem",
+    "result",
     "warm",
 ]

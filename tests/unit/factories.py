@@ -11,6 +11,7 @@ import yaml
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
+from repro.environments.pack.manifest import Pack, PackedEnvironment, Wheel
 from repro.model.cell import Cell
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
@@ -311,6 +312,16 @@ def project(root: Path, *, content: Mapping[str, Any] = MATRIX, failures: bool =
         text = lock_text(name, environment["pins"], environment["cutoff"])
         (made.locks / f"{name}.txt").write_text(text, encoding="utf-8")
     return made
+
+
+def write_pack(folder: Path, lightning: str = "2.2.1", python: str = "3.11") -> Path:
+    """A pack of the environment ``old`` with a wheel of lightning, which no test unpacks."""
+    wheel = Wheel(file="lightning.whl", distribution="lightning", version=lightning, sha256="0" * 64)
+    old = PackedEnvironment(lock="0" * 64, wheels=(wheel.file,), left={})
+    facts: dict[str, Any] = {"python": python, "platform": "any", "harness": (), "project": "0" * 64}
+    folder.mkdir()
+    (folder / "pack.json").write_text(Pack(wheels=(wheel,), environments={"old": old}, **facts).model_dump_json())
+    return folder
 
 
 def interpreter(**changes: Any) -> Interpreter:

@@ -1,7 +1,7 @@
 """What belongs into a pack.  Pure: locks and lists of installed distributions in, requirements out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -80,13 +80,13 @@ def requirement_line(package: Locked) -> str:
     return f"{package.name}=={package.version} {hashes}".rstrip()
 
 
-def harness_pins(root: str, markers: Mapping[str, str]) -> dict[str, str]:
+def harness_pins(root: str, markers: Mapping[str, str], also: Sequence[str] = ()) -> dict[str, str]:
     """The distributions that the harness needs on the other machine, at the versions that it has here.
 
-    Raises UsageError if one of them is not installed here.
+    ``also`` names further ones, which are packed with what they need.  Raises UsageError if one is not installed here.
     """
     pins: dict[str, str] = {}
-    waiting = [root]
+    waiting = [root, *also]
     while waiting:
         name = waiting.pop()
         try:

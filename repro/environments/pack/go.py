@@ -2,8 +2,12 @@
 
     python3 PACK/go.py run lightning-19492 --overlay PACK --lane cuda --reports results
 
-Whatever follows is a command line of ``repro``.  The harness and its dependencies are unpacked into the cache
-(``REPRO_CACHE``, or ``~/.cache/repro-lab``) and are seen by this process only: ranks never find them.
+Whatever follows is a command line of ``repro``, or with a pack that holds tests, one of pytest:
+
+    python3 PACK/go.py pytest -m gpu --overlay PACK --reports results --junitxml results/junit.xml
+
+The harness and its dependencies are unpacked into the cache (``REPRO_CACHE``, or ``~/.cache/repro-lab``) and are seen
+by this process only: ranks never find them.
 """
 
 import hashlib
@@ -24,6 +28,8 @@ def unpacked(pack: "dict[str, Any]") -> Path:
     sums = {wheel["file"]: wheel["sha256"] for wheel in pack["wheels"]}
     files = {HERE / "wheels" / name: sums[name] for name in pack["harness"]}
     files[HERE / "project.zip"] = pack["project"]
+    if pack.get("tests"):
+        files[HERE / "tests.zip"] = pack["tests"]
     key = hashlib.sha256("".join(sorted(files.values())).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("REPRO_CACHE") or Path.home() / ".cache" / "repro-lab") / "harnesses"
     target = cache / key
@@ -47,13 +53,28 @@ def unpacked(pack: "dict[str, Any]") -> Path:
     return target
 
 
+def run_tests(harness: Path, arguments: "list[str]") -> int:
+    """Run the packed tests with the packed pytest, whatever plugins the interpreter has."""
+    if not (harness / "tests").is_dir():
+        sys.stderr.write("repro: the pack holds no tests; pack again with --tests\n")
+        return 2
+    import pytest  # noqa: PLC0415 - found only now
+
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    fixed = ["-p", "xdist.plugin", "-p", "no:cacheprovider", f"--rootdir={harness}", f"-c={harness / 'pyproject.toml'}"]
+    return int(pytest.main([*fixed, *arguments, str(harness / "tests" / "failures")]))
+
+
 def main() -> None:
     pack = json.loads((HERE / "pack.json").read_text(encoding="utf-8"))
     here = ".".join(str(part) for part in sys.version_info[:2])
     if here != pack["python"]:
         sys.stderr.write(f"repro: {sys.executable}: is Python {here}, the pack is for {pack['python']}\n")
         sys.exit(2)
-    sys.path[0] = str(unpacked(pack))
+    harness = unpacked(pack)
+    sys.path[0] = str(harness)
+    if sys.argv[1:2] == ["pytest"]:
+        sys.exit(run_tests(harness, sys.argv[2:]))
     from repro.cli import main as repro  # noqa: PLC0415 - found only now
 
     sys.argv[0] = "repro"

@@ -42,6 +42,8 @@ class Pack(Strict):
     """Files below ``wheels/`` that the harness itself needs; no rank ever sees them."""
     project: str
     """SHA-256 of ``project.zip``, the harness."""
+    tests: str | None = None
+    """SHA-256 of ``tests.zip``, the tests of failures; None where none are packed.  ``harness`` holds pytest then."""
     environments: dict[FileName, PackedEnvironment]
 
     def wheels_of(self, name: str) -> tuple[Wheel, ...]:

@@ -28,6 +28,9 @@ from repro.files import write_whole
 
 DISTRIBUTION = "repro-lab"
 PROJECT = "project.zip"
+TESTS = "tests.zip"
+RUNNERS = ("pytest", "pytest-xdist")
+"""What runs the tests."""
 ENTRY = Path(__file__).resolve().parent / "go.py"
 
 
@@ -48,13 +51,16 @@ def write_pack(
     out: Path,
     *,
     package: Path,
+    tests: bool = False,
     notify: Notify = quiet,
 ) -> Pack:
     """Write a pack of named environments into ``out``, which must be empty, ours or missing.
 
-    ``package`` is the folder of the harness.  Raises UsageError for bad names or targets, EnvironmentFailure where a
-    wheel cannot be had.
+    ``package`` is the folder of the harness; ``tests`` adds the tests of failures beside it, and pytest.  Raises
+    UsageError for bad names or targets, EnvironmentFailure where a wheel cannot be had.
     """
+    if tests and not (package.parent / "tests" / "failures").is_dir():
+        raise UsageError("--tests: an installed wheel has no tests; pack from a checkout")
     if out.exists() and any(out.iterdir()) and not (out / PACK_FILE).is_file():
         raise UsageError(f"--out {out}: holds something that is no pack; name an empty folder")
     markers, tags = markers_of(target.python, target.platform), platform_tags(target.platform)
@@ -69,16 +75,17 @@ def write_pack(
         for name, packages in chosen.items():
             notify(f"{name}: {len(packages)} distributions")
             held[name] = _download([requirement_line(package) for package in packages], target.python, tags, wheels)
-        pins = harness_pins(DISTRIBUTION, markers)
+        pins = harness_pins(DISTRIBUTION, markers, RUNNERS if tests else ())
         notify(f"harness: {len(pins)} distributions")
         harness = _download([f"{name}=={version}" for name, version in pins.items()], target.python, tags, wheels)
-        _fill(out, wheels, package)
+        _fill(out, wheels, package, tests=tests)
     pack = Pack(
         python=target.python,
         platform=target.platform,
         wheels=tuple(_wheel(file) for file in sorted((out / WHEELS).glob("*.whl"))),
         harness=tuple(sorted(harness)),
         project=hashlib.sha256((out / PROJECT).read_bytes()).hexdigest(),
+        tests=hashlib.sha256((out / TESTS).read_bytes()).hexdigest() if tests else None,
         environments={
             name: PackedEnvironment(
                 lock=environments.lock(name).digest,
@@ -92,27 +99,45 @@ def write_pack(
     return pack
 
 
-def _fill(out: Path, wheels: Path, package: Path) -> None:
+def _fill(out: Path, wheels: Path, package: Path, *, tests: bool) -> None:
     try:
         shutil.rmtree(out / WHEELS, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         shutil.copytree(wheels, out / WHEELS)
         shutil.copyfile(ENTRY, out / ENTRY.name)
-        _zip_project(out / PROJECT, package)
+        _zip(out / PROJECT, _project(package))
+        (out / TESTS).unlink(missing_ok=True)
+        if tests:
+            _zip(out / TESTS, _tests(package.parent))
     except OSError as error:
         raise EnvironmentFailure(f"{out}: cannot be written: {error.strerror}") from None
 
 
-def _zip_project(file: Path, package: Path) -> None:
-    """The harness as an installed wheel would hold it; the same sources give the same bytes."""
+def _project(package: Path) -> dict[str, Path]:
+    """The files of the harness, by their names in an installed wheel."""
     matrix = package.parent / "matrix.yaml"
-    members = {
-        f"{package.name}/{path.relative_to(package).as_posix()}": path
-        for path in sorted(package.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    }
+    members = _files(package, package.parent)
     if matrix.is_file():
         members[f"{package.name}/matrix.yaml"] = matrix
+    return members
+
+
+def _tests(root: Path) -> dict[str, Path]:
+    """The tests of failures, and what configures pytest."""
+    files = [root / "pyproject.toml", root / "tests" / "__init__.py", root / "tests" / "conftest.py"]
+    return _files(root / "tests" / "failures", root) | {path.relative_to(root).as_posix(): path for path in files}
+
+
+def _files(folder: Path, root: Path) -> dict[str, Path]:
+    return {
+        path.relative_to(root).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    }
+
+
+def _zip(file: Path, members: Mapping[str, Path]) -> None:
+    """Write an archive; the same sources give the same bytes."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(members.items()):
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -59,3 +59,6 @@ def test_harness_pins() -> None:
     pins = harness_pins("repro-lab", markers_of("3.12", "manylinux_2_28_x86_64"))
     assert {"pydantic", "pydantic-core", "typer", "psutil", "filelock"} <= set(pins)
     assert not {"uv", "repro-lab", "pytest", "torch"} & set(pins)
+    tested = harness_pins("repro-lab", markers_of("3.12", "manylinux_2_28_x86_64"), ("pytest", "pytest-xdist"))
+    assert {"pytest", "pytest-xdist", "pluggy", "execnet"} <= set(tested)
+    assert set(pins) < set(tested)

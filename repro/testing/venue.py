@@ -1,0 +1,171 @@
+"""Where the cells of tests run: in the environments of ``matrix.yaml``, on one interpreter, or on a pack laid over it.
+
+A test of a cell or a claim that cannot run there is skipped, and the reason is decided here.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from repro.catalog.project import Project
+from repro.environments.interpreter import Interpreter, find_interpreter, probe
+from repro.environments.pack.manifest import Pack
+from repro.environments.pack.overlay import lay, read_pack
+from repro.errors import UsageError
+from repro.launch.devices import Devices
+from repro.model.cell import Adopted, Cell, Overlaid
+from repro.model.failure import Claim, Failure, Lane, inapplicable, is_affected
+from repro.model.verdict import Expectation
+from repro.verdict.claims import cells_of
+from repro.verdict.status import expect
+
+
+@dataclass(frozen=True)
+class PlacedCell:
+    """A cell as it runs at a venue."""
+
+    cell: Cell
+    expectation: Expectation
+    """What the record says of the versions that are there."""
+    skip: str | None
+    """Why it cannot run there; None if it can."""
+
+
+@dataclass(frozen=True)
+class PlacedClaim:
+    """A claim, and the cells that examine it at a venue."""
+
+    claim: Claim
+    cells: Mapping[str, Cell]
+    """Label of the evidence's cell in the record -> the cell that runs."""
+    skip: str | None
+
+    @property
+    def lane(self) -> Lane:
+        """The CUDA lane if any of its cells needs devices."""
+        return Lane.CUDA if any(cell.lane is Lane.CUDA for cell in self.cells.values()) else Lane.CPU
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Where cells run."""
+
+    project: Project
+    folder: Path | None = None
+    """A pack."""
+    python: Path | None = None
+    """An existing interpreter."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether cells run elsewhere than in their own environments."""
+        return self.folder is not None or self.python is not None
+
+    @cached_property
+    def pack(self) -> Pack | None:
+        return read_pack(self.folder) if self.folder else None
+
+    @cached_property
+    def base(self) -> Interpreter:
+        """The interpreter as it is, without the pack."""
+        found = find_interpreter(self.python) if self.python else Path(sys.executable)
+        return probe(found, Adopted(str(found)).label)
+
+    @cached_property
+    def devices(self) -> Devices:
+        return Devices.here(self.project.cache / "devices")
+
+    def check(self) -> None:
+        """Raise UsageError or EnvironmentFailure for a pack or an interpreter that no cell can run on."""
+        here = self.base.installed.python
+        if self.pack is not None and here.split(".")[:2] != self.pack.python.split("."):
+            raise UsageError(f"--python {self.base.executable}: is Python {here}, the pack is for {self.pack.python}")
+
+    def overlaid(self, wanted: Overlaid) -> Interpreter:
+        """The interpreter with an environment of the pack laid over it."""
+        if self.folder is None or self.pack is None:
+            raise UsageError(f"{wanted.label}: no pack was given; name it with --overlay")
+        over, cache = self.base.executable, self.project.cache
+        return lay(self.folder, self.pack, wanted.name, over=over, cache=cache, called=wanted.label)
+
+    def place(self, cell: Cell, lane: Lane) -> PlacedCell:
+        """A cell of the matrix as it runs here in a lane."""
+        failure = self.project.catalog[cell.failure].failure
+        there = self._moved_cell(cell, lane)
+        if there is None:
+            return PlacedCell(cell.model_copy(update={"lane": lane}), self._expectation(cell), self._not_packed(cell))
+        versions = self._versions(there)
+        expectation = expect(failure, there, versions)
+        skip = inapplicable(failure, versions) if self.moved else None
+        if self.moved and cell.backport is not None and not is_affected(failure, versions):
+            skip = skip or f"{_said(failure.judged_by, versions)} is not affected: the backport has nothing to cure"
+        return PlacedCell(there, expectation, skip)
+
+    def place_claim(self, failure: Failure, claim: Claim, lane: Lane | None = None) -> PlacedClaim:
+        """A claim as it is examined here: in the lanes that its evidence names, or in the one given."""
+        asked = cells_of(failure.model_copy(update={"claims": (claim,), "surveys": ()}))
+        placed = {cell.label: self._moved_cell(cell, lane or cell.lane) for cell in asked}
+        cells = {label: cell for label, cell in placed.items() if cell is not None}
+        missing = next((cell for cell in asked if placed[cell.label] is None), None)
+        if missing is not None:
+            held = {cell.label: cell.model_copy(update={"lane": lane or cell.lane}) for cell in asked}
+            return PlacedClaim(claim, held, self._not_packed(missing))
+        pairs = [(self._locked(cell), self._versions(cells[cell.label])) for cell in asked]
+        skip = next(filter(None, (inapplicable(failure, there) for _, there in pairs)), None) if self.moved else None
+        return PlacedClaim(claim, cells, skip or (other_versions(failure, pairs) if self.moved else None))
+
+    def _moved_cell(self, cell: Cell, lane: Lane) -> Cell | None:
+        """The cell in that lane and on what stands for its environment here; None if the pack does not hold it."""
+        if self.pack is not None:
+            name = cell.environment.label
+            environment = Overlaid(name) if name in self.pack.environments else None
+            return cell.model_copy(update={"lane": lane, "environment": environment}) if environment else None
+        adopted = {"environment": Adopted(str(self.base.executable))} if self.python else {}
+        return cell.model_copy(update={"lane": lane, **adopted})
+
+    def _not_packed(self, cell: Cell) -> str:
+        return f"{cell.environment.label} is not in the pack {self.folder}"
+
+    def _locked(self, cell: Cell) -> dict[str, str]:
+        return self.project.environments.lock(cell.environment.label).versions
+
+    def _expectation(self, cell: Cell) -> Expectation:
+        return expect(self.project.catalog[cell.failure].failure, cell, self._locked(cell))
+
+    def _versions(self, cell: Cell) -> dict[str, str]:
+        """What the environment of a placed cell holds, before it is built or laid."""
+        if isinstance(cell.environment, Overlaid) and self.pack is not None:
+            wheels = self.pack.wheels_of(cell.environment.name)
+            return self.base.installed.distributions | {wheel.distribution: wheel.version for wheel in wheels}
+        return dict(self.base.installed.distributions) if self.moved else self._locked(cell)
+
+
+def other_versions(failure: Failure, pairs: Sequence[tuple[Mapping[str, str], Mapping[str, str]]]) -> str | None:
+    """Why versions that differ from those of the evidence cannot examine a claim; None if they can.  Pure.
+
+    ``pairs`` are the versions of an evidence's lock and those that are there.  They must agree in what decides who is
+    affected, and in whatever the evidence compares; another release of a library that stays the same throughout is
+    fine.
+    """
+    for name in failure.distributions:
+        compared = len({locked.get(name) for locked, _ in pairs}) > 1
+        for locked, there in pairs:
+            if (compared or name in failure.judged_by) and _public(locked.get(name)) != _public(there.get(name)):
+                return f"the evidence is about {_said([name], locked)}, and {_said([name], there)} is here"
+    return None
+
+
+def _said(names: Sequence[str], versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {versions[name]}" if name in versions else f"no {name}" for name in names)
+
+
+def _public(version: str | None) -> str | None:
+    """A version without its local part, ``+cu130``."""
+    try:
+        return Version(version).public if version else None
+    except InvalidVersion:
+        return version
