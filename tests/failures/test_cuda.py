@@ -2,6 +2,7 @@
 
 import pytest
 
+from repro.catalog.default_cells import default_cells
 from repro.model.failure import Lane
 from repro.model.verdict import Status
 from repro.testing.matched import parameter, placed_cells, venue_of
@@ -11,7 +12,8 @@ from repro.verdict.result import Result
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The cells of the CUDA lane, where the options say."""
     venue = venue_of(metafunc.config)
-    placed = [item for name in venue.project.matrix.runs for item in placed_cells(venue, name)]
+    names = dict.fromkeys(cell.failure for cell in default_cells(venue.project.matrix, venue.project.catalog))
+    placed = [item for name in names for item in placed_cells(venue, name)]
     cells = [parameter(item.cell, item.cell.label, item) for item in placed if item.cell.lane is Lane.CUDA]
     metafunc.parametrize("result", cells, indirect=True)
 
