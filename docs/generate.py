@@ -23,6 +23,15 @@ from repro.doctor.advice import Advice
 from repro.environments.rot import Rots
 from repro.errors import Exit
 from repro.files import PACKAGE
+from repro.model.answers.upkeep import (
+    EnvironmentsAnswer,
+    MergeAnswer,
+    ObservationsAnswer,
+    PackAnswer,
+    PruneAnswer,
+    RejudgeAnswer,
+    VerifyAnswer,
+)
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.model.observation import Observation
@@ -50,6 +59,13 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "repro-bisect": Bisected,
     "repro-blame": Blamed,
     "repro-sweep": Swept,
+    "repro-envs-list": EnvironmentsAnswer,
+    "repro-store-list": ObservationsAnswer,
+    "repro-store-verify": VerifyAnswer,
+    "repro-store-merge": MergeAnswer,
+    "repro-store-prune": PruneAnswer,
+    "repro-rejudge": RejudgeAnswer,
+    "repro-pack": PackAnswer,
 }
 """Files and `--json` answers -> the model that writes and reads them."""
 
@@ -150,7 +166,8 @@ def _field(body: list[ast.stmt], index: int, item: ast.AnnAssign) -> str:
 
 def schemas() -> str:
     """The list of published schemas."""
-    rows = [f"| `{name.replace('repro-', 'repro ')}` | [schema](schemas/{name}.json) |" for name in SCHEMAS]
+    words = {name: re.sub(r"^repro-((?:store|envs)-)?", lambda of: of[0].replace("-", " "), name) for name in SCHEMAS}
+    rows = [f"| `{words[name]}` | [schema](schemas/{name}.json) |" for name in SCHEMAS]
     return "\n".join(["| file or `--json` answer | JSON schema |", "| --- | --- |", *rows])
 
 

@@ -1,6 +1,5 @@
 """``repro pack``."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from repro.environments.pack.manifest import WHEELS
 from repro.environments.pack.write import Target, write_pack
 from repro.errors import UsageError, unknown
 from repro.files import PACKAGE
+from repro.model.answers.upkeep import PackAnswer
 
 MEBIBYTE = 1 << 20
 
@@ -61,8 +61,8 @@ def pack(
     written = write_pack(project.environments, names, target, out, package=PACKAGE, tests=tests, notify=_say)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     if as_json:
-        facts = {"environments": list(written.environments), "wheels": len(written.wheels), "bytes": size}
-        typer.echo(json.dumps({"format": 1, **facts}, indent=1))
+        answer = PackAnswer(environments=tuple(written.environments), wheels=len(written.wheels), bytes=size)
+        typer.echo(answer.model_dump_json(indent=1))
     else:
         count = len(list((out / WHEELS).glob("*.whl")))
         typer.echo(f"{out}: {len(written.environments)} environments, {count} wheels, {size / MEBIBYTE:.1f} MiB")

@@ -1,7 +1,5 @@
 """``repro rejudge``."""
 
-import json
-
 import typer
 
 from repro.catalog.project import Project
@@ -9,6 +7,8 @@ from repro.cli.options import Elsewhere, Json, Reports
 from repro.cli.skipped import print_skipped
 from repro.cli.store import _store
 from repro.errors import exit_of
+from repro.model.answers.upkeep import RejudgeAnswer, RejudgedObservation
+from repro.report.clean import clean_line
 from repro.report.write import write_reports
 from repro.store.rejudge import rejudge as rejudge_store
 
@@ -28,15 +28,17 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
     found = rejudge_store(store, project.catalog)
     write_reports(project, store)
     if as_json:
-        changed = [
-            {"id": item.what, "before": item.before, "after": item.after.verdict, "reason": item.after.reason}
+        changed = tuple(
+            RejudgedObservation(
+                id=item.what, before=item.before, after=item.after.verdict.value, reason=item.after.reason
+            )
             for item in found.changed
-        ]
-        content = {"format": 1, "judged": found.judged, "changed": changed, "searches": list(found.answers)}
-        typer.echo(json.dumps(content, indent=1))
+        )
+        answer = RejudgeAnswer(judged=found.judged, changed=changed, searches=tuple(found.answers))
+        typer.echo(answer.model_dump_json(indent=1))
     else:
         for item in found.changed:
-            typer.echo(f"{item.what}: {item.before} → {item.after.verdict}: {item.after.reason}")
+            typer.echo(clean_line(f"{item.what}: {item.before} → {item.after.verdict}: {item.after.reason}"))
         for name in found.answers:
             typer.echo(f"{name}: its evidence changed; ask again")
         typer.echo(

@@ -1,6 +1,5 @@
 """``repro store``."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,15 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import StoreError, exit_of, unknown
+from repro.model.answers.upkeep import (
+    ListedObservation,
+    MergeAnswer,
+    ObservationsAnswer,
+    PruneAnswer,
+    VerifyAnswer,
+)
 from repro.model.observation import Observation
+from repro.report.clean import clean, clean_line
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import used_by_reports
 from repro.report.terminal import console
@@ -54,17 +61,17 @@ def list_observations(
     rows = [(found, _verdict(project, found)) for found in held]
     if as_json:
         listed = [
-            {
-                "id": found.id,
-                "cell": found.cell.model_dump(mode="json"),
-                "started": found.started,
-                "seconds": found.seconds,
-                "launcher": found.launcher,
-                "verdict": verdict,
-            }
+            ListedObservation(
+                id=found.id,
+                cell=found.cell,
+                started=found.started,
+                seconds=found.seconds,
+                launcher=found.launcher,
+                verdict=verdict,
+            )
             for found, verdict in rows
         ]
-        typer.echo(json.dumps({"format": 1, "observations": listed}, indent=1))
+        typer.echo(ObservationsAnswer(observations=tuple(listed)).model_dump_json(indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("id", "verdict", "launcher", "s", "cell"):
@@ -72,7 +79,7 @@ def list_observations(
     for found, verdict in rows:
         words = f"{VERDICT_GLYPHS.get(verdict, '')} {verdict}"
         texts = (found.id, words, found.launcher, f"{found.seconds:.1f}", found.cell.label)
-        table.add_row(*(Text(text) for text in texts))
+        table.add_row(*(Text(clean_line(text)) for text in texts))
     out = console()
     out.print(table)
     counts = Counter(verdict for _, verdict in rows)
@@ -115,10 +122,10 @@ def verify(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json 
     """
     count, problems = upkeep.verify(_store(Project.here(reports, catalog)))
     if as_json:
-        typer.echo(json.dumps({"format": 1, "observations": count, "problems": problems}, indent=1))
+        typer.echo(VerifyAnswer(observations=count, problems=tuple(problems)).model_dump_json(indent=1))
     else:
         for problem in problems:
-            typer.echo(problem)
+            typer.echo(clean(problem))
         typer.echo(f"{count} observations, {len(problems)} problems")
     raise typer.Exit(exit_of(unknown=bool(problems)))
 
@@ -142,8 +149,8 @@ def merge(
     found = merging.merge_stores(_store(project), others)
     write_reports(project, _store(project))
     if as_json:
-        content = {"format": 1, "added": found.added, "known": found.known, "answers": found.answers}
-        typer.echo(json.dumps(content, indent=1))
+        answer = MergeAnswer(added=found.added, known=found.known, answers=found.answers)
+        typer.echo(answer.model_dump_json(indent=1))
         return
     typer.echo(f"{found.added} observations added, {found.known} known before, {found.answers} answers")
 
@@ -164,8 +171,8 @@ def prune(
     project = Project.here(reports, catalog)
     gone = upkeep.prune(_store(project), used_by_reports(project.reports), keep=keep, dry=dry)
     if as_json:
-        typer.echo(json.dumps({"format": 1, "dry_run": dry, "removed": [found.id for found in gone]}, indent=1))
+        typer.echo(PruneAnswer(dry_run=dry, removed=tuple(found.id for found in gone)).model_dump_json(indent=1))
         return
     for found in gone:
-        typer.echo(f"{found.id}  {found.cell.label}")
+        typer.echo(clean_line(f"{found.id}  {found.cell.label}"))
     typer.echo(f"{len(gone)} observations {'would be removed' if dry else 'removed'}")

@@ -1,4 +1,4 @@
-"""Answers of ``envs``, ``store``, ``rejudge``, ``pack`` and ``draft``."""
+"""Answers of ``envs``, ``store``, ``rejudge`` and ``pack``."""
 
 from repro.model.answers.base import Answer
 from repro.model.base import Strict
@@ -95,18 +95,3 @@ class PackAnswer(Answer):
     environments: tuple[str, ...]
     wheels: int
     bytes: int
-
-
-class DraftAnswer(Answer):
-    """``repro draft --json``."""
-
-    failure: str
-    tracker: str
-    environment: str
-    folder: str
-    files: tuple[str, ...]
-    characters: int
-    """Of the whole body, as the tracker counts them."""
-    address: str
-    address_fields: tuple[str, ...]
-    notes: tuple[str, ...]
