@@ -7,6 +7,7 @@ from pathlib import Path
 from repro.catalog import yaml_reader
 from repro.catalog.open_questions import first_question
 from repro.errors import Fault, RecordError, UsageError, unknown
+from repro.files import PACKAGE
 from repro.model.failure import Failure
 
 RECORD = "failure.yaml"
@@ -25,6 +26,21 @@ class Entry:
     @property
     def script(self) -> Path:
         return self.folder / SCRIPT
+
+    @property
+    def shown_folder(self) -> str:
+        """The folder as pages and commands name it: without the folders of this machine above the catalogue."""
+        catalog = "repro/failures" if self._is_ours else self.folder.parent.name
+        return f"{catalog}/{self.folder.name}"
+
+    @property
+    def catalog_option(self) -> tuple[str, ...]:
+        """The option that a command for this failure needs: none for a failure of our own catalogue."""
+        return () if self._is_ours else ("--catalog", self.folder.parent.name)
+
+    @property
+    def _is_ours(self) -> bool:
+        return self.folder.parent.resolve() == PACKAGE / "failures"
 
     def backport_file(self, name: str) -> Path:
         """The file of a backport of this failure; raises UsageError for an unknown name."""

@@ -1,5 +1,6 @@
 """``<id>.md``: the page of a failure.  Its text comes from the record, its numbers from stored observations."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
@@ -34,7 +35,9 @@ def failure_markdown(view: FailureView) -> str:
     return _template().render(
         failure=failure,
         backports={backport.name: backport for backport in failure.backports},
-        backport_files={item.name: f"repro/failures/{failure.id}/{item.file}" for item in failure.backports},
+        backport_files={item.name: f"{view.entry.shown_folder}/{item.file}" for item in failure.backports},
+        folder=shlex.quote(view.entry.shown_folder),
+        elsewhere="".join(f" {word}" for word in map(shlex.quote, view.entry.catalog_option)),
         rows=view.rows,
         run=len(dates),
         span=span(dates[0], dates[-1]) if dates else "",

@@ -71,7 +71,7 @@ class SurveyTable:
 class FailureView:
     """Everything known about a failure, from its record and the store."""
 
-    failure: Failure
+    entry: Entry
     rows: tuple[Row, ...]
     """The rows of its default cells."""
     results: Mapping[str, Result]
@@ -85,6 +85,10 @@ class FailureView:
     upstream: UpstreamComparison
     """Upstream's statements against the runs."""
 
+    @property
+    def failure(self) -> Failure:
+        return self.entry.failure
+
 
 def failure_view(
     entry: Entry, cells: Sequence[Cell], lookup: Lookup, ablated: str | None, answers: Sequence[Stored] = ()
@@ -95,7 +99,7 @@ def failure_view(
     found = {label: result for label, result in results.items() if result is not None}
     table = tuple(lookup.row(cell) for cell in cells)
     return FailureView(
-        failure=failure,
+        entry=entry,
         rows=table,
         results=found,
         root=_root([found[cell.label] for cell in cells if cell.label in found]),

@@ -104,7 +104,8 @@ def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lan
     seen = "; ".join(told) or "matrix.yaml runs it nowhere"
     chosen = f" --env {names[0]}" if len(names) == 1 else ""
     in_lane = f" --lane {lane}" if lane is not Lane.CPU else ""
-    return f"no stored run shows {entry.failure.id}: {seen}; run `repro run {entry.failure.id}{chosen}{in_lane}` first"
+    command = f"repro run {entry.failure.id}{chosen}{in_lane}{' '.join(['', *entry.catalog_option])}"
+    return f"no stored run shows {entry.failure.id}: {seen}; run `{command}` first"
 
 
 def describe_missing(found: ShowingRun) -> tuple[str, ...]:

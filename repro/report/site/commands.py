@@ -1,18 +1,19 @@
 """The commands that repeat what a page shows.  Pure."""
 
 import shlex
+from collections.abc import Sequence
 
 from repro.catalog.catalog import Entry
 from repro.model.cell import Adopted, Cell, Overlaid
-from repro.model.failure import WORLD_SIZE, Failure, Lane
+from repro.model.failure import WORLD_SIZE, Lane
 
 PACK = "pack"
 """The folder that `repro pack` wrote."""
 
 
-def repeat(cell: Cell) -> str:
+def repeat(cell: Cell, catalog_option: Sequence[str] = ()) -> str:
     """The command that runs one cell again."""
-    words = ["repro", "run", cell.failure]
+    words = ["repro", "run", cell.failure, *catalog_option]
     if isinstance(cell.environment, Overlaid):
         words += ["--overlay", PACK]
     if isinstance(cell.environment, Adopted):
@@ -34,14 +35,15 @@ def by_hand(entry: Entry) -> str:
     """The commands that run the reproduction without this harness, in an environment of the reader's own."""
     failure = entry.failure
     words = ["torchrun", "--standalone", "--nproc-per-node", str(failure.needs.world_size)]
-    return shlex.join([*words, f"repro/failures/{failure.id}/{entry.script.name}"])
+    return shlex.join([*words, f"{entry.shown_folder}/{entry.script.name}"])
 
 
-def questions(failure: Failure, ablated: str | None) -> list[tuple[str, str]]:
+def questions(entry: Entry, ablated: str | None) -> list[tuple[str, str]]:
     """Further commands for a failure, each with the question that it answers."""
-    found = [(f"repro run {failure.id}", "the evidence table")]
+    failure, option = entry.failure, entry.catalog_option
+    found = [(shlex.join(["repro", "run", failure.id, *option]), "the evidence table")]
     if failure.claims:
-        found.append((f"repro claims {failure.id}", "the claims and the tables"))
+        found.append((shlex.join(["repro", "claims", failure.id, *option]), "the claims and the tables"))
     if ablated and any(factor.name != WORLD_SIZE for factor in failure.factors):
-        found.append((shlex.join(["repro", "ablate", failure.id, "--env", ablated]), "the ablation"))
-    return [*found, ("repro report --html", "these pages, from what is stored")]
+        found.append((shlex.join(["repro", "ablate", failure.id, "--env", ablated, *option]), "the ablation"))
+    return [*found, (shlex.join(["repro", "report", "--html", *option]), "these pages, from what is stored")]

@@ -124,7 +124,7 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
         tiles=tiles,
         has_cuda=any(pair.cuda and pair.cuda.run for pair in row.pairs),
         backports={backport.name: backport for backport in failure.backports},
-        backport_files={item.name: f"repro/failures/{failure.id}/{item.file}" for item in failure.backports},
+        backport_files={item.name: f"{entry.shown_folder}/{item.file}" for item in failure.backports},
         traced=[(result, traced) for result in found.values() if (traced := traces(result))],
         logs={label: log_name(result.newest) for label, result in found.items()},
         sweeps=[answer for answer in view.answers if isinstance(answer, Swept)],
@@ -133,9 +133,9 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
             for tile in tiles
             if tile.cell.label in known
         ],
-        commands=[(format_where(tile.row), repeat(tile.cell)) for tile in tiles],
+        commands=[(format_where(tile.row), repeat(tile.cell, entry.catalog_option)) for tile in tiles],
         by_hand=by_hand(entry),
-        questions=questions(failure, ablated=view.ablation.environment if view.ablation else None),
+        questions=questions(entry, ablated=view.ablation.environment if view.ablation else None),
         observed=lambda item: _observed(failure, item),
     )
 

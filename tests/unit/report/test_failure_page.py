@@ -50,6 +50,17 @@ def test_tables_of_searches_are_whole(held: Project) -> None:
     assert widths == [6, 6, 6, 4, 4, 4, 4, 4, 4]
 
 
+def test_names_its_own_catalogue(held: Project, tmp_path: Path) -> None:
+    """The page of a private failure sends nobody to our folder, and names no folder of this machine."""
+    lookup = Lookup(held.catalog, held.environments, Store(held.reports / "data"))
+    page = failure_markdown(failure_view(held.catalog[FAILURE], [cell()], lookup, None, []))
+    name = held.failures.name
+    assert f" {name}/{FAILURE}/repro.py " in page
+    assert f"repro run {FAILURE} --catalog {name} " in page
+    assert "repro/failures" not in page
+    assert str(tmp_path) not in page
+
+
 def test_lanes(tmp_path: Path) -> None:
     """The page tells in which lane the failure shows in another way, and why."""
     other = {"kind": "hang", "function": "all_gather", "ranks": 1}

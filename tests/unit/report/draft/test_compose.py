@@ -367,10 +367,14 @@ class TestFind:
 
     def test_nothing_shows_it(self, held: Project) -> None:
         """Without a run that shows it there is no draft, and the message says what to run."""
-        with pytest.raises(UndecidedError, match=f"old was not run.*run `repro run {FAILURE}` first"):
+        with pytest.raises(
+            UndecidedError, match=f"old was not run.*run `repro run {FAILURE} --catalog failures` first"
+        ):
             find(held, FAILURE, None, Lane.CPU, REDACT)
         stored(held, cell(environment="new"), rank(0), rank(1))
-        with pytest.raises(UndecidedError, match=r"new is absent; run `repro run .* --env new` first"):
+        with pytest.raises(
+            UndecidedError, match=r"new is absent; run `repro run .* --env new --catalog failures` first"
+        ):
             find(held, FAILURE, "new", Lane.CPU, REDACT)
 
     def test_unknown(self, held: Project) -> None:

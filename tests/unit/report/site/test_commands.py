@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from repro.catalog.catalog import Entry
+from repro.files import PACKAGE
 from repro.report.site.commands import by_hand, questions, repeat
 from tests.unit.factories import FAILURE, cell, entry, failure
 
@@ -23,14 +25,28 @@ def test_on_a_machine_without_a_network() -> None:
     assert repeat(wanted) == f"repro run {FAILURE} --overlay pack --env old --lane cuda --fresh"
 
 
+def ours() -> Entry:
+    """A failure of our own catalogue, by where it lies."""
+    return Entry(failure(), PACKAGE / "failures" / FAILURE)
+
+
 def test_by_hand(tmp_path: Path) -> None:
-    expected = f"torchrun --standalone --nproc-per-node 2 repro/failures/{FAILURE}/repro.py"
-    assert by_hand(entry(tmp_path)) == expected
+    """The script is named in its own catalogue, and no folder of this machine above it."""
+    assert by_hand(ours()) == f"torchrun --standalone --nproc-per-node 2 repro/failures/{FAILURE}/repro.py"
+    private = entry(tmp_path / "my failures")
+    assert shlex.split(by_hand(private))[-1] == f"my failures/{FAILURE}/repro.py"
 
 
-def test_questions() -> None:
-    assert [text for text, _ in questions(failure(), "old")] == [
+def test_questions(tmp_path: Path) -> None:
+    """A failure of another catalogue needs the option that names it."""
+    assert [text for text, _ in questions(ours(), "old")] == [
         f"repro run {FAILURE}",
         f"repro ablate {FAILURE} --env old",
         "repro report --html",
     ]
+    assert [text for text, _ in questions(entry(tmp_path / "mine"), "old")] == [
+        f"repro run {FAILURE} --catalog mine",
+        f"repro ablate {FAILURE} --env old --catalog mine",
+        "repro report --html --catalog mine",
+    ]
+    assert repeat(cell(), ("--catalog", "mine")) == f"repro run {FAILURE} --catalog mine --env old --fresh"

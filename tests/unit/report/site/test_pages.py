@@ -210,7 +210,7 @@ class TestOverview:
         assert (first.news, first.changed, first.counts) == ((), 0, {State.NEVER: 3})
         made = page(held)
         assert anchor(wanted) in made.ids
-        assert f"repro run {FAILURE} --python PATH --lane cuda --fresh" in made.prose
+        assert f"repro run {FAILURE} --catalog failures --python PATH --lane cuda --fresh" in made.prose
         tiles = [tag["data-lane"] for tag in index(held).of("a") if "python:3.12.3" in str(tag.get("aria-label"))]
         assert tiles == ["cuda"]
 
@@ -323,7 +323,7 @@ class TestPage:
             assert place in made.ids, place
         assert "✗ 1.0 ✓ 1.1 · 1.2" in made.prose
         assert f"data/{FAILURE}/{identity}.json" in {tag["href"] for tag in made.of("a")}
-        assert f"repro run {FAILURE} --env old --fresh" in made.prose
+        assert f"repro run {FAILURE} --catalog failures --env old --fresh" in made.prose
         assert "save_checkpoint" in made.prose[made.prose.index("Ranks 0 and 1: exit code 1") :][:200]
 
     def test_links_lead_somewhere(self, large: Project) -> None:
