@@ -53,6 +53,12 @@ def faults_of(
         for key in ("function", "library"):
             if not getattr(signature, key):
                 yield key, "is missing", f"name the {key} of the innermost library frame, as `repro run` shows it"
+    if signature.kind == "hang" and signature.ranks != "all" and not signature.others:
+        yield (
+            "others",
+            "is missing",
+            "name the function in which the other ranks wait: without it no hang is recognised",
+        )
     if signature.kind == "hang" or signature.is_unanswered:
         return  # a hang has no message, and an unanswered question is reported where it stands
     matched = [error for error in foreign if is_found(signature.message, error.message)]

@@ -82,7 +82,7 @@ class Signature(Strict):
     @property
     def is_unanswered(self) -> bool:
         """True if a question of the scaffold stands where an answer must be: nothing has such a signature."""
-        return any(PLACEHOLDER in text for text in (self.type, self.message, self.function, self.library))
+        return any(PLACEHOLDER in text for text in (self.type, self.message, self.function, self.library, self.others))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

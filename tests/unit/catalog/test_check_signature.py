@@ -75,6 +75,21 @@ def test_no_message() -> None:
     assert list(faults_of(Signature.model_validate(ASSERTION | {"message": "ANSWER"}), foreign)) == []
 
 
+@pytest.mark.parametrize(("ranks", "asked"), [("all", False), ("any", True), (0, True), (1, True)])
+def test_hang_of_some_ranks(ranks: str | int, asked: bool) -> None:
+    """Where the other ranks wait is asked if the hang is not on all of them."""
+    assert found(HANG, ranks=ranks) == ([("others", "is missing")] if asked else [])
+    if asked:
+        assert found(HANG, ranks=ranks, others="barrier") == []
+
+
+@pytest.mark.parametrize("key", ["function", "library", "others"])
+def test_unanswered_hang(key: str) -> None:
+    """A question in any part of a hang's signature leaves it unanswered."""
+    assert not Signature.model_validate(HANG | {"ranks": 1, "others": "barrier"}).is_unanswered
+    assert Signature.model_validate(HANG | {"ranks": 1, "others": "barrier"} | {key: "ANSWER"}).is_unanswered
+
+
 def test_all_signatures() -> None:
     """The record's own, the lanes', the rejections'."""
     made = failure(rejected=[REJECTION], differs_in={"cuda": {"signature": ASSERTION, "why": "other kernels"}})
