@@ -52,7 +52,8 @@ _NAMED_SECRET = re.compile(
       | b?"[^"\n]*" | b?'[^'\n]*' | \\{1,3}"[^"\n]*" | [^\s"'<>&,;\\]+ )
     """
 )
-_ELEMENT = re.compile(r"(?i)(<(?:\w{0,20}(?:token|password|passwd|secret)|api[-_]?key)>)([^<\n]{4,})")
+# The closing tag is asked for: our own ``<secret>`` is no element.
+_ELEMENT = re.compile(r"(?i)(<(?:\w{0,20}(?:token|password|passwd|secret)|api[-_]?key)>)([^<\n]{4,})(?=</)")
 _SPOKEN = re.compile(
     r"(?i)(\b(?:password|passwd|passphrase|passcode) (?:is|was) [\"']?)"
     r"((?-i:(?=[^\s]{0,80}(?:\d|[a-z][A-Z])))[^\s\"']{4,})"

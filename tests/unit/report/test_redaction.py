@@ -305,6 +305,9 @@ class TestMeasured:
 class TestWhole:
     """Of any text."""
 
+    def test_a_placeholder_is_no_element(self) -> None:
+        assert known("token=<secret> kept <secret> text") == "token=<secret> kept <secret> text"
+
     @settings(max_examples=300)
     @given(st.lists(st.one_of(AROUND, PIECES, st.text(max_size=6)), max_size=12).map("".join))
     def test_twice_is_once(self, text: str) -> None:
