@@ -4,7 +4,7 @@ Simulates ``repro.search.confirm``, the code that decides every run of ``repro b
 failure shows with a given probability.  Nothing is mocked but the runs.  Beside it, the same releases are bisected
 with one run a step and no confirmation.
 
-    python -m tests.bench.search_noise [--trials N] [--write]
+    python -m tests.bench.search_noise [--trials N] [--jobs N] [--write]
 
 ``--write`` stores the figures in reports/measurements/search-noise.json.
 """
@@ -15,13 +15,14 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from unittest import mock
 
 from repro.model.verdict import Side
-from repro.search import confirm
+from repro.search import bisection, confirm
 from repro.search.bisection import (
     Boundary,
     Contradiction,
@@ -39,7 +40,7 @@ FILE = Path(__file__).parents[2] / "reports" / "measurements" / "search-noise.js
 TRIALS = 20_000
 RATES = (("1 in 3", 1 / 3), ("1 in 2", 1 / 2), ("2 in 3", 2 / 3), ("9 in 10", 9 / 10), ("always", 1.0))
 RELEASES = 30
-STEADY = (10, 16, 30, 60, 120)
+STEADY = (10, 16, 30, 60)
 """Ranges for which the cost of a steady failure is measured."""
 
 Outcome = Literal["right", "wrong", "refused", "noisy"]
@@ -178,14 +179,16 @@ def main() -> None:
     """Simulate every rate, print the figures, and store them with ``--write``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     wanted = [(name, rate, RELEASES) for name, rate in RATES]
     wanted += [("always", 1.0, count) for count in STEADY if count != RELEASES]
     made = []
-    with mock.patch.object(confirm, "walk", remember_walks()):
-        for name, rate, releases in wanted:
-            found = simulate(releases, rate, options.trials)
+    with ProcessPoolExecutor(options.jobs, initializer=_begin) as pool:
+        futures = [pool.submit(simulate, releases, rate, options.trials) for _, rate, releases in wanted]
+        for (name, _, releases), future in zip(wanted, futures, strict=True):
+            found = future.result()
             made.append(_figures_json(name, found))
             sys.stdout.write(
                 f"{name:<8} {releases:>4} releases: wrong {found.wrong:.2%}, {found.runs:.1f} runs; one run a step: "
@@ -195,6 +198,13 @@ def main() -> None:
     if options.write:
         FILE.parent.mkdir(parents=True, exist_ok=True)
         FILE.write_text(json.dumps({"format": 1, "rates": made}, indent=1) + "\n")
+
+
+def _begin() -> None:
+    """Let a worker process keep what it walked."""
+    kept = remember_walks()
+    for module in (bisection, confirm):
+        mock.patch.object(module, "walk", kept).start()
 
 
 if __name__ == "__main__":

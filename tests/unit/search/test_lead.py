@@ -256,6 +256,14 @@ class TestBisection:
         assert (answer.before.label, answer.after.label) == ("2.2.1", "2.3.0")
         assert [fact.label for fact in answer.untested] == ["2.2.2"]
 
+    def test_a_source_that_runs_nothing_more_ends_the_search(self, tmp_path: Path) -> None:
+        """Else it would ask for the same runs for ever."""
+        source = FakeSource(between("2.1.0", "2.2.1"))
+        journal = begin(tmp_path, "2.4.2", "2.1.0")
+        source.repeat = lambda _name, label, _runs: journal.facts(label)[0]  # type: ignore[method-assign, assignment]
+        with pytest.raises(UndecidedError, match=r"lightning 2.2.1 could not be run again"):
+            lead_bisection(source, FAILURE, journal, quiet)
+
     def test_the_strip_of_a_sweep_hints_at_another_change(self, tmp_path: Path) -> None:
         inner = between("2.1.0", "2.2.1")
         swept_rule: Rule = lambda held: Verdict.REPRODUCED if held["lightning"] == "2.4.2" else inner(held)  # noqa: E731
