@@ -82,6 +82,19 @@ class Catalog:
             raise RecordError(self.faults[failure_id])
         raise unknown("failure", failure_id, self.ids)
 
+    def named(self, name: str) -> Entry:
+        """The failure of that id, or the one whose upstream issue or fix it is: ``transformers-34928``.
+
+        Raises as the failure of an id does, and UsageError if it is upstream of several.
+        """
+        if name in self.ids:
+            return self[name]
+        found = [entry for entry in self.entries.values() if name in upstream_names(entry.failure)]
+        if len(found) > 1:
+            ids = ", ".join(entry.failure.id for entry in found)
+            raise UsageError(f"{name} is upstream of several failures: {ids}")
+        return found[0] if found else self[name]
+
     def get(self, failure_id: str) -> Entry | None:
         """The failure of that id, finished or not; None if there is none or its record is not valid."""
         return self.entries.get(failure_id) or self.drafts.get(failure_id)
@@ -136,3 +149,9 @@ def load(root: Path) -> Catalog:
             drafts[folder.name] = entry
             faults[folder.name] = (question,)
     return Catalog(root, entries, drafts, faults)
+
+
+def upstream_names(failure: Failure) -> set[str]:
+    """What people call a failure's issues and fixes: ``transformers-34928`` and ``huggingface/transformers#34928``."""
+    references = {*failure.upstream.issues, *failure.upstream.fixes}
+    return references | {reference.rpartition("/")[2].replace("#", "-") for reference in references}

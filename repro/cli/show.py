@@ -11,7 +11,9 @@ from repro.report.format import format_releases, format_signature
 
 
 def show(
-    failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id, as `repro list` shows it.")],
+    failure_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A failure's id, or an upstream issue: transformers-34928.")
+    ],
     *,
     catalog: Elsewhere = None,
     as_json: Json = False,
@@ -20,7 +22,7 @@ def show(
 
     Example: repro show lightning-19492
     """
-    failure = Project.here(catalog=catalog).catalog[failure_id].failure
+    failure = Project.here(catalog=catalog).catalog.named(failure_id).failure
     if as_json:
         typer.echo(failure.model_dump_json(indent=1))
         return

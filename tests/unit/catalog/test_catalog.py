@@ -6,6 +6,7 @@ import pytest
 
 from repro.catalog.catalog import load
 from repro.errors import RecordError, UsageError
+from repro.files import PACKAGE
 from tests.unit.factories import FAILURE, write_failure
 
 
@@ -92,3 +93,26 @@ def test_backport_file(tmp_path: Path) -> None:
     assert entry.backport_file("placebo") == tmp_path / FAILURE / "placebo.py"
     with pytest.raises(UsageError, match=r"no backport of lightning-19492 'cuer'; did you mean 'cure'\?"):
         entry.backport_file("cuer")
+
+
+class TestNamed:
+    """A failure by its id, or by what people call its upstream issue."""
+
+    def test_upstream(self) -> None:
+        found = load(PACKAGE / "failures")
+        assert found.named("transformers-34928").failure.id == "lightning-19267"
+        assert found.named("huggingface/transformers#34928").failure.id == "lightning-19267"
+        assert found.named("lightning-19267").failure.id == "lightning-19267"
+
+    def test_unknown(self) -> None:
+        with pytest.raises(UsageError, match=r"no failure 'transformers-3492'"):
+            load(PACKAGE / "failures").named("transformers-3492")
+
+    def test_of_several(self, tmp_path: Path) -> None:
+        """Two failures of one issue are named both."""
+        for name in ("lightning-1", "lightning-2"):
+            write_failure(tmp_path, id=name, folder=name)
+        found = load(tmp_path)
+        (issue, *_) = found["lightning-1"].failure.upstream.issues
+        with pytest.raises(UsageError, match=r"upstream of several failures: lightning-1, lightning-2"):
+            found.named(issue)
