@@ -12,9 +12,10 @@ from repro.cli.skipped import chosen_failures, exit_with_skipped
 from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
+from repro.doctor.laid_over import LaidOver, lay_over
 from repro.doctor.stack.given import stack_from
 from repro.doctor.tried import newest_tried
-from repro.errors import Exit
+from repro.errors import Exit, UsageError
 from repro.model.cell import Adopted, Cell, make_cell
 from repro.model.failure import Failure, Lane
 from repro.report.terminal import Progress, console
@@ -55,7 +56,7 @@ class _Noting(Progress):
 
 
 def _run(
-    project: Project, python: Path, failures: list[Failure], lane: Lane
+    project: Project, place: Adopted | LaidOver, failures: list[Failure], lane: Lane
 ) -> tuple[dict[str, Result], dict[str, str]]:
     """Run failures on an interpreter, in a store that is thrown away: results, and why there is none.
 
@@ -66,11 +67,15 @@ def _run(
     runnable = [failure for failure in failures if lane in failure.needs.lanes]
     needs = "it needs a GPU: --lane cuda" if lane is Lane.CPU else f"it does not run in lane {lane}"
     left_out = {failure.id: needs for failure in failures if failure not in runnable}
-    cells = [make_cell(failure, Adopted(str(python)), lane=lane) for failure in runnable]
+    environment = place.environment if isinstance(place, LaidOver) else place
+    cells = [make_cell(failure, environment, lane=lane) for failure in runnable]
     if not cells:
         return {}, left_out
     with tempfile.TemporaryDirectory() as folder, _Noting(len(cells)) as progress:
-        results = Session(project, Store(Path(folder)), Options(), progress).run(cells)
+        session = Session(project, Store(Path(folder)), Options(), progress)
+        if isinstance(place, LaidOver):
+            session.overlaid = lambda _: place.interpreter
+        results = session.run(cells)
     return {result.cell.failure: result for result in results}, left_out | progress.left_out
 
 
@@ -90,6 +95,17 @@ def doctor(
         ),
     ] = False,
     lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            "--overlay",
+            metavar="DIR",
+            help="Examine an environment of this pack over --python [default: the interpreter that runs this].",
+        ),
+    ] = None,
+    env: Annotated[
+        str | None, typer.Option("--env", metavar="NAME", help="Which environment of the pack, if it holds several.")
+    ] = None,
     details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
     catalog: Elsewhere = None,
     as_json: Json = False,
@@ -107,14 +123,17 @@ def doctor(
     """
     project = Project.here(catalog=catalog)
     failures = chosen_failures(project, ids)
-    where, stack = stack_from(python, source, failures)
+    if (source and overlay) or (env and not overlay):
+        raise UsageError("--overlay goes with --python, and --env with --overlay")
+    laid = lay_over(overlay, env, python, project.cache) if overlay else None
+    where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
     denied = denied_releases(project.matrix, stack)
     static = static or source is not None or bool(denied)  # what is malicious is not imported
     tried = newest_tried(project.matrix)
     found = diagnose(failures, stack, tried=tried)
     if not static:
         chosen = [item.failure for item in found if item.runs and not (only_listed and item.finding != Finding.LISTED)]
-        results, left_out = _run(project, Path(where), chosen, lane)
+        results, left_out = _run(project, laid or Adopted(where), chosen, lane)
         found = diagnose(failures, stack, results, left_out, tried)
     if as_json:
         typer.echo(examined(where, stack, found, static=static, denied=denied).model_dump_json(indent=1))

@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from repro.catalog.project import Project
 from repro.doctor.findings_table import DoctorAnswer
 from tests.unit.cli.test_app import Call, call, held
-from tests.unit.doctor.stack.venv import environment, photograph, site_of
+from tests.unit.doctor.stack.venv import SOURCES, environment, photograph, site_of
+from tests.unit.environments.pack.test_overlay import digest, pack, wheel
 from tests.unit.factories import FAILURE, write_failure
 from tests.unit.launch.test_run_cell import SCRIPT
 
@@ -242,3 +245,43 @@ def test_mistakes(call: Call, arguments: list[str], message: str, code: int) -> 
     assert ended == code
     assert message in error
     assert error.count("\n") == 1
+
+
+class TestOverlay:
+    """A packed environment over an interpreter that has none of the libraries."""
+
+    @pytest.fixture
+    def packed(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "pack"
+        wheels = []
+        for name, version in (("torch", "2.2.2"), ("lightning", "2.2.1")):
+            made = wheel(folder, name, version)
+            file = folder / "wheels" / made.file
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(f"{name}-{version}.dist-info/METADATA", f"Name: {name}\nVersion: {version}\n")
+                record = "".join(f"{member},,\n" for member in SOURCES[name])
+                archive.writestr(f"{name}-{version}.dist-info/RECORD", record)
+                for member, text in SOURCES[name].items():
+                    archive.writestr(member, text)
+            wheels.append(made.model_copy(update={"sha256": digest(file)}))
+        pack(folder, *wheels)
+        return folder
+
+    @pytest.mark.usefixtures("held")
+    def test_versions_of_the_pack_are_judged(self, call: Call, packed: Path) -> None:
+        code, why, _ = finding(call, "--overlay", str(packed), "--python", sys.executable, "--static")
+        assert (code, why) == (1, "listed")
+
+    def test_is_run_over_the_interpreter(self, call: Call, held: Project, packed: Path) -> None:
+        """The run sees the libraries of the pack: it is no longer refused for a library that is missing."""
+        with_script(held)
+        code, found, why = finding(call, "--overlay", str(packed), "--python", sys.executable)
+        assert (code, found) == (1, "suffers"), why
+
+    def test_wrong_use(self, call: Call, packed: Path, tmp_path: Path) -> None:
+        file = tmp_path / "requirements.txt"
+        file.write_text("torch==2.2.2\n")
+        assert call("doctor", "--overlay", str(packed), "--from", str(file))[0] == 2
+        assert call("doctor", "--env", "old", "--from", str(file))[0] == 2
+        code, _, err = call("doctor", "--overlay", str(packed), "--env", "odl")
+        assert (code, "did you mean 'old'" in err) == (2, True)
