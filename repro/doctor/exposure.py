@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from packaging.version import InvalidVersion, Version
-
 from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
 from repro.model.failure import Failure, is_affected, is_open, specifiers_of
 from repro.model.specifiers import covers
+from repro.model.version import parsed_version
 
 
 class Exposure(StrEnum):
@@ -70,7 +69,13 @@ def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Exposure:
 
 def _under_one_name(failure: Failure, stack: Stack) -> Judged:
     held = {name: stack.get(name) for name in failure.judged_by}
-    odd = [f"{name} {version}" for name, facts in held.items() if facts for version in facts.versions if _odd(version)]
+    odd = [
+        f"{name} {version}"
+        for name, facts in held.items()
+        if facts
+        for version in facts.versions
+        if parsed_version(version) is None
+    ]
     if odd:
         return Judged(Exposure.UNKNOWN, f"{', '.join(odd)}: not a version that can be compared", possible=True)
     specifiers = specifiers_of(failure)
@@ -93,14 +98,6 @@ def _under_one_name(failure: Failure, stack: Stack) -> Judged:
         possible,
         newest=None if newest is None else _of_versions(failure, newest),
     )
-
-
-def _odd(version: str) -> bool:
-    try:
-        Version(version)
-    except InvalidVersion:
-        return True
-    return False
 
 
 def _deciding(readings: Sequence[Mapping[str, str]], found: Sequence[Exposure]) -> list[str]:

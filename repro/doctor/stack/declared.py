@@ -2,19 +2,18 @@
 
 import configparser
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.document import Document
+from repro.doctor.stack.parsed import Table, list_of, table_of, text_of
 from repro.doctor.stack.requirements import read_lines
 from repro.doctor.stack.sources import of_address
 from repro.doctor.stack.statements import Reading, Statement, shortened, statement
 from repro.errors import UsageError
 
-Table = Mapping[str, Any]
 _CARET = re.compile(r"\^\s*v?(\d+(?:\.\d+)*)")
 _TILDE = re.compile(r"~\s*v?(\d+(?:\.\d+)*)")
 _DIRECTIVE = re.compile(r"^\s*file:\s*(?P<files>.+)$", re.MULTILINE)
@@ -23,23 +22,23 @@ _DIRECTIVE = re.compile(r"^\s*file:\s*(?P<files>.+)$", re.MULTILINE)
 def read_pyproject(content: Table, document: Document) -> Reading:
     """Dependencies of PEP 621, dependency groups, poetry's, pdm's and uv's."""
     reading = Reading(strict=True)
-    project, tool = _table(content.get("project")), _table(content.get("tool"))
-    reading.requires_python = _text(project.get("requires-python"))
+    project, tool = table_of(content.get("project")), table_of(content.get("tool"))
+    reading.requires_python = text_of(project.get("requires-python"))
     _add_lines(reading, project.get("dependencies"), document)
-    for extra, lines in _table(project.get("optional-dependencies")).items():
+    for extra, lines in table_of(project.get("optional-dependencies")).items():
         _add_lines(reading, lines, document, f"the extra {extra}")
-    for group, lines in _table(content.get("dependency-groups")).items():
+    for group, lines in table_of(content.get("dependency-groups")).items():
         _add_lines(reading, lines, document, f"the group {group}")
-    _add_dynamic(reading, _list(project.get("dynamic")), tool, document)
-    _add_lines(reading, _table(tool.get("uv")).get("dev-dependencies"), document, "the group dev")
-    for group, lines in _table(_table(tool.get("pdm")).get("dev-dependencies")).items():
+    _add_dynamic(reading, list_of(project.get("dynamic")), tool, document)
+    _add_lines(reading, table_of(tool.get("uv")).get("dev-dependencies"), document, "the group dev")
+    for group, lines in table_of(table_of(tool.get("pdm")).get("dev-dependencies")).items():
         _add_lines(reading, lines, document, f"the group {group}")
-    poetry = _table(tool.get("poetry"))
-    _add_poetry(reading, _table(poetry.get("dependencies")))
-    _add_poetry(reading, _table(poetry.get("dev-dependencies")), "the group dev")
-    for group, facts in _table(poetry.get("group")).items():
-        _add_poetry(reading, _table(_table(facts).get("dependencies")), f"the group {group}")
-    _apply_sources(reading, _table(_table(tool.get("uv")).get("sources")))
+    poetry = table_of(tool.get("poetry"))
+    _add_poetry(reading, table_of(poetry.get("dependencies")))
+    _add_poetry(reading, table_of(poetry.get("dev-dependencies")), "the group dev")
+    for group, facts in table_of(poetry.get("group")).items():
+        _add_poetry(reading, table_of(table_of(facts).get("dependencies")), f"the group {group}")
+    _apply_sources(reading, table_of(table_of(tool.get("uv")).get("sources")))
     if "pixi" in tool:
         reading.note("its tool.pixi tables are not read; pixi.lock states the versions")
         reading.unread = True
@@ -52,10 +51,10 @@ def read_pipfile(content: Table) -> Reading:
     """A Pipfile."""
     reading = Reading(strict=True)
     reading.requires_python = ""
-    python = _text(_table(content.get("requires")).get("python_version"))
+    python = text_of(table_of(content.get("requires")).get("python_version"))
     reading.python = python or None
-    _add_poetry(reading, _table(content.get("packages")))
-    _add_poetry(reading, _table(content.get("dev-packages")), "the group develop")
+    _add_poetry(reading, table_of(content.get("packages")))
+    _add_poetry(reading, table_of(content.get("dev-packages")), "the group develop")
     return reading
 
 
@@ -84,7 +83,7 @@ def _add_cfg(reading: Reading, text: str, document: Document, only_with: str = "
 
 
 def _add_lines(reading: Reading, lines: Any, document: Document, only_with: str = "") -> None:
-    texts = [line for line in _list(lines) if isinstance(line, str)]
+    texts = [line for line in list_of(lines) if isinstance(line, str)]
     found = read_lines(texts, document.file, document.read)
     # Numbers of lines within a table are no numbers of the file's lines.
     found.required = [replace(item, only_with=only_with, where=str(document.file)) for item in found.required]
@@ -94,9 +93,9 @@ def _add_lines(reading: Reading, lines: Any, document: Document, only_with: str 
 def _add_dynamic(reading: Reading, dynamic: list[Any], tool: Table, document: Document) -> None:
     if "dependencies" not in dynamic:
         return
-    facts = _table(_table(_table(tool.get("setuptools")).get("dynamic")).get("dependencies"))
+    facts = table_of(table_of(table_of(tool.get("setuptools")).get("dynamic")).get("dependencies"))
     files = facts.get("file")
-    names = [files] if isinstance(files, str) else [name for name in _list(files) if isinstance(name, str)]
+    names = [files] if isinstance(files, str) else [name for name in list_of(files) if isinstance(name, str)]
     if names:
         _add_lines(reading, [f"-r {name}" for name in names], document)
     else:
@@ -108,18 +107,18 @@ def _add_poetry(reading: Reading, dependencies: Table, only_with: str = "") -> N
     for name, told in dependencies.items():
         for facts in told if isinstance(told, list) else [told]:
             if canonicalize_name(name) == "python":
-                ranges = poetry_ranges(_text(facts))
+                ranges = poetry_ranges(text_of(facts))
                 reading.requires_python = ranges[0] if ranges and len(ranges) == 1 else ""
             else:
                 reading.required.append(_of_poetry(name, facts, only_with))
 
 
 def _of_poetry(name: str, told: Any, only_with: str) -> Statement:
-    facts = {"version": told} if isinstance(told, str) else _table(told)
-    ranges = poetry_ranges(_text(facts.get("version")))
-    address = _text(facts.get("git") or facts.get("url") or facts.get("path") or facts.get("file"))
+    facts = {"version": told} if isinstance(told, str) else table_of(told)
+    ranges = poetry_ranges(text_of(facts.get("version")))
+    address = text_of(facts.get("git") or facts.get("url") or facts.get("path") or facts.get("file"))
     if address:
-        reference = _text(facts.get("tag") or facts.get("rev") or facts.get("ref") or facts.get("branch"))
+        reference = text_of(facts.get("tag") or facts.get("rev") or facts.get("ref") or facts.get("branch"))
         git = f"git+{address}{f'@{reference}' if reference else ''}" if facts.get("git") else address
         found = of_address(git, name) or statement(name, why="is installed from an address")
         item = replace(found, name=canonicalize_name(name))
@@ -129,8 +128,8 @@ def _of_poetry(name: str, told: Any, only_with: str) -> Statement:
         item = Statement(canonicalize_name(name), any_of=ranges)
     else:
         item = statement(name, ranges[0])
-    markers = [_text(facts.get("markers"))]
-    python = poetry_ranges(_text(facts.get("python")))
+    markers = [text_of(facts.get("markers"))]
+    python = poetry_ranges(text_of(facts.get("python")))
     if python and len(python) == 1:
         markers += [_python_marker(clause) for clause in python[0].split(",") if clause]
     optional = "an extra" if facts.get("optional") is True else ""
@@ -177,26 +176,14 @@ def _apply_sources(reading: Reading, sources: Table) -> None:
     """``tool.uv.sources`` replaces where a distribution comes from."""
     known: dict[str, Any] = {canonicalize_name(name): facts for name, facts in sources.items()}
     for index, item in enumerate(reading.required):
-        facts = _table(known.get(item.name))
-        address = _text(facts.get("git") or facts.get("url") or facts.get("path"))
+        facts = table_of(known.get(item.name))
+        address = text_of(facts.get("git") or facts.get("url") or facts.get("path"))
         if address:
-            reference = _text(facts.get("tag") or facts.get("rev") or facts.get("branch"))
+            reference = text_of(facts.get("tag") or facts.get("rev") or facts.get("branch"))
             git = f"git+{address}{f'@{reference}' if reference else ''}" if facts.get("git") else address
             found = of_address(git, item.name)
             if found:
                 reading.required[index] = replace(found, name=item.name, marker=item.marker, only_with=item.only_with)
-
-
-def _table(value: Any) -> Table:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 __all__ = ["poetry_ranges", "read_pipfile", "read_pyproject", "read_setup_cfg"]

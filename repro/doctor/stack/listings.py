@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from repro.doctor.stack.conda_spec import CONDA_NAMES, is_system
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.sources import of_address, path_of
 from repro.doctor.stack.statements import Rank, Reading, Statement, names_dependencies_of_torch, statement
 from repro.errors import UsageError
+from repro.model.version import parsed_version
 
 PIP_HEADER = re.compile(r"^\s*Package\s+Version\b.*\n\s*-{3,}", re.MULTILINE)
 CONDA_HEADER = re.compile(
@@ -32,7 +32,7 @@ def read_pip_list(document: Document) -> Reading:
     editable_column = header is not None and "Editable project location" in header[0]
     for line in document.text[header.end() if header else 0 :].splitlines()[1:]:
         name, version, *others = (*line.split(), "", "")
-        if not _is_version(version):
+        if parsed_version(version) is None:
             reading.skipped += bool(name)
             continue
         reading.required.append(_listed(name, version, editable=editable_column and "/" in others[0]))
@@ -139,14 +139,6 @@ def _completed(reading: Reading) -> Reading:
         raise UsageError("it lists no distribution")
     reading.closed = names_dependencies_of_torch(item.name for item in reading.required)
     return reading
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
 
 
 def _is_conda_version(text: str) -> bool:

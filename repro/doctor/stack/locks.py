@@ -1,25 +1,25 @@
 """Reads ``uv.lock``, ``poetry.lock``, ``pdm.lock``, ``pylock.toml`` and ``Pipfile.lock``."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.markers import Holds, Target, holds, needed_extras
+from repro.doctor.stack.parsed import Table, list_of, table_of, text_of
 from repro.doctor.stack.requirements import of_requirement
 from repro.doctor.stack.sources import of_address
 from repro.doctor.stack.statements import Reading, Statement, names_dependencies_of_torch, statement
 from repro.errors import UsageError
 
 _DEFAULT_GROUPS = frozenset({"main", "default", "project"})
-Table = Mapping[str, Any]
 
 
 def read_uv(content: Table) -> Reading:
     """A uv.lock: what its project needs on each target, without extras and groups and with them."""
     packages = _tables(content.get("package"))
-    reading = Reading(requires_python=_text(content.get("requires-python")))
+    reading = Reading(requires_python=text_of(content.get("requires-python")))
     found = _UvGraph(packages)
     certain: dict[int, set[Target]] = {}
     optional: dict[int, set[str]] = {}
@@ -44,17 +44,17 @@ def read_poetry(content: Table) -> Reading:
     """A poetry.lock; what only an extra or a group other than main holds may be absent."""
     packages = _tables(content.get("package"))
     extras = content.get("extras")
-    reading = Reading(requires_python=_caret_python(_text(_table(content.get("metadata")).get("python-versions"))))
+    reading = Reading(requires_python=_caret_python(text_of(table_of(content.get("metadata")).get("python-versions"))))
     for package in packages:
         if not isinstance(package.get("name"), str):
             continue
         item = _locked(package)
         groups = [
-            group for group in _list(package.get("groups")) or [package.get("category")] if isinstance(group, str)
+            group for group in list_of(package.get("groups")) or [package.get("category")] if isinstance(group, str)
         ]
         only_with = "" if not groups or _DEFAULT_GROUPS & set(groups) else f"the group {' or '.join(groups)}"
         if package.get("optional") in {True, "true"}:
-            names = [name for name, needed in _table(extras).items() if item.name in _names(needed)]
+            names = [name for name, needed in table_of(extras).items() if item.name in _names(needed)]
             only_with = f"the extra {' or '.join(names)}" if names else "an extra"
         reading.required.append(replace(item, marker=_poetry_marker(package.get("markers")), only_with=only_with))
     return _completed(reading, packages)
@@ -63,15 +63,15 @@ def read_poetry(content: Table) -> Reading:
 def read_pdm(content: Table) -> Reading:
     """A pdm.lock; what only a group other than default holds may be absent."""
     packages = _tables(content.get("package"))
-    metadata = _table(content.get("metadata"))
-    wanted = [_table(item).get("requires_python") for item in _list(metadata.get("targets"))]
-    reading = Reading(requires_python=_text(wanted[0]) if len(wanted) == 1 else "")
+    metadata = table_of(content.get("metadata"))
+    wanted = [table_of(item).get("requires_python") for item in list_of(metadata.get("targets"))]
+    reading = Reading(requires_python=text_of(wanted[0]) if len(wanted) == 1 else "")
     for package in packages:
         if not isinstance(package.get("name"), str):
             continue
-        groups = [group for group in _list(package.get("groups")) if isinstance(group, str)]
+        groups = [group for group in list_of(package.get("groups")) if isinstance(group, str)]
         only_with = "" if not groups or _DEFAULT_GROUPS & set(groups) else f"the group {' or '.join(groups)}"
-        item = replace(_locked(package), marker=_text(package.get("marker")), only_with=only_with)
+        item = replace(_locked(package), marker=text_of(package.get("marker")), only_with=only_with)
         if item not in reading.required:  # an entry a set of extras
             reading.required.append(item)
     return _completed(reading, packages)
@@ -80,25 +80,27 @@ def read_pdm(content: Table) -> Reading:
 def read_pylock(content: Table) -> Reading:
     """A pylock.toml; markers name extras and groups too."""
     packages = _tables(content.get("packages"))
-    reading = Reading(requires_python=_text(content.get("requires-python")))
+    reading = Reading(requires_python=text_of(content.get("requires-python")))
     for package in packages:
         if not isinstance(package.get("name"), str):
             continue
-        marker = _text(package.get("marker"))
+        marker = text_of(package.get("marker"))
         reading.required.append(replace(_locked(package), marker=marker))
     return _completed(reading, packages)
 
 
 def read_pipfile_lock(content: Table) -> Reading:
     """A Pipfile.lock; the develop group may be absent."""
-    reading = Reading(python=_text(_table(_table(content.get("_meta")).get("requires")).get("python_version")) or None)
+    reading = Reading(
+        python=text_of(table_of(table_of(content.get("_meta")).get("requires")).get("python_version")) or None
+    )
     for group, only_with in (("default", ""), ("develop", "the group develop")):
-        for name, entry in _table(content.get(group)).items():
-            facts = _table(entry)
-            item = statement(name, _text(facts.get("version")))
+        for name, entry in table_of(content.get(group)).items():
+            facts = table_of(entry)
+            item = statement(name, text_of(facts.get("version")))
             if not item.specifiers:
                 item = _of_git(name, facts) or item
-            item = replace(item, marker=_text(facts.get("markers")), only_with=only_with)
+            item = replace(item, marker=text_of(facts.get("markers")), only_with=only_with)
             reading.required.append(item)
     return _completed(reading, [])
 
@@ -114,16 +116,16 @@ class _UvGraph:
     def __post_init__(self) -> None:
         self._by_name: dict[str, list[int]] = {}
         for index, package in enumerate(self.packages):
-            self._by_name.setdefault(canonicalize_name(_text(package.get("name"))), []).append(index)
+            self._by_name.setdefault(canonicalize_name(text_of(package.get("name"))), []).append(index)
         self.roots = frozenset(
             index
             for index, package in enumerate(self.packages)
-            if {"editable", "virtual"} & _table(package.get("source")).keys()
+            if {"editable", "virtual"} & table_of(package.get("source")).keys()
             and not _is_dependency(package, self.packages)
         ) or frozenset(
             index
             for index, package in enumerate(self.packages)
-            if {"editable", "virtual"} & _table(package.get("source")).keys()
+            if {"editable", "virtual"} & table_of(package.get("source")).keys()
         )
 
     def installed_on(self, target: Target) -> dict[int, set[str]]:
@@ -139,7 +141,7 @@ class _UvGraph:
             package = self.packages[root]
             self._walk(_tables(package.get("dependencies")), target, "", found)
             for kind, word in (("optional-dependencies", "extra"), ("dev-dependencies", "group")):
-                for name, needed in _table(package.get(kind)).items():
+                for name, needed in table_of(package.get(kind)).items():
                     self._walk(_tables(needed), target, f"the {word} {name}", found)
         return found
 
@@ -148,7 +150,7 @@ class _UvGraph:
         seen: set[tuple[int, str]] = set()
         while waiting:
             edge, reached = waiting.pop()
-            marker = _text(edge.get("marker"))
+            marker = text_of(edge.get("marker"))
             answer = holds(marker, target)
             if answer is Holds.NO or (id(edge), reached) in seen:
                 continue
@@ -159,20 +161,20 @@ class _UvGraph:
                 found.setdefault(index, set()).add(reached)
                 package = self.packages[index]
                 needed = _tables(package.get("dependencies"))
-                for extra in _list(edge.get("extra")):
-                    needed += _tables(_table(package.get("optional-dependencies")).get(str(extra)))
+                for extra in list_of(edge.get("extra")):
+                    needed += _tables(table_of(package.get("optional-dependencies")).get(str(extra)))
                 waiting += [(each, reached) for each in needed]
 
     def _matching(self, edge: Table, target: Target) -> Iterator[int]:
         version = edge.get("version")
-        for index in self._by_name.get(canonicalize_name(_text(edge.get("name"))), ()):
+        for index in self._by_name.get(canonicalize_name(text_of(edge.get("name"))), ()):
             package = self.packages[index]
             if version in {None, package.get("version")} and self._here(package, target):
                 yield index
 
     @staticmethod
     def _here(package: Table, target: Target) -> bool:
-        markers = [marker for marker in _list(package.get("resolution-markers")) if isinstance(marker, str)]
+        markers = [marker for marker in list_of(package.get("resolution-markers")) if isinstance(marker, str)]
         return not markers or any(holds(marker, target) is not Holds.NO for marker in markers)
 
 
@@ -186,15 +188,15 @@ def _locked(package: Table) -> Statement:
     name, version = str(package["name"]), package.get("version")
     if isinstance(version, str):
         found = statement(name, f"=={version}")
-        editable = "editable" in _table(package.get("source")) or package.get("develop") in {True, "true"}
+        editable = "editable" in table_of(package.get("source")) or package.get("develop") in {True, "true"}
         return replace(found, inexact="is an editable install") if editable else found
-    found_by_source = _of_git(name, _table(package.get("vcs")) or package)
+    found_by_source = _of_git(name, table_of(package.get("vcs")) or package)
     return found_by_source or statement(name, why="has no version in the lock")
 
 
 def _of_git(name: str, facts: Table) -> Statement | None:
-    address = _text(facts.get("git") or facts.get("url") or facts.get("file") or facts.get("path"))
-    reference = _text(facts.get("ref") or facts.get("requested-revision") or facts.get("commit-id"))
+    address = text_of(facts.get("git") or facts.get("url") or facts.get("file") or facts.get("path"))
+    reference = text_of(facts.get("ref") or facts.get("requested-revision") or facts.get("commit-id"))
     if not address:
         return None
     if facts.get("git") or facts.get("type") == "git":
@@ -215,9 +217,10 @@ def _completed(reading: Reading, packages: list[Table]) -> Reading:
 
 def _is_resolved(packages: list[Table]) -> bool:
     """True if a lock states what torch needs, and holds everything that is needed by anything in it."""
-    held = {canonicalize_name(_text(package.get("name"))) for package in packages}
+    held = {canonicalize_name(text_of(package.get("name"))) for package in packages}
     needed: dict[str, set[str]] = {
-        canonicalize_name(_text(package.get("name"))): set(_names(package.get("dependencies"))) for package in packages
+        canonicalize_name(text_of(package.get("name"))): set(_names(package.get("dependencies")))
+        for package in packages
     }
     return bool(needed.get("torch")) and all(names <= held for names in needed.values())
 
@@ -225,9 +228,9 @@ def _is_resolved(packages: list[Table]) -> bool:
 def _names(dependencies: Any) -> list[str]:
     """The names in any of the forms in which locks state dependencies."""
     if isinstance(dependencies, dict):
-        return [canonicalize_name(name) for name, spec in dependencies.items() if not _table(spec).get("optional")]
+        return [canonicalize_name(name) for name, spec in dependencies.items() if not table_of(spec).get("optional")]
     found: list[str] = []
-    for item in _list(dependencies):
+    for item in list_of(dependencies):
         name = item.get("name") if isinstance(item, dict) else None
         if isinstance(name, str):
             found.append(canonicalize_name(name))
@@ -241,7 +244,7 @@ def _poetry_marker(value: Any) -> str:
     if isinstance(value, dict):  # a marker a group
         texts = [text for text in value.values() if isinstance(text, str)]
         return " or ".join(f"({text})" for text in texts) if len(texts) == len(value) else ""
-    return _text(value)
+    return text_of(value)
 
 
 def _caret_python(text: str) -> str:
@@ -260,15 +263,3 @@ def _lower_bound(requires: str) -> str | None:
 
 def _tables(value: Any) -> list[Table]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _table(value: Any) -> Table:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

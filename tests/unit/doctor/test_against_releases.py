@@ -18,9 +18,10 @@ from repro.doctor.stack.files import read_stack
 from repro.files import PACKAGE
 from repro.model.failure import Failure
 
+DATA = Path(__file__).parents[2] / "data" / "releases.json"
 RELEASES: dict[str, list[str]] = {
     name: list(days)
-    for name, days in json.loads(Path("tests/data/releases.json").read_text(encoding="utf-8")).items()
+    for name, days in json.loads(DATA.read_text(encoding="utf-8")).items()
     if name != "pytorch-lightning"
 }
 FINALS = {name: [text for text in found if not Version(text).is_prerelease] for name, found in RELEASES.items()}
