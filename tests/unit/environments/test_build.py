@@ -21,7 +21,7 @@ from repro.model.matrix import Environment
 from tests.unit.environments.installed import install
 from tests.unit.factories import interpreter, matrix, project
 
-BUILD = TorchBuild("2.2.2+cpu", "file:///opt/wheels", ("sha256:00",))
+BUILD = TorchBuild("2.2.2+cpu", "file:///folder/wheels", ("sha256:00",))
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ class TestBuild:
         assert place.record == BuildRecord()
         held.environments.interpreter("old")
         record = place.record
-        assert (record.torch, record.source) == ("2.2.2+cpu", "file:///opt/wheels")
+        assert (record.torch, record.source) == ("2.2.2+cpu", "file:///folder/wheels")
         assert len(record.records) == 64
         assert calls
 
