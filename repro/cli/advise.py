@@ -29,15 +29,6 @@ from repro.model.matrix import Matrix
 from repro.report.terminal import Progress, console
 from repro.search.index import fetch_files
 from repro.search.lead import today
-from repro.verdict.result import Result
-
-
-class _Steps(Progress):
-    """Progress without a line of its own for a finished run: the answer shows it."""
-
-    def finished(self, result: Result) -> None:
-        with self._lock:
-            self._running.pop(result.cell.label, None)
 
 
 def targets(texts: list[str], matrix: Matrix) -> dict[str, str]:
@@ -148,7 +139,7 @@ def advise(
         unsure = [f for f in failures if f not in affected and may_affect(f, stack) and _is_named(f, stack)]
         wanted = cared or [*affected, *unsure]
         local = () if source else probe(interpreter_path(python), "advise").local
-        with _Steps(console(error=True), 0) as progress:
+        with Progress(console(error=True)) as progress:
             question = RemedySearch(
                 project,
                 stack,

@@ -18,7 +18,6 @@ from repro.cli.search_options import (
     ChosenLane,
     Id,
     Package,
-    SearchProgress,
     print_answer,
     repeat_options,
     resumable,
@@ -28,7 +27,7 @@ from repro.errors import UsageError
 from repro.launch.session import Options
 from repro.model.failure import Failure, Lane
 from repro.report.answers import bisected_lines
-from repro.report.terminal import console
+from repro.report.terminal import Progress, console
 from repro.search.confirm import most_runs
 from repro.search.environments import Vector, kept_versions
 from repro.search.index import fetch_files
@@ -108,7 +107,7 @@ def bisect(
             lane = resumed.question.lane
             refuse_other(resumed.question, digests_of(project, entry, resumed.question.base, lane), str(resumed.file))
         run = Options(repeat, None, launcher is Launcher.WARM, fresh)
-        with SearchProgress(out, 0) as steps, Trials(project, entry.failure, run, steps, lane) as trials:
+        with Progress(out) as steps, Trials(project, entry.failure, run, steps, lane) as trials:
             if resumed:
                 journal = resumed
             else:

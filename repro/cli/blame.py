@@ -10,7 +10,6 @@ from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, 
 from repro.cli.search_options import (
     ChosenLane,
     Id,
-    SearchProgress,
     print_answer,
     repeat_options,
     resumable,
@@ -19,7 +18,7 @@ from repro.cli.search_options import (
 from repro.launch.session import Options
 from repro.model.failure import Lane
 from repro.report.answers import blamed_lines, effort
-from repro.report.terminal import console
+from repro.report.terminal import Progress, console
 from repro.search.lead import exit_of_answer, lead_blame
 from repro.search.start import vector_of
 from repro.search.trials import Trials
@@ -53,7 +52,7 @@ def blame(
     options = Options(repeat, None, launcher is Launcher.WARM, fresh)
     again = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane]
     again += repeat_options(repeat, launcher, reports, catalog, fresh=False)
-    with resumable(again), SearchProgress(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
+    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_blame(trials, failure, first, last, notify=lambda text: out.print(Text(text)))
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
     store_answer(project, answer)

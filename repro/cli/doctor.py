@@ -1,6 +1,5 @@
 """``repro doctor``."""
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +11,13 @@ from repro.cli.skipped import chosen_failures, exit_with_skipped
 from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import examined, print_examined
-from repro.doctor.laid_over import LaidOver, lay_over
+from repro.doctor.laid_over import lay_over
 from repro.doctor.stack.given import stack_from
 from repro.doctor.tried import newest_tried
 from repro.errors import Exit, UsageError
-from repro.model.cell import Adopted, Cell, make_cell
-from repro.model.failure import Failure, Lane
+from repro.model.cell import Adopted
+from repro.model.failure import Lane
 from repro.report.terminal import Progress, console
-from repro.store.observations import Store
-from repro.verdict.result import Result
 
 Python = Annotated[
     Path | None,
@@ -41,42 +38,6 @@ FromFile = Annotated[
         "runs nothing.",
     ),
 ]
-
-
-class _Noting(Progress):
-    """Progress that remembers why a run was left out."""
-
-    def __init__(self, total: int) -> None:
-        super().__init__(console(error=True), total)
-        self.left_out: dict[str, str] = {}
-
-    def skipped(self, cell: Cell, reason: str) -> None:
-        self.left_out[cell.failure] = reason
-        super().skipped(cell, reason)
-
-
-def _run(
-    project: Project, place: Adopted | LaidOver, failures: list[Failure], lane: Lane
-) -> tuple[dict[str, Result], dict[str, str]]:
-    """Run failures on an interpreter, in a store that is thrown away: results, and why there is none.
-
-    Progress goes to standard error.
-    """
-    from repro.launch.session import Options, Session  # noqa: PLC0415 - slow, and not for --static and --from
-
-    runnable = [failure for failure in failures if lane in failure.needs.lanes]
-    needs = "it needs a GPU: --lane cuda" if lane is Lane.CPU else f"it does not run in lane {lane}"
-    left_out = {failure.id: needs for failure in failures if failure not in runnable}
-    environment = place.environment if isinstance(place, LaidOver) else place
-    cells = [make_cell(failure, environment, lane=lane) for failure in runnable]
-    if not cells:
-        return {}, left_out
-    with tempfile.TemporaryDirectory() as folder, _Noting(len(cells)) as progress:
-        session = Session(project, Store(Path(folder)), Options(), progress)
-        if isinstance(place, LaidOver):
-            session.overlaid = lambda _: place.interpreter
-        results = session.run(cells)
-    return {result.cell.failure: result for result in results}, left_out | progress.left_out
 
 
 def doctor(
@@ -132,9 +93,14 @@ def doctor(
     tried = newest_tried(project.matrix)
     found = diagnose(failures, stack, tried=tried)
     if not static:
+        from repro.doctor.run_failures import cells_of, run_cells  # noqa: PLC0415 - slow, and not for --static and --from
+
         chosen = [item.failure for item in found if item.runs and not (only_listed and item.finding != Finding.LISTED)]
-        results, left_out = _run(project, laid or Adopted(where), chosen, lane)
-        found = diagnose(failures, stack, results, left_out, tried)
+        place = laid or Adopted(where)
+        cells, left_out = cells_of(chosen, place, lane)
+        with Progress(console(error=True), len(cells)) as progress:
+            results = run_cells(project, place, cells, progress)
+        found = diagnose(failures, stack, results, left_out | progress.left_out, tried)
     if as_json:
         typer.echo(examined(where, stack, found, static=static, denied=denied).model_dump_json(indent=1))
     else:

@@ -14,11 +14,9 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Launcher
 from repro.model.failure import Lane
-from repro.report.terminal import Progress
 from repro.report.write import write_reports
 from repro.store.answers import AnswerStore, Stored
 from repro.store.observations import Store
-from repro.verdict.result import Result
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="A failure's id.")]
 
@@ -33,15 +31,6 @@ Base = Annotated[
 
 
 ChosenLane = Annotated[Lane, typer.Option("--lane", help="Where ranks run.")]
-
-
-class SearchProgress(Progress):
-    """Progress without a line of its own for a finished cell: the search prints its answer."""
-
-    def finished(self, result: Result) -> None:
-        with self._lock:
-            self._done += 1
-            self._running.pop(result.cell.label, None)
 
 
 @contextmanager

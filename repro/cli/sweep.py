@@ -11,7 +11,6 @@ from repro.cli.search_options import (
     Base,
     ChosenLane,
     Id,
-    SearchProgress,
     print_answer,
     repeat_options,
     resumable,
@@ -20,7 +19,7 @@ from repro.cli.search_options import (
 from repro.launch.session import Options
 from repro.model.failure import Lane
 from repro.report.answers import swept_lines
-from repro.report.terminal import console
+from repro.report.terminal import Progress, console
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_sweep
 from repro.search.question import releases_to_search
@@ -68,7 +67,7 @@ def sweep(
     again += ["--since", since] if since else []
     again += ["--until", until] if until else []
     again += repeat_options(repeat, launcher, reports, catalog, fresh=False)
-    with resumable(again), SearchProgress(out, 0) as steps, Trials(project, failure, options, steps, lane) as trials:
+    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, lane) as trials:
         answer = lead_sweep(
             trials,
             failure,

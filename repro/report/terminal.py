@@ -37,7 +37,12 @@ def console(*, error: bool = False) -> Console:
 class Progress:
     """Live progress on a terminal, plain lines elsewhere.  Used as a context; safe for several threads."""
 
-    def __init__(self, out: Console, total: int) -> None:
+    def __init__(self, out: Console, total: int | None = None) -> None:
+        """``total`` is the number of cells.  Without it no line is printed for a finished cell, only for builds: a
+        search does not know how many cells it will run, and prints its answer itself.
+        """
+        self.left_out: dict[str, str] = {}
+        """Failure -> why its cell was not run."""
         self._out = out
         self._total = total
         self._done = 0
@@ -58,7 +63,7 @@ class Progress:
     def _line(self) -> Text:
         now = time.monotonic()
         with self._lock:
-            parts = [f"{self._done}/{self._total}"]
+            parts = [f"{self._done} run" if self._total is None else f"{self._done}/{self._total}"]
             parts += [f"{label} ({now - began:.0f} s)" for label, began in self._running.items()]
             parts += [self._build] if self._build else []
         return Text("  ".join(parts), style="dim", overflow="ellipsis", no_wrap=True)
@@ -79,6 +84,8 @@ class Progress:
             self._done += 1
             self._running.pop(result.cell.label, None)
             count = f"[{self._done}/{self._total}]"
+        if self._total is None:
+            return
         line = Text(f"{count} {VERDICT_GLYPHS[result.verdict]} {result.verdict:<11}")
         line.append(f"{result.status:<14}", style=STATUS_STYLES[result.status])
         line.append(f"{result.newest.seconds:5.1f} s  {result.cell.label}")
@@ -87,6 +94,7 @@ class Progress:
     def skipped(self, cell: "Cell", reason: str) -> None:
         with self._lock:
             self._done += 1
+            self.left_out[cell.failure] = reason
         self._out.print(Text(f"not applicable  {cell.label}: {reason}", style="dim"))
 
 

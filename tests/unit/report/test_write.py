@@ -1,6 +1,5 @@
 """Reports: rows, words, Markdown, the terminal.  They read the store and run nothing."""
 
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from repro.catalog.project import Project
 from repro.launch.gates import GATES
@@ -24,7 +22,6 @@ from repro.report.format import (
 )
 from repro.report.matrix_page import code, escape, matrix_markdown, span
 from repro.report.rows import Lookup, Report, Row, gate_reasons, row_of
-from repro.report.terminal import Progress, table
 from repro.report.write import write_reports
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
@@ -34,7 +31,6 @@ from tests.unit.factories import (
     cell,
     failed,
     failure,
-    installed,
     observation,
     project,
     raised,
@@ -288,46 +284,3 @@ class TestMarkdown:
         assert pages[missing].is_file()
         assert {row.cell.failure for row in found.report.rows} == set(pages)
         assert [item.failure for item in found.comparisons] == list(pages)
-
-
-def terminal(*, width: int = 200, tty: bool = False) -> tuple[Console, io.StringIO]:
-    out = io.StringIO()
-    return Console(file=out, width=width, highlight=False, force_terminal=tty, color_system=None), out
-
-
-class TestTerminal:
-    """What a person sees."""
-
-    def test_table(self, held: Project) -> None:
-        """Words of libraries are printed as they are, not as markup."""
-        error = raised("RuntimeError", "[bold]not markup[/bold] [/]", script_frame())
-        stored(held, cell(), failed(0, error), failed(1, error))
-        out, text = terminal()
-        out.print(table([lookup(held).row(cell()), lookup(held).row(cell(environment="new"))], 200))
-        shown = text.getvalue()
-        assert "≠ different" in shown
-        assert "drifted" in shown
-        assert "[bold]not markup[/bold] [/]" in shown
-        assert "· not run" in shown
-
-    def test_empty_table(self) -> None:
-        """No rows: the heads alone."""
-        out, text = terminal()
-        out.print(table([], 100))
-        assert "verdict" in text.getvalue()
-
-    @pytest.mark.parametrize("tty", [True, False])
-    def test_progress(self, tty: bool) -> None:
-        """Each finished or skipped cell has a line with its count, on a terminal and in a file."""
-        out, text = terminal(tty=tty)
-        with Progress(out, 3) as progress:
-            progress.progress("old: building")
-            progress.started(cell())
-            progress.finished(judge_repetitions(failure(), [observation()]))
-            progress.skipped(cell(environment="new"), "needs [x]")
-            progress.finished(judge_repetitions(failure(), [observation(failed(0), failed(1), installed=installed())]))
-        shown = text.getvalue()
-        assert "[1/3] ✓ absent" in shown
-        assert "cured" in shown
-        assert "needs [x]" in shown
-        assert "[3/3] ✗ reproduced" in shown
