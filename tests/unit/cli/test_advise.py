@@ -8,11 +8,11 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.doctor.advice import Advice
-from tests.unit.cli.test_app import Call, call, held
+from tests.unit.cli.calls import Call
 from tests.unit.doctor.test_remedy import World, fetch, world
 from tests.unit.factories import FAILURE, write_failure
 
-__all__ = ["call", "held", "world"]
+__all__ = ["world"]
 
 Advise = Callable[..., tuple[int, str, str]]
 

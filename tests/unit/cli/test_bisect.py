@@ -19,9 +19,7 @@ from repro.search.releases import IndexFile
 from repro.store.answers import Run, Tried
 from repro.store.observations import Store
 from tests.unit import factories
-from tests.unit.cli.test_app import Call, call, held
-
-__all__ = ["call", "held"]
+from tests.unit.cli.calls import Call
 
 FAILURE = factories.FAILURE
 RELEASES = ["2.0.9", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0", "2.3.1rc1"]

@@ -12,13 +12,11 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.doctor.findings_table import DoctorAnswer
-from tests.unit.cli.test_app import Call, call, held
+from tests.unit.cli.calls import Call
 from tests.unit.doctor.stack.venv import SOURCES, environment, photograph, site_of
 from tests.unit.environments.pack.test_overlay import digest, pack, wheel
 from tests.unit.factories import FAILURE, write_failure
 from tests.unit.launch.test_run_cell import SCRIPT
-
-__all__ = ["call", "held"]
 
 AFFECTED = {"torch": "2.2.2+cpu", "lightning": "2.2.1"}
 

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from repro.catalog.project import Project
-from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
+from tests.unit.cli.calls import Call
 from tests.unit.factories import FAILURE, cell, failed
 from tests.unit.report.test_write import stored
 
 
-def test_draft(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
+def test_draft(held: Project, call: Call, tmp_path: Path) -> None:
     """Files are written, and JSON says which; `--static` starts nothing and is no fault."""
     stored(held, cell(), failed(0), failed(1))
     out = tmp_path / "out"
@@ -20,7 +20,7 @@ def test_draft(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
     assert content["characters"] < 65_536
 
 
-def test_environment_is_not_there(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
+def test_environment_is_not_there(held: Project, call: Call, tmp_path: Path) -> None:
     """An environment that cannot be built leaves the draft without its words: exit code 3, and it is said."""
     stored(held, cell(), failed(0), failed(1))
     held.environments.built.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def test_environment_is_not_there(held: Project, call: Call, tmp_path: Path) -> 
     assert "gave nothing" in (tmp_path / "out" / "issue.md").read_text()
 
 
-def test_mistakes(call: Call) -> None:  # noqa: F811
+def test_mistakes(call: Call) -> None:
     """Misspelt names, and a failure that no stored run shows."""
     assert call("draft", "lightnig-19492", "--for", "lightning")[0] == 2
     assert call("draft", FAILURE, "--for", "lightnin")[0] == 2

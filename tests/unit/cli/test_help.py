@@ -8,7 +8,7 @@ import pytest
 from repro import __version__
 from repro.cli.app import COMMANDS, GROUPS, command_of, summary_of
 from repro.errors import Exit
-from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
+from tests.unit.cli.calls import Call
 
 WIDEST = 60
 """A longer summary does not fit on one line of a terminal of 80 columns."""
@@ -25,7 +25,7 @@ def test_summary(command: str) -> None:
     assert " ".join(command_of(command).help.split("\n\n")[0].split()) == summary
 
 
-def test_groups(call: Call) -> None:  # noqa: F811
+def test_groups(call: Call) -> None:
     """Every command once, below its group, whole; then every exit code with its meaning."""
     code, out, _ = call("--help")
     assert code == 0
@@ -39,7 +39,7 @@ def test_groups(call: Call) -> None:  # noqa: F811
         assert exit_code.meaning in out
 
 
-def test_version(call: Call) -> None:  # noqa: F811
+def test_version(call: Call) -> None:
     assert call("--version") == (0, f"repro {__version__}\n", "")
 
 

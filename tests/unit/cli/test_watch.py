@@ -14,7 +14,7 @@ from repro.environments.rot import Rot, try_lock
 from repro.errors import EnvironmentFailure
 from repro.model.matrix import Denied
 from repro.store.observations import Store
-from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
+from tests.unit.cli.calls import Call
 from tests.unit.factories import cell, failed, rank
 from tests.unit.report.test_write import stored
 
@@ -22,7 +22,7 @@ from tests.unit.report.test_write import stored
 class TestMatrix:
     """Jobs from the matrix."""
 
-    def test_github(self, call: Call) -> None:  # noqa: F811
+    def test_github(self, call: Call) -> None:
         """One line of JSON that a workflow can take as a matrix."""
         code, out, _ = call("matrix", "--github", "--shards", "5")
         assert code == 0
@@ -33,7 +33,7 @@ class TestMatrix:
         ]
 
     @pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1", "1/x"])
-    def test_mistakes(self, call: Call, shard: str) -> None:  # noqa: F811
+    def test_mistakes(self, call: Call, shard: str) -> None:
         code, _, error = call("run", "--shard", shard)
         assert code == 2
         assert "K/N is expected" in error
@@ -42,12 +42,12 @@ class TestMatrix:
 class TestRunName:
     """Shards of one name count as one run."""
 
-    def test_mistake(self, call: Call) -> None:  # noqa: F811
+    def test_mistake(self, call: Call) -> None:
         code, _, error = call("run", "--run-name", "a b/c")
         assert code == 2
         assert "--run-name a b/c" in error
 
-    def test_name(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_name(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every observation of the shard has it; here the environment cannot be had, which is stored as well."""
 
         def refuse(*_: object) -> None:
@@ -62,12 +62,12 @@ class TestRunName:
 class TestWatch:
     """A schedule that stopped is seen."""
 
-    def test_never(self, call: Call) -> None:  # noqa: F811
+    def test_never(self, call: Call) -> None:
         code, out, _ = call("watch", "--json")
         assert code == 3
         assert len(json.loads(out)["stale"]) == 3
 
-    def test_age(self, held: Project, call: Call) -> None:  # noqa: F811
+    def test_age(self, held: Project, call: Call) -> None:
         """Old runs, and runs that could not be told, are no complete run."""
         new = "2999-01-01T00:00:00+00:00"
         stored(held, cell(), failed(0), failed(1), started=new)
@@ -80,7 +80,7 @@ class TestWatch:
         assert "2 of 3 default cells" in out
         assert call("watch", "--max-age", "100000")[0] == 0
 
-    def test_untold(self, held: Project, call: Call) -> None:  # noqa: F811
+    def test_untold(self, held: Project, call: Call) -> None:
         stored(held, cell(), ranks=(), fault="no wheel", launcher="none")
         assert "could not be run: no wheel" in call("watch")[1]
 
@@ -88,7 +88,7 @@ class TestWatch:
 class TestRot:
     """A lock that no longer installs is a state of its own."""
 
-    def test_states(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_states(self, held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every lock is told, the result is stored, and one rotten lock is exit code 3."""
 
         def tried(name: str, _python: str, _lock: Lock, _matrix: object, *, dry: bool) -> Rot:
@@ -106,7 +106,7 @@ class TestRot:
         assert (stored_states["format"], stored_states["dry"]) == (1, True)
         assert call("rot", "--dry-run", "new")[0] == 0
 
-    def test_cause(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_cause(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         """The installer's words are the reason, whichever layer fails."""
 
         def refuse(*_: object) -> None:
@@ -118,7 +118,7 @@ class TestRot:
         found = try_lock("old", "3.11", lock, matrix, dry=True)
         assert (found.state, found.reason) == ("rotten", "torch==2.2.2 was not found")
 
-    def test_denied(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_denied(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         """A denied release is refused before uv is called, and is no state of a lock."""
         monkeypatch.setattr(trying, "run_uv", lambda _: pytest.fail("uv was called"))
         lock = held.environments.lock("old")
@@ -130,7 +130,7 @@ class TestRot:
             try_lock("old", "3.11", lock, denying, dry=True)
 
 
-def test_merge(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
+def test_merge(held: Project, call: Call, tmp_path: Path) -> None:
     """`repro store merge` brings a shard in and writes the reports."""
     stored(held, cell(), failed(0), failed(1))
     shard = tmp_path / "shard"
@@ -141,7 +141,7 @@ def test_merge(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
     assert json.loads(call("store", "merge", str(shard), "--json")[1])["added"] == 0
 
 
-def test_junit(held: Project, call: Call, tmp_path: Path) -> None:  # noqa: F811
+def test_junit(held: Project, call: Call, tmp_path: Path) -> None:
     """`--junit` writes the file beside the reports."""
     stored(held, cell(), failed(0), failed(1))
     assert call("report", "--junit", str(tmp_path / "j.xml"))[0] == 0

@@ -17,7 +17,8 @@ from typer.main import get_command
 from repro.catalog.project import Project
 from repro.cli.app import app
 from repro.files import PACKAGE
-from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
+from tests.unit.cli.calls import Call
+from tests.unit.cli.conftest import call, held  # noqa: F401 - fixtures
 
 ROOT = PACKAGE.parent
 FOLDER = ROOT / ".github" / "workflows"
