@@ -52,6 +52,8 @@ def failures_folder(given: Path | None = None) -> Path:
 
 TEXT_LIMIT = 4_000_000
 """Bytes of a text file from outside that are read: more is refused."""
+YAML_LIMIT = 1_000_000
+"""Bytes of a record or a matrix."""
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a FIFO"),

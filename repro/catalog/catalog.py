@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro.catalog import yaml_reader
+from repro.catalog.known_records import KnownRecords
 from repro.catalog.open_questions import first_question
 from repro.errors import Fault, RecordError, UsageError, unknown
 from repro.files import PACKAGE
@@ -120,21 +120,22 @@ def _in_one_line(faults: tuple[Fault, ...]) -> str:
     return f"{' '.join(str(faults[0]).split())}{more}"
 
 
-def load(root: Path) -> Catalog:
+def load(root: Path, cache: Path | None = None) -> Catalog:
     """Load every record below ``root``; one that is not valid is left out, with its faults.
 
-    Raises UsageError if the folder is missing.
+    ``cache`` is a folder where records are remembered between commands.  Raises UsageError if the folder is missing.
     """
     if not root.is_dir():
         raise UsageError(f"no catalogue at {root}: a folder with one folder a failure is expected")
     entries: dict[str, Entry] = {}
     drafts: dict[str, Entry] = {}
     faults: dict[str, tuple[Fault, ...]] = {}
+    known = KnownRecords(root, cache)
     folders = (path for path in root.iterdir() if path.is_dir() and path.name not in NOT_FAILURES)
     for folder in sorted(path for path in folders if not path.name.startswith(("_", "."))):
         file = folder / RECORD
         try:
-            entry = Entry(yaml_reader.read_yaml(Failure, file), folder)
+            entry = Entry(known.failure(file), folder)
         except RecordError as error:
             faults[folder.name] = error.faults
             continue
@@ -148,6 +149,7 @@ def load(root: Path) -> Catalog:
         else:
             drafts[folder.name] = entry
             faults[folder.name] = (question,)
+    known.save()
     return Catalog(root, entries, drafts, faults)
 
 

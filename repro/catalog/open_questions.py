@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from repro.catalog import yaml_reader
 from repro.errors import Fault, UnreadableFileError
 from repro.files import read_text_file
 from repro.model.base import Location
@@ -67,8 +66,10 @@ def first_question(folder: Path) -> Fault | None:
 
 def _keys(file: Path) -> dict[int, Location]:
     """The outermost key of each line that has one."""
+    from repro.catalog.yaml_reader import lines_of  # noqa: PLC0415 - slow, and most files have no question
+
     found: dict[int, Location] = {}
-    for at, line in yaml_reader.lines_of(file).items():
+    for at, line in lines_of(file).items():
         if at and (line not in found or len(at) < len(found[line])):
             found[line] = at
     return found

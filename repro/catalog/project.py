@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 from pydantic import ValidationError
 
-from repro.catalog import yaml_reader
 from repro.catalog.catalog import Catalog, load
 from repro.errors import Fault, RecordError
 from repro.files import PACKAGE, catalog_elsewhere
@@ -74,14 +73,16 @@ class Project:
 
     @cached_property
     def catalog(self) -> Catalog:
-        return load(self.failures)
+        return load(self.failures, self.cache)
 
     @cached_property
     def own_matrix(self) -> Matrix:
         """What the matrix file says; a catalogue elsewhere needs none until it runs something."""
         if self.base is not None and not self.matrix_file.is_file():
             return Matrix(format=1, environments={}, runs={})
-        return yaml_reader.read_yaml(Matrix, self.matrix_file)
+        from repro.catalog.yaml_reader import read_yaml  # noqa: PLC0415 - slow, and not for every command
+
+        return read_yaml(Matrix, self.matrix_file)
 
     @cached_property
     def matrix(self) -> Matrix:

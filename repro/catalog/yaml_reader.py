@@ -13,12 +13,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from repro.errors import Fault, RecordError, UnreadableFileError, nearest
-from repro.files import read_text_file
+from repro.files import YAML_LIMIT, read_text_file
 from repro.model.base import Location, Model
 
 # The parser of libyaml is several times faster, where it was built.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 """Levels of nesting.  libyaml's composer recurses in C: some ten thousand levels would end the process."""
 MAX_VALUES = 50_000
@@ -158,7 +157,7 @@ def _check_depth(text: str, file: Path) -> None:
 def read_yaml(model: type[Model], file: Path) -> Model:
     """Validate a YAML file; raises RecordError, also where the file cannot be read."""
     try:
-        text = read_text_file(file, MAX_BYTES)
+        text = read_text_file(file, YAML_LIMIT)
     except UnreadableFileError as error:
         raise RecordError([Fault(file, 0, "", error.problem)]) from None
     return parse(model, text, file)
@@ -167,7 +166,7 @@ def read_yaml(model: type[Model], file: Path) -> Model:
 def lines_of(file: Path) -> dict[Location, int]:
     """The line of every key of a YAML file that is known to be valid: for faults found after validation."""
     builder = _Builder(file)
-    node = yaml.compose(read_text_file(file, MAX_BYTES), Loader=LOADER)
+    node = yaml.compose(read_text_file(file, YAML_LIMIT), Loader=LOADER)
     if node is not None:
         builder.build(node, ())
     return builder.lines

@@ -193,6 +193,19 @@ class TestMerge:
         assert (merged.judgement.verdict, merged.k, merged.n) == (Verdict.FLAKY, 9, 10)
         assert "9 absent, 1 reproduced" in merged.judgement.reason
 
+    def test_evidence_of_the_majority(self) -> None:
+        """Evidence and rank come from the first run that had the most frequent verdict."""
+        merged = merge_verdicts(
+            [
+                Judgement(Verdict.ABSENT, "", 0, "the oracle agrees"),
+                Judgement(Verdict.REPRODUCED, "", 1, "first KeyError"),
+                Judgement(Verdict.REPRODUCED, "", 2, "second KeyError"),
+            ]
+        )
+        assert merged.judgement == Judgement(
+            Verdict.FLAKY, "the runs disagree: 1 absent, 2 reproduced", 1, "first KeyError"
+        )
+
     @settings(max_examples=60, deadline=None)
     @given(
         st.lists(st.sampled_from(SINGLE), min_size=1, max_size=6).flatmap(

@@ -1,0 +1,66 @@
+"""Remembers what records said, so that a command need not parse every YAML file again.
+
+One file in the cache holds the records of one catalogue folder, each under the digest of its text.  A record that is
+taken from there is validated again; a file that is missing, damaged or written under other rules counts as empty.
+Records that are not valid are never remembered: their faults need the lines of the file.
+"""
+
+import json
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from repro.errors import Fault, RecordError, UnreadableFileError
+from repro.files import PACKAGE, YAML_LIMIT, read_bytes_file, read_text_file, write_whole
+from repro.model.failure import Failure
+
+MAX_BYTES = 64_000_000
+_RULES = ("catalog/yaml_reader.py", "model/failure.py")
+"""What a text becomes depends on these files: after a change nothing that was remembered counts."""
+
+
+class KnownRecords:
+    """The records of one catalogue folder; without a cache nothing is remembered."""
+
+    def __init__(self, root: Path, cache: Path | None) -> None:
+        name = sha256(str(root.resolve()).encode()).hexdigest()[:16]
+        self._file = cache / "records" / f"{name}.json" if cache else None
+        self._rules = sha256(b"\0".join((PACKAGE / file).read_bytes() for file in _RULES)).hexdigest()
+        self._remembered = self._read()
+        self._used: dict[str, Any] = {}
+
+    def failure(self, file: Path) -> Failure:
+        """The record in a file; raises RecordError with every fault of it."""
+        try:
+            text = read_text_file(file, YAML_LIMIT)
+        except UnreadableFileError as error:
+            raise RecordError([Fault(file, 0, "", error.problem)]) from None
+        digest = sha256(text.encode()).hexdigest()
+        with suppress(KeyError, ValidationError):
+            failure = Failure.model_validate(self._remembered[digest])
+            self._used[digest] = self._remembered[digest]
+            return failure
+        from repro.catalog.yaml_reader import parse  # noqa: PLC0415 - slow, and not for a record that is remembered
+
+        failure = parse(Failure, text, file)
+        # Without defaults: they are those of the code that reads this.
+        self._used[digest] = failure.model_dump(mode="json", exclude_unset=True)
+        return failure
+
+    def save(self) -> None:
+        """Remember the records that were asked for and no other; a cache that cannot be written is no error."""
+        if self._file and self._used != self._remembered:
+            with suppress(OSError):
+                write_whole(self._file, json.dumps({"rules": self._rules, "records": self._used}))
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            held = json.loads(read_bytes_file(self._file, MAX_BYTES)) if self._file else None
+        except (UnreadableFileError, ValueError, RecursionError):
+            return {}
+        if isinstance(held, dict) and held.get("rules") == self._rules and isinstance(held.get("records"), dict):
+            return held["records"]
+        return {}
