@@ -61,6 +61,7 @@ class KnownRecords:
             held = json.loads(read_bytes_file(self._file, MAX_BYTES)) if self._file else None
         except (UnreadableFileError, ValueError, RecursionError):
             return {}
-        if isinstance(held, dict) and held.get("rules") == self._rules and isinstance(held.get("records"), dict):
-            return held["records"]
-        return {}
+        if not isinstance(held, dict) or held.get("rules") != self._rules:
+            return {}
+        records = held.get("records")
+        return records if isinstance(records, dict) else {}
