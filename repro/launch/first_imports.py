@@ -15,8 +15,8 @@ Import = tuple[str, str | None]
 INERT = frozenset(
     {
         *("__future__", "argparse", "collections", "contextlib", "copy", "dataclasses", "datetime", "functools"),
-        *("itertools", "json", "math", "operator", "os", "pathlib", "re", "shutil", "string", "sys", "tempfile"),
-        *("textwrap", "time", "types", "typing", "warnings"),
+        *("importlib", "inspect", "itertools", "json", "math", "operator", "os", "pathlib", "re", "shutil", "string"),
+        *("sys", "tempfile", "textwrap", "time", "types", "typing", "warnings"),
     }
 )
 """Modules of the standard library whose import changes nothing for others, so that it may come later.

@@ -92,6 +92,8 @@ class Session:
     """Lays a packed environment over an interpreter."""
     warm: WarmLauncher | None = None
     """A warm launcher that outlives this session; its own where None."""
+    earlier: Store | None = None
+    """Another store, whose runs count like those of ``store``; nothing is written there."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
     def run(self, cells: Sequence[Cell]) -> list[Result]:
@@ -250,7 +252,9 @@ class Session:
         recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
         return [
             observation
-            for observation in self.store.of_recipe(cell.failure, recipe)
+            for store in (self.earlier, self.store)
+            if store is not None
+            for observation in store.of_recipe(cell.failure, recipe)
             if observation.installed is not None
             and observation.installed.python == interpreter.installed.python
             and observation.hardware.of_class == hardware().of_class

@@ -6,8 +6,8 @@ its variables and a hash seed of its own.  It forks further processes, each of w
 scripts which begin with the same imports share them.  A run is forked from the process that has made exactly the
 imports that its script (or its backport) is certain to make first, in the same order; the run does the rest itself.
 
-These processes serve the CPU lane only: CUDA does not survive a fork.  Imports that fail, start threads or use a global
-random generator are not made ahead.  In these cases, for records that are about torchrun itself and for runs on
+These processes serve the CPU lane only: CUDA does not survive a fork.  Imports that fail, start threads or seed a
+global random generator are not made ahead.  In these cases, for records that are about torchrun itself and for runs on
 several nodes, the run goes through torchrun, and the observation says so.
 """
 

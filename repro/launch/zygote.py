@@ -15,6 +15,7 @@ it would have found as a new process that made them itself.
 """
 
 import array
+import gc
 import importlib.util
 import json
 import os
@@ -29,6 +30,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 POLL_SECONDS = 0.02
 STORE_SECONDS = 60
 REQUEST_BYTES = 1 << 20
+WORDS = 624
+"""The words of a block of the Mersenne Twister, the generator of Python and of numpy's global functions."""
+MAX_BLOCKS = 2000
+"""So many blocks of draws are followed, more than a million draws; then a generator counts as seeded."""
 DESCRIPTOR_BYTES = array.array("i").itemsize
 
 
@@ -67,8 +72,9 @@ class LiftedGates:
 class Generators:
     """The global random generators: a run must find them as a new process does, with fresh entropy.
 
-    A library that seeds or uses one of them while it is imported would leave a state that fresh entropy destroys.
-    ``touched`` names such a generator; then nothing is forked from here.
+    An import may draw from one: its state was unpredictable before and is so afterwards, and fresh entropy takes
+    nothing from it.  An import that seeds one leaves a state that fresh entropy would destroy: ``seeded`` names the
+    generator, and nothing is forked from here.
     """
 
     def __init__(self, bootstrap):
@@ -78,35 +84,55 @@ class Generators:
         sys.meta_path.insert(0, self.hook)
 
     def _see_numpy(self, module):
-        self.numpy = self._numpy_state(module)
+        self.numpy = module.get_state()
 
     def _see_torch(self, module):
-        self.torch = self._torch_state(module)
+        self.torch = self._torch_seed(module)
 
     @staticmethod
-    def _numpy_state(module):
-        name, keys, *rest = module.get_state()
-        return name, bytes(keys), rest
-
-    @staticmethod
-    def _torch_state(module):
+    def _torch_seed(module):
+        # Each way to seed torch's generator, or to give it the state of another one, changes this number.
         generator = getattr(module, "default_generator", None)
-        # The seed and the first numbers of the state: a seeding or a draw changes one of them.
-        return None if generator is None else (generator.initial_seed(), generator.get_state().tolist())
+        return None if generator is None else generator.initial_seed()
 
     def forked(self):
         """In a new process: Python has just seeded its own generator again."""
         self.python = random.getstate()
 
-    def touched(self):
-        """The generator that an import has seeded or used, or None."""
-        if random.getstate() != self.python:
+    def seeded(self):
+        """The generator that an import has seeded, or None."""
+        if not self._python_was_only_drawn_from():
             return "random"
-        if self.numpy is not None and self._numpy_state(sys.modules["numpy.random"]) != self.numpy:
+        if self.numpy is not None and not self._numpy_was_only_drawn_from(sys.modules["numpy.random"]):
             return "numpy.random"
-        if self.torch is not None and self._torch_state(sys.modules["torch"]) != self.torch:
+        if self.torch is not None and self._torch_seed(sys.modules["torch"]) != self.torch:
             return "torch"
         return None
+
+    def _python_was_only_drawn_from(self):
+        before, now = self.python[1], random.getstate()[1]
+        twin = random.Random()
+        twin.setstate(self.python)
+
+        def next_words():
+            twin.getrandbits(32 * WORDS)
+            return twin.getstate()[1][:WORDS]
+
+        return leads_to(before[:WORDS], before[WORDS], now[:WORDS], now[WORDS], next_words)
+
+    def _numpy_was_only_drawn_from(self, module):
+        name, before, position, *_ = self.numpy
+        new_name, now, new_position, *_ = module.get_state()
+        if not name == new_name == "MT19937":
+            return False
+        twin = module.RandomState()
+        twin.set_state(self.numpy)
+
+        def next_words():
+            twin.bytes(4 * WORDS)
+            return bytes(twin.get_state()[1])
+
+        return leads_to(bytes(before), position, bytes(now), new_position, next_words)
 
     def refresh(self):
         """In a run: fresh entropy for all of them, as at the start of a process; Python does so for its own."""
@@ -115,6 +141,16 @@ class Generators:
             sys.modules["numpy.random"].seed()
         if self.torch is not None:
             sys.modules["torch"].default_generator.seed()
+
+
+def leads_to(words, position, new_words, new_position, next_words):
+    """Whether draws alone lead from one state of a Mersenne Twister to another one.
+
+    A state is a block of words and the position of the next one; a block follows from the block before it.
+    """
+    if words == new_words:
+        return new_position >= position
+    return any(next_words() == new_words for _ in range(MAX_BLOCKS))
 
 
 class Zygote:
@@ -198,16 +234,21 @@ class Zygote:
             return
         self.control.close()
         self.control = socket.socket(fileno=descriptor)
+        gc.disable()
         try:
             for module, name in steps:
                 make_import(module, name)
         except BaseException as error:  # noqa: BLE001 - an import may do anything; under torchrun its rank shows it
             self.refuse(repr(error))
-        touched = self.generators.touched()
-        if touched:
-            self.refuse(f"an import uses the global generator of {touched}")
+        seeded = self.generators.seeded()
+        if seeded:
+            self.refuse(f"an import seeds the global generator of {seeded}")
         if threads() != 1:
             self.refuse("an import starts threads")
+        gc.enable()
+        # What the imports have made lives to the end.  Runs that looked through it again and again for garbage, and at
+        # their end once more, would copy its pages and spend most of their time there.
+        gc.freeze()
         self.tell({"ready": True})
 
     def refuse(self, reason):

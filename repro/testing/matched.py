@@ -16,7 +16,7 @@ from _pytest.mark import ParameterSet
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
-from repro.launch.session import Session
+from repro.launch.session import Options, Session
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -153,13 +153,20 @@ def warm() -> Iterator[WarmLauncher]:
         yield launcher
 
 
+def stored(config: pytest.Config) -> Store | None:
+    """The store whose runs take the place of new ones, by ``--stored``."""
+    reports: Path | None = config.getoption("repro_stored", default=None)
+    return Store(reports / "data") if reports else None
+
+
 @pytest.fixture(scope="session")
 def laboratory(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, warm: WarmLauncher) -> Laboratory:
     """One laboratory a process; its observations stay only with ``--reports``."""
     reports: Path | None = pytestconfig.getoption("repro_reports", default=None)
     store = Store(reports / "data" if reports else tmp_path_factory.mktemp("store"))
-    venue = venue_of(pytestconfig)
-    return Laboratory(Session(venue.project, store, warm=warm, overlaid=venue.overlaid))
+    venue, earlier = venue_of(pytestconfig), stored(pytestconfig)
+    options = Options(fresh=earlier is None)
+    return Laboratory(Session(venue.project, store, options, warm=warm, overlaid=venue.overlaid, earlier=earlier))
 
 
 def _run(request: pytest.FixtureRequest, laboratory: Laboratory, cells: Sequence[Cell]) -> dict[str, Result]:

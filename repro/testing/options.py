@@ -32,6 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="Store the observations in DIR/data, for `repro store merge` [default: a temporary folder].",
     )
+    group.addoption(
+        "--stored",
+        dest="repro_stored",
+        type=Path,
+        metavar="DIR",
+        help="Use runs of the same recipe that are stored in DIR/data in place of new ones; nothing is written there.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

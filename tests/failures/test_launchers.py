@@ -12,9 +12,10 @@ from _pytest.mark import ParameterSet
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.launch.session import Options, Session
+from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.store.observations import Store
-from repro.testing.matched import Laboratory, expected
+from repro.testing.matched import expected, stored
 from repro.verdict.result import Result
 from repro.verdict.signature import is_consequence
 
@@ -33,9 +34,19 @@ def every_cell() -> Iterator[ParameterSet]:
 
 
 @pytest.fixture
-def by_warm(cell: Cell, laboratory: Laboratory) -> Result:
-    """The result of the test's cell through the warm launcher."""
-    return laboratory.result(cell)
+def by_warm(cell: Cell, warm: WarmLauncher, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The result of a new run of the test's cell through the warm launcher."""
+    (result,) = Session(PROJECT, Store(tmp_path_factory.mktemp("warm")), warm=warm).run([cell])
+    return result
+
+
+@pytest.fixture
+def by_torchrun(cell: Cell, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The result of the test's cell through torchrun: of a new run, or of a stored one with ``--stored``."""
+    earlier = stored(pytestconfig)
+    options = Options(warm=False, fresh=earlier is None)
+    (result,) = Session(PROJECT, Store(tmp_path_factory.mktemp("cold")), options, earlier=earlier).run([cell])
+    return result
 
 
 @dataclass(frozen=True)
@@ -73,9 +84,8 @@ def shown(result: Result) -> Shown:
 
 
 @pytest.mark.parametrize("cell", list(every_cell()))
-def test_same_verdict_and_signature(cell: Cell, by_warm: Result, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_same_verdict_and_signature(by_warm: Result, by_torchrun: Result) -> None:
     """A cell shows the same through both launchers."""
-    (by_torchrun,) = Session(PROJECT, Store(tmp_path_factory.mktemp("cold")), Options(warm=False)).run([cell])
     assert by_torchrun.newest.launcher == "torchrun"
     assert by_warm.newest.launcher == "warm"
     assert shown(by_warm) == shown(by_torchrun)

@@ -304,6 +304,16 @@ class TestReuse:
         (result,) = session(held, options=Options(fresh=False)).run(cells(held, "old"))
         assert (len(played.cells), result.reused, result.verdict) == (1, 1, Verdict.REPRODUCED)
 
+    def test_from_another_store(self, held: Project, played: Played, tmp_path: Path) -> None:
+        """Runs of an earlier store count like those of the session's own, and nothing is written there."""
+        session(held).run(cells(held, "old"))
+        earlier, own = Store(held.reports / "data"), Store(tmp_path / "own")
+        before = list(earlier.files())
+        again = Session(held, own, Options(fresh=False), provide=provide, earlier=earlier)
+        first, second = again.run(cells(held, "old", "new"))
+        assert (len(played.cells), first.reused, second.reused) == (2, 1, 0)
+        assert (list(earlier.files()), len(list(own.files()))) == (before, 1)
+
     def test_the_rest_is_run(self, held: Project, played: Played) -> None:
         """What is missing to the count is run."""
         session(held).run(cells(held, "old"))

@@ -1,0 +1,94 @@
+"""A warm process: which use of a global random generator by an import keeps it from serving."""
+
+import importlib.util
+import random
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from repro.files import ZYGOTE
+
+MILLION = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def zygote() -> ModuleType:
+    """The module, as the interpreter under test loads it."""
+    spec = importlib.util.spec_from_file_location("zygote_under_test", ZYGOTE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def generators(zygote: ModuleType) -> Iterator[Any]:
+    """The generators as they are before any import."""
+    state = random.getstate()
+    made = zygote.Generators(zygote.load_bootstrap())
+    yield made
+    sys.meta_path.remove(made.hook)
+    random.setstate(state)
+
+
+def draw(number: int) -> Callable[[], object]:
+    """An import that draws so many numbers."""
+    return lambda: [random.random() for _ in range(number)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 311, 312, 313, 10_000])
+def test_draws_are_harmless(generators: Any, number: int) -> None:
+    """An import that draws leaves a generator as unpredictable as it was."""
+    draw(number)()
+    assert generators.seeded() is None
+
+
+def test_draws_from_the_middle_of_a_block(generators: Any) -> None:
+    """The state need not begin with a block."""
+    draw(100)()
+    generators.python = random.getstate()
+    draw(700)()
+    assert generators.seeded() is None
+
+
+@pytest.mark.parametrize("seed", [0, 1, "a name"])
+def test_a_seed_is_seen(generators: Any, seed: object) -> None:
+    """An import that seeds the generator leaves a state that a run must find."""
+    random.seed(seed)  # type: ignore[arg-type]
+    assert generators.seeded() == "random"
+
+
+def test_a_state_that_was_before_is_seen(generators: Any) -> None:
+    """An import that turns a generator back was no draw: it would repeat what it gave."""
+    draw(10)()
+    earlier = random.getstate()
+    draw(10)()
+    generators.python = random.getstate()
+    random.setstate(earlier)
+    assert generators.seeded() == "random"
+
+
+def test_too_many_draws_to_follow(generators: Any) -> None:
+    """What cannot be shown to be a draw counts as seeded."""
+    draw(MILLION)()
+    assert generators.seeded() == "random"
+
+
+def test_a_fork_begins_anew(generators: Any) -> None:
+    """Python seeds its generator in a new process; this is no work of an import."""
+    random.seed()
+    generators.forked()
+    assert generators.seeded() is None
+
+
+@pytest.mark.parametrize(("seed", "found"), [(1, None), (2, "torch")])
+def test_torch(generators: Any, monkeypatch: pytest.MonkeyPatch, seed: int, found: str | None) -> None:
+    """Torch's generator says with which seed it began."""
+    generator = SimpleNamespace(initial_seed=lambda: seed)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(default_generator=generator))
+    generators.torch = 1
+    assert generators.seeded() == found
