@@ -9,6 +9,7 @@ from repro.catalog.open_questions import first_question
 from repro.errors import Fault, RecordError, UsageError, unknown
 from repro.files import PACKAGE
 from repro.model.failure import Failure
+from repro.model.script_failure import ScriptFailure
 
 RECORD = "failure.yaml"
 SCRIPT = "repro.py"
@@ -22,10 +23,12 @@ class Entry:
 
     failure: Failure
     folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that the ranks of a user's script see besides ours."""
 
     @property
     def script(self) -> Path:
-        return self.folder / SCRIPT
+        return self.folder / (self.failure.script if isinstance(self.failure, ScriptFailure) else SCRIPT)
 
     @property
     def shown_folder(self) -> str:

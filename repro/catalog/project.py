@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 from pydantic import ValidationError
 
-from repro.catalog.catalog import Catalog, load
+from repro.catalog.catalog import Catalog, Entry, load
 from repro.errors import Fault, RecordError
 from repro.files import PACKAGE, catalog_elsewhere
 from repro.model.matrix import Environment, Matrix
@@ -39,6 +39,8 @@ class Project:
     """The folder of the matched pytests; an installed wheel carries none."""
     base: "Project | None" = None
     """For a catalogue elsewhere: the project whose environments and deny list it may use as well."""
+    own: Entry | None = None
+    """A script of the user's: it stands in place of the catalogue."""
 
     @classmethod
     def here(cls, reports: Path | None = None, catalog: Path | None = None) -> "Project":
@@ -73,6 +75,8 @@ class Project:
 
     @cached_property
     def catalog(self) -> Catalog:
+        if self.own is not None:
+            return Catalog(self.own.folder, {self.own.failure.id: self.own})
         return load(self.failures, self.cache)
 
     @cached_property

@@ -12,37 +12,55 @@ from rich.text import Text
 
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.project import Project
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports
+from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports, grouped
+from repro.cli.script_options import (
+    Arguments,
+    OwnScript,
+    ScriptOptions,
+    ScriptTarget,
+    command,
+    is_script,
+    own_script,
+    refuse_script_options,
+    signature_given,
+    surroundings,
+)
 from repro.cli.search_options import (
-    Base,
     ChosenLane,
-    Id,
     Package,
     print_answer,
     repeat_options,
     resumable,
     store_answer,
 )
-from repro.errors import UsageError
+from repro.errors import Exit, UsageError, exit_of
 from repro.launch.session import Options
 from repro.model.failure import Failure, Lane
+from repro.model.verdict import Side
 from repro.report.answers import bisected_lines
+from repro.report.script_answer import script_lines
 from repro.report.terminal import Progress, console
 from repro.search.confirm import most_runs
 from repro.search.environments import Vector, kept_versions
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection
-from repro.search.log import SUFFIX, Question, SearchLog
+from repro.search.learn_ends import known_failures, learn_end
+from repro.search.log import SUFFIX, Question, SearchLog, environments_of
 from repro.search.question import Ends, describe_skipped, question_of_days, question_of_releases, releases_to_search
+from repro.search.script_search import question_of_script, script_project
 from repro.search.start import base_of, digests_of, needs_direction, refuse_other, with_direction
 from repro.search.trials import Trials
 from repro.search.verdict_source import Replay
 from repro.search.write import amend_record
-from repro.store.answers import AnswerStore, Tried
+from repro.store.answers import AnswerStore, Bisected, Tried
+from repro.store.observations import Store
+from repro.verdict.learn import describe
 
 
+@grouped
 def bisect(
-    failure_id: Id,
+    failure_id: ScriptTarget,
+    arguments: Arguments = None,
     *,
     package: Package = None,
     good: Annotated[
@@ -61,7 +79,15 @@ def bisect(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", metavar="NAME==V", help="By date: hold a package at a version.")
     ] = None,
-    env: Base = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            metavar="NAME",
+            help="Of an id: environment to start from [default: the first affected one]. Of a script: KEY or "
+            "KEY=VALUE, a variable that its ranks see.",
+        ),
+    ] = None,
     lane: ChosenLane = Lane.CPU,
     write: Annotated[bool, typer.Option("--write", help="Correct the record's affected range.")] = False,
     resume: Annotated[
@@ -77,21 +103,51 @@ def bisect(
     reports: Reports = None,
     catalog: Elsewhere = None,
     as_json: Json = False,
+    how: ScriptOptions,
 ) -> None:
-    """Find the release or day that broke or fixed a failure.
+    """Find the release that broke or fixed a failure or script.
 
     Both neighbours of the answer are run again through torchrun before it is stored or written.
+
+    A script is run as it is, in a copy of its folder that is its working directory; what it writes there is
+    removed.  It passes if every rank ends with exit code 0.  The bad end is run first: how it fails there
+    (exception, message, innermost library frame, ranks) is what counts as bad; a release on which it fails in
+    another way is skipped.  On the CPU lane CUDA is hidden, and refusals to run without an accelerator are lifted.
+    Runs, log and copy are kept in repro-runs/.
 
     Exit code 1 if the record's specifiers disagree, 3 if the answer is a range.
 
     Example: repro bisect transformers-36626 --package transformers --bad 4.44.0 --good 4.51.0
+
+    Example: repro bisect train.py --package transformers --good 4.49.0 --bad 4.57.6 -- --steps 2
     """
+    if is_script(failure_id):
+        given = Asked(Ends(good, bad, find_fix), package, by_date, None, tuple(keep or ()), lane)
+        run = Options(repeat, None, launcher is Launcher.WARM, fresh)
+        words = repeat_options(repeat, launcher, reports, catalog, fresh=fresh)
+        words += [part for setting in env or [] for part in ("--env", setting)]
+        if write:
+            raise UsageError("--write goes with an id: a script has no record")
+        own = own_script(
+            failure_id,
+            (package or "torch",),
+            how,
+            env=env,
+            arguments=arguments,
+            lane=lane,
+            reports=reports,
+            catalog=catalog,
+        )
+        raise typer.Exit(_bisect_script(own, given, how, run, words, resume=resume, replay=replay, as_json=as_json))
+    refuse_script_options(how, arguments)
     project = Project.here(reports, catalog)
     entry = project.catalog[failure_id]
     out = console(error=as_json)
     answers = AnswerStore(project.reports / "data")
     stored = answers.of(failure_id)
-    asked = Asked(Ends(good, bad, find_fix), package, by_date, env, tuple(keep or ()), lane)
+    if len(env or ()) > 1:
+        raise UsageError("--env names one environment to start from")
+    asked = Asked(Ends(good, bad, find_fix), package, by_date, env[0] if env else None, tuple(keep or ()), lane)
     options = repeat_options(repeat, launcher, reports, catalog, fresh=fresh) + (["--write"] if write else [])
 
     def notify(text: str) -> None:
@@ -202,3 +258,92 @@ def _print_question(out: Console, journal: SearchLog) -> None:
     known = f"; {len(journal.labels)} points are known from the log" if journal.tried else ""
     runs = most_runs(question.range)
     out.print(Text(f"at most {runs} runs, if each point gives a verdict and all runs agree{known}", style="dim"))
+
+
+def _bisect_script(
+    own: OwnScript,
+    asked: Asked,
+    how: ScriptOptions,
+    run: Options,
+    words: list[str],
+    *,
+    resume: Path | None,
+    replay: Path | None,
+    as_json: bool,
+) -> Exit:
+    """Learn how the script fails on the bad end, bisect, and print the answer; returns the exit code."""
+    out = console(error=as_json)
+
+    def notify(text: str) -> None:
+        out.print(Text(text))
+
+    answers = AnswerStore(own.project.reports / "data")
+    if resume or replay:
+        journal = _read_script_log(Path(resume or replay or ""), own)
+    else:
+        with resumable(["repro", "bisect", str(own.given), *asked.arguments, *how.words, *words, *own.again]):
+            journal = _begin(own, asked, how, run, out, answers)
+    failure = journal.question.script
+    assert failure is not None  # noqa: S101 - a log of a script holds it
+    _print_question(out, journal)
+    again = ["repro", "bisect", str(own.given), "--resume", str(journal.file), *words, *own.again]
+    if replay:
+        answer = lead_bisection(Replay(), failure, journal, notify)
+    else:
+        project = script_project(own.project, failure, own.snapshot.folder, own.variables)
+        with (
+            resumable(again),
+            Progress(out) as steps,
+            Trials(project, failure, run, steps, journal.question.lane) as trials,
+        ):
+            answer = lead_bisection(trials, failure, journal, notify)
+        answers.put(answer)
+    print_answer(answer, [*_script_lines(own, answer, journal), f"again       {command(again)}"], out, as_json=as_json)
+    return exit_of(unknown=bool(answer.untested))
+
+
+def _begin(  # noqa: PLR0917 - the parts of one command
+    own: OwnScript, asked: Asked, how: ScriptOptions, run: Options, out: Console, answers: AnswerStore
+) -> SearchLog:
+    """The log of a new search, with the signature that was learned from the bad end."""
+    if asked.package is None or asked.by_date or asked.keep:
+        raise UsageError("a script is bisected over the releases of a package: give --package NAME --good V --bad V")
+    given, failure = signature_given(how), own.failure
+    if not how.by_exit:
+        failure = failure.model_copy(update={"rule": "signature"})
+    around = surroundings(own, how)
+    question = question_of_script(own.project, failure, around, asked.package, asked.ends, fetch_files)
+    project = script_project(own.project, failure, own.snapshot.folder, own.variables)
+    with Progress(out) as steps, Trials(project, failure, run, steps, asked.lane) as trials:
+        trials.define(environments_of(question.points))
+        learned, fact, _ = learn_end(trials, failure, question, lambda text: out.print(Text(text)), given)
+    how_judged = "exit code alone" if how.by_exit else describe(learned.signature)
+    out.print(Text(f"judged by {how_judged}"))
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    file = answers.folder(failure.id) / f"bisect-{question.package}-{stamp}{SUFFIX}"
+    journal = SearchLog.begin(file, question.model_copy(update={"script": learned}))
+    journal.add(fact)
+    return journal
+
+
+def _read_script_log(log: Path, own: OwnScript) -> SearchLog:
+    journal = SearchLog.read(log)
+    learned = journal.question.script
+    if learned is None:
+        raise UsageError(f"{log} is a search of {journal.question.failure}, which is no script")
+    if learned.content != own.failure.content:
+        raise UsageError(
+            f"{own.given}, a file beside it, its arguments or its variables changed since {log} was begun: its answers "
+            f"may not hold; search anew"
+        )
+    return journal
+
+
+def _script_lines(own: OwnScript, answer: Bisected, journal: SearchLog) -> list[str]:
+    """The lines of the answer, with what the stored runs of the bad side say of known failures and of gates."""
+    store = Store(own.project.reports / "data")
+    ids = {name for fact in answer.tried for name in fact.observations if fact.side is Side.BAD}
+    shown = [found for found in store.of_failure(answer.failure) if found.id in ids]
+    known = known_failures(own.project.catalog, shown)
+    gates = {gate for found in shown for rank in found.ranks for gate in rank.gates}
+    return [*script_lines(answer, journal.question, known, gates), f"log         {journal.file}"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import uuid
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from repro.launch import gates
 from repro.launch.processes import Command
 from repro.model.cell import Cell
 from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
 
 LOOPBACK = "127.0.0.1"
@@ -35,6 +37,8 @@ class Job:
     entry: Entry
     interpreter: Interpreter
     folder: Path
+    script: Path
+    """The file that the ranks run."""
     flags: tuple[str, ...]
     agents: tuple[Command, ...]
     """What runs it under torchrun: one agent a node."""
@@ -50,7 +54,9 @@ def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
 
 
 def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
-    """The script's flags for the factors that differ from their defaults."""
+    """The script's flags for the factors that differ from their defaults; the arguments of a user's script."""
+    if isinstance(entry.failure, ScriptFailure):
+        return entry.failure.arguments
     named = [(name, value) for name, value in cell.factors.items() if name != WORLD_SIZE and entry.failure.factor(name)]
     return tuple(part for name, value in named for part in (f"--{name}", value))
 
@@ -118,14 +124,27 @@ def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: 
     return kept | own | overlay_variables(interpreter.overlay)
 
 
+def placed_script(entry: Entry, folder: Path) -> Path:
+    """The script to run: a failure's own file, or a user's script in a fresh copy of its folder.
+
+    The copy is the working directory of the ranks, so that a script finds what it reads beside itself, and what it
+    writes there reaches no other run.
+    """
+    if not isinstance(entry.failure, ScriptFailure):
+        return entry.script.resolve()
+    shutil.copytree(entry.folder, folder, symlinks=True, dirs_exist_ok=True)
+    return folder / entry.script.name
+
+
 def prepare(
     cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, timeout: int, *, devices: Sequence[str] = ()
 ) -> Job:
     """Write the bootstrap's job file into the run's folder and say what to start."""
+    script = placed_script(entry, folder)
     backport = str(entry.backport_file(cell.backport).resolve()) if cell.backport else None
     job = {
         "folder": str(folder),
-        "script": str(entry.script.resolve()),
+        "script": str(script),
         "gates": applicable_gates(cell.lane, interpreter),
         "gates_file": str(GATES),
         "backport": backport,
@@ -142,9 +161,11 @@ def prepare(
         entry=entry,
         interpreter=interpreter,
         folder=folder,
+        script=script,
         flags=flags(cell, entry),
         agents=tuple(
-            Command(words, rank_variables(cell.lane, folder, interpreter, own)) for own in divided(devices, cell.nodes)
+            Command(words, {**rank_variables(cell.lane, folder, interpreter, own), **entry.variables})
+            for own in divided(devices, cell.nodes)
         ),
         timeout=timeout,
     )

@@ -42,7 +42,7 @@ class Layout:
     def locate(self, file: str) -> tuple[Origin, str]:
         """Whose file it is, and its path relative to its owner."""
         if file == self.script:
-            return Origin.SCRIPT, "repro.py"
+            return Origin.SCRIPT, os.path.basename(file)  # noqa: PTH119 - text, not a file
         for root in self.libraries:
             if file.startswith(root + "/"):
                 return Origin.LIBRARY, file[len(root) + 1 :]
@@ -59,7 +59,7 @@ class Layout:
 
     def scrub(self, text: str) -> str:
         """A text without this machine's folders."""
-        places = [(self.folder, "<run>"), (self.script, "repro.py")]
+        places = [(self.folder, "<run>"), (self.script, os.path.basename(self.script))]  # noqa: PTH119 - text, not a file
         places += [(root, "<environment>") for root in self.libraries]
         places += [(self.failure, "<failure>"), (self.harness, "<harness>"), (self.prefix, "<environment>")]
         places += [(root, "<python>") for root in self.stdlib]

@@ -88,7 +88,7 @@ def run_cell(
     try:
         job = prepare(cell, entry, interpreter, folder, seconds, devices=devices)
         ended, launcher = launch(job, stop or threading.Event())
-        layout = Layout.of(interpreter, str(entry.script.resolve()), str(LAUNCHER), str(folder))
+        layout = Layout.of(interpreter, str(job.script), str(LAUNCHER), str(folder))
         return Observation(
             id=new_id(recipe),
             recipe=recipe,

@@ -66,9 +66,10 @@ VersionRanges = Annotated[dict[str, Specifiers], Field(min_length=1)]
 class Signature(Strict):
     """How a failure shows."""
 
-    kind: Literal["exception", "assertion", "hang"] = "exception"
+    kind: Literal["exception", "assertion", "hang", "script", "exit"] = "exception"
+    """``script``: an exception that the script's own code raises; ``exit``: a process that ends without one."""
     type: str = ""
-    """Class name of the exception, without its module."""
+    """Class name of the exception, without its module; for an exit ``SIGSEGV`` or ``exit code 3``."""
     message: Pattern = ""
     """Regular expression, searched in the exception's message."""
     function: str = ""
@@ -86,8 +87,10 @@ class Signature(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind == "exception" and not (self.type and self.message):
+        if self.kind in {"exception", "script"} and not (self.type and self.message):
             raise ValueError("an exception's signature needs type and message")
+        if self.kind == "exit" and not self.type:
+            raise ValueError("the signature of an exit needs type: SIGSEGV or exit code 3")
         if self.kind == "assertion" and not (self.type == "AssertionError" and self.message):
             raise ValueError("an assertion's signature needs type: AssertionError and message")
         if self.kind == "hang" and not self.function:

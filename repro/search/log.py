@@ -17,6 +17,7 @@ from repro.errors import StoreError
 from repro.model.base import Strict
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Environment
+from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict, side_of
 from repro.search.bisection import Range
 from repro.search.confirm import Counts, Evidence
@@ -77,6 +78,8 @@ class Question(Strict):
     left_out: tuple[SkippedRelease, ...] = ()
     digests: Digests | None = None
     """None in logs of older versions."""
+    script: ScriptFailure | None = None
+    """Of a user's script: how it fails, as it was learned from the bad end."""
 
     @property
     def range(self) -> Range:
@@ -106,7 +109,8 @@ def tried(
         reason=result.judgement.reason,
         evidence=result.judgement.evidence,
         versions={name: held[name] for name in sorted({*failure.distributions, "torch"}) if name in held},
-        affected=is_affected(failure, held) if held else None,
+        # Nobody says which versions a user's script should fail with.
+        affected=is_affected(failure, held) if held and not isinstance(failure, ScriptFailure) else None,
         observations=tuple(observation.id for observation in result.observations),
         runs=tuple(
             Run(

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Lock
@@ -13,9 +13,10 @@ from repro.environments.interpreter import Interpreter
 from repro.environments.locks import Lock as EnvironmentLock
 from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
-from repro.model.cell import make_cell
+from repro.model.cell import Cell, make_cell
 from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Environment
+from repro.model.observation import Observation
 from repro.model.verdict import Side
 from repro.search.log import tried
 from repro.store.answers import Tried
@@ -94,16 +95,26 @@ class Trials:
         self._repeated[name] += wanted
         return self._run(name, label, replace(self._options, repeat=wanted, warm=False), (), torchrun=True)
 
+    def look(self, name: str, runs: int) -> Sequence[Observation]:
+        """Run the failure so many times, once at least through torchrun, and return what was seen."""
+        self._build(name)
+        results = self._session(replace(self._options, repeat=max(runs, self._options.repeat))).run([self._cell(name)])
+        return results[0].observations if results else ()
+
+    def _cell(self, name: str) -> Cell:
+        return make_cell(self.failure, name, lane=self._lane)
+
+    def _session(self, options: Options) -> Session:
+        return Session(
+            self.project, self._store, options, self._listener, provide=lambda name: self._build(name).result()
+        )
+
     def _run(self, name: str, label: str, options: Options, ahead: Iterable[str], *, torchrun: bool = False) -> Tried:
         began = time.monotonic()
         self._drop_waiting(name)
         self._build(name)
         self.prefetch(ahead)
-        cell = make_cell(self.failure, name, lane=self._lane)
-        session = Session(
-            self.project, self._store, options, self._listener, provide=lambda name: self._build(name).result()
-        )
-        results = session.run([cell])
+        results = self._session(options).run([self._cell(name)])
         seconds = round(time.monotonic() - began, 1)
         if results:
             return tried(label, name, self.failure, results[0], seconds, torchrun=torchrun)

@@ -6,13 +6,15 @@ of the environment under test, and which no limit of the machine and nobody from
 """
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from packaging.version import InvalidVersion, Version
 
 from repro.model.failure import Failure, Signature
 from repro.model.observation import Installed, Observation, Raised, Rank
+from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Judgement, Verdict
+from repro.verdict.script_run import completed, ending, foreign_import, lacks_package
 from repro.verdict.signature import (
     CRASHES,
     failed_silently,
@@ -34,12 +36,34 @@ FLUSH_FAILED = 120
 def judge(failure: Failure, observation: Observation) -> Judgement:
     """The verdict of one run."""
     failure = failure.in_lane(observation.cell.lane)
-    rules = (_not_started, _not_reached, _wrong_imports, _disturbed, _crashed, _passed, _failed, _left, _late)
-    for rule in rules:
-        judgement = rule(failure, observation)
+    judgements = (
+        _of_script(failure, observation) if isinstance(failure, ScriptFailure) else _of_record(failure, observation)
+    )
+    for judgement in judgements:
         if judgement is not None:
             return judgement
     return _no_verdict(observation)
+
+
+def _of_record(failure: Failure, observation: Observation) -> Iterator[Judgement | None]:
+    """What each rule for a documented failure says, in order."""
+    rules = (_not_started, _not_reached, _wrong_imports, _disturbed, _crashed, _passed, _failed, _left, _late)
+    return (rule(failure, observation) for rule in rules)
+
+
+def _of_script(failure: ScriptFailure, observation: Observation) -> Iterator[Judgement | None]:
+    """What each rule for a user's script says, in order: it has no oracle, and may fail in its imports."""
+    yield _not_started(failure, observation)
+    yield _imports_of_script(failure, observation)
+    yield _disturbed(failure, observation)
+    yield _exited_as_learned(failure, observation)
+    if failure.rule == "exit":
+        yield _failed_anyhow(failure, observation)
+    yield _crashed(failure, observation)
+    yield _completed(observation)
+    yield _failed(failure, observation)
+    yield _left(failure, observation)
+    yield _late(failure, observation)
 
 
 def _unrunnable(reason: str, rank: Rank | None = None, error: Raised | None = None) -> Judgement:
@@ -76,6 +100,25 @@ def _not_reached(_failure: Failure, observation: Observation) -> Judgement | Non
         if not rank.reached:
             why = "failed before it reached its own code" if rank.error else "never reached its own code"
             return _unrunnable(f"rank {rank.rank} {why}", rank, rank.error)
+    return None
+
+
+def _imports_of_script(failure: ScriptFailure, observation: Observation) -> Judgement | None:
+    """A package that is missing, or that the rank found outside the environment; a script may fail in its imports."""
+    installed = observation.installed
+    if installed is None:
+        return _unrunnable("it is not known what is installed in the environment")
+    for rank in observation.ranks:
+        if lacks_package(rank.chain, installed, tuple(rank.imported)) and not (
+            rank.error and shows(rank.error, failure.signature)
+        ):
+            return _unrunnable(f"rank {rank.rank} lacks a package", rank, rank.error)
+        foreign = foreign_import(rank, installed, failure.distributions)
+        if foreign:
+            return _unrunnable(f"rank {rank.rank} imported {foreign} from outside the environment", rank)
+        # A crash or a hang of an import is the library's doing; an end without a trace is nobody's.
+        if not rank.reached and not (rank.error or ending(rank) or rank.stopped or observation.deadline_passed):
+            return _unrunnable(f"rank {rank.rank} never reached its own code", rank)
     return None
 
 
@@ -178,6 +221,44 @@ def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
         return _unrunnable(f"rank {silent[0].rank} ended with exit code 0, but its oracle never passed", silent[0])
     reason = "every rank ended with exit code 0 after its oracle"
     return Judgement(Verdict.ABSENT, reason, rank=ranks[0].rank, evidence=ranks[0].oracle or "")
+
+
+def _completed(observation: Observation) -> Judgement | None:
+    if observation.deadline_passed or observation.launcher_code != 0 or not completed(observation.ranks):
+        return None
+    return Judgement(Verdict.ABSENT, "every rank ended with exit code 0", rank=observation.ranks[0].rank)
+
+
+def _exited_as_learned(failure: ScriptFailure, observation: Observation) -> Judgement | None:
+    """The signature of a process that ends without an exception, on the ranks that it names."""
+    signature = failure.signature
+    if signature.kind != "exit" or failure.rule == "exit" or observation.deadline_passed:
+        return None
+    showing = [rank for rank in observation.ranks if ending(rank) == signature.type]
+    others = [rank for rank in observation.ranks if rank not in showing]
+    # A single rank, where another one or several show it, is another failure.
+    wanted = isinstance(signature.ranks, int) and [rank.rank for rank in showing] != [signature.ranks]
+    if not showing or wanted or (signature.ranks == "all" and others):
+        return None
+    if any(failed_itself(rank, failure) or (ending(rank) and not is_watchdog_abort(rank)) for rank in others):
+        return None
+    reason = f"ends with {signature.type} on {_which(signature)}"
+    return Judgement(Verdict.REPRODUCED, reason, rank=showing[0].rank, evidence=signature.type)
+
+
+def _failed_anyhow(failure: ScriptFailure, observation: Observation) -> Judgement | None:
+    """Judged by exit codes alone: any failure of a rank's own, but for what other rules have excluded."""
+    if observation.deadline_passed:
+        return None
+    for rank in sorted(observation.ranks, key=_failed_at):
+        if failed_itself(rank, failure):
+            return _judgement(Verdict.REPRODUCED, "it fails; judged by exit code alone", rank, rank.error)
+    for rank in observation.ranks:
+        how = "" if is_watchdog_abort(rank) or rank.exit_code == FLUSH_FAILED else ending(rank)
+        if how:
+            reason = f"rank {rank.rank} ends with {how}; judged by exit code alone"
+            return Judgement(Verdict.REPRODUCED, reason, rank=rank.rank, evidence=how)
+    return None
 
 
 def failed_itself(rank: Rank, failure: Failure) -> bool:

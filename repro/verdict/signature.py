@@ -114,18 +114,26 @@ def is_missing_import(chain: Iterable[Raised]) -> bool:
 
 def shows(error: Raised, signature: Signature) -> bool:
     """True if an exception has the signature's type, message and place."""
-    if signature.kind == "hang" or signature.is_unanswered or error.type != signature.type:
+    if signature.kind in {"hang", "exit"} or signature.is_unanswered or error.type != signature.type:
         return False
     if not is_found(signature.message, error.message):
         return False
     if signature.kind == "assertion":
         frame = error.innermost_frame
         return frame is not None and frame.origin is Origin.SCRIPT and signature.function in {"", frame.function}
+    if signature.kind == "script":
+        frame = owner_of(error)
+        return frame is not None and frame.origin is not Origin.LIBRARY and signature.function in {"", frame.function}
     frame = error.innermost_library_frame
     if frame is None or signature.library not in {"", frame.package} or signature.function not in {"", frame.function}:
         return False
     # A named library must have raised it: not our script or a backport that the library called.
-    return not signature.library or frame is next(found for found in reversed(error.frames) if found.origin in _OWNERS)
+    return not signature.library or frame is owner_of(error)
+
+
+def owner_of(error: Raised) -> Frame | None:
+    """The frame that says who raised: the innermost one of a library, of the script or of a file beside it."""
+    return next((frame for frame in reversed(error.frames) if frame.origin in _OWNERS), None)
 
 
 def why_not_still(rank: Rank) -> str | None:

@@ -1,0 +1,197 @@
+"""Options and steps that the commands for a user's own script share."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.catalog.project import Project
+from repro.catalog.snapshot import Snapshot, take
+from repro.environments.interpreter import find_interpreter, probe
+from repro.errors import UsageError
+from repro.launch.first_imports import first_imports
+from repro.model.failure import Lane, Signature
+from repro.model.script_failure import ScriptFailure, script_failure
+from repro.search.own_stack import from_imports, from_requirements, from_versions
+from repro.search.script_search import RUNS, SCRIPTS, Surroundings
+
+Arguments = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- ARG]...", help="Of a script: its own arguments, after --.")
+]
+ScriptTarget = Annotated[
+    str, typer.Argument(metavar="ID|SCRIPT", help="A failure's id, or the path of your own script.")
+]
+
+
+@dataclass(frozen=True)
+class ScriptOptions:
+    """How a user's script runs, and how it is judged."""
+
+    requirements: Annotated[
+        Path | None,
+        typer.Option(
+            "--requirements",
+            metavar="FILE",
+            help="Of a script: the rest of the stack; what it does not pin is the newest of today.",
+        ),
+    ] = None
+    python: Annotated[
+        Path | None,
+        typer.Option(
+            "--python",
+            metavar="PATH",
+            help="Of a script: an interpreter or environment whose versions are kept where the releases allow.",
+        ),
+    ] = None
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="NAME",
+            help="Of a script: an environment of matrix.yaml as the rest of the stack "
+            "[default: what the script imports, as of the day of the good release].",
+        ),
+    ] = None
+    ranks: Annotated[int, typer.Option("--ranks", min=1, help="Of a script: the number of ranks.")] = 2
+    by_exit: Annotated[
+        bool, typer.Option("--exit", help="Of a script: judge by exit code alone, whatever the error.")
+    ] = False
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like", metavar="FILE", help="Of a script: take the signature from the last traceback of a log."
+        ),
+    ] = None
+    timeout: Annotated[
+        int, typer.Option("--timeout", min=1, help="Of a script: seconds until a run counts as one without an end.")
+    ] = 120
+
+    @property
+    def words(self) -> list[str]:
+        """The options as they are written on a command line."""
+        named = {"--requirements": self.requirements, "--python": self.python, "--base": self.base, "--like": self.like}
+        words = [part for name, value in named.items() if value is not None for part in (name, str(value))]
+        words += ["--ranks", str(self.ranks)] if self.ranks != 2 else []  # noqa: PLR2004 - the default
+        words += ["--timeout", str(self.timeout)] if self.timeout != 120 else []  # noqa: PLR2004 - the default
+        return words + (["--exit"] if self.by_exit else [])
+
+
+def is_script(target: str) -> bool:
+    """True if a target names a script rather than a failure: ids have no dot and no slash."""
+    return target.endswith(".py") or "/" in target
+
+
+def refuse_script_options(how: ScriptOptions, arguments: list[str] | None) -> None:
+    """Raise UsageError for options of a script where a failure's id was given."""
+    words = [*how.words, *(["--"] if arguments else [])]
+    if words:
+        raise UsageError(f"{words[0]} goes with a script, and an id was given")
+
+
+def variables_of(settings: list[str] | None) -> dict[str, str]:
+    """``KEY`` or ``KEY=VALUE`` -> the variables that the ranks see; raises UsageError for one that is not set."""
+    found: dict[str, str] = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals and key not in os.environ:
+            raise UsageError(f"--env {key}: it is not set; give --env {key}=VALUE")
+        if not key or "\0" in setting:
+            raise UsageError(f"--env {setting!r}: KEY or KEY=VALUE is expected")
+        found[key] = value if equals else os.environ[key]
+    return found
+
+
+@dataclass(frozen=True)
+class OwnScript:
+    """A user's script that is ready to be searched."""
+
+    given: Path
+    snapshot: Snapshot
+    failure: ScriptFailure
+    variables: dict[str, str]
+    project: Project
+    """The project whose environments, deny list and catalogue are used; its reports are the folder of the runs."""
+
+    @property
+    def again(self) -> list[str]:
+        """The arguments of the script as they end a command line."""
+        return ["--", *self.failure.arguments] if self.failure.arguments else []
+
+
+def own_script(
+    target: str,
+    moved: tuple[str, ...],
+    how: ScriptOptions,
+    *,
+    env: list[str] | None,
+    arguments: list[str] | None,
+    lane: Lane,
+    reports: Path | None,
+    catalog: Path | None,
+) -> OwnScript:
+    """Copy the script and what lies beside it, and make the failure that nothing is known of yet."""
+    given = Path(target)
+    variables = variables_of(env)
+    project = Project.here(reports or Path.cwd() / RUNS, catalog)
+    snapshot = take(given, project.reports / SCRIPTS, arguments or [], variables)
+    failure = script_failure(
+        snapshot.id,
+        snapshot.script,
+        snapshot.content,
+        moved,
+        ranks=how.ranks,
+        lane=lane,
+        timeout=how.timeout,
+        arguments=tuple(arguments or ()),
+        variables=tuple(variables),
+        torchrun=needs_torchrun(snapshot, variables),
+    )
+    return OwnScript(given, snapshot, failure, variables, project)
+
+
+def needs_torchrun(snapshot: Snapshot, variables: dict[str, str]) -> bool:
+    """True if imports that are made ahead would not see what a run sees: modules beside the script, or variables."""
+    if variables:
+        return True
+    try:
+        imports = first_imports(snapshot.folder / snapshot.script)
+    except (SyntaxError, ValueError, OSError, RecursionError):
+        return True
+    return any(module.partition(".")[0] in snapshot.modules for module, _ in imports)
+
+
+def surroundings(own: OwnScript, how: ScriptOptions) -> Surroundings:
+    """The rest of the stack, from one of --requirements, --python and --base; else from the script's imports."""
+    given = [name for name in ("requirements", "python", "base") if getattr(how, name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]}: one of them says what the rest of the stack is")
+    today = datetime.now(UTC).date().isoformat()
+    if how.base is not None:
+        return Surroundings(name=how.base)
+    if how.requirements is not None:
+        return Surroundings(wanted=from_requirements(how.requirements), day=today)
+    if how.python is not None:
+        found = probe(find_interpreter(how.python), "the interpreter")
+        wanted = from_versions(found.installed.distributions, found.installed.python, found.inexact)
+        return Surroundings(wanted=wanted, day=today)
+    return Surroundings(wanted=from_imports(own.snapshot.folder / own.snapshot.script, own.snapshot.modules))
+
+
+def command(words: list[str]) -> str:
+    """A command line that a shell reads as these words."""
+    return shlex.join(words)
+
+
+def signature_given(how: ScriptOptions) -> Signature | None:
+    """The signature of --like; None where none was given.  Raises UsageError if the log shows no traceback."""
+    if how.like is None:
+        return None
+    if how.by_exit:
+        raise UsageError("--like and --exit: a signature, or the exit code alone")
+    from repro.search.like import signature_in  # noqa: PLC0415 - for this option only
+
+    return signature_in(how.like)

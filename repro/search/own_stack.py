@@ -1,0 +1,157 @@
+"""The stack around the package that is searched for a user's script: from requirements, an interpreter, imports."""
+
+import ast
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from repro.errors import UsageError
+from repro.files import read_text_file
+from repro.model.matrix import Environment
+
+PYTHON = "3.11"
+TORCH = "torch"
+"""Every script needs it: its ranks are started by torchrun."""
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "google": "protobuf",
+    "pl_bolts": "lightning-bolts",
+    "pytorch_lightning": "pytorch-lightning",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+}
+"""Modules whose distribution has another name."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an environment must hold besides the package that is moved."""
+
+    pins: Mapping[str, str]
+    others: tuple[str, ...] = ()
+    """Requirements without an exact version, as pip reads them."""
+    preferred: Mapping[str, str] | None = None
+    python: str = PYTHON
+
+
+def imported_modules(script: Path) -> set[str]:
+    """The top-level modules that a script, and the modules beside it that it uses, import anywhere."""
+    found: set[str] = set()
+    waiting, seen = [script], set()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        for name in _imports(file):
+            found.add(name)
+            beside = (script.parent / f"{name}.py", script.parent / name / "__init__.py")
+            waiting += [own for own in beside if own.is_file()]
+    return found
+
+
+def _imports(file: Path) -> Iterable[str]:
+    try:
+        tree = ast.parse(read_text_file(file))
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UsageError(f"{file}: is no Python that can be read: {error}") from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def from_imports(script: Path, beside: Iterable[str]) -> Wanted:
+    """The distributions of a script's imports, at the newest releases that the day allows."""
+    ours = {*beside, *sys.stdlib_module_names, "__future__"}
+    names = sorted(imported_modules(script) - ours)
+    distributions = [canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in names]
+    return Wanted({}, tuple(dict.fromkeys([*distributions, TORCH])))
+
+
+def from_requirements(file: Path) -> Wanted:
+    """The lines of a requirements file; raises UsageError for one that is no plain requirement."""
+    pins: dict[str, str] = {}
+    others: list[str] = []
+    text = read_text_file(file).replace("\\\n", " ")
+    for number, line in enumerate(text.splitlines(), start=1):
+        plain = line.split(" #")[0].split("--hash")[0].strip()
+        if not plain or plain.startswith("#"):
+            continue
+        try:
+            requirement = Requirement(plain)
+        except InvalidRequirement:
+            requirement = None
+        if requirement is None or requirement.url:
+            raise UsageError(
+                f"{file}:{number}: {plain}: NAME or NAME==VERSION is expected; write it out, or use --python"
+            )
+        if requirement.marker is not None and not requirement.marker.evaluate({"python_version": PYTHON}):
+            continue
+        exact = _exact(requirement)
+        name = canonicalize_name(requirement.name)
+        if exact and not requirement.extras:
+            pins[name] = exact
+        else:
+            requirement.marker = None
+            others.append(str(requirement))
+    return Wanted(pins, tuple(others) if TORCH in pins or _names(others, TORCH) else (*others, TORCH))
+
+
+def _exact(requirement: Requirement) -> str | None:
+    clauses = list(requirement.specifier)
+    if len(clauses) != 1 or clauses[0].operator != "==" or clauses[0].version.endswith("*"):
+        return None
+    return clauses[0].version.partition("+")[0]  # which build of torch is installed is the machine's choice
+
+
+def _names(requirements: Iterable[str], name: str) -> bool:
+    return any(canonicalize_name(Requirement(text).name) == name for text in requirements)
+
+
+def from_versions(versions: Mapping[str, str], python: str, left_out: Iterable[str] = ()) -> Wanted:
+    """What an interpreter, a freeze or a lock holds; each version is kept wherever the moved package allows."""
+    names: dict[str, str] = {canonicalize_name(name): version.partition("+")[0] for name, version in versions.items()}
+    kept = {
+        name: version for name, version in names.items() if name not in {*left_out, "pip", "wheel"} and _valid(version)
+    }
+    return Wanted({}, tuple(sorted({*kept, TORCH})), kept, ".".join(python.split(".")[:2]))
+
+
+def _valid(version: str) -> bool:
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def environment_of(wanted: Wanted, package: str, version: str, day: str, why: str) -> Environment:
+    """The environment with the moved package at one release; all else as it is wanted, resolved as of a day."""
+    moved = canonicalize_name(package)
+    others = []
+    for text in wanted.others:
+        requirement = Requirement(text)
+        if canonicalize_name(requirement.name) == moved:
+            if requirement.extras:
+                others.append(f"{requirement.name}[{','.join(sorted(requirement.extras))}]")
+            continue
+        others.append(text)
+    pins = {name: held for name, held in wanted.pins.items() if name != moved}
+    preferred = {name: held for name, held in (wanted.preferred or {}).items() if name != moved}
+    return Environment(
+        python=wanted.python,
+        cutoff=day,
+        pins=pins | {moved: version},
+        floating=tuple(others),
+        preferred=preferred,
+        why=why,
+    )

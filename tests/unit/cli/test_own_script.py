@@ -1,0 +1,286 @@
+"""Searches for a user's own script, with an index and runs that are made up."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from repro.catalog.project import Project
+from repro.cli import bisect
+from repro.environments.locks import Lock, Locked
+from repro.model.cell import make_cell
+from repro.model.matrix import Environment
+from repro.model.observation import Observation, Rank
+from repro.model.script_failure import ScriptFailure
+from repro.search.log import tried
+from repro.search.releases import IndexFile
+from repro.store.answers import Tried
+from repro.store.observations import Store
+from repro.verdict.result import judge_repetitions
+from tests.unit.cli.calls import Call
+from tests.unit.factories import failed, installed, observation, raised, rank
+
+RELEASES = ["2.0.9", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0", "2.3.1"]
+ERROR = raised("KeyError", "'optimizer_states' of 17")
+Ranks = Callable[[str], Sequence[Rank]]
+
+
+def passes() -> list[Rank]:
+    return [rank(0, oracle=None), rank(1, oracle=None)]
+
+
+def fails(kind: str = "KeyError", message: str = ERROR.message) -> list[Rank]:
+    error = raised(kind, message)
+    return [failed(0, error, gates=("a-gate",)), failed(1, error)]
+
+
+def since(first_bad: str) -> Ranks:
+    return lambda version: fails() if RELEASES.index(version) >= RELEASES.index(first_bad) else passes()
+
+
+class FakeTrials:
+    """Runs nothing: ``ranks`` says what each release does."""
+
+    ranks: Ranks = staticmethod(since("2.2.1"))
+    interrupt_at: int | None = None
+    asked: list[str] = []
+    variables: dict[str, str] = {}
+
+    def __init__(self, project: Project, failure: ScriptFailure, *_: object) -> None:
+        self.project, self.failure = project, failure
+        self.environments: dict[str, Environment] = dict(project.matrix.environments)
+        own = project.catalog[failure.id]
+        assert own.script.is_file()
+        type(self).variables = dict(own.variables)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def define(self, definitions: Mapping[str, Environment]) -> None:
+        self.environments.update(definitions)
+
+    def lock(self, name: str) -> Lock:
+        pins = self.environments[name].pins
+        return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in pins.items()))
+
+    def look(self, name: str, runs: int) -> Sequence[Observation]:
+        return [self._observed(name, "torchrun") for _ in range(runs)]
+
+    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
+        del ahead
+        if len(self.asked) == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.asked.append(label)
+        return self._tried(name, label, [self._observed(name, "warm")])
+
+    def repeat(self, name: str, label: str, runs: int) -> Tried:
+        return self._tried(name, label, [self._observed(name, "torchrun") for _ in range(runs)])
+
+    def _tried(self, name: str, label: str, seen: Sequence[Observation]) -> Tried:
+        return tried(label, name, self.failure, judge_repetitions(self.failure, seen), 1.0)
+
+    def _observed(self, name: str, launcher: str) -> Observation:
+        versions = self.environments[name].pins
+        store = Store(self.project.reports / "data")
+        number = len(list((store.root / self.failure.id).glob("abc*.json"))) if store.root.is_dir() else 0
+        made = observation(
+            *type(self).ranks(versions["lightning"]),
+            id=f"abcdef012345-20260101T000000Z-{number:06}",
+            cell=make_cell(self.failure, name),
+            installed=installed({"lightning": versions["lightning"], "torch": "2.2.2"}),
+            launcher=launcher,
+        )
+        # What a rank says that it imported is what is installed.
+        store.add(made)
+        return made
+
+
+@pytest.fixture(autouse=True)
+def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
+    """Neither network nor runs."""
+
+    def fetch(_: str) -> list[IndexFile]:
+        return [
+            IndexFile(f"lightning-{v}-py3-none-any.whl", v, "wheel", datetime(2024, 4, n + 1, tzinfo=UTC))
+            for n, v in enumerate(RELEASES)
+        ]
+
+    made = type("World", (FakeTrials,), {"asked": []})
+    monkeypatch.setattr(bisect, "fetch_files", fetch)
+    monkeypatch.setattr(bisect, "Trials", made)
+    monkeypatch.chdir(held.reports.parent)
+    return made
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    (tmp_path / "mine").mkdir()
+    file = tmp_path / "mine" / "train.py"
+    file.write_text("import torch\nimport lightning\n")
+    return file
+
+
+def words(script: Path, *more: str) -> list[str]:
+    named = ["--package", "lightning", "--good", "2.0.9", "--bad", "2.3.1", "--base", "old"]
+    return ["bisect", str(script), *named, *more]
+
+
+def test_answers_in_one_sentence(call: Call, script: Path) -> None:
+    code, out, _ = call(*words(script))
+    assert code == 0
+    assert "judged by KeyError in save_checkpoint of lightning, on every rank" in out
+    assert "lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails; torch is innocent" in out
+    assert "advice      cap: lightning<2.2.1" in out
+    assert "changelog   https://github.com/Lightning-AI/pytorch-lightning/releases/tag/2.2.1" in out
+    assert "lifted: a-gate" in out
+    assert "confirmed   2.2.0 in 4 runs, 2.2.1 in" in out
+
+
+def test_names_a_documented_failure_with_the_same_signature(call: Call, script: Path) -> None:
+    _, out, _ = call(*words(script))
+    assert "lightning-19492: Sharded weights-only checkpoints cannot be saved" in out
+
+
+def test_another_failure_is_skipped_and_makes_a_range(call: Call, script: Path, world: type[FakeTrials]) -> None:
+    broken = {"2.2.0", "2.2.1"}
+    world.ranks = staticmethod(lambda v: fails("ValueError", "other") if v in broken else since("2.2.0")(v))
+    code, out, _ = call(*words(script))
+    assert code == 3
+    assert "train.py fails with lightning 2.2.2 of 2024-04-05, or since one of 2.2.0, 2.2.1" in out
+    assert "skipped     lightning 2.2.1: different: ValueError: other" in out
+    assert "cap: lightning<=2.1.0" in out
+
+
+def test_by_exit_code_another_failure_counts(call: Call, script: Path, world: type[FakeTrials]) -> None:
+    broken = {"2.2.0", "2.2.1"}
+    world.ranks = staticmethod(lambda v: fails("ValueError", "other") if v in broken else since("2.2.0")(v))
+    code, out, _ = call(*words(script, "--exit"))
+    assert code == 0
+    assert "lightning 2.2.0 of 2024-04-03 is the first release" in out
+
+
+def test_finds_a_fix(call: Call, script: Path, world: type[FakeTrials]) -> None:
+    world.ranks = staticmethod(lambda v: passes() if v in {"2.3.0", "2.3.1"} else fails())
+    code, out, _ = call(
+        "bisect", str(script), "--package", "lightning", "--bad", "2.0.9", "--good", "2.3.1", "--base", "old"
+    )
+    assert code == 0
+    assert "lightning 2.3.0 of 2024-04-06 is the first release with which train.py passes" in out
+    assert "advice      upgrade: lightning>=2.3.0" in out
+
+
+@pytest.mark.parametrize(
+    ("ranks", "said"),
+    [
+        (lambda _: passes(), "the bad end: it does not fail"),
+        (lambda _: fails("OSError", "[Errno 28] No space left on device"), "limit of the machine"),
+        (lambda _: fails("ModuleNotFoundError", "No module named 'datasets'"), "lacks a package"),
+        (lambda _: fails(), "is bad"),
+        (lambda v: fails("ValueError", "x") if v == "2.0.9" else fails(), "gave no verdict"),
+    ],
+)
+def test_an_end_that_does_not_show_what_it_must(
+    call: Call, script: Path, world: type[FakeTrials], ranks: Ranks, said: str
+) -> None:
+    world.ranks = staticmethod(ranks)
+    code, _, err = call(*words(script))
+    assert code in {2, 3}
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_resumes_where_it_was_broken_off_and_replays(
+    call: Call, script: Path, world: type[FakeTrials], held: Project
+) -> None:
+    world.interrupt_at = 2
+    code, _, err = call(*words(script, "--", "--steps", "2"))
+    assert code == 130
+    (line,) = [line for line in err.splitlines() if line.startswith("repro: resume with: ")]
+    again = line.removeprefix("repro: resume with: ").split()
+    assert again[:3] == ["repro", "bisect", str(script)]
+    assert again[-3:] == ["--", "--steps", "2"]
+    world.interrupt_at = None
+    code, out, _ = call(*again[1:])
+    assert code == 0
+    assert "lightning 2.2.1 of 2024-04-04 is the first release" in out
+    count = len(world.asked)
+    (log,) = (held.reports / "data" / "searches").rglob("*.jsonl")
+    code, out, _ = call("bisect", str(script), "--replay", str(log), "--", "--steps", "2")
+    assert (code, len(world.asked)) == (0, count)
+    assert "lightning 2.2.1 of 2024-04-04 is the first release" in out
+
+
+@pytest.mark.parametrize("change", ["script", "arguments", "variables"])
+def test_a_log_of_something_else_is_not_resumed(call: Call, script: Path, held: Project, change: str) -> None:
+    call(*words(script, "--env", "SEED=1"))
+    (log,) = (held.reports / "data" / "searches").rglob("*.jsonl")
+    if change == "script":
+        script.write_text("import torch\n")
+    more = ["--env", "SEED=2" if change == "variables" else "SEED=1", *(["--", "x"] if change == "arguments" else [])]
+    code, _, err = call("bisect", str(script), "--resume", str(log), *more)
+    assert code == 2
+    assert "changed since" in err
+
+
+def test_variables_reach_the_ranks_and_no_file(
+    call: Call, script: Path, world: type[FakeTrials], held: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "s3cr3t-value")
+    call(*words(script, "--env", "TOKEN", "--env", "SEED=1"))
+    assert world.variables == {"TOKEN": "s3cr3t-value", "SEED": "1"}
+    assert not [file for file in held.reports.rglob("*") if file.is_file() and b"s3cr3t" in file.read_bytes()]
+
+
+def test_like_takes_the_signature_from_a_log(call: Call, script: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    frames = '  File "/e/lib/python3.11/site-packages/lightning/pytorch/x.py", line 5, in {}\n    x\n'
+    log.write_text(
+        "Traceback (most recent call last):\n" + frames.format("save_checkpoint") + f"KeyError: {ERROR.message}\n"
+    )
+    code, out, _ = call(*words(script, "--like", str(log)))
+    assert code == 0
+    assert "judged by KeyError in save_checkpoint of lightning, on some ranks" in out
+    log.write_text("Traceback (most recent call last):\n" + frames.format("other") + f"KeyError: {ERROR.message}\n")
+    code, _, err = call(*words(script, "--like", str(log)))
+    assert code == 3
+    assert "KeyError in other of lightning, on some ranks" in err
+
+
+def test_json(call: Call, script: Path) -> None:
+    code, out, _ = call(*words(script, "--json"))
+    assert code == 0
+    assert json.loads(out)["after"]["label"] == "2.2.1"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--write"], "--write goes with an id"),
+        (["--env", "NOT_SET_ANYWHERE"], "it is not set"),
+        (["--like", "log", "--exit"], "--like and --exit"),
+        (["--python", "x"], "--python and --base"),
+        (["--by-date"], "--package NAME --good V --bad V"),
+    ],
+)
+def test_mistakes_are_one_line(call: Call, script: Path, more: list[str], said: str) -> None:
+    code, _, err = call(*words(script, *more))
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_options_of_scripts_do_not_go_with_an_id(call: Call) -> None:
+    code, _, err = call("bisect", "lightning-19492", "--package", "lightning", "--ranks", "4")
+    assert code == 2
+    assert "--ranks goes with a script" in err
+
+
+def test_a_script_that_is_not_there(call: Call, tmp_path: Path) -> None:
+    code, _, err = call(*words(tmp_path / "no.py"))
+    assert code == 2
+    assert "no such script" in err

@@ -1,0 +1,221 @@
+"""A signature is learned from runs that fail: what it holds, what it lets differ, what it refuses."""
+
+from typing import Any
+
+import pytest
+
+from repro.errors import ContradictionError, UndecidedError
+from repro.model.observation import Observation, Origin, Phase, Rank
+from repro.model.pattern import is_found
+from repro.model.script_failure import ScriptFailure, script_failure, with_signature
+from repro.model.verdict import Verdict
+from repro.verdict.judge import judge
+from repro.verdict.learn import describe, generalise, learn
+from tests.unit.factories import (
+    VERSIONS,
+    failed,
+    frame,
+    installed,
+    killed,
+    late,
+    lost_peer,
+    observation,
+    raised,
+    rank,
+    script_frame,
+    waiting,
+)
+
+FAILURE = script_failure("script-train-0123456789", "train.py", "0" * 64, ("lightning",))
+ERROR = raised("KeyError", "'optimizer_states' of 17 in /tmp/a/b.ckpt at 0x7f01")
+
+
+def learned(*observations: Observation) -> ScriptFailure:
+    return with_signature(FAILURE, learn(FAILURE, observations))
+
+
+class TestGeneralise:
+    @pytest.mark.parametrize(
+        ("message", "same"),
+        [
+            ("expected 5 rows, got 7", "expected 12 rows, got 3"),
+            ("size [2, 3] at 0x7f01ab", "size [16, 4, 4] at 0x55"),
+            ("shape torch.Size([2]) is wrong", "shape torch.Size([4, 8]) is wrong"),
+            (
+                "No such file: '/tmp/run-1/checkpoint-1/state.json'",
+                "No such file: '/home/me/out/checkpoint-9/state.json'",
+            ),
+            ("off by 1.5e-3", "off by 0.25"),
+            ("commit 1a2b3c4d5e", "commit 99ffee0011aa"),
+            ("first line\nsecond 1", "first line\nanother"),
+        ],
+    )
+    def test_volatile_parts_may_differ(self, message: str, same: str) -> None:
+        pattern = generalise(message)
+        assert is_found(pattern, message)
+        assert is_found(pattern, same)
+
+    @pytest.mark.parametrize(
+        ("message", "other"),
+        [
+            ("expected 5 rows", "expected 5 columns"),
+            ("'optimizer_states'", "'loops'"),
+            ("cannot cast fp32", "cannot cast fp16"),
+            ("a.b (c) [d]", "aXb (c) [d]"),
+            ("value is set", "some value is set"),
+        ],
+    )
+    def test_words_may_not(self, message: str, other: str) -> None:
+        assert is_found(generalise(message), message)
+        assert not is_found(generalise(message), other)
+
+    def test_an_empty_message_is_empty(self) -> None:
+        assert is_found(generalise(""), "")
+        assert not is_found(generalise(""), "something")
+
+    def test_a_long_message_fits(self) -> None:
+        message = "{[(" * 500
+        assert is_found(generalise(message), message)
+
+
+class TestLearn:
+    def test_a_library_exception_on_every_rank(self) -> None:
+        run = observation(failed(0, ERROR), failed(1, ERROR))
+        signature = learn(FAILURE, [run, run])
+        assert (signature.kind, signature.type, signature.ranks) == ("exception", "KeyError", "all")
+        assert (signature.library, signature.function) == ("lightning", "save_checkpoint")
+        assert describe(signature).startswith("KeyError in save_checkpoint of lightning, on every rank")
+
+    def test_one_rank_fails_and_the_other_loses_it(self) -> None:
+        run = observation(failed(0, ERROR), failed(1, lost_peer(), at=6.0))
+        assert learn(FAILURE, [run]).ranks == 0
+
+    def test_runs_that_fail_on_other_ranks_leave_the_rank_open(self) -> None:
+        first = observation(failed(0, ERROR), failed(1, lost_peer(), at=6.0))
+        second = observation(failed(0, lost_peer(), at=6.0), failed(1, ERROR))
+        assert learn(FAILURE, [first, second]).ranks == "any"
+
+    def test_the_script_itself_raises(self) -> None:
+        error = raised("SystemExit", "3", script_frame("<module>"), script_frame("main"))
+        signature = learn(FAILURE, [observation(failed(0, error), failed(1, error))])
+        assert (signature.kind, signature.function, signature.library) == ("script", "main", "")
+
+    def test_a_module_beside_the_script_is_the_script(self) -> None:
+        error = raised("ValueError", "bad", script_frame(), frame("build", "model.py", Origin.HARNESS))
+        made = learned(observation(failed(0, error), failed(1, error)))
+        assert made.signature.kind == "script"
+        in_library = raised("ValueError", "bad", script_frame(), frame("build"))
+        assert judge(made, observation(failed(0, in_library), failed(1, in_library))).verdict is Verdict.DIFFERENT
+
+    def test_a_crash(self) -> None:
+        made = learned(observation(killed(0, 11), killed(1, 11)))
+        assert (made.signature.type, made.signature.ranks) == ("SIGSEGV", "all")
+        assert judge(made, observation(killed(0, 11), rank(1))).verdict is Verdict.DIFFERENT
+        assert judge(made, observation(killed(0, 6), killed(1, 6))).verdict is Verdict.DIFFERENT
+
+    def test_a_hang(self) -> None:
+        made = learned(late(waiting(0), waiting(1)))
+        assert (made.signature.kind, made.signature.function, made.signature.ranks) == ("hang", "all_gather", "all")
+
+    def test_a_hang_in_two_places(self) -> None:
+        barrier = (script_frame(), frame("barrier", "torch/distributed/c10d.py"))
+        signature = learn(FAILURE, [late(waiting(0, *barrier), waiting(1))])
+        assert (signature.function, signature.ranks, signature.others) == ("barrier", 0, "all_gather")
+
+    def test_an_import_that_a_release_has_dropped(self) -> None:
+        error = raised("ImportError", "cannot import name 'Fabric' from 'lightning'", script_frame())
+        made = learned(observation(*(failed(n, error, reached=False, phase=Phase.IMPORT) for n in (0, 1))))
+        assert made.signature.type == "ImportError"
+
+
+class TestRefusals:
+    """What says nothing of the library is never learned."""
+
+    @pytest.mark.parametrize(
+        ("ranks", "words"),
+        [
+            ([failed(0, raised("OSError", "[Errno 28] No space left on device")), rank(1)], "limit of the machine"),
+            ([failed(0, raised("ModuleNotFoundError", "No module named 'datasets'")), rank(1)], "lacks a package"),
+            ([failed(0, lost_peer()), failed(1, lost_peer())], "loss of a peer"),
+            ([killed(0, 9), rank(1)], "from outside"),
+            ([failed(0, ERROR), failed(1, raised("ValueError", "other"))], "in different ways"),
+        ],
+    )
+    def test_one_run(self, ranks: list[Rank], words: str) -> None:
+        with pytest.raises(UndecidedError, match=words):
+            learn(FAILURE, [observation(*ranks)])
+
+    def test_a_run_that_passes(self) -> None:
+        with pytest.raises(ContradictionError, match="does not fail"):
+            learn(FAILURE, [observation(rank(0, oracle=None), rank(1, oracle=None))])
+
+    def test_a_slow_run(self) -> None:
+        busy: Any = {"between_dumps": None}
+        with pytest.raises(UndecidedError, match="did not end within 120 s"):
+            learn(FAILURE, [late(waiting(0, **busy), waiting(1))])
+
+    def test_runs_that_fail_in_different_ways(self) -> None:
+        other = raised("ValueError", "other")
+        with pytest.raises(UndecidedError, match="in different ways"):
+            learn(
+                FAILURE,
+                [observation(failed(0, ERROR), failed(1, ERROR)), observation(failed(0, other), failed(1, other))],
+            )
+
+
+class TestJudgeOfScripts:
+    MADE = learned(observation(failed(0, ERROR), failed(1, ERROR)))
+
+    def test_the_signature_again(self) -> None:
+        error = raised("KeyError", "'optimizer_states' of 4 in /x/y at 0x1")
+        assert judge(self.MADE, observation(failed(0, error), failed(1, error))).verdict is Verdict.REPRODUCED
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            raised("KeyError", "'loops' of 17 in /tmp/a at 0x7"),
+            raised("KeyError", ERROR.message, script_frame(), frame("load_checkpoint")),
+            raised("TypeError", ERROR.message),
+        ],
+    )
+    def test_another_failure_is_different(self, error: Any) -> None:
+        assert judge(self.MADE, observation(failed(0, error), failed(1, error))).verdict is Verdict.DIFFERENT
+
+    def test_other_ranks_are_different(self) -> None:
+        assert judge(self.MADE, observation(failed(0, ERROR), rank(1))).verdict is not Verdict.REPRODUCED
+
+    def test_a_pass_needs_no_oracle_and_no_end_of_the_script(self) -> None:
+        passed = [rank(n, oracle=None, finished=False) for n in (0, 1)]
+        assert judge(self.MADE, observation(*passed)).verdict is Verdict.ABSENT
+
+    def test_a_rank_that_was_stopped_is_no_pass(self) -> None:
+        ranks = [rank(0, oracle=None), rank(1, oracle=None, stopped=True)]
+        assert judge(self.MADE, observation(*ranks)).verdict is Verdict.UNRUNNABLE
+
+    def test_a_deadline_is_no_verdict(self) -> None:
+        assert judge(self.MADE, late(waiting(0), waiting(1))).verdict is Verdict.UNRUNNABLE
+
+    def test_a_missing_package_is_no_verdict(self) -> None:
+        missing = raised("ModuleNotFoundError", "No module named 'datasets'")
+        ranks = [failed(n, missing, reached=False) for n in (0, 1)]
+        assert judge(self.MADE, observation(*ranks)).verdict is Verdict.UNRUNNABLE
+        assert judge(FAILURE, observation(*ranks)).verdict is Verdict.UNRUNNABLE
+
+    def test_the_package_from_elsewhere_is_no_verdict(self) -> None:
+        foreign = {
+            name: module.model_copy(update={"inside": name != "lightning"}) for name, module in rank(0).imported.items()
+        }
+        ranks = [failed(n, ERROR, imported=foreign) for n in (0, 1)]
+        assert judge(self.MADE, observation(*ranks)).verdict is Verdict.UNRUNNABLE
+
+    def test_the_exit_code_alone(self) -> None:
+        other = raised("TypeError", "whatever")
+        assert judge(FAILURE, observation(failed(0, other), failed(1, ERROR))).verdict is Verdict.REPRODUCED
+        assert judge(FAILURE, observation(rank(0, exit_code=3), rank(1))).verdict is Verdict.REPRODUCED
+        assert judge(FAILURE, observation(killed(0, 9), rank(1))).verdict is Verdict.UNRUNNABLE
+        assert judge(FAILURE, late(waiting(0), waiting(1))).verdict is Verdict.UNRUNNABLE
+
+    def test_the_package_need_not_be_imported(self) -> None:
+        held = installed(VERSIONS | {"other": "1.0"})
+        ranks = [rank(n, oracle=None, imported={}) for n in (0, 1)]
+        assert judge(self.MADE, observation(*ranks, installed=held)).verdict is Verdict.ABSENT
