@@ -20,7 +20,6 @@ from pydantic import BaseModel
 from repro.catalog.shards import Jobs
 from repro.cli.app import GROUPS, command_of, summary_of
 from repro.doctor.advice import Advice
-from repro.doctor.findings_table import DoctorAnswer
 from repro.environments.rot import Rots
 from repro.errors import Exit
 from repro.files import PACKAGE
@@ -56,7 +55,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "repro-report": Report,
     "repro-matrix": Jobs,
     "repro-watch": Overdue,
-    "repro-doctor": DoctorAnswer,
     "repro-advise": Advice,
     "repro-bisect": Bisected,
     "repro-blame": Blamed,
@@ -178,7 +176,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "summaries": summaries,
     "commands": commands,
     "record": models("model/failure.py"),
-    "reach": models("model/reach.py"),
     "matrix": models("model/matrix.py"),
     "cell": models("model/cell.py"),
     "observation": models("model/observation.py"),

@@ -131,7 +131,7 @@ def _environments(project: Project, request: CellRequest) -> list[Named | Adopte
     for name in request.environments:
         if request.packed is not None and name not in request.packed:
             raise unknown("packed environment", name, request.packed)
-        if name not in project.matrix.environments:
+        if name not in project.matrix.environments and name not in project.derived:
             raise unknown("environment", name, project.matrix.environments)
     named: list[Named | Adopted | Overlaid] = [Named(name) for name in request.environments]
     adopted = [] if request.packed is not None else [Adopted(str(path.absolute())) for path in request.pythons]

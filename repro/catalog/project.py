@@ -17,6 +17,7 @@ from repro.model.matrix import Environment, Matrix
 
 if TYPE_CHECKING:
     from repro.environments.build import Environments
+    from repro.environments.locks import Lock
 
 
 def cache_root() -> Path:
@@ -35,6 +36,8 @@ class Project:
     reports: Path
     cache: Path
     derived: Mapping[str, Environment] = field(default_factory=dict)
+    held: "Mapping[str, Lock]" = field(default_factory=dict)
+    """Locks of environments in ``derived`` that are at hand."""
     tests: Path | None = None
     """The folder of the matched pytests; an installed wheel carries none."""
     base: "Project | None" = None
@@ -111,8 +114,13 @@ class Project:
         from repro.environments.build import Environments  # noqa: PLC0415 - slow, and not for every command
 
         other = self.base.locks if self.base else None
-        return Environments(self.matrix, self.locks, self.cache, self.derived, other)
+        return Environments(self.matrix, self.locks, self.cache, self.derived, self.held, other)
 
     def deriving(self, environments: Mapping[str, Environment]) -> "Project":
         """The same project with environments that a search makes up."""
         return replace(self, derived=environments)
+
+    def holding(self, locks: "Mapping[str, tuple[Environment, Lock]]") -> "Project":
+        """The same project with more environments by name, whose locks are at hand."""
+        derived = {**self.derived, **{name: environment for name, (environment, _) in locks.items()}}
+        return replace(self, derived=derived, held={**self.held, **{name: lock for name, (_, lock) in locks.items()}})

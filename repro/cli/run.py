@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import Ids, Junit, RunOptions, grouped
 from repro.cli.skipped import exit_with_skipped, print_skipped
+from repro.environments.floats import float_of
 from repro.environments.interpreter import Interpreter
 from repro.environments.pack.manifest import Pack
 from repro.environments.pack.overlay import lay, read_pack
@@ -25,6 +27,8 @@ from repro.model.failure import Lane
 from repro.report.rows import Report, row_of
 from repro.report.terminal import console, table
 from repro.report.write import write_junit
+from repro.store.kept_locks import KeptLocks
+from repro.store.resolve_float import holding_kept, resolve_float
 from repro.verdict.status import exit_code
 
 
@@ -33,6 +37,14 @@ class CellOptions:
     """Which cells to run."""
 
     env: Annotated[list[str] | None, typer.Option("--env", metavar="NAME", help="Run on this environment.")] = None
+    floating: Annotated[
+        list[str] | None,
+        typer.Option("--floating", metavar="NAME", help="Run on this floating environment, resolved as of today."),
+    ] = None
+    lock: Annotated[
+        list[str] | None,
+        typer.Option("--lock", metavar="DIGEST", help="Run on the environment of this lock, kept in the store."),
+    ] = None
     python: Annotated[
         list[Path] | None, typer.Option("--python", metavar="PATH", help="Run on an existing interpreter, as it is.")
     ] = None
@@ -60,10 +72,25 @@ class CellOptions:
         str | None, typer.Option("--shard", metavar="K/N", help="Only this part of the default cells.")
     ] = None
 
-    def request(self, ids: list[str], pack: Pack | None) -> CellRequest:
+    def resolved(self, project: Project) -> tuple[Project, tuple[str, ...]]:
+        """The project with the environments of ``--floating`` and ``--lock``, and the names of all that were asked for.
+
+        Raises UsageError for an unknown name, EnvironmentFailure for one that does not resolve.
+        """
+        locks = KeptLocks(project.reports / "data")
+        names = list(self.env or ())
+        today = datetime.now(UTC).date()
+        floats = [float_of(project.matrix, name, today) for name in self.floating or ()]
+        found = [resolve_float(project, locks, held.label, held.definition) for held in floats]
+        for kept in [*found, *(locks.get(digest) for digest in self.lock or ())]:
+            project = holding_kept(project, kept)
+            names.append(kept.name)
+        return project, tuple(names)
+
+    def request(self, ids: list[str], pack: Pack | None, environments: tuple[str, ...]) -> CellRequest:
         return CellRequest(
             ids=ids,
-            environments=tuple(self.env or ()),
+            environments=environments,
             pythons=tuple(self.python or ()),
             everywhere=self.everywhere,
             lane=self.lane,
@@ -101,9 +128,9 @@ def run(
 
     Example: repro run lightning-19492 --env newest --set state-dict-type=full
     """
-    project = Project.here(how.reports, how.catalog)
+    project, environments = which.resolved(Project.here(how.reports, how.catalog))
     pack = read_pack(which.overlay) if which.overlay else None
-    selection = choose_cells(project, which.request(ids or [], pack))
+    selection = choose_cells(project, which.request(ids or [], pack, environments))
     out = console(error=how.as_json)
     if not ids:
         print_skipped(project)

@@ -9,23 +9,27 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Reports
 from repro.errors import StoreError
 from repro.files import write_whole, writing
-from repro.report.causes import cause_markdown, causes, summary_markdown
+from repro.report.answers import against_record
+from repro.report.causes import cause_markdown, causes, release_markdown, release_slug, summary_markdown
 from repro.report.clean import clean
-from repro.report.private import redacted_row, redactor_of
+from repro.report.private import Redact, redacted, redacted_row, redactor_of
 from repro.report.rows import Report
+from repro.store.answers import AnswerStore, Turned
 
 
 def summary(
     *,
     issues: Annotated[
-        Path | None, typer.Option("--issues", metavar="DIR", help="Write a file a root cause there: title, body.")
+        Path | None,
+        typer.Option("--issues", metavar="DIR", help="Write a file for each root cause there."),
     ] = None,
     reports: Reports = None,
     catalog: Elsewhere = None,
 ) -> None:
     """Print the last report as Markdown, by root cause.
 
-    It is what a CI job shows of its run.  Nothing is posted.
+    It is what a CI job shows of its run.  Nothing is posted.  A release that changed a verdict has a file of its own,
+    until the record says so.
 
     Example: repro summary --issues issues
     """
@@ -39,7 +43,25 @@ def summary(
     # A report that an older version wrote, or another machine, may hold more than ours would.
     rows = [redacted_row(row, redact) for row in held]
     typer.echo(clean(summary_markdown(rows)))
-    for cause in causes(rows) if issues else ():
-        with writing(issues or Path()):
-            text = clean(f"{cause.title}\n\n{cause_markdown(cause)}")
-            write_whole((issues or Path()) / f"{cause.slug}.md", text)
+    if issues is None:
+        return
+    found = [(cause.slug, cause.title, cause_markdown(cause)) for cause in causes(rows)]
+    found += [
+        (release_slug(answer), answer.sentence, release_markdown(answer)) for answer in _unwritten(project, redact)
+    ]
+    for slug, title, text in found:
+        with writing(issues):
+            write_whole(issues / f"{slug}.md", clean(f"{title}\n\n{text}"))
+
+
+def _unwritten(project: Project, redact: Redact) -> list[Turned]:
+    """What new releases changed, as far as the record does not say it yet."""
+    answers = AnswerStore(project.reports / "data")
+    held = [
+        against_record(answer, entry.failure) for entry in project.catalog for answer in answers.of(entry.failure.id)
+    ]
+    return [
+        redacted(answer, redact)
+        for answer in held
+        if isinstance(answer, Turned) and answer.holds and not answer.after.agrees
+    ]

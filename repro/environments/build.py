@@ -43,6 +43,8 @@ class Environments:
     cache: Path
     derived: Mapping[str, Environment] = field(default_factory=dict)
     """Environments that a search makes up; they are resolved when they are first used, and kept in the cache."""
+    held: Mapping[str, Lock] = field(default_factory=dict)
+    """Locks of environments in ``derived`` that are at hand: these are not resolved again."""
     base_locks: Path | None = None
     """Where the lock of an environment is that has none among ``locks``."""
 
@@ -60,6 +62,8 @@ class Environments:
         return self.matrix.environments[name]
 
     def _derived_lock(self, name: str) -> Lock:
+        if name in self.held:
+            return self.held[name]
         environment = self.derived[name]
         key = hashlib.sha256("\n".join(header_of("", environment)).encode()).hexdigest()[:16]
         file = self.cache / "locks" / f"{key}.txt"

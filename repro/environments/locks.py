@@ -103,8 +103,35 @@ def header_of(name: str, environment: Environment) -> tuple[str, ...]:
         f"# cutoff: {environment.cutoff}{cutoffs}",
         f"# pins: {_joined(environment.pins)}",
         *([f"# floating: {' '.join(sorted(environment.floating))}"] if environment.floating else []),
+        *(["# prereleases: allowed"] if environment.prereleases else []),
         *([f"# preferred: {_joined(environment.preferred)}"] if environment.preferred else []),
     )
+
+
+def read_header(lock: Lock) -> tuple[str, Environment]:
+    """The name and the definition that the header of a lock states; raises ValueError if it states none."""
+    stated = dict(line.removeprefix("# ").split(": ", 1) for line in lock.header if ": " in line)
+    try:
+        name, python, (cutoff, *cutoffs) = stated["environment"], stated["python"], stated["cutoff"].split()
+        return name, Environment(
+            python=python,
+            cutoff=cutoff,
+            cutoffs=dict(_pair(item, "=") for item in cutoffs),
+            pins=dict(_pair(item, "==") for item in stated.get("pins", "").split()),
+            floating=tuple(stated.get("floating", "").split()),
+            prereleases="prereleases" in stated,
+            preferred=dict(_pair(item, "==") for item in stated.get("preferred", "").split()),
+            why=f"the lock {lock.digest[:12]}",
+        )
+    except KeyError as error:
+        raise ValueError(f"its header does not state {error.args[0]}") from None
+
+
+def _pair(text: str, separator: str) -> tuple[str, str]:
+    name, found, value = text.partition(separator)
+    if not found:
+        raise ValueError(f"{text!r} in its header is not NAME{separator}VALUE")
+    return name, value
 
 
 def _joined(versions: dict[str, str]) -> str:
@@ -148,16 +175,22 @@ def read_lock(file: Path) -> Lock:
             [Fault(file, 0, "", f"cannot be read: {error.strerror}", f"run `repro lock {file.stem}`")]
         ) from None
     try:
-        return _parsed(text)
-    except (ValueError, StopIteration) as error:
+        return parse_lock(text)
+    except ValueError as error:
         raise RecordError([Fault(file, 0, "", f"is no lock: {error}", f"run `repro lock {file.stem}`")]) from None
 
 
 @cache
-def _parsed(text: str) -> Lock:
-    """The lock of a text; remembered, since a command asks for the same few locks again and again."""
+def parse_lock(text: str) -> Lock:
+    """The lock of a text; raises ValueError if it is none.
+
+    It is remembered, since a command asks for the same few locks again and again.
+    """
     header = takewhile(lambda line: line.startswith("#"), text.splitlines())
-    return Lock(tuple(header), split(text))
+    try:
+        return Lock(tuple(header), split(text))
+    except StopIteration:
+        raise ValueError("a requirement has no version") from None
 
 
 def stale(lock: Lock, name: str, environment: Environment) -> str | None:

@@ -76,6 +76,10 @@ def _compile(
     arguments += ["--generate-hashes", "--no-header", "--no-annotate", "--exclude-newer", cutoff]
     for package, day in sorted(cutoffs.items()):
         arguments += ["--exclude-newer-package", f"{package}={day}"]
+    if environment.prereleases:
+        # Of these alone, not of what they depend on.
+        for package in environment.floating:
+            arguments += ["--prerelease-package", f"{package}=allow"]
     with tempfile.TemporaryDirectory() as folder:
         denied = Path(folder) / "denied.txt"
         denied.write_text("".join(f"{entry.distribution}!={entry.version}\n" for entry in matrix.deny))

@@ -1,6 +1,7 @@
 """The base of every model that is read from or written to a file."""
 
 import re
+from datetime import date
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -20,6 +21,16 @@ def _file_name(text: str) -> str:
 FileName = Annotated[str, AfterValidator(_file_name)]
 """A name that becomes part of a path: validated where it enters, since files come from other machines too."""
 
+
+def _day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date such as '2024-03-28'") from None
+    return text
+
+
+Day = Annotated[str, AfterValidator(_day)]
 
 Model = TypeVar("Model", bound="Strict")
 

@@ -9,9 +9,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
-from repro.model.base import Strict
+from repro.model.base import Day, Strict
 from repro.model.pattern import check_pattern
-from repro.model.reach import Reach
 from repro.model.specifiers import covers
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
@@ -255,6 +254,8 @@ class Upstream(Strict):
     issues: tuple[str, ...] = ()
     fixes: tuple[str, ...] = ()
     state: Literal["open", "closed", "unreported"]
+    looked: Day | None = None
+    """The day on which a person last read the issues and fixes: an open issue may have been closed since."""
 
 
 class Needs(Strict):
@@ -281,8 +282,6 @@ class Failure(Strict):
     """Who has the failure: users of any of these combinations, whether the reproduction runs there or not."""
     open_below: dict[str, Release] = {}
     """By distribution, the oldest release that was ever tried, if older ones may be affected too: not known."""
-    reach: Reach | None = None
-    """What in a user's code reaches the failure; ``repro check`` asks for it."""
     rejected: tuple[Rejection, ...] = ()
     fixed_in: dict[str, str] = {}
     needs: Needs = Needs()

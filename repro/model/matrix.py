@@ -1,13 +1,12 @@
 """``matrix.yaml``: the environments by name, the deny list, and which failure runs where by default."""
 
-from datetime import date
 from typing import Annotated, Literal, Self
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from repro.model.base import FileName, Strict
+from repro.model.base import Day, FileName, Strict
 from repro.model.version import parsed_version
 
 
@@ -17,16 +16,8 @@ def _version(text: str) -> str:
     return text
 
 
-def _day(text: str) -> str:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no date such as '2024-03-28'") from None
-    return text
-
-
 VersionText = Annotated[str, AfterValidator(_version)]
-Day = Annotated[str, AfterValidator(_day)]
+PythonText = Annotated[str, Field(pattern=r"^3\.\d+$")]
 
 
 class Denied(Strict):
@@ -41,7 +32,7 @@ class Denied(Strict):
 class Environment(Strict):
     """A named set of pins; its lock holds the whole resolution."""
 
-    python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
+    python: PythonText = "3.11"
     cutoff: Day
     """Distributions uploaded after this day are not seen by the resolver."""
     cutoffs: dict[str, Day] = {}
@@ -49,6 +40,8 @@ class Environment(Strict):
     pins: dict[str, VersionText] = {}
     floating: tuple[str, ...] = ()
     """Distributions without a pin: the newest release that the cut-off day allows."""
+    prereleases: bool = False
+    """Whether the resolver may choose pre-releases of the distributions under ``floating``."""
     preferred: dict[str, VersionText] = {}
     """Versions that the resolver keeps wherever the pins allow, instead of the newest ones: a search moves one
     package and leaves the others where they are."""
@@ -59,6 +52,27 @@ class Environment(Strict):
         if not self.pins and not self.floating:
             raise ValueError("an environment needs pins, or names under floating")
         return self
+
+
+class Floating(Strict):
+    """An environment that is resolved when it runs: the newest releases of its libraries that are old enough."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    python: PythonText = "3.11"
+    libraries: tuple[str, ...] = ()
+    """Distributions whose newest release it takes; empty: those of the floating environment named first."""
+    pins: dict[str, VersionText] = {}
+    """Distributions that are held at a version."""
+    cutoffs: dict[str, Day] = {}
+    """As in an environment: last days for single distributions."""
+    prereleases: bool = False
+    """Take pre-releases of its libraries too."""
+    as_of: Day | None = Field(default=None, alias="as-of")
+    """Resolve as of this day instead of a few days ago: then the cooling period has no effect."""
+    cooling_days: Annotated[int, Field(ge=0, le=365, alias="cooling-days")] = 2
+    """A release is seen once it is so many whole days old: a malicious upload is usually found and removed by then."""
+    why: str = ""
 
 
 class Runs(Strict):
@@ -75,10 +89,20 @@ class Matrix(Strict):
     format: Literal[1]
     deny: tuple[Denied, ...] = ()
     environments: dict[FileName, Environment]
+    floating: dict[FileName, Floating] = {}
+    """Environments that are resolved at the run.  One with the name of a locked environment follows that one: the
+    locked one holds its last committed lock."""
     runs: dict[FileName, Runs]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        first = next(iter(self.floating.values()), None)
+        if first is not None and not first.libraries:
+            raise ValueError("floating: the environment named first needs libraries; the others take them over")
+        for name, floating in self.floating.items():
+            for distribution, version in floating.pins.items():
+                if denied := self.denied(distribution, version):
+                    raise ValueError(f"floating {name!r} pins {distribution} {version}: denied, {denied.reason}")
         for name, environment in self.environments.items():
             for distribution, version in environment.pins.items():
                 if denied := self.denied(distribution, version):
@@ -89,7 +113,8 @@ class Matrix(Strict):
         """This matrix with the environments of another one behind its own, and the deny lists of both."""
         environments = {**base.environments, **self.environments}
         deny = self.deny + tuple(entry for entry in base.deny if entry not in self.deny)
-        return Matrix(format=1, deny=deny, environments=environments, runs=self.runs)
+        floating = {**base.floating, **self.floating} if self.floating else {}
+        return Matrix(format=1, deny=deny, environments=environments, floating=floating, runs=self.runs)
 
     def denied(self, distribution: str, version: str) -> Denied | None:
         """The deny-list entry of a release, if there is one."""

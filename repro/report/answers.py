@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from repro.model.failure import Failure, is_affected
 from repro.model.verdict import Side
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.fragments import Code, Fragments, Strong
 from repro.search.question import describe_skipped
-from repro.store.answers import Bisected, Blamed, Every, Role, Stored, Swept, Tried, stretches
+from repro.store.answers import Bisected, Blamed, Every, Role, Stored, Swept, Tried, Turned, stretches
 
 NOTHING = "·"
 """Where the failure does not apply."""
@@ -141,7 +142,7 @@ class Section:
 
 def sections(answers: Sequence[Stored]) -> list[Section]:
     """The parts of a page that tell what searches found: sweeps first."""
-    order = {"sweep": 0, "bisect": 1, "blame": 2}
+    order = {"sweep": 0, "release": 1, "bisect": 2, "blame": 3}
     return [_section(answer) for answer in sorted(answers, key=lambda found: order[found.kind])]
 
 
@@ -150,6 +151,8 @@ def _section(answer: Stored) -> Section:
         return _sweep(answer)
     if isinstance(answer, Bisected):
         return _bisection(answer)
+    if isinstance(answer, Turned):
+        return _turned(answer)
     return _blame(answer, f"Blame: {answer.start.environment} to {answer.end.environment}")
 
 
@@ -203,6 +206,51 @@ def _bisection(answer: Bisected) -> Section:
             for name, fact in rows
         ),
         tuple(notes),
+    )
+
+
+def against_record(answer: Stored, failure: Failure) -> Stored:
+    """What a new release changed, held against the record of today: its bound may have been written since."""
+    if not isinstance(answer, Turned) or not answer.after.versions:
+        return answer
+    after = answer.after.model_copy(update={"affected": is_affected(failure, answer.after.versions)})
+    return answer.model_copy(update={"after": after})
+
+
+def turned_lines(answer: Turned) -> list[str]:
+    """What a new release changed: the sentence, the evidence of both ends, and what the record should say."""
+    lines = [sentence(answer)]
+    lines += [f"  {fact.environment}: {fact.text}" for fact in answer.all_tried]
+    if answer.proposal_problem:
+        lines.append(f"  no bound is proposed: {answer.proposal_problem}")
+    return lines + ([f"  {line}" for line in answer.proposal.splitlines()] if answer.proposal else [])
+
+
+def sentence(answer: Turned) -> str:
+    """The sentence of an answer; by today's rules the change may be none."""
+    if answer.holds:
+        return answer.sentence
+    return f"{answer.package} {answer.release}: no change of {answer.failure} by the rules of today"
+
+
+def _turned(answer: Turned) -> Section:
+    facts = ((answer.last, answer.before), (answer.release, answer.after))
+    notes = (f"No bound is proposed: {answer.proposal_problem}.",) if answer.proposal_problem else ()
+    return Section(
+        f"New release: {answer.package} {answer.release}",
+        (f"{sentence(answer)}. Found by ", Code("repro watch --run"), f" on {answer.date[:10]}."),
+        (answer.package, "environment", "verdict", "runs", "evidence"),
+        tuple(
+            (
+                label,
+                fact.environment,
+                f"{glyph(fact)} {fact.verdict or 'does not apply'}",
+                str(len(fact.runs)),
+                Code(fact.evidence or fact.reason),
+            )
+            for label, fact in facts
+        ),
+        notes,
     )
 
 

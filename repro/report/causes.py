@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from repro.report.format import format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.matrix_page import code, escape
 from repro.report.rows import Row
+from repro.store.answers import Turned
 
 EXPECTED = frozenset({None, "as documented", "unjudged"})
 _VOLATILE = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)*|<[a-z]+>/\S+")
@@ -76,6 +77,27 @@ def cause_markdown(cause: Cause) -> str:
     lines = [f"{len(cause.rows)} cells are **{cause.status}**: {code(cause.text)}", ""]
     lines += _table(cause.rows)
     return "\n".join([*lines, "", f"Written by `repro summary` from stored runs; `{cause.slug}`", ""])
+
+
+def release_slug(answer: Turned) -> str:
+    """The mark of the issue of a release: the same in every run."""
+    text = f"{answer.failure} {answer.package} {answer.release}"
+    return f"repro-release-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def release_markdown(answer: Turned) -> str:
+    """The body of an issue: what a new release changed, the evidence, the proposed bound, and the issue's mark."""
+    lines = [escape(answer.sentence), "", "| environment | verdict | runs | evidence |", "| --- | --- | --- | --- |"]
+    for fact in answer.all_tried:
+        evidence = code(fact.evidence or fact.reason)
+        lines.append(f"| {escape(fact.environment)} | {fact.verdict} | {len(fact.runs)} | {evidence} |")
+    if answer.proposal:
+        # A line of the record must not end the block.
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", answer.proposal))])
+        lines += ["", "The record should say:", "", f"{fence}diff", answer.proposal.rstrip("\n"), fence]
+    elif answer.proposal_problem:
+        lines += ["", f"No bound is proposed: {escape(answer.proposal_problem)}."]
+    return "\n".join([*lines, "", f"Written by `repro summary` from stored runs; `{release_slug(answer)}`", ""])
 
 
 def summary_markdown(rows: Sequence[Row]) -> str:

@@ -6,6 +6,7 @@ could be told, and the points of stored searches; cells with a changed factor or
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 
 from packaging.version import InvalidVersion, Version
@@ -69,6 +70,8 @@ class UpstreamComparison:
     failure: str
     declared: str
     """``closed, fixed in lightning 2.2.2``."""
+    looked: str | None
+    """The day on which a person last read upstream's issues."""
     newest: tuple[SeenRelease, ...]
     """The conclusive runs that no other run is newer than."""
     disagreements: tuple[Disagreement, ...]
@@ -90,13 +93,25 @@ def compare_with_upstream(failure: Failure, rows: Iterable[Row], answers: Sequen
     points = _points(failure, rows, answers)
     newest = _newest(points)
     found = [*_state(failure, newest), *_later(failure, points, newest), *_boundaries(failure, answers)]
-    return UpstreamComparison(failure.id, format_declared(failure), newest, tuple(found))
+    return UpstreamComparison(failure.id, format_declared(failure), failure.upstream.looked, newest, tuple(found))
 
 
 def format_declared(failure: Failure) -> str:
     """``closed, fixed in lightning 2.2.2``."""
     fixed = " or ".join(f"{name} {version}" for name, version in failure.fixed_in.items())
     return f"{failure.upstream.state}{f', fixed in {fixed}' if fixed else ''}"
+
+
+LOOK_DAYS = 90
+"""After so many days an issue that was open may well have been closed."""
+
+
+def has_old_look(failure: Failure, day: date) -> bool:
+    """True if upstream's issues and fixes were last read longer ago than ``LOOK_DAYS``, or nobody noted when."""
+    if not failure.upstream.issues and not failure.upstream.fixes:
+        return False
+    looked = failure.upstream.looked
+    return looked is None or date.fromisoformat(looked) < day - timedelta(days=LOOK_DAYS)
 
 
 def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) -> list[SeenRelease]:

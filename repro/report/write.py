@@ -9,6 +9,7 @@ from repro.catalog.project import Project
 from repro.errors import StoreError
 from repro.files import write_whole
 from repro.model.cell import Cell
+from repro.report.answers import against_record
 from repro.report.failure_page import failure_markdown
 from repro.report.junit import junit_xml
 from repro.report.lanes import LanePair, lanes_markdown, of_lanes, pairs
@@ -18,6 +19,7 @@ from repro.report.rows import Lookup, Report, Row
 from repro.report.upstream import UpstreamComparison, compare_with_upstream
 from repro.report.view import FailureView, failure_view
 from repro.search.ablation import ablation_environment
+from repro.search.watch_plan import WATCH_FILE, Watched
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 
@@ -47,8 +49,10 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None) ->
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
     rows = tuple(lookup.row(cell) for cell in cells)
     answers = {
-        failure: [redacted(answer, redact) for answer in AnswerStore(store.root).of(failure)]
-        for failure in (*catalog.entries, *drafts)
+        failure: [
+            redacted(against_record(answer, entry.failure), redact) for answer in AnswerStore(store.root).of(failure)
+        ]
+        for failure, entry in (catalog.entries | drafts).items()
     }
     comparisons = tuple(
         compare_with_upstream(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
@@ -68,6 +72,17 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None) ->
     )
     lanes = pairs(of_lanes(store, project.catalog), project.catalog)
     return Gathered(tuple(cells), lookup, Report(rows=rows), comparisons, views, lanes)
+
+
+def stored_watch(reports: Path) -> Watched | None:
+    """What `repro watch` last found of new releases; None if it never asked.  Raises StoreError."""
+    file = reports / WATCH_FILE
+    if not file.is_file():
+        return None
+    try:
+        return Watched.model_validate_json(file.read_bytes())
+    except (OSError, ValueError):
+        raise StoreError(f"{file}: cannot be read; remove it and write it anew with `repro watch`") from None
 
 
 def write_reports(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:

@@ -25,6 +25,7 @@ from repro.store.answers import (
     Stored,
     Swept,
     Tried,
+    Turned,
     changes_in_strip,
     lower_end_tried,
 )
@@ -297,6 +298,8 @@ def lead_sweep(
 
 def exit_of_answer(answer: Stored) -> Exit:
     """The exit code of a search: a change is what contradicts the record."""
+    if isinstance(answer, Turned):
+        return exit_of(changed=True)
     if isinstance(answer, Blamed):
         undecided = {Role.UNTESTED, Role.NEEDED}
         return exit_of(unknown=any(change.part in undecided for change in answer.changes))

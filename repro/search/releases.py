@@ -47,12 +47,16 @@ class Listing:
     left_out: tuple[SkippedRelease, ...]
 
 
+PRERELEASE = "pre-release"
+"""Why a pre-release is left out."""
 Fetch = Callable[[str], list[IndexFile]]
 Refuse = Callable[[str], str | None]
 """Why a version must not be tried, or None."""
 
 
-def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: None) -> Listing:
+def listing(
+    files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: None, *, prereleases: bool = False
+) -> Listing:
     """Sort the files of a distribution into releases for a Python version and what is left out.  Pure."""
     by_version: dict[Version, list[IndexFile]] = {}
     left_out: list[SkippedRelease] = []
@@ -64,7 +68,7 @@ def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: 
     releases: list[Release] = []
     for version, held in sorted(by_version.items()):
         name = held[0].version
-        reason = _objection(version, held, python) or refuse(name)
+        reason = refuse(name) or _objection(version, held, python, prereleases=prereleases)
         days = [file.uploaded for file in held if file.uploaded is not None]
         if reason is None and not days:
             reason = "the index does not state when it was uploaded"
@@ -77,13 +81,13 @@ def listing(files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: 
     return Listing(tuple(releases), tuple(left_out))
 
 
-def _objection(version: Version, files: Sequence[IndexFile], python: str) -> str | None:
+def _objection(version: Version, files: Sequence[IndexFile], python: str, *, prereleases: bool) -> str | None:
     offered = [file for file in files if file.yanked is None]
     if not offered:
         why = next((file.yanked for file in files if file.yanked), "no reason given")
         return f"yanked: {' '.join(why.split())}"
-    if version.is_prerelease:
-        return "pre-release"
+    if version.is_prerelease and not prereleases:
+        return PRERELEASE
     allowed = [file for file in offered if _allows(file.requires_python, python)]
     if not allowed:
         return f"needs Python {offered[0].requires_python}"

@@ -8,6 +8,7 @@ from repro.catalog.project import Project
 from repro.errors import ContradictionError, UndecidedError, UsageError, unknown
 from repro.model.cell import make_cell
 from repro.model.failure import Failure, Lane
+from repro.model.matrix import Environment
 from repro.model.verdict import Side
 from repro.search.ablation import ablation_environment
 from repro.search.bisection import inwards
@@ -34,7 +35,7 @@ def base_of(project: Project, failure: Failure, name: str | None) -> Vector:
 
 def vector_of(project: Project, name: str) -> Vector:
     """A named environment with its versions; raises UsageError for an unknown name."""
-    environments = project.matrix.environments
+    environments = {**project.matrix.environments, **project.derived}
     if name not in environments:
         raise unknown("environment", name, environments)
     return vector(name, environments[name], project.environments.lock(name))
@@ -46,9 +47,14 @@ def digests_of(project: Project, entry: Entry, base: str, lane: Lane) -> Digests
     lock = project.environments.lock(base)
     return Digests(
         script=recipe_of(make_cell(entry.failure, base, lane=lane), entry, ""),
-        record=_digest(entry.failure.model_dump_json()),
-        environment=_digest(lock.digest, held.environment.model_dump_json()),
+        # A look upstream decides nothing; what older versions did not know is left out where it is unset.
+        record=_digest(entry.failure.model_dump_json(exclude={"upstream": {"looked"}})),
+        environment=_digest(lock.digest, held.environment.model_dump_json(exclude=_unset(held.environment))),
     )
+
+
+def _unset(environment: Environment) -> set[str]:
+    return set() if environment.prereleases else {"prereleases"}
 
 
 def _digest(*texts: str) -> str:

@@ -37,7 +37,7 @@ class Trials:
         listener: Listener | None = None,
         lane: Lane = Lane.CPU,
     ) -> None:
-        self._definitions: dict[str, Environment] = {}
+        self._definitions: dict[str, Environment] = dict(project.derived)
         self.project = project.deriving(self._definitions)
         self.failure = failure
         self._lane = lane

@@ -244,7 +244,68 @@ class Swept(Strict):
         return (*self.tried, *([self.latest] if self.latest else []))
 
 
-Stored = Bisected | Blamed | Swept
+class Turned(Strict):
+    """What a new release changed for a failure: found by `repro watch --run`."""
+
+    format: Literal[1] = FORMAT
+    kind: Literal["release"] = "release"
+    failure: FileName
+    date: str
+    package: str
+    """The distribution to blame; several joined by `` and `` if only their changes together turn the verdict."""
+    last: str
+    """The last release as before."""
+    release: str
+    """The first release that is different."""
+    day: str
+    """Its upload day; empty if the index does not state it."""
+    before: Tried
+    after: Tried
+    exact: bool
+    """True if a confirmed bisection found that no release lies between ``last`` and ``release``."""
+    locks: tuple[str, str]
+    """Digests of the locks of the two environments that were compared."""
+    proposal: str = ""
+    """A patch of the record as a unified diff; empty if the record needs none, or none can be proposed."""
+    proposal_problem: str = ""
+    """Why none can be proposed."""
+    seconds: float
+
+    @property
+    def slug(self) -> str:
+        return _slug(f"release-{self.package}-{self.release}-{self.before.environment}")
+
+    @property
+    def all_tried(self) -> tuple[Tried, ...]:
+        return (self.before, self.after)
+
+    @property
+    def holds(self) -> bool:
+        """True if the rules of today still see a change: judged again, both ends may show the same."""
+        return self.before.side is not Side.SKIP and self.after.side is self.before.side.opposite
+
+    @property
+    def is_cure(self) -> bool:
+        return self.after.side is Side.GOOD
+
+    @property
+    def sentence(self) -> str:
+        """``transformers 5.24.0 of 2026-11-21: X is cured (5.23.0 shows it, 5.24.0 does not, 2 of 2), ...``."""
+        agreeing = sum(side_of(run.verdict) is self.after.side for run in self.after.runs)
+        count = f"{agreeing} of {len(self.after.runs)}"
+        shown = f"{self.last} {'shows' if self.is_cure else 'does not show'} it"
+        shown += f", {self.release} does{' not' if self.is_cure else ''}"
+        if self.after.agrees:
+            advice = "as the record says"
+        elif not self.exact:
+            advice = "the release between them is not known exactly"
+        else:
+            advice = "the cap can go" if self.is_cure else f"stay below {self.release}"
+        name = f"{self.package} {self.release}{f' of {self.day}' if self.day else ''}"
+        return f"{name}: {self.failure} {'is cured' if self.is_cure else 'is back'} ({shown}, {count}), {advice}"
+
+
+Stored = Bisected | Blamed | Swept | Turned
 _STORED: TypeAdapter[Stored] = TypeAdapter(Annotated[Stored, Field(discriminator="kind")])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from repro.errors import StoreError
 from repro.model.observation import Observation
 from repro.store.answers import AnswerStore, Stored, replaces
+from repro.store.kept_locks import KeptLocks
 from repro.store.observations import Store
 from repro.store.upkeep import verify
 
@@ -34,6 +35,9 @@ def merge_stores(store: Store, others: Sequence[Store]) -> MergedStores:
         store.add(observation)
         if observation.id in recorded:
             store.record_verdict(observation.id, recorded[observation.id])
+    for other in others:
+        for kept in KeptLocks(other.root):
+            KeptLocks(store.root).put(kept.lock)
     for answer in answers:
         AnswerStore(store.root).put(answer)
     total = sum(1 for other in others for _ in other.files())

@@ -26,6 +26,8 @@ from repro.model.observation import FORMAT, Observation
 KEY_CHARACTERS = 12
 SEARCHES = "searches"
 """The folder of the answers of searches; no failure can have this name."""
+LOCKS = "locks"
+"""The folder of the locks that runs were made with; likewise."""
 VERDICTS = "verdicts.jsonl"
 STORED_BYTES = 64 << 20
 """A stored file that is larger than this is not read."""
@@ -130,7 +132,7 @@ class Store:
     def files(self) -> Iterator[Path]:
         """The file of every observation, by failure and id."""
         for folder in sorted(self.root.iterdir()) if self.root.is_dir() else []:
-            if folder.is_dir() and folder.name != SEARCHES:
+            if folder.is_dir() and folder.name not in {SEARCHES, LOCKS}:
                 yield from self._files(folder.name, "*.json")
 
     def _files(self, failure: str, pattern: str) -> list[Path]:

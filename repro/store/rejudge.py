@@ -7,7 +7,7 @@ from repro.catalog.catalog import Catalog
 from repro.model.failure import is_affected
 from repro.model.observation import Observation
 from repro.model.verdict import Judgement, side_of
-from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried
+from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried, Turned
 from repro.store.observations import Store
 from repro.verdict.judge import judge
 from repro.verdict.status import merge_verdicts
@@ -71,6 +71,8 @@ def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], cat
         renewed: Stored = answer.model_copy(update={"tried": all_again(answer.tried)})
     elif isinstance(answer, Blamed):
         renewed = _blame_again(answer, again)
+    elif isinstance(answer, Turned):
+        renewed = answer.model_copy(update={"before": again(answer.before), "after": again(answer.after)})
     else:
         renewed = answer.model_copy(
             update={

@@ -6,6 +6,7 @@ from pathlib import Path
 from repro.errors import StoreError
 from repro.model.observation import Observation
 from repro.store.answers import read_answer
+from repro.store.kept_locks import KeptLocks
 from repro.store.observations import KEY_CHARACTERS, SEARCHES, Store, read_observation
 
 
@@ -33,7 +34,7 @@ def verify(store: Store) -> tuple[int, list[str]]:
             continue
         if problem:
             problems.append(f"{file}: {problem}; remove or restore the file")
-    return count, problems + _answer_problems(store)
+    return count, problems + _answer_problems(store) + KeptLocks(store.root).problems()
 
 
 def _answer_problems(store: Store) -> list[str]:
@@ -70,10 +71,15 @@ def superfluous(observations: Iterable[Observation], used: frozenset[str], keep:
 def prune(store: Store, used: frozenset[str], *, keep: int = 1, dry: bool = False) -> list[Observation]:
     """Remove superfluous observations; returns those that were, or would be, removed.
 
-    ``used`` are the ids of the observations that reports and answers cite.  Raises StoreError before anything is
+    Kept locks that no observation was made with are removed, too.  ``used`` are the ids of the observations that
+    reports and answers cite.  Raises StoreError before anything is
     removed if the store is damaged.
     """
-    gone = superfluous(store, used, keep)
+    held = list(store)
+    gone = superfluous(held, used, keep)
     for observation in gone if not dry else []:
         store.remove(observation)
+    removed = {observation.id for observation in gone}
+    kept = [observation.installed for observation in held if observation.id not in removed]
+    KeptLocks(store.root).prune(frozenset(found.lock for found in kept if found and found.lock), dry=dry)
     return gone

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -34,9 +35,10 @@ from repro.report.site.feed import feed
 from repro.report.site.overview import HeatRow, Overview, State
 from repro.report.site.prose import phrase, prose
 from repro.report.site.raw_output import log_name, log_text
-from repro.report.upstream import Reading
+from repro.report.upstream import LOOK_DAYS, Reading, has_old_look
 from repro.report.view import format_measured, format_predicted
-from repro.store.answers import Swept
+from repro.search.watch_plan import Watched
+from repro.store.answers import Swept, Turned
 from repro.verdict import claims
 from repro.verdict.history import History, turns
 from repro.verdict.result import Result
@@ -55,14 +57,17 @@ def site_files(
     *,
     rot: Rots | None = None,
     lanes: str = "",
+    watched: Watched | None = None,
+    floats: bool = False,
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site, by its name below ``reports/``: pure, and the same bytes for the same store.
 
     ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment,
-    ``rot`` what became of the locks when they were last tried, ``lanes`` how the lanes compare, in words.
+    ``rot`` what became of the locks when they were last tried, ``lanes`` how the lanes compare, in words,
+    ``watched`` what new releases owe, and ``floats`` whether an environment floats, so that this should be known.
     """
-    yield "index.html", _index(view, releases, rot, lanes)
-    yield "feed.xml", feed(view.news, view.newest)
+    yield "index.html", _index(view, releases, rot, lanes, watched=watched, floats=floats)
+    yield "feed.xml", feed(view.news, view.newest, turned_of(view))
     for row in view.rows:
         yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
         for result in evidence(row).values():
@@ -89,7 +94,29 @@ def evidence(row: HeatRow) -> dict[str, Result]:
     return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
 
 
-def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots | None, lanes: str) -> str:
+def turned_of(view: Overview) -> list[Turned]:
+    """What new releases changed, the newest first."""
+    found = [answer for row in view.rows for answer in row.view.answers if isinstance(answer, Turned) and answer.holds]
+    return sorted(found, key=lambda answer: (answer.date, answer.failure), reverse=True)
+
+
+def _old_looks(view: Overview) -> list[Failure]:
+    """The failures whose upstream was not read lately, as of the newest run: a page names no day of its own."""
+    if view.newest is None:
+        return []
+    day = datetime.fromisoformat(view.newest).date()
+    return [row.failure for row in view.rows if has_old_look(row.failure, day)]
+
+
+def _index(
+    view: Overview,
+    releases: Mapping[str, Mapping[str, str]],
+    rot: Rots | None,
+    lanes: str,
+    *,
+    watched: Watched | None,
+    floats: bool,
+) -> str:
     used = {name: releases.get(name, {}) for name in view.environments}
     comparisons = [row.view.upstream for row in view.rows]
     order = list(Reading)
@@ -107,6 +134,11 @@ def _index(view: Overview, releases: Mapping[str, Mapping[str, str]], rot: Rots 
         comparisons=sorted(comparisons, key=lambda found: order.index(found.reading)),
         present=[row for row in view.rows if row.view.upstream.present],
         attention=view.attention,
+        watched=watched,
+        floats=floats,
+        turned=turned_of(view),
+        old_looks=_old_looks(view),
+        look_days=LOOK_DAYS,
         disagreeing=sum(found.reading is Reading.DISAGREES for found in comparisons),
         gates=gate_reasons([row for item in view.rows for row in item.view.rows]),
     )

@@ -6,10 +6,10 @@ from repro.catalog.project import Project
 from repro.environments.rot import Rots
 from repro.errors import StoreError
 from repro.report.lanes import format_lanes
-from repro.report.private import redacted_history, redactor_of
+from repro.report.private import redacted, redacted_history, redactor_of
 from repro.report.site.overview import overview
 from repro.report.site.pages import site_files, write_site
-from repro.report.write import Gathered
+from repro.report.write import Gathered, stored_watch
 from repro.store.observations import Store
 from repro.verdict.history import histories
 
@@ -23,8 +23,17 @@ def publish(project: Project, store: Store, found: Gathered) -> None:
     known = {label: redacted_history(history, redact) for label, history in histories(project.catalog, store).items()}
     first = overview(found.views, found.cells, found.lookup, project.matrix, known)
     pins = {name: environment.pins for name, environment in project.matrix.environments.items()}
-    rot = rotten(project.reports)
-    content = site_files(first, known, pins, project.catalog.entries, rot=rot, lanes=format_lanes(found.lanes))
+    watched = stored_watch(project.reports)
+    content = site_files(
+        first,
+        known,
+        pins,
+        project.catalog.entries,
+        rot=rotten(project.reports),
+        lanes=format_lanes(found.lanes),
+        watched=redacted(watched, redact) if watched else None,
+        floats=bool(project.matrix.floating),
+    )
     try:
         write_site(project.reports, content)
     except OSError as error:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from repro.catalog.project import Project
 from repro.model.cell import make_cell
 from repro.model.verdict import Status, Verdict
 from repro.report.rows import Report, Row
-from tests.unit.cli.calls import called
-from tests.unit.factories import failure
+from repro.store.answers import AnswerStore
+from tests.unit.cli.calls import Call, called
+from tests.unit.factories import FAILURE, failure
+from tests.unit.search.test_watch_plan import answer as turned
 
 
 def test_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +23,24 @@ def test_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     code, out, _ = called(["summary", "--catalog", str(tmp_path)], capsys, monkeypatch)
     assert code == 0
     assert "mine-1" in out
+
+
+def test_a_release_that_changed_a_verdict_has_a_file(held: Project, call: Call, tmp_path: Path) -> None:
+    """Until the record says the same: title, evidence, the bound as a patch, and the mark by which it is found."""
+    (held.reports).mkdir()
+    (held.reports / "matrix.json").write_text(Report(rows=()).model_dump_json())
+    versions = {"lightning": "2.2.1", "torch": "2.2.2"}
+    after = turned().after.model_copy(update={"versions": versions})
+    AnswerStore(held.reports / "data").put(turned(failure=FAILURE, after=after, proposal="--- a\n+++ b\n+```x\n"))
+    assert call("summary", "--issues", str(tmp_path / "issues"))[0] == 0
+    (file,) = (tmp_path / "issues").iterdir()
+    title, _, body = file.read_text().partition("\n\n")
+    assert title.startswith("lib 1.2 of 2026-02-10: lightning-19492 is cured")
+    assert f"`{file.stem}`" in body
+    assert "````diff\n--- a\n+++ b\n+```x\n````" in body
+
+    agreed = after.model_copy(update={"versions": {"lightning": "2.2.2", "torch": "2.2.2"}})
+    AnswerStore(held.reports / "data").put(turned(failure=FAILURE, after=agreed))
+    file.unlink()
+    call("summary", "--issues", str(tmp_path / "issues"))
+    assert not list((tmp_path / "issues").iterdir())

@@ -1,18 +1,25 @@
 """`repro matrix`, `repro watch`, `repro run --shard`, `repro rot`: what a schedule calls."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import yaml
 
 from repro.catalog.project import Project
 from repro.cli import rot as rotting
+from repro.cli import watch as commanding
 from repro.environments import rot as trying
 from repro.environments.build import Environments
-from repro.environments.locks import Lock
+from repro.environments.locks import Lock, header_of, split
 from repro.environments.rot import Rot, try_lock
 from repro.errors import EnvironmentFailure
 from repro.model.matrix import Denied
+from repro.search import watch_run
+from repro.search.releases import IndexFile
+from repro.search.watch_plan import WATCH_FILE, Watched
 from repro.store.observations import Store
 from tests.unit.cli.calls import Call
 from tests.unit.factories import cell, failed, rank
@@ -83,6 +90,80 @@ class TestWatch:
     def test_untold(self, held: Project, call: Call) -> None:
         stored(held, cell(), ranks=(), fault="no wheel", launcher="none")
         assert "could not be run: no wheel" in call("watch")[1]
+
+
+class TestReleases:
+    """What a schedule learns of new releases; the index and the resolver are played."""
+
+    @pytest.fixture
+    def floating(self, held: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+        content = yaml.safe_load(held.matrix_file.read_text())
+        content["floating"] = {"new": {"libraries": ["torch", "lightning"]}}
+        held.matrix_file.write_text(yaml.safe_dump(content))
+        packages = split("torch==2.2.2\nlightning==2.2.3\n")
+        monkeypatch.setattr(watch_run, "resolve", lambda name, made, _: Lock(header_of(name, made), packages))
+        monkeypatch.setattr(commanding, "fetch_files", lambda name: self.FILES[name])
+        return held
+
+    FILES: ClassVar = {
+        name: [
+            IndexFile(f"{name}-{version}-py3-none-any.whl", version, "wheel", datetime(2024, month, 1, tzinfo=UTC))
+            for version, month in versions.items()
+        ]
+        for name, versions in {"torch": {"2.2.2": 3}, "lightning": {"2.2.1": 2, "2.2.2": 4, "2.2.3": 5}}.items()
+    }
+
+    def test_owed(self, floating: Project, call: Call) -> None:
+        """A release that was not run is owed, and the look is stored for the site; the store itself is not touched."""
+        code, out, _ = call("watch")
+        assert code == 3
+        assert "lightning 2.2.3 of 2024-05-01: 0 of 1 records run" in out
+        assert "1 new releases, 1 runs owed on them" in out
+        stored_look = Watched.model_validate_json((floating.reports / WATCH_FILE).read_bytes())
+        assert [release.name for release in stored_look.floats[0].releases] == ["lightning 2.2.3"]
+        assert not (floating.reports / "data").exists()
+
+    def test_json(self, floating: Project, call: Call) -> None:
+        answer = json.loads(call("watch", "--json", "--floating", "new")[1])
+        assert answer["watched"]["floats"][0]["releases"][0]["owed"] == ["lightning-19492"]
+        assert not (floating.reports / WATCH_FILE).exists()  # a part only
+
+    @pytest.mark.usefixtures("floating")
+    def test_offline(self, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(commanding, "fetch_files", lambda _: pytest.fail("the index was asked"))
+        code, out, _ = call("watch", "--offline", "--json")
+        assert (code, json.loads(out)["watched"]) == (3, None)
+
+    def test_an_index_that_cannot_be_read(self, floating: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is said, it is no success, and the rest of the answer is there."""
+
+        def refuse(_: str) -> None:
+            raise EnvironmentFailure("https://index cannot be reached")
+
+        assert floating.matrix.floating
+        monkeypatch.setattr(commanding, "fetch_files", refuse)
+        code, out, _ = call("watch", "--max-age", "100000")
+        assert code == 3
+        assert "does not resolve" not in out
+        assert "https://index cannot be reached" in out
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--write",), "--write goes with --run"),
+            (("--max-minutes", "5"), "--max-minutes goes with --run"),
+            (("--as-of", "2024-13-01"), "a day such as 2026-11-22 is expected"),
+            (("--as-of", "2999-01-01"), "a day that is not in the future"),
+            (("--offline", "--run"), "--offline asks no index"),
+            (("--floating", "nwe"), "no floating environment 'nwe'; did you mean 'new'?"),
+            (("lightnig-19492",), "did you mean 'lightning-19492'?"),
+        ],
+    )
+    @pytest.mark.usefixtures("floating")
+    def test_mistakes(self, call: Call, arguments: tuple[str, ...], message: str) -> None:
+        code, _, error = call("watch", *arguments)
+        assert code == 2
+        assert message in error
 
 
 class TestRot:

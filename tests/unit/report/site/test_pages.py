@@ -22,6 +22,7 @@ from repro.report.site.overview import Overview, State, overview
 from repro.report.site.pages import day, html_fragment, html_reference
 from repro.report.site.publish import publish
 from repro.report.write import gather, write_reports
+from repro.search.watch_plan import WATCH_FILE, Watched, WatchedFloat, WatchedRelease
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
@@ -29,6 +30,7 @@ from repro.verdict.history import histories
 from tests.unit.factories import FAILURE, HARDWARE, failed, imported, installed, lost_peer, observation, write_failure
 from tests.unit.report.site.sites import HOSTILE, cell, failing, many, passing, small, stored
 from tests.unit.report.test_answers import bisected, blamed, swept
+from tests.unit.search.test_watch_plan import answer as turned
 
 BUDGET = 300_000
 """Bytes of the first page with 25 failures."""
@@ -106,6 +108,14 @@ def adopted(held: Project, shown: Callable[..., tuple[Rank, Rank]], **changes: i
     ranks = shown(imported=imported(there.distributions))
     Store(held.reports / "data").add(observation(*ranks, **facts))
     return made
+
+
+def floating(root: Path) -> Project:
+    """A project with a floating environment."""
+    held = small(root)
+    content = yaml.safe_load(held.matrix_file.read_text()) | {"floating": {"newest": {"libraries": ["lightning"]}}}
+    held.matrix_file.write_text(yaml.safe_dump(content))
+    return held
 
 
 class TestOverview:
@@ -269,6 +279,45 @@ class TestIndex:
         (held.reports / "rot.json").write_text("{}")
         with pytest.raises(StoreError, match="repro rot"):
             written(held)
+
+    def test_what_new_releases_owe_stands_on_the_first_screen(self, tmp_path: Path) -> None:
+        """Beside the age of the last complete run; where no look is stored, the page says so."""
+        held = floating(tmp_path)
+        assert "New releases never looked for repro watch asks the index" in index(held).prose
+        release = WatchedRelease(
+            distribution="lightning", version="2.6.7", day="2026-01-01", state="owed", owed=(FAILURE,), reason=HOSTILE
+        )
+        seen = WatchedFloat(name="newest", environment="newest as of 2026-01-02", day="2026-01-02", releases=(release,))
+        made = Watched(date="2026-01-05T00:00:00+00:00", floats=(seen,))
+        (held.reports / WATCH_FILE).write_text(made.model_dump_json())
+        words = index(held).prose
+        assert "New releases 1 run owed on them; the index was asked 2026-01-05 00:00 UTC" in words
+        assert "lightning 2.6.7 2026-01-01 owed <script>alert(1)</script>" in words
+        (held.reports / WATCH_FILE).write_text("{}")
+        with pytest.raises(StoreError, match="repro watch"):
+            written(held)
+
+    def test_what_a_new_release_changed(self, held: Project) -> None:
+        """On the first screen, on the page of the failure and in the feed; what no longer holds is on none of them."""
+        stored(held, cell(), *failing())
+        answer = turned(failure=FAILURE)
+        AnswerStore(held.reports / "data").put(answer)
+        written(held)
+        said = "lib 1.2 of 2026-02-10: lightning-19492 is cured (1.1 shows it, 1.2 does not, 0 of 0), the cap can go"
+        assert said in Page((held.reports / "index.html").read_text()).prose
+        assert said in page(held).prose
+        assert said in (held.reports / "feed.xml").read_text()
+        AnswerStore(held.reports / "data").put(answer.model_copy(update={"after": answer.before}))
+        assert "is cured" not in index(held).prose
+        assert "is cured" not in (held.reports / "feed.xml").read_text()
+
+    @pytest.mark.parametrize(("looked", "old"), [(None, 1), ("2025-10-02", 1), ("2025-10-04", 0)])
+    def test_old_looks_upstream(self, tmp_path: Path, looked: str | None, old: int) -> None:
+        """Ninety days before the newest run, which is of 1 January."""
+        upstream = {"state": "open", "issues": ["https://example.org/1"], **({"looked": looked} if looked else {})}
+        held = small(tmp_path, upstream=upstream)
+        stored(held, cell(), *failing())
+        assert f"Upstream not read for 90 days {old} of 1 failures" in index(held).prose
 
     def test_a_cuda_run_stands_beside_the_cpu_run(self, held: Project) -> None:
         stored(held, cell(), *failing())

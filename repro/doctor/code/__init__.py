@@ -1,1 +1,0 @@
-"""Whether a user's code names what a failure needs: read, never run."""

@@ -1,0 +1,428 @@
+"""What new releases owe: which appeared, what was run on each, what must be run next.  Pure.
+
+A floating environment is compared with *snapshots*: what it was on earlier days, and locked environments.  A release
+is new if it was uploaded no earlier than the release that the newest complete snapshot holds.  It runs in today's
+floating environment if that holds it, else in the same environment with this one library held at the release.  A
+pre-release counts only if the floating environment holds it.
+
+A record is concerned with a release of a library that it names; every record is concerned with torch.  Affected and
+fixed records alike: a relapse is as telling as a cure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from repro.model.base import Strict
+from repro.model.failure import Failure, inapplicable, is_affected
+from repro.model.specifiers import covers
+from repro.model.verdict import Side, Verdict, side_of
+from repro.model.version import parsed_version
+from repro.search.releases import PRERELEASE, Listing, Release
+from repro.store.answers import SkippedRelease, Turned
+
+WATCH_FILE = "watch.json"
+"""Where the last look is stored, in the reports folder."""
+TORCH = "torch"
+
+
+class ReleaseState(StrEnum):
+    """How far a new release was looked at."""
+
+    RUN = "run"
+    """Each record that it concerns has a conclusive run on it."""
+    OWED = "owed"
+    """Some record has none."""
+    COOLING = "cooling"
+    """It is younger than the cooling period; nothing is owed yet."""
+    UNRESOLVED = "does not resolve"
+    """No environment with it and the other libraries exists; nothing can be run on it."""
+
+
+class WatchedRelease(Strict):
+    """One new release of a watched distribution."""
+
+    distribution: str
+    version: str
+    day: str
+    """Upload day of its first file, in UTC."""
+    state: ReleaseState
+    reason: str = ""
+    """Why it cannot be run now."""
+    environment: str = ""
+    """Where it runs; empty while it is cooling."""
+    run: dict[str, Verdict] = {}
+    """Failure -> its conclusive verdict on this release."""
+    owed: tuple[str, ...] = ()
+    """The failures without one, in the order in which they run."""
+    undecided: dict[str, str] = {}
+    """Those of ``owed`` that were run and gave no verdict, each with the reason."""
+    unexpected: tuple[str, ...] = ()
+    """Those of ``run`` whose verdict is not what the record's specifiers say."""
+
+    @property
+    def name(self) -> str:
+        """``transformers 5.24.0``."""
+        return f"{self.distribution} {self.version}"
+
+
+class SeenChange(Strict):
+    """A record whose verdict on a new environment is not the one that it had before."""
+
+    failure: str
+    before: str
+    """The environment of the earlier verdict."""
+    after: str
+    was: Verdict
+    found: Verdict
+    searched: bool = False
+    """True if the release to blame is known and stored."""
+
+
+class WatchedFloat(Strict):
+    """A floating environment with the releases that are new to it."""
+
+    name: str
+    environment: str = ""
+    """Its name on that day; empty if nothing is known of it."""
+    day: str
+    """The last day whose uploads are seen."""
+    base: str = ""
+    """The snapshot that new releases are counted from."""
+    problem: str = ""
+    """Why nothing is known: it does not resolve, or the index cannot be read."""
+    releases: tuple[WatchedRelease, ...] = ()
+    left_out: dict[str, tuple[SkippedRelease, ...]] = {}
+    """By distribution: new releases that are never run, each with the reason."""
+    changes: tuple[SeenChange, ...] = ()
+
+    @property
+    def is_owed(self) -> bool:
+        """True if something that can be run was not run, or a change has not been searched."""
+        return (
+            bool(self.problem)
+            or any(release.state is ReleaseState.OWED for release in self.releases)
+            or any(not change.searched for change in self.changes)
+        )
+
+
+class Watched(Strict):
+    """``watch.json``: what `repro watch` found when it last asked the index."""
+
+    format: Literal[1] = 1
+    date: str
+    """UTC, ISO 8601."""
+    floats: tuple[WatchedFloat, ...]
+
+    @property
+    def is_owed(self) -> bool:
+        """True if something is owed, or nothing is known of a floating environment."""
+        return any(held.is_owed for held in self.floats)
+
+    @property
+    def owed(self) -> int:
+        """How many runs are owed on new releases."""
+        return sum(len(release.owed) for held in self.floats for release in held.releases)
+
+    @property
+    def unexpected(self) -> int:
+        """How many verdicts on new releases are not what the records say."""
+        return sum(len(release.unexpected) for held in self.floats for release in held.releases)
+
+    @property
+    def unsearched(self) -> int:
+        """How many changes of verdict were not searched yet."""
+        return sum(not change.searched for held in self.floats for change in held.changes)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An environment with a lock that may be compared."""
+
+    name: str
+    day: str
+    digest: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the newest run of a record showed in a snapshot."""
+
+    verdict: Verdict
+    reason: str = ""
+
+    @property
+    def side(self) -> Side:
+        return side_of(self.verdict)
+
+
+Sightings = Mapping[tuple[str, str], Seen]
+"""By failure and digest of the lock."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a plan is made from."""
+
+    name: str
+    """Of the floating environment."""
+    today: date
+    cooling_days: int
+    current: Snapshot
+    """The floating environment of today."""
+    others: Sequence[Snapshot]
+    """Earlier snapshots of it, and the same environment with one library held at a release."""
+    comparable: frozenset[str]
+    """Digests of those of ``others`` that new releases may be counted from."""
+    listings: Mapping[str, Listing]
+    """The releases of each watched distribution."""
+    failures: Sequence[Failure]
+    seen: Sightings
+    unresolved: Mapping[str, str] = field(default_factory=dict)
+    """Environments that were found not to resolve, each with the reason."""
+    known: Sequence[Turned] = ()
+    """The changes whose cause is stored."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One record to be run on a new release."""
+
+    failure: str
+    distribution: str
+    version: str
+    in_current: bool
+    """True if the floating environment of today holds the release."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A change to be searched."""
+
+    failure: str
+    before: Snapshot
+    after: Snapshot
+    was: Seen
+    found: Seen
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known and what comes next."""
+
+    watched: WatchedFloat
+    jobs: tuple[Job, ...] = ()
+    turns: tuple[Turn, ...] = field(default=())
+    """The changes that were not searched yet."""
+
+
+def concerns(failure: Failure, distribution: str, versions: Mapping[str, str]) -> bool:
+    """True if the record must be run for a release of this distribution, in an environment with these versions."""
+    named = distribution == TORCH or distribution in failure.distributions
+    return named and inapplicable(failure, versions) is None
+
+
+def plan(facts: Facts) -> Plan:
+    """Which releases are new, what each of them owes, and which verdicts changed."""
+    base = _base(facts)
+    releases: list[WatchedRelease] = []
+    left_out: dict[str, tuple[SkippedRelease, ...]] = {}
+    for distribution, listing in facts.listings.items():
+        held = base.versions.get(distribution)
+        since = next((release.day for release in listing.releases if release.version == held), base.day)
+        new = [release for release in listing.releases if release.day >= since and release.version != held]
+        new = [release for release in new if _counts(release, facts.current.versions.get(distribution))]
+        releases += [_watched(facts, distribution, release) for release in new]
+        skipped = _skipped(listing, held)
+        if skipped:
+            left_out[distribution] = skipped
+    # The newest stack first: it tells most.
+    releases.sort(key=lambda release: (release.environment != facts.current.name, release.day, release.name))
+    changes = _changes(facts)
+    watched = WatchedFloat(
+        name=facts.name,
+        environment=facts.current.name,
+        day=facts.current.day,
+        base=base.name,
+        releases=tuple(releases),
+        left_out=left_out,
+        changes=tuple(
+            SeenChange(
+                failure=turn.failure,
+                before=turn.before.name,
+                after=turn.after.name,
+                was=turn.was.verdict,
+                found=turn.found.verdict,
+                searched=_is_searched(facts, turn),
+            )
+            for turn in changes
+        ),
+    )
+    unsearched = tuple(turn for turn in changes if not _is_searched(facts, turn))
+    return Plan(watched, tuple(_jobs(facts, releases)), unsearched)
+
+
+def _counts(release: Release, current: str | None) -> bool:
+    parsed = parsed_version(release.version)
+    return release.version == current or (parsed is not None and not parsed.is_prerelease)
+
+
+def _is_searched(facts: Facts, turn: Turn) -> bool:
+    """True if a stored answer explains the change: of the same two, or of a release that lies between them."""
+    return any(
+        known.failure == turn.failure
+        and known.holds
+        and known.after.side is turn.found.side
+        and (
+            known.locks == (turn.before.digest, turn.after.digest)
+            or (known.exact and _lies_between(known.package, known.release, turn))
+        )
+        for known in facts.known
+    )
+
+
+def _lies_between(distribution: str, version: str, turn: Turn) -> bool:
+    texts = (turn.before.versions.get(distribution, ""), version, turn.after.versions.get(distribution, ""))
+    first, middle, last = (parsed_version(text) for text in texts)
+    return first is not None and middle is not None and last is not None and first < middle <= last
+
+
+def _base(facts: Facts) -> Snapshot:
+    """The newest snapshot before today's in which every record has a verdict, else the oldest one."""
+    earlier = sorted(
+        (other for other in facts.others if other.digest in facts.comparable and other.day <= facts.current.day),
+        key=lambda other: other.day,
+    )
+    complete = [other for other in earlier if _is_complete(facts, other)]
+    return (complete or earlier[:1] or [facts.current])[-1]
+
+
+def _is_complete(facts: Facts, snapshot: Snapshot) -> bool:
+    return all(
+        _is_conclusive(facts, failure.id, snapshot)
+        for failure in facts.failures
+        for distribution in facts.listings
+        if distribution in snapshot.versions and concerns(failure, distribution, snapshot.versions)
+    )
+
+
+def _is_conclusive(facts: Facts, failure: str, snapshot: Snapshot) -> bool:
+    seen = facts.seen.get((failure, snapshot.digest))
+    return seen is not None and seen.side is not Side.SKIP
+
+
+def _watched(facts: Facts, distribution: str, release: Release) -> WatchedRelease:
+    facts_of_it = {"distribution": distribution, "version": release.version, "day": release.day}
+    if release.day > facts.current.day:
+        wait = f"until {_thaws(release.day, facts.cooling_days)}"
+        return WatchedRelease.model_validate({**facts_of_it, "state": ReleaseState.COOLING, "reason": wait})
+    places = [
+        snapshot
+        for snapshot in (facts.current, *facts.others)
+        if snapshot.versions.get(distribution) == release.version
+    ]
+    run: dict[str, Verdict] = {}
+    owed: list[str] = []
+    undecided: dict[str, str] = {}
+    unexpected: list[str] = []
+    versions = {**facts.current.versions, distribution: release.version}
+    for failure in _ordered(facts.failures, distribution, versions):
+        found = [facts.seen[failure.id, place.digest] for place in places if (failure.id, place.digest) in facts.seen]
+        told = next((seen for seen in found if seen.side is not Side.SKIP), None)
+        if told is not None:
+            run[failure.id] = told.verdict
+            unexpected += [failure.id] if (told.side is Side.BAD) != is_affected(failure, versions) else []
+            continue
+        owed.append(failure.id)
+        if found:
+            undecided[failure.id] = f"{found[0].verdict}: {found[0].reason}"
+    in_current = facts.current.versions.get(distribution) == release.version
+    environment = facts.current.name if in_current else f"{facts.current.name} with {distribution} {release.version}"
+    if owed and not run and environment in facts.unresolved:
+        unresolved = {"state": ReleaseState.UNRESOLVED, "reason": facts.unresolved[environment]}
+        return WatchedRelease.model_validate({**facts_of_it, "environment": environment, **unresolved})
+    return WatchedRelease.model_validate(
+        {
+            **facts_of_it,
+            "state": ReleaseState.OWED if owed else ReleaseState.RUN,
+            "environment": environment,
+            "run": run,
+            "owed": tuple(owed),
+            "undecided": undecided,
+            "unexpected": tuple(unexpected),
+        }
+    )
+
+
+def _thaws(day: str, cooling_days: int) -> str:
+    """The first day on which a release of that day is seen."""
+    return (date.fromisoformat(day) + timedelta(days=cooling_days + 1)).isoformat()
+
+
+def _ordered(failures: Iterable[Failure], distribution: str, versions: Mapping[str, str]) -> list[Failure]:
+    """The records that a release concerns: those judged by this distribution first."""
+    concerned = [failure for failure in failures if concerns(failure, distribution, versions)]
+    return sorted(concerned, key=lambda failure: distribution not in failure.judged_by)
+
+
+def _skipped(listing: Listing, held: str | None) -> tuple[SkippedRelease, ...]:
+    """What is left out of the releases above the one that the base holds, except for pre-releases."""
+    if held is None:
+        return ()
+    return tuple(
+        entry
+        for entry in listing.left_out
+        if entry.reason != PRERELEASE and covers({"it": f">{held}"}, {"it": entry.version})
+    )
+
+
+def _jobs(facts: Facts, releases: Sequence[WatchedRelease]) -> Iterable[Job]:
+    asked: set[tuple[str, str]] = set()
+    for release in releases:
+        in_current = release.environment == facts.current.name
+        for failure in release.owed:
+            key = (failure, release.environment)
+            if key not in asked:
+                asked.add(key)
+                yield Job(failure, release.distribution, release.version, in_current)
+
+
+def _changes(facts: Facts) -> list[Turn]:
+    """Each record whose verdict in today's environment, or in one with a held release, is another than before."""
+    found = []
+    held = [other for other in facts.others if other.digest not in facts.comparable]
+    for after in (facts.current, *held):
+        for failure in facts.failures:
+            seen = facts.seen.get((failure.id, after.digest))
+            before = _before(facts, failure.id, after)
+            if seen is None or before is None or seen.side is Side.SKIP:
+                continue
+            was = facts.seen[failure.id, before.digest]
+            if was.side is not seen.side:
+                found.append(Turn(failure.id, before, after, was, seen))
+    return found
+
+
+def _before(facts: Facts, failure: str, after: Snapshot) -> Snapshot | None:
+    """The newest earlier snapshot in which the record has a verdict, and in which no watched library is newer.
+
+    A patch of an older series has none: that it differs from the newest series is no change.
+    """
+    earlier = [
+        other
+        for other in facts.others
+        if other.digest in facts.comparable
+        and other.digest not in {after.digest, facts.current.digest}
+        and other.day <= after.day
+        and _is_conclusive(facts, failure, other)
+        and not any(_is_newer(other, after, distribution) for distribution in facts.listings)
+    ]
+    return max(earlier, key=lambda other: other.day, default=None)
+
+
+def _is_newer(one: Snapshot, other: Snapshot, distribution: str) -> bool:
+    first, second = (parsed_version(held.versions.get(distribution, "")) for held in (one, other))
+    return first is not None and second is not None and first > second

@@ -1,0 +1,263 @@
+"""Leads a watch over new releases: asks the index, runs what is owed, has searched what changed.
+
+What is new, owed or changed is decided in ``watch_plan``; cells are run by ``Session``, and ``watch_search`` finds the
+release to blame.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from repro.catalog.project import Project
+from repro.environments.floats import Float, float_of, is_of, libraries_of
+from repro.environments.resolve import resolve
+from repro.errors import EnvironmentFailure, UsageError
+from repro.launch.session import Listener, Options, Session
+from repro.model.cell import make_cell
+from repro.model.failure import Failure
+from repro.search.environments import vector
+from repro.search.releases import Fetch, Listing, listing
+from repro.search.watch_plan import (
+    Facts,
+    Job,
+    Plan,
+    ReleaseState,
+    Seen,
+    Snapshot,
+    Turn,
+    Watched,
+    WatchedFloat,
+    plan,
+)
+from repro.search.watch_search import Budget, BudgetSpentError, Notify, TurnSearch
+from repro.store.answers import AnswerStore, Turned
+from repro.store.kept_locks import KeptLock, KeptLocks
+from repro.store.observations import Store
+from repro.store.recipe import recipe_of
+from repro.store.resolve_float import holding_kept, resolve_float
+from repro.verdict.result import judge_repetitions
+
+BATCH = 4
+"""So many cells are run between two looks at the clock."""
+
+
+@dataclass
+class Watch:
+    """The watch of one floating environment."""
+
+    project: Project
+    name: str
+    today: date
+    fetch: Fetch
+    failures: Sequence[Failure]
+    keep: bool = True
+    """Whether new locks are kept in the store: a watch that runs nothing leaves no trace."""
+    unresolved: dict[str, str] = field(default_factory=dict)
+    """Environments that do not resolve, each with the reason."""
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.project.reports / "data")
+        self.locks = KeptLocks(self.store.root)
+        self.answers = AnswerStore(self.store.root)
+        self.float: Float = float_of(self.project.matrix, self.name, self.today)
+        self._current: KeptLock | None = None
+        self._listings: dict[str, Listing] | None = None
+
+    def look(self) -> Plan:
+        """What is new and owed as the store is now.
+
+        Raises EnvironmentFailure if the floating environment does not resolve or the index cannot be read.
+        """
+        current = self.current()
+        held = self._snapshots(current)
+        digests = {snapshot.digest for snapshot in [*held, _snapshot(current)]}
+        return plan(
+            Facts(
+                name=self.name,
+                today=self.today,
+                cooling_days=self.project.matrix.floating[self.name].cooling_days,
+                current=_snapshot(current),
+                others=held,
+                comparable=frozenset(
+                    other.digest for other in held if other.name in self._locked_names or is_of(other.name, self.name)
+                ),
+                listings=self._listed(),
+                failures=self.failures,
+                seen={
+                    (failure.id, digest): seen
+                    for failure in self.failures
+                    for digest in digests
+                    if (seen := self._seen(failure, digest)) is not None
+                },
+                unresolved=self.unresolved,
+                known=[
+                    answer
+                    for failure in self.failures
+                    for answer in self.answers.of(failure.id)
+                    if isinstance(answer, Turned)
+                ],
+            )
+        )
+
+    def current(self) -> KeptLock:
+        """The floating environment of today with its lock."""
+        if self._current is None:
+            label, definition = self.float.label, self.float.definition
+            if self.keep:
+                self._current = resolve_float(self.project, self.locks, label, definition)
+            else:
+                self._current = KeptLock(label, definition, resolve(label, definition, self.project.matrix))
+        return self._current
+
+    def _listed(self) -> dict[str, Listing]:
+        if self._listings is None:
+            self._listings = {name: self._listing(name) for name in libraries_of(self.project.matrix, self.name)}
+        return self._listings
+
+    def _listing(self, distribution: str) -> Listing:
+        stated = self.float.definition
+
+        def refuse(version: str) -> str | None:
+            denied = self.project.matrix.denied(distribution, version)
+            return f"denied: {denied.reason}" if denied else None
+
+        try:
+            files = self.fetch(distribution)
+        except UsageError as error:
+            raise EnvironmentFailure(str(error)) from None
+        found = listing(files, stated.python, refuse, prereleases=stated.prereleases)
+        days = self.today.isoformat()
+        # A day in the past is seen as it was, except for what was removed or yanked since.
+        return Listing(tuple(release for release in found.releases if release.day <= days), found.left_out)
+
+    def _snapshots(self, current: KeptLock) -> list[Snapshot]:
+        """What may be compared: the locked environments, and every kept lock of the floating one."""
+        found: dict[str, Snapshot] = {}
+        for name in self._locked_names:
+            locked = _snapshot(self._locked(name))
+            found[locked.digest] = locked
+        for kept in self.locks:
+            if is_of(kept.name.partition(" with ")[0], self.name) and kept.environment.cutoff <= self.float.day:
+                found.setdefault(kept.lock.digest, _snapshot(kept))
+        found.pop(current.lock.digest, None)
+        return list(found.values())
+
+    def _seen(self, failure: Failure, digest: str) -> Seen | None:
+        """What the newest run of a record on a lock showed, with the sources of today; None if there is none."""
+        cell = make_cell(failure, self.float.label)
+        recipe = recipe_of(cell, self.project.catalog[failure.id], digest)
+        observations = self.store.newest_run(failure.id, recipe)
+        if not observations:
+            return None
+        result = judge_repetitions(failure, observations)
+        return Seen(result.verdict, result.judgement.reason)
+
+    @property
+    def _locked_names(self) -> tuple[str, ...]:
+        """The locked environment of the same name; where there is none, those of the other floating environments."""
+        matrix = self.project.matrix
+        names = [name for name in matrix.floating if name in matrix.environments]
+        return (self.name,) if self.name in names else tuple(names)
+
+    def environment(self, job: Job) -> KeptLock | None:
+        """Where a job runs; None if it does not resolve, which is then known to ``look``."""
+        if job.in_current:
+            return self.current()
+        name, definition = self.float.holding(job.distribution, job.version)
+        if name in self.unresolved:
+            return None
+        try:
+            return resolve_float(self.project, self.locks, name, definition)
+        except EnvironmentFailure as error:
+            self.unresolved[name] = str(error)
+            return None
+
+    def run(self, budget: Budget, listener: Listener, notify: Notify) -> list[Turned]:
+        """Run what is owed, then search each verdict that changed; returns what was found.
+
+        Stops where the budget is spent: what is left is owed, and the next call goes on there.
+        """
+        found: list[Turned] = []
+        done: set[tuple[str, str]] = set()
+        try:
+            while True:
+                steps = self.look()
+                for turn in steps.turns:
+                    key = (turn.failure, turn.after.digest)
+                    if key not in done:
+                        done.add(key)
+                        budget.check()
+                        turned = self._search(turn, budget, listener, notify)
+                        found += [turned] if turned else []
+                batch = self._batch(steps, done)
+                if not batch:
+                    return found
+                budget.check()
+                self._run(batch, listener)
+        except BudgetSpentError as spent:
+            notify(f"{spent}: what is left is owed; the same command goes on there")
+            return found
+
+    def _batch(self, steps: Plan, done: set[tuple[str, str]]) -> list[tuple[Job, KeptLock]]:
+        """The next cells of one environment that were not tried by this command."""
+        batch: list[tuple[Job, KeptLock]] = []
+        for job in steps.jobs:
+            kept = self.environment(job)
+            key = (job.failure, f"cell {kept.lock.digest}") if kept else None
+            if kept is None or key is None or key in done:
+                continue
+            if batch and batch[0][1].name != kept.name:
+                break
+            done.add(key)
+            batch.append((job, kept))
+            if len(batch) == BATCH:
+                break
+        return batch
+
+    def _run(self, batch: Sequence[tuple[Job, KeptLock]], listener: Listener) -> None:
+        kept = batch[0][1]
+        project = holding_kept(self.project, kept)
+        cells = [make_cell(self.project.catalog[job.failure].failure, kept.name) for job, _ in batch]
+        # As in the default matrix, each verdict rests on a run through torchrun too.
+        Session(project, self.store, Options(fresh=False, confirm=True), listener).run(cells)
+
+    def _search(self, turn: Turn, budget: Budget, listener: Listener, notify: Notify) -> Turned | None:
+        ends = (self._kept(turn.before), self._kept(turn.after))
+        return TurnSearch(self.project, self.answers, self.fetch, budget, listener, notify).search(turn, ends)
+
+    def _kept(self, snapshot: Snapshot) -> KeptLock:
+        if snapshot.name in self.project.matrix.environments:
+            return self._locked(snapshot.name)
+        return self.locks.get(snapshot.digest)
+
+    def _locked(self, name: str) -> KeptLock:
+        return KeptLock(name, self.project.matrix.environments[name], self.project.environments.lock(name))
+
+
+def _snapshot(kept: KeptLock) -> Snapshot:
+    held = vector(kept.name, kept.environment, kept.lock)
+    return Snapshot(kept.name, kept.environment.cutoff, kept.lock.digest, held.versions)
+
+
+def look_at_all(watches: Sequence[Watch]) -> Watched:
+    """What all watches find, the newest state of the store; an environment that does not resolve says why."""
+    floats = []
+    for watch in watches:
+        try:
+            floats.append(watch.look().watched)
+        except EnvironmentFailure as error:
+            floats.append(WatchedFloat(name=watch.name, day=watch.float.day, problem=str(error)))
+    return Watched(date=datetime.now(UTC).isoformat(timespec="seconds"), floats=tuple(floats))
+
+
+def known_unresolved(watched: Watched | None, label: str) -> dict[str, str]:
+    """The environments of today's floating one that did not resolve at the last look."""
+    if watched is None:
+        return {}
+    return {
+        release.environment: release.reason
+        for held in watched.floats
+        if held.environment == label
+        for release in held.releases
+        if release.state is ReleaseState.UNRESOLVED
+    }

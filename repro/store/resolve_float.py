@@ -1,0 +1,36 @@
+"""The lock of a floating environment on a day: the one that is kept, else resolved now and kept."""
+
+from repro.catalog.project import Project
+from repro.environments.locks import header_of
+from repro.environments.resolve import refuse_denied, resolve
+from repro.errors import EnvironmentFailure
+from repro.model.matrix import Environment
+from repro.store.kept_locks import KeptLock, KeptLocks
+
+
+def resolve_float(project: Project, locks: KeptLocks, name: str, definition: Environment) -> KeptLock:
+    """The lock of a made-up environment, kept in the store.
+
+    A kept lock of the same definition is used again, unless it holds a release that was denied since.  Raises
+    EnvironmentFailure if it does not resolve, StoreError for a damaged or unwritable lock.
+    """
+    header = header_of(name, definition)
+    for kept in locks:
+        if kept.lock.header == header and not _is_denied(kept, project):
+            return kept
+    lock = resolve(name, definition, project.matrix)
+    locks.put(lock)
+    return KeptLock(name, definition, lock)
+
+
+def _is_denied(kept: KeptLock, project: Project) -> bool:
+    try:
+        refuse_denied(kept.lock, project.matrix)
+    except EnvironmentFailure:
+        return True
+    return False
+
+
+def holding_kept(project: Project, kept: KeptLock) -> Project:
+    """The project with the environment of a kept lock among those that can be named."""
+    return project.holding({kept.name: (kept.environment, kept.lock)})

@@ -1,0 +1,123 @@
+"""A package index on the loopback device, with made-up releases: real wheels, served with their upload times."""
+
+import base64
+import hashlib
+import json
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One release: a wheel of pure Python."""
+
+    distribution: str
+    version: str
+    uploaded: str
+    """A day."""
+    files: Mapping[str, str]
+    """Path inside the wheel -> text."""
+    requires: tuple[str, ...] = ()
+    yanked: str | bool = False
+
+    @property
+    def filename(self) -> str:
+        return f"{self.distribution}-{self.version}-py3-none-any.whl"
+
+    @property
+    def metadata(self) -> str:
+        lines = [f"Metadata-Version: 2.1\nName: {self.distribution}\nVersion: {self.version}"]
+        lines += [f"Requires-Dist: {requirement}" for requirement in self.requires]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def content(self) -> bytes:
+        """The same bytes each time: hashes are part of locks."""
+        info = f"{self.distribution}-{self.version}.dist-info"
+        texts = {
+            **self.files,
+            f"{info}/METADATA": self.metadata,
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        record = "".join(f"{name},sha256={_digest(text)},{len(text.encode())}\n" for name, text in texts.items())
+        texts[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
+        buffer = BytesIO()
+        with zipfile.ZipFile(buffer, "w") as wheel:
+            for name, text in texts.items():
+                wheel.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), text)
+        return buffer.getvalue()
+
+
+def _digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+@dataclass
+class LocalIndex:
+    """What is published; releases can be added while it serves."""
+
+    releases: list[Published] = field(default_factory=list)
+    address: str = ""
+
+    def page(self, distribution: str) -> bytes | None:
+        """The project page of PEP 691 with the upload times of PEP 700; None if there is no such project."""
+        held = [release for release in self.releases if release.distribution == distribution]
+        files = [
+            {
+                "filename": release.filename,
+                "url": f"/files/{release.filename}",
+                "hashes": {"sha256": hashlib.sha256(release.content).hexdigest()},
+                "upload-time": f"{release.uploaded}T12:00:00.000000Z",
+                "size": len(release.content),
+                "yanked": release.yanked,
+                "core-metadata": {"sha256": hashlib.sha256(release.metadata.encode()).hexdigest()},
+            }
+            for release in held
+        ]
+        versions = [release.version for release in held]
+        page = {"meta": {"api-version": "1.1"}, "name": distribution, "files": files, "versions": versions}
+        return json.dumps(page).encode() if held else None
+
+    def file(self, name: str) -> bytes | None:
+        """A wheel, or its metadata alone (PEP 658)."""
+        for release in self.releases:
+            if name == release.filename:
+                return release.content
+            if name == f"{release.filename}.metadata":
+                return release.metadata.encode()
+        return None
+
+
+@contextmanager
+def served(index: LocalIndex) -> Iterator[LocalIndex]:
+    """Serve an index until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, _, name = self.path.strip("/").partition("/")
+            body = index.page(name) if kind == "simple" else index.file(name) if kind == "files" else None
+            self.send_response(200 if body is not None else 404)
+            self.send_header("Content-Type", JSON if kind == "simple" else "application/octet-stream")
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_: object) -> None:
+            """Tests print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        index.address = f"http://127.0.0.1:{server.server_address[1]}/simple/"
+        try:
+            yield index
+        finally:
+            server.shutdown()
+            thread.join()

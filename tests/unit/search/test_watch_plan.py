@@ -1,0 +1,220 @@
+"""Which releases are new, what they owe, which verdicts changed: decided without an index or a run."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from repro.model.failure import Failure
+from repro.model.verdict import Side, Verdict
+from repro.search.releases import Listing, Release
+from repro.search.watch_plan import Facts, ReleaseState, Seen, Snapshot, WatchedRelease, plan
+from repro.store.answers import SkippedRelease, Tried, Turned
+from tests.unit.factories import failure
+
+BAD, GOOD, NONE = Seen(Verdict.REPRODUCED), Seen(Verdict.ABSENT), Seen(Verdict.UNRUNNABLE, "no wheel")
+
+
+def record(name: str, affected: str = ">=1.0", **needs: str) -> Failure:
+    return failure(id=f"lib-{name}", affected=[{"lib": affected}], needs={"distributions": needs}, fixed_in={})
+
+
+def snapshot(name: str, day: str, **versions: str) -> Snapshot:
+    return Snapshot(name, day, f"digest of {name}", {"torch": "2.0", "other": "1.0", **versions})
+
+
+OLD = snapshot("newest", "2026-01-10", lib="1.0")
+NOW = snapshot("newest as of 2026-03-07", "2026-03-07", lib="1.2")
+MIDDLE = snapshot("newest as of 2026-03-07 with lib 1.1", "2026-03-07", lib="1.1")
+DAYS = {"0.9": "2025-12-01", "1.0": "2026-01-01", "1.1": "2026-02-01", "1.2": "2026-02-10", "1.3": "2026-03-08"}
+ALPHA, BETA = record("alpha"), record("beta", ">=2.0")
+
+
+def releases(**days: str) -> Listing:
+    return Listing(tuple(Release(version=version, day=day) for version, day in days.items()), ())
+
+
+def facts(**changes: object) -> Facts:
+    made = Facts(
+        name="newest",
+        today=date(2026, 3, 10),
+        cooling_days=2,
+        current=NOW,
+        others=(OLD,),
+        comparable=frozenset({OLD.digest}),
+        listings={"lib": releases(**DAYS), "torch": releases(**{"2.0": "2025-06-01"})},
+        failures=(BETA, ALPHA),
+        seen={("lib-alpha", OLD.digest): BAD, ("lib-beta", OLD.digest): GOOD},
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def found(made: Facts) -> dict[str, WatchedRelease]:
+    return {release.name: release for release in plan(made).watched.releases}
+
+
+def answer(**changes: object) -> Turned:
+    def tried(label: str, verdict: Verdict, side: Side) -> Tried:
+        return Tried(label=label, environment=label, verdict=verdict, side=side, reason="")
+
+    values: dict[str, object] = {
+        "failure": "lib-alpha",
+        "date": "2026-03-10",
+        "package": "lib",
+        "last": "1.1",
+        "release": "1.2",
+        "day": "2026-02-10",
+        "before": tried("1.1", Verdict.REPRODUCED, Side.BAD),
+        "after": tried("1.2", Verdict.ABSENT, Side.GOOD),
+        "exact": True,
+        "locks": ("x", "y"),
+        "seconds": 1.0,
+    }
+    return Turned.model_validate(values | changes)
+
+
+class TestReleases:
+    """What appeared since the newest complete snapshot."""
+
+    def test_states(self) -> None:
+        """Older releases than the one that was run are not new; the newest stack comes first."""
+        made = found(facts())
+        assert list(made) == ["lib 1.2", "lib 1.1", "lib 1.3"]
+        assert made["lib 1.3"].state is ReleaseState.COOLING
+        assert made["lib 1.3"].reason == "until 2026-03-11"
+        assert made["lib 1.2"].owed == ("lib-beta", "lib-alpha")
+
+    def test_jobs(self) -> None:
+        jobs = [(job.failure, job.version, job.in_current) for job in plan(facts()).jobs]
+        assert jobs == [
+            ("lib-beta", "1.2", True),
+            ("lib-alpha", "1.2", True),
+            ("lib-beta", "1.1", False),
+            ("lib-alpha", "1.1", False),
+        ]
+
+    def test_run_without_a_verdict_stays_owed(self) -> None:
+        """What could not be run is never taken for run."""
+        made = found(facts(seen={("lib-alpha", NOW.digest): NONE, ("lib-beta", NOW.digest): GOOD}))["lib 1.2"]
+        assert (made.state, made.owed, made.run) == (ReleaseState.OWED, ("lib-alpha",), {"lib-beta": Verdict.ABSENT})
+        assert made.undecided == {"lib-alpha": "unrunnable: no wheel"}
+
+    def test_against_the_record(self) -> None:
+        """A verdict that the record does not say is named, whether or not there is an earlier run."""
+        seen = {("lib-alpha", NOW.digest): GOOD, ("lib-beta", NOW.digest): BAD}
+        made = found(facts(seen=seen))["lib 1.2"]
+        assert made.unexpected == ("lib-beta", "lib-alpha")
+        assert found(facts(seen={("lib-alpha", NOW.digest): BAD}))["lib 1.2"].unexpected == ()
+
+    def test_a_complete_day_moves_on(self) -> None:
+        """Releases are counted from the last day on which all were run, not from the lock."""
+        later = snapshot("newest as of 2026-03-01", "2026-03-01", lib="1.2")
+        current = snapshot("newest as of 2026-03-12", "2026-03-12", lib="1.3")
+        made = facts(
+            current=current,
+            others=(OLD, later),
+            comparable=frozenset({OLD.digest, later.digest}),
+            seen={("lib-alpha", later.digest): BAD, ("lib-beta", later.digest): GOOD},
+        )
+        assert list(found(made)) == ["lib 1.3"]
+        incomplete = replace(made, seen={("lib-alpha", later.digest): BAD, ("lib-beta", later.digest): NONE})
+        assert list(found(incomplete)) == ["lib 1.3", "lib 1.1", "lib 1.2"]
+
+    def test_torch_concerns_every_record(self) -> None:
+        current = replace(NOW, versions={**NOW.versions, "torch": "2.1", "lib": "1.0"})
+        torch = releases(**{"2.0": "2025-06-01", "2.1": "2026-02-01"})
+        made = found(facts(current=current, listings={"torch": torch}))
+        assert made["torch 2.1"].owed == ("lib-beta", "lib-alpha")
+
+    def test_a_record_that_does_not_apply_owes_nothing(self) -> None:
+        made = found(facts(failures=(record("alpha", lib="<1.2"), record("beta", missing=">=1"))))
+        assert (made["lib 1.2"].state, made["lib 1.2"].owed) == (ReleaseState.RUN, ())
+        assert made["lib 1.1"].owed == ("lib-alpha",)
+
+    def test_unresolved(self) -> None:
+        reason = {MIDDLE.name: "lib 1.1 needs other>=9"}
+        made = plan(facts(unresolved=reason, seen={(name, NOW.digest): GOOD for name in ("lib-alpha", "lib-beta")}))
+        state = {release.name: release.state for release in made.watched.releases}
+        assert state["lib 1.1"] is ReleaseState.UNRESOLVED
+        assert not made.jobs
+
+    def test_left_out(self) -> None:
+        """Yanked and denied releases are named, those before the last run are not, nor are pre-releases."""
+        reasons = {"0.8": "yanked: old", "1.1.1": "yanked: no", "1.1.2": "denied: bad", "2.0rc1": "pre-release"}
+        entries = tuple(SkippedRelease(version=version, reason=reason) for version, reason in reasons.items())
+        listed = Listing(releases(**DAYS).releases, entries)
+        made = plan(facts(listings={"lib": listed})).watched
+        assert [entry.version for entry in made.left_out["lib"]] == ["1.1.1", "1.1.2"]
+
+    def test_a_prerelease_counts_only_where_the_environment_holds_it(self) -> None:
+        days = {**DAYS, "2.0rc1": "2026-02-20", "2.0rc2": "2026-02-21"}
+        assert "lib 2.0rc1" not in found(facts(listings={"lib": releases(**days)}))
+        current = replace(NOW, versions={**NOW.versions, "lib": "2.0rc2"})
+        made = found(facts(current=current, listings={"lib": releases(**days)}))
+        assert "lib 2.0rc2" in made
+        assert "lib 2.0rc1" not in made
+
+
+class TestChanges:
+    """Verdicts that are not the ones before."""
+
+    def seen(self, **changes: Seen) -> dict[tuple[str, str], Seen]:
+        held = {("lib-alpha", OLD.digest): BAD, ("lib-beta", OLD.digest): GOOD}
+        return held | {(f"lib-{name}", NOW.digest): seen for name, seen in changes.items()}
+
+    def test_cure_and_relapse(self) -> None:
+        turns = plan(facts(seen=self.seen(alpha=GOOD, beta=BAD))).turns
+        assert [(turn.failure, turn.before.name, turn.after.name) for turn in turns] == [
+            ("lib-beta", "newest", NOW.name),
+            ("lib-alpha", "newest", NOW.name),
+        ]
+
+    @pytest.mark.parametrize("after", [BAD, NONE, Seen(Verdict.DIFFERENT), Seen(Verdict.FLAKY)])
+    def test_nothing_is_concluded_from_what_gave_no_verdict(self, after: Seen) -> None:
+        """A crash for another reason is neither a cure nor a relapse."""
+        assert plan(facts(seen=self.seen(alpha=after))).turns == ()
+
+    def test_no_earlier_verdict(self) -> None:
+        seen = {("lib-alpha", OLD.digest): NONE, ("lib-alpha", NOW.digest): GOOD}
+        assert plan(facts(seen=seen)).turns == ()
+
+    def test_a_patch_of_an_older_series(self) -> None:
+        """1.0.1, younger than 1.1, is not compared with it: that it shows what 1.1 mended is no relapse."""
+        latest = snapshot("newest", "2026-01-10", lib="1.1")
+        patch = snapshot("newest as of 2026-03-07 with lib 1.0.1", "2026-03-07", lib="1.0.1")
+        made = facts(
+            others=(latest, patch),
+            comparable=frozenset({latest.digest}),
+            seen={("lib-alpha", latest.digest): GOOD, ("lib-alpha", patch.digest): BAD},
+        )
+        assert plan(made).turns == ()
+
+    @pytest.mark.parametrize(
+        ("known", "searched"),
+        [
+            ({"locks": (OLD.digest, NOW.digest), "exact": False}, True),
+            ({}, True),
+            ({"release": "1.3"}, False),
+            ({"exact": False}, False),
+            ({"failure": "lib-beta"}, False),
+            ({"release": "1.0", "last": "0.9"}, False),
+            ({"before": answer().after, "after": answer().before}, False),
+        ],
+    )
+    def test_known(self, known: dict[str, object], *, searched: bool) -> None:
+        """What a stored answer explains is not searched again; another answer explains nothing."""
+        made = plan(facts(seen=self.seen(alpha=GOOD, beta=GOOD), known=[answer(**known)]))
+        assert [change.searched for change in made.watched.changes] == [searched]
+        assert len(made.turns) == (not searched)
+        assert made.watched.is_owed
+
+
+def test_sentences() -> None:
+    """By the runs, the record and the bisection."""
+    cured = answer()
+    assert "lib-alpha is cured (1.1 shows it, 1.2 does not, 0 of 0), the cap can go" in cured.sentence
+    assert answer(exact=False).sentence.endswith("the release between them is not known exactly")
+    agreed = cured.after.model_copy(update={"affected": False})
+    assert answer(after=agreed).sentence.endswith("as the record says")
+    assert "is back (1.1 does not show it, 1.2 does" in answer(before=cured.after, after=cured.before).sentence
+    assert not answer(after=cured.before).holds
