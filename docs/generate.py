@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from repro.catalog.shards import Jobs
 from repro.cli.app import GROUPS, command_of, summary_of
 from repro.doctor.advice import Advice
+from repro.doctor.findings_table import DoctorAnswer
 from repro.environments.rot import Rots
 from repro.errors import Exit
 from repro.files import PACKAGE
@@ -55,6 +56,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "repro-report": Report,
     "repro-matrix": Jobs,
     "repro-watch": Overdue,
+    "repro-doctor": DoctorAnswer,
     "repro-advise": Advice,
     "repro-bisect": Bisected,
     "repro-blame": Blamed,
@@ -176,6 +178,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "summaries": summaries,
     "commands": commands,
     "record": models("model/failure.py"),
+    "reach": models("model/reach.py"),
     "matrix": models("model/matrix.py"),
     "cell": models("model/cell.py"),
     "observation": models("model/observation.py"),

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, Entry
+from repro.catalog.check_reach import problems_of
 from repro.catalog.check_signature import faults_of, foreign_errors, signatures_of
 from repro.catalog.open_questions import files_with_questions, unanswered, unanswered_in
 from repro.errors import Fault, UnreadableFileError, nearest
@@ -43,6 +44,7 @@ class EntryCheck:
         """Every fault of this failure."""
         yield from unanswered_in(files_with_questions(self.entry.folder))
         yield from self._signatures()
+        yield from self._reach()
         yield from self._script()
         yield from self._backports()
         yield from self._claims()
@@ -60,6 +62,10 @@ class EntryCheck:
         for at, signature in signatures_of(self.failure):
             for key, problem, remedy in faults_of(signature, foreign_errors(), is_rejection=at[0] == "rejected"):
                 yield self._fault((*at, key), problem, remedy)
+
+    def _reach(self) -> Iterator[Fault]:
+        for at, problem, remedy in problems_of(self.failure):
+            yield self._fault(at, problem, remedy)
 
     def _script(self) -> Iterator[Fault]:
         script = self.entry.script

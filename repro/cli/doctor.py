@@ -1,22 +1,35 @@
 """``repro doctor``."""
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.cli.skipped import chosen_failures, exit_with_skipped
+from repro.doctor.code.code_table import print_combined
+from repro.doctor.code.combined import exit_of_combined
+from repro.doctor.code.examine import examine_code
+from repro.doctor.code.sarif import sarif_of, sarif_of_versions
 from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
-from repro.doctor.findings_table import examined, print_examined
+from repro.doctor.findings_table import (
+    DoctorAnswer,
+    examined,
+    print_details,
+    print_environment,
+    print_examined,
+)
 from repro.doctor.laid_over import lay_over
 from repro.doctor.stack.given import stack_from
 from repro.doctor.tried import newest_tried
 from repro.errors import Exit, UsageError
+from repro.files import write_whole, writing
 from repro.model.cell import Adopted
-from repro.model.failure import Lane
+from repro.model.failure import Failure, Lane
 from repro.report.terminal import Progress, console
 
 Python = Annotated[
@@ -37,6 +50,18 @@ FromFile = Annotated[
         "environment.yml, conda list, pyproject.toml, a Dockerfile, or what transformers env and the like print; "
         "runs nothing.",
     ),
+]
+CodeFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--code",
+        metavar="DIR",
+        help="Read the code and configuration of a project, run nothing of it, and put first what they name; "
+        "alone, without versions.",
+    ),
+]
+Sarif = Annotated[
+    Path | None, typer.Option("--sarif", metavar="FILE", help="Write the alerts there as SARIF 2.1.0 too.")
 ]
 
 
@@ -67,6 +92,8 @@ def doctor(
     env: Annotated[
         str | None, typer.Option("--env", metavar="NAME", help="Which environment of the pack, if it holds several.")
     ] = None,
+    code: CodeFolder = None,
+    sarif: Sarif = None,
     details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
     catalog: Elsewhere = None,
     as_json: Json = False,
@@ -78,14 +105,18 @@ def doctor(
     On an interpreter every failure that can run there is run; from a file the records alone decide.
 
     Exit code 1 if a failure was seen (with --static or --from: is listed) or a malicious release is there,
-    3 if a finding is unknown.
+    3 if a finding is unknown. With --code a listed failure counts only if the code names it.
 
     Example: repro doctor --python .venv/bin/python
+
+    Example: repro doctor --from requirements.txt --code .
     """
     project = Project.here(catalog=catalog)
     failures = chosen_failures(project, ids)
     if (source and overlay) or (env and not overlay):
         raise UsageError("--overlay goes with --python, and --env with --overlay")
+    if code and not (source or python or overlay):
+        raise typer.Exit(exit_with_skipped(_code_alone(code, failures, sarif, as_json=as_json), project, ids))
     laid = lay_over(overlay, env, python, project.cache) if overlay else None
     where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
     denied = denied_releases(project.matrix, stack)
@@ -101,9 +132,40 @@ def doctor(
         with Progress(console(error=True), len(cells)) as progress:
             results = run_cells(project, place, cells, progress)
         found = diagnose(failures, stack, results, left_out | progress.left_out, tried)
+    read = examine_code(code, failures) if code else None
+    together = read.combined(found) if read else []
+    if sarif:
+        _write_sarif(sarif, sarif_of(together, str(code)) if read else sarif_of_versions(found, where))
     if as_json:
-        typer.echo(examined(where, stack, found, static=static, denied=denied).model_dump_json(indent=1))
+        answer = examined(where, stack, found, static=static, denied=denied)
+        answer = answer.model_copy(update={"code": read.answer(together)}) if read else answer
+        typer.echo(answer.model_dump_json(indent=1))
+    elif read:
+        print_environment(console(), where, stack, found, denied)
+        print_combined(console(), read, together)
+        print_details(console(), found if details or ids else ())
     else:
         print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
-    code = Exit.CHANGED if denied else exit_of_diagnoses(found, static=static)
-    raise typer.Exit(exit_with_skipped(code, project, ids))
+    exit_code = exit_of_combined(together, static=static) if read else exit_of_diagnoses(found, static=static)
+    raise typer.Exit(exit_with_skipped(Exit.CHANGED if denied else exit_code, project, ids))
+
+
+def _code_alone(code: Path, failures: Sequence[Failure], sarif: Path | None, *, as_json: bool) -> Exit:
+    """Examine code without versions."""
+    read = examine_code(code, failures)
+    together = read.combined()
+    if sarif:
+        _write_sarif(sarif, sarif_of(together, str(code)))
+    if as_json:
+        answer = DoctorAnswer(
+            source=str(code), static=True, python=None, versions={}, failures=(), code=read.answer(together)
+        )
+        typer.echo(answer.model_dump_json(indent=1))
+    else:
+        print_combined(console(), read, together)
+    return exit_of_combined(together, static=True)
+
+
+def _write_sarif(file: Path, log: Mapping[str, Any]) -> None:
+    with writing(file, UsageError):
+        write_whole(file, json.dumps(log, indent=1) + "\n")

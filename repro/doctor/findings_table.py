@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from repro.doctor.code.combined import CodeAnswer
 from repro.doctor.diagnosis import Diagnosis, Finding
 from repro.doctor.exposure import Exposure
 from repro.doctor.stack.given import notes_of
@@ -54,6 +55,8 @@ class DoctorAnswer(Strict):
     skipped: int = 0
     """The number of lines that were not understood."""
     failures: tuple[ExaminedFailure, ...]
+    code: CodeAnswer | None = None
+    """What ``--code`` read; None without it."""
 
 
 def examined(
@@ -125,9 +128,7 @@ def print_examined(
     out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], *, details: bool, denied: Sequence[str] = ()
 ) -> None:
     """The table, what could not be told by reason, a line that counts, and the details if they are asked for."""
-    print_denied(out, denied)
-    out.print(Text(f"{source}: {format_stack(stack, _spoken_of(found))}"))
-    print_reading(out, stack)
+    print_environment(out, source, stack, found, denied)
     ordered = _ordered(found)
     shown = [item for item in ordered if item.finding not in {Finding.NOT_AFFECTED, Finding.UNKNOWN}]
     if shown:
@@ -142,10 +143,24 @@ def print_examined(
     counts = [(finding, sum(item.finding is finding for item in found)) for finding in STYLES]
     out.print(Text(", ".join(f"{finding}: {count}" for finding, count in counts if count)))
     if details:
-        for item in ordered:
-            _print_details(out, item)
+        print_details(out, found)
     elif len(others) < len(found):
         out.print(Text("more: --details, or name a failure", style="dim"))
+
+
+def print_environment(
+    out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], denied: Iterable[str]
+) -> None:
+    """What was examined: its versions, what must not be installed, and how it was read."""
+    print_denied(out, denied)
+    out.print(Text(f"{source}: {format_stack(stack, _spoken_of(found))}"))
+    print_reading(out, stack)
+
+
+def print_details(out: Console, found: Iterable[Diagnosis]) -> None:
+    """Everything about each failure."""
+    for item in _ordered(found):
+        _print_details(out, item)
 
 
 def by_reason(found: Iterable[Diagnosis]) -> dict[str, list[Diagnosis]]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from repro.model.base import Day, Strict
 from repro.model.pattern import check_pattern
+from repro.model.reach import Reach
 from repro.model.specifiers import covers
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
@@ -282,6 +283,8 @@ class Failure(Strict):
     """Who has the failure: users of any of these combinations, whether the reproduction runs there or not."""
     open_below: dict[str, Release] = {}
     """By distribution, the oldest release that was ever tried, if older ones may be affected too: not known."""
+    reach: Reach | None = None
+    """What in a user's code reaches the failure; ``repro check`` asks for it."""
     rejected: tuple[Rejection, ...] = ()
     fixed_in: dict[str, str] = {}
     needs: Needs = Needs()

@@ -47,6 +47,7 @@ RECORD: dict[str, Any] = {
         "library": "lightning",
         "ranks": "all",
     },
+    "reach": {"who": "Jobs that save weights only.", "when": {"settings": ["save_weights_only"], "values": [True]}},
     "factors": [{"name": "state-dict-type", "values": ["sharded", "full"], "meaning": "how states are saved"}],
     "backports": [
         {"name": "cure", "file": "backport.py", "meaning": "a default", "cures": True},

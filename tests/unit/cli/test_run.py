@@ -14,6 +14,7 @@ import pytest
 from repro.catalog.project import Project
 from repro.environments import build as building
 from repro.environments.interpreter import Interpreter
+from repro.files import PACKAGE
 from repro.launch import processes, session
 from repro.launch.session import Session
 from repro.report import write as writing
@@ -200,6 +201,7 @@ def catalogue(root: Path, script: str) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}},
         "REPRO_CATALOG": str(made.failures), "REPRO_CACHE": str(made.cache), "REPRO_RANKS": "2", "HOME": str(root),
+        "PYTHONPATH": str(PACKAGE.parent),  # the code that is tested, not the one that is installed
     }  # fmt: skip
 
 

@@ -1,0 +1,21 @@
+"""Uses of the libraries that several records share, by name."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter
+
+from repro.errors import nearest
+from repro.model.reach import Use
+
+GROUPS: dict[str, Use] = TypeAdapter(dict[str, Use]).validate_python(
+    yaml.safe_load(Path(__file__).with_name("reach_groups.yaml").read_text(encoding="utf-8"))
+)
+"""The groups of ``reach_groups.yaml``, which stands beside this module."""
+
+
+def group(name: str) -> Use:
+    """The uses of a group; raises ValueError for an unknown name."""
+    if name not in GROUPS:
+        raise ValueError(f"no group {name!r}; {nearest(name, GROUPS)}")
+    return GROUPS[name]

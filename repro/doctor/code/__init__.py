@@ -1,0 +1,1 @@
+"""Whether a user's code names what a failure needs: read, never run."""

@@ -1,0 +1,36 @@
+"""Reads a project for a set of failures."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.doctor.code.combined import CodeAnswer, Combined, code_answer, combine
+from repro.doctor.code.decide import Reached, judge_code
+from repro.doctor.code.vocabulary import Vocabulary
+from repro.doctor.code.walk import read_project
+from repro.doctor.diagnosis import Diagnosis
+from repro.model.failure import Failure
+
+
+@dataclass(frozen=True)
+class ExaminedCode:
+    """What the code of a project says of a set of failures."""
+
+    root: str
+    files: int
+    notes: tuple[str, ...]
+    reached: tuple[Reached, ...]
+
+    def combined(self, found: Sequence[Diagnosis] | None = None) -> list[Combined]:
+        """With what an environment says of them, by what matters."""
+        return combine(self.reached, found)
+
+    def answer(self, found: Iterable[Combined]) -> CodeAnswer:
+        """The answer for scripts."""
+        return code_answer(self.root, self.files, self.notes, found)
+
+
+def examine_code(root: Path, failures: Sequence[Failure]) -> ExaminedCode:
+    """Read a folder or a file; nothing of it is run.  Raises UsageError if there is no such thing."""
+    project = read_project(root, Vocabulary.of(failures))
+    return ExaminedCode(project.root, project.files, tuple(project.notes), tuple(judge_code(failures, project.facts)))

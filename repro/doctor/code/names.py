@@ -1,0 +1,43 @@
+"""The names of the libraries: other names of the same code are resolved to one."""
+
+import re
+from functools import cache
+
+from repro.model.reach import LIBRARIES
+
+ROOTS = {
+    "pytorch_lightning": "lightning.pytorch",
+    "lightning_fabric": "lightning.fabric",
+    "lightning_pytorch": "lightning.pytorch",
+    # Their trainers and arguments derive from those of transformers.
+    "trl": "transformers.trl",
+    "sentence_transformers": "transformers.sentence_transformers",
+    "setfit": "transformers.setfit",
+    "optimum": "transformers.optimum",
+}
+OURS = frozenset(LIBRARIES)
+"""Roots that records speak of."""
+
+
+def canonical(name: str) -> str:
+    """``pytorch_lightning.Trainer`` as ``lightning.pytorch.Trainer``; other names as they are."""
+    root, dot, rest = name.partition(".")
+    return f"{ROOTS[root]}{dot}{rest}" if root in ROOTS else name
+
+
+@cache
+def _expression(symbol: str) -> re.Pattern[str]:
+    parts = [r"(?:\w+\.)*" if part == "**" else part.replace("*", r"\w*") + r"\." for part in symbol.split(".")[:-1]]
+    return re.compile("".join(parts) + symbol.rpartition(".")[2].replace("*", r"\w*"))
+
+
+def fits(symbol: str, name: str) -> bool:
+    """True if a name is the one that a record means: ``torch.**.fully_shard`` is under any module of torch."""
+    return _expression(symbol).fullmatch(name) is not None
+
+
+def fits_unresolved(symbol: str, name: str) -> bool:
+    """True if a name that stands under no library ends as the symbol does: the project may hand it on."""
+    root = name.partition(".")[0]
+    last = symbol.rpartition(".")[2].replace("*", r"\w*")
+    return root not in OURS and re.fullmatch(last, name.rpartition(".")[2]) is not None

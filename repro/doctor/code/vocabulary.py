@@ -1,0 +1,109 @@
+"""The words that a set of records asks for: what is read, and which files need no parsing at all."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import re2
+
+from repro.catalog.reach_groups import group
+from repro.model.failure import Failure
+from repro.model.reach import Reach, Use
+
+OPENERS = ("import_module", "__import__", "getattr", "exec", "eval", "instantiate", "HfArgumentParser", "TrlParser",
+           "LightningCLI", "setattr", "from_pretrained", "jsonargparse", "tyro", "simple_parsing", "draccus", "fire",
+           "_target_", "class_path", "hydra", "OmegaConf")  # fmt: skip
+"""Words of what reaches more than a text names."""
+
+
+def spread(use: Use) -> list[Use]:
+    """A use, all nested ones, and those of the groups that it names."""
+    return [part for found in use.walk() for part in ([found] if not found.group else spread(group(found.group)))]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All that the records ask for."""
+
+    uses: tuple[Use, ...]
+    at_fault: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, failures: Iterable[Failure]) -> "Vocabulary":
+        """The words of these failures' records."""
+        reaches: list[Reach] = [failure.reach for failure in failures if failure.reach]
+        uses = tuple(part for reach in reaches for part in spread(reach.when))
+        return cls(uses, frozenset(name for reach in reaches for name in reach.at_fault))
+
+    @cached_property
+    def symbols(self) -> frozenset[str]:
+        """Patterns of symbols."""
+        return frozenset(name for use in self.uses for name in (*use.symbols, *use.bases)) | self.at_fault
+
+    @cached_property
+    def lasts(self) -> frozenset[str]:
+        """The last parts of symbols that have no wildcard there."""
+        return frozenset(last for last in map(_last, self.symbols) if "*" not in last)
+
+    @cached_property
+    def wild(self) -> re.Pattern[str]:
+        """Matches the last parts of symbols that do."""
+        parts = sorted(_last(name).replace("*", r"\w*") for name in self.symbols if "*" in _last(name))
+        return re.compile("|".join(parts) or r"(?!)")
+
+    def is_last(self, name: str) -> bool:
+        """True if a symbol may end so."""
+        return name in self.lasts or self.wild.fullmatch(name) is not None
+
+    @cached_property
+    def methods(self) -> frozenset[str]:
+        """Names of methods."""
+        return frozenset(name for use in self.uses for name in use.methods)
+
+    @cached_property
+    def settings(self) -> frozenset[str]:
+        """Names of settings, without the key above them."""
+        return frozenset(name.rpartition(".")[2] for use in self.uses for name in use.settings) | self.arguments
+
+    @cached_property
+    def arguments(self) -> frozenset[str]:
+        """Names of the arguments of calls."""
+        return frozenset(name for use in self.uses for name in use.arguments)
+
+    @cached_property
+    def faults(self) -> frozenset[str]:
+        """The last parts of the functions at fault."""
+        return frozenset(_last(name) for name in self.at_fault)
+
+    @cached_property
+    def _texts(self) -> object:
+        patterns = sorted({pattern for use in self.uses for pattern in use.texts})
+        return re2.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\x00-\x{10FFFF}]")
+
+    def is_text(self, text: str) -> bool:
+        """True if a record asks for such a string."""
+        return bool(self._texts.search(text))  # type: ignore[attr-defined]
+
+    @cached_property
+    def _words(self) -> object:
+        words = {
+            *self.lasts,
+            *self.methods,
+            *(name for use in self.uses for name in use.defines),
+            *self.settings,
+            *self.faults,
+            *OPENERS,
+        }
+        words |= {_last(name).strip("*") for name in self.symbols if "*" in _last(name)}
+        spelt = {word.replace("_", "[-_]") for word in words}
+        texts = {pattern for use in self.uses for pattern in use.texts}
+        return re2.compile("(?i)" + "|".join([*sorted(spelt), *(f"(?:{text})" for text in sorted(texts))]))
+
+    def concerns(self, text: str) -> bool:
+        """True if a text holds any of the words; no other one needs to be parsed."""
+        return bool(self._words.search(text))  # type: ignore[attr-defined]
+
+
+def _last(symbol: str) -> str:
+    return symbol.rpartition(".")[2]
