@@ -24,8 +24,10 @@ from repro.doctor.findings_table import DoctorAnswer
 from repro.environments.rot import Rots
 from repro.errors import Exit
 from repro.files import PACKAGE
+from repro.model.answers.evidence import AblationAnswer, ClaimsAnswer, DraftAnswer, SummaryAnswer
 from repro.model.answers.upkeep import (
     EnvironmentsAnswer,
+    LocksAnswer,
     MergeAnswer,
     ObservationsAnswer,
     PackAnswer,
@@ -61,6 +63,11 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "repro-bisect": Bisected,
     "repro-blame": Blamed,
     "repro-sweep": Swept,
+    "repro-ablate": AblationAnswer,
+    "repro-claims": ClaimsAnswer,
+    "repro-draft": DraftAnswer,
+    "repro-summary": SummaryAnswer,
+    "repro-lock": LocksAnswer,
     "repro-envs-list": EnvironmentsAnswer,
     "repro-store-list": ObservationsAnswer,
     "repro-store-verify": VerifyAnswer,

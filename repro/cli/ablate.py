@@ -1,6 +1,5 @@
 """``repro ablate``."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import RunOptions, grouped
 from repro.errors import UsageError, exit_of, unknown
+from repro.model.answers.evidence import AblationAnswer, FactorAnswer
 from repro.model.failure import Failure
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.terminal import console
@@ -51,30 +51,29 @@ def ablate(
     ]
     reading = analyse(factors, outcomes)
     if how.as_json:
-        typer.echo(json.dumps(_ablation_json(failure, name, reading), indent=1))
+        typer.echo(_answer(failure, name, reading).model_dump_json(indent=1))
     else:
         _print_ablation(out, reading)
     raise typer.Exit(exit_of(unknown=bool(reading.undecided)))
 
 
-def _ablation_json(failure: Failure, environment: str, reading: Ablation) -> dict[str, object]:
-    return {
-        "format": 1,
-        "failure": failure.id,
-        "environment": environment,
-        "factors": [
-            {
-                "name": influence.factor.name,
-                "default": influence.factor.default,
-                "alone": influence.alone,
-                "necessary": influence.necessary,
-                "irrelevant": influence.irrelevant,
-            }
+def _answer(failure: Failure, environment: str, reading: Ablation) -> AblationAnswer:
+    return AblationAnswer(
+        failure=failure.id,
+        environment=environment,
+        factors=tuple(
+            FactorAnswer(
+                name=influence.factor.name,
+                default=influence.factor.default,
+                alone=influence.alone,
+                necessary=influence.necessary,
+                irrelevant=influence.irrelevant,
+            )
             for influence in reading.influences
-        ],
-        "smallest": list(reading.smallest),
-        "undecided": reading.undecided,
-    }
+        ),
+        smallest=reading.smallest,
+        undecided=reading.undecided,
+    )
 
 
 def _print_ablation(out: Console, reading: Ablation) -> None:

@@ -1,7 +1,5 @@
 """``repro claims``."""
 
-import json
-
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -10,6 +8,7 @@ from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import Ids, RunOptions, grouped
 from repro.cli.skipped import chosen_failures, exit_with_skipped
+from repro.model.answers.evidence import ClaimAnswer, ClaimsAnswer, EvidenceAnswer
 from repro.report.terminal import console
 from repro.verdict import claims as claims_
 
@@ -32,7 +31,7 @@ def claims(ids: Ids = None, *, how: RunOptions) -> None:
     results = {result.cell.label: result for result in execute(project, cells, how, out, confirm=True)}
     examined = {failure.id: claims_.examine(failure, results) for failure in failures}
     if how.as_json:
-        typer.echo(json.dumps({"format": 1, "failures": _as_json(examined)}, indent=1))
+        typer.echo(_answer(examined).model_dump_json(indent=1))
     else:
         for name, found in examined.items():
             _print_claims(out, name, found)
@@ -40,24 +39,21 @@ def claims(ids: Ids = None, *, how: RunOptions) -> None:
     raise typer.Exit(exit_with_skipped(code, project, ids))
 
 
-def _as_json(examined: dict[str, list[claims_.ExaminedClaim]]) -> dict[str, list[dict[str, object]]]:
-    return {
-        name: [
-            {
-                "id": item.claim.id,
-                "kind": item.claim.kind,
-                "statement": item.claim.statement,
-                "published": item.claim.verdict,
-                "finding": item.finding,
-                "evidence": [
-                    {"cell": weighed.cell.model_dump(mode="json"), "holds": weighed.holds, "why": weighed.why}
-                    for weighed in item.weighed
-                ],
-            }
-            for item in found
-        ]
-        for name, found in examined.items()
-    }
+def _answer(examined: dict[str, list[claims_.ExaminedClaim]]) -> ClaimsAnswer:
+    return ClaimsAnswer(failures={name: tuple(map(_claim, found)) for name, found in examined.items()})
+
+
+def _claim(item: claims_.ExaminedClaim) -> ClaimAnswer:
+    return ClaimAnswer(
+        id=item.claim.id,
+        kind=item.claim.kind,
+        statement=item.claim.statement,
+        published=item.claim.verdict,
+        finding=item.finding,
+        evidence=tuple(
+            EvidenceAnswer(cell=weighed.cell, holds=weighed.holds, why=weighed.why) for weighed in item.weighed
+        ),
+    )
 
 
 def _print_claims(out: Console, name: str, examined: list[claims_.ExaminedClaim]) -> None:

@@ -1,6 +1,5 @@
 """``repro draft``."""
 
-import json
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import EnvironmentFailure, exit_of
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
+from repro.model.answers.evidence import DraftAnswer
 from repro.model.failure import Lane
 from repro.report.draft.case import Case, ShowingRun, describe_missing, find
 from repro.report.draft.forms import FORMS, Form, Tracker
@@ -20,7 +20,7 @@ from repro.report.private import redactor_of
 
 
 def _described(project: Project, found: ShowingRun, form: Form, *, static: bool) -> Described:
-    """The environment's own words; the reason where it has none."""
+    """What upstream's command prints of the environment, or why there is nothing."""
     if static:
         return Described(form.environment[0].text, problem="not asked (--static)")
     name = found.result.cell.environment.label
@@ -51,10 +51,11 @@ def draft(
 ) -> None:
     """Write an upstream bug report from stored runs.
 
-    Writes one file a form field, the whole body and a prefilled address.  Nothing is posted.
+    Writes one file for each field of the tracker's form, the whole body, and an address that opens the filled form.
+    Nothing is posted.
 
-    Nothing is posted.  Evidence is read from the store; only the environment is asked, by upstream's own command.
-    Exit code 3 if it did not answer.
+    Evidence comes from the store.  Only upstream's own command that describes the environment is run there.
+    Exit code 3 if it failed.
 
     Example: repro draft pytorch-192202 --for pytorch
     """
@@ -77,27 +78,29 @@ def draft(
     made = compose(case, form, redact)
     folder = out or Path("drafts") / f"{failure_id}-{tracker}"
     files = write(made, folder)
-    _tell(made, case, folder, files, as_json=as_json)
+    if as_json:
+        typer.echo(_answer(made, case, folder, files).model_dump_json(indent=1, by_alias=True))
+    else:
+        _print_draft(made, case, folder, files)
     raise typer.Exit(exit_of(unknown=bool(described.problem) and not static))
 
 
-def _tell(made: Draft, case: Case, folder: Path, files: list[Path], *, as_json: bool) -> None:
-    if as_json:
-        content = {
-            "format": 1,
-            "failure": case.failure.id,
-            "for": made.form.project,
-            "environment": case.result.cell.environment.label,
-            "folder": str(folder),
-            "files": [file.name for file in files],
-            "characters": length(made.body),
-            "address": made.address,
-            "address_fields": list(made.in_address),
-            "notes": list(made.notes),
-        }
-        typer.echo(json.dumps(content, indent=1))
-        return
+def _print_draft(made: Draft, case: Case, folder: Path, files: list[Path]) -> None:
     typer.echo(f"{folder}: {len(files)} files, the body has {length(made.body)} characters")
     typer.echo(f"shown on {case.result.cell.environment.label}: {case.result.judgement.evidence}")
     for note in made.notes:
         typer.echo(f"- {note}")
+
+
+def _answer(made: Draft, case: Case, folder: Path, files: list[Path]) -> DraftAnswer:
+    return DraftAnswer(
+        failure=case.failure.id,
+        tracker=made.form.project,
+        environment=case.result.cell.environment.label,
+        folder=str(folder),
+        files=tuple(file.name for file in files),
+        characters=length(made.body),
+        address=made.address,
+        address_fields=tuple(made.in_address),
+        notes=tuple(made.notes),
+    )

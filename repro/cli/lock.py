@@ -4,13 +4,14 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.envs import Names, _chosen
-from repro.cli.options import Elsewhere
+from repro.cli.options import Elsewhere, Json
 from repro.environments.resolve import resolve
 from repro.errors import EnvironmentFailure
-from repro.files import write_whole
+from repro.files import write_whole, writing
+from repro.model.answers.upkeep import LockAnswer, LocksAnswer
 
 
-def lock(names: Names = None, *, catalog: Elsewhere = None) -> None:
+def lock(names: Names = None, *, catalog: Elsewhere = None, as_json: Json = False) -> None:
     """Resolve environments and write their locks.
 
     They are resolved as of their cut-off days in matrix.yaml.
@@ -18,6 +19,7 @@ def lock(names: Names = None, *, catalog: Elsewhere = None) -> None:
     Example: repro lock newest
     """
     project = Project.here(catalog=catalog)
+    written: list[LockAnswer] = []
     failures: list[str] = []
     for name in _chosen(project, names or list(project.own_matrix.environments)):
         try:
@@ -25,7 +27,13 @@ def lock(names: Names = None, *, catalog: Elsewhere = None) -> None:
         except EnvironmentFailure as error:
             failures.append(f"{name}: {error}")
             continue
-        write_whole(project.locks / f"{name}.txt", resolved.text)
-        typer.echo(f"{name}: {len(resolved.packages)} distributions")
+        file = project.locks / f"{name}.txt"
+        with writing(file):
+            write_whole(file, resolved.text)
+        written.append(LockAnswer(name=name, distributions=len(resolved.packages)))
+        if not as_json:
+            typer.echo(f"{name}: {len(resolved.packages)} distributions")
+    if as_json:
+        typer.echo(LocksAnswer(locks=tuple(written), failed=tuple(failures)).model_dump_json(indent=1))
     if failures:
         raise EnvironmentFailure("\n".join(failures))

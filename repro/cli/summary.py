@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from repro.catalog.project import Project
-from repro.cli.options import Elsewhere, Reports
+from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import StoreError
 from repro.files import write_whole, writing
+from repro.model.answers.evidence import CauseAnswer, SummaryAnswer
 from repro.report.answers import against_record
-from repro.report.causes import cause_markdown, causes, release_markdown, release_slug, summary_markdown
-from repro.report.clean import clean
+from repro.report.causes import Cause, cause_markdown, causes, release_markdown, release_slug, summary_markdown
+from repro.report.clean import clean, clean_line
 from repro.report.private import Redact, redacted, redacted_row, redactor_of
-from repro.report.rows import Report
+from repro.report.rows import Report, Row
 from repro.store.answers import AnswerStore, Turned
 
 
@@ -25,11 +26,12 @@ def summary(
     ] = None,
     reports: Reports = None,
     catalog: Elsewhere = None,
+    as_json: Json = False,
 ) -> None:
     """Print the last report as Markdown, by root cause.
 
-    It is what a CI job shows of its run.  Nothing is posted.  A release that changed a verdict has a file of its own,
-    until the record says so.
+    For the summary page of a CI job.  Nothing is posted.  A release that changed a verdict has a file of its own until
+    the record says the same.
 
     Example: repro summary --issues issues
     """
@@ -42,14 +44,15 @@ def summary(
     redact = redactor_of(project)
     # A report that an older version wrote, or another machine, may hold more than ours would.
     rows = [redacted_row(row, redact) for row in held]
-    typer.echo(clean(summary_markdown(rows)))
+    found = causes(rows)
+    typer.echo(_answer(rows, found).model_dump_json(indent=1) if as_json else clean(summary_markdown(rows)))
     if issues is None:
         return
-    found = [(cause.slug, cause.title, cause_markdown(cause)) for cause in causes(rows)]
-    found += [
+    files = [(cause.slug, cause.title, cause_markdown(cause)) for cause in found]
+    files += [
         (release_slug(answer), answer.sentence, release_markdown(answer)) for answer in _unwritten(project, redact)
     ]
-    for slug, title, text in found:
+    for slug, title, text in files:
         with writing(issues):
             write_whole(issues / f"{slug}.md", clean(f"{title}\n\n{text}"))
 
@@ -65,3 +68,20 @@ def _unwritten(project: Project, redact: Redact) -> list[Turned]:
         for answer in held
         if isinstance(answer, Turned) and answer.holds and not answer.after.agrees
     ]
+
+
+def _answer(rows: list[Row], found: list[Cause]) -> SummaryAnswer:
+    return SummaryAnswer(
+        cells=len(rows),
+        run=sum(row.verdict is not None for row in rows),
+        causes=tuple(
+            CauseAnswer(
+                slug=cause.slug,
+                title=clean_line(cause.title),
+                status=cause.status,
+                cells=tuple(row.cell for row in cause.rows),
+            )
+            for cause in found
+        ),
+        not_run=tuple(row.cell for row in rows if row.verdict is None),
+    )

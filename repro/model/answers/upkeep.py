@@ -1,4 +1,4 @@
-"""Answers of ``envs``, ``store``, ``rejudge`` and ``pack``."""
+"""Answers of ``envs``, ``lock``, ``store``, ``rejudge`` and ``pack``."""
 
 from repro.model.answers.base import Answer
 from repro.model.base import Strict
@@ -30,6 +30,22 @@ class EnvironmentsAnswer(Answer):
     environments: tuple[EnvironmentAnswer, ...]
     bytes_together: int
     """Shared files are counted once."""
+
+
+class LockAnswer(Strict):
+    """A lock that was written."""
+
+    name: str
+    """Of its environment."""
+    distributions: int
+
+
+class LocksAnswer(Answer):
+    """``repro lock --json``."""
+
+    locks: tuple[LockAnswer, ...]
+    failed: tuple[str, ...]
+    """The environments that do not resolve, each with the reason."""
 
 
 class ListedObservation(Strict):

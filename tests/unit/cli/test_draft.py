@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from repro.catalog.project import Project
+from repro.model.answers.evidence import DraftAnswer
 from tests.unit.cli.calls import Call
 from tests.unit.factories import FAILURE, cell, failed
 from tests.unit.report.test_write import stored
@@ -15,6 +16,7 @@ def test_draft(held: Project, call: Call, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, told, _ = call("draft", FAILURE, "--for", "lightning", "--static", "--out", str(out), "--json")
     content = json.loads(told)
+    assert DraftAnswer.model_validate(content).tracker == "lightning"
     assert (code, content["format"], content["for"], content["environment"]) == (0, 1, "lightning", "old")
     assert {file.name for file in out.iterdir()} == set(content["files"])
     assert content["characters"] < 65_536

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 
 from repro.catalog.project import Project
-from repro.environments import build as building
-from repro.environments.interpreter import Interpreter
 from repro.files import PACKAGE
-from repro.launch import processes, session
+from repro.launch import processes
 from repro.launch.session import Session
 from repro.report import write as writing
 from repro.report.rows import Report
@@ -23,7 +21,7 @@ from tests.unit.cli.calls import Call
 from tests.unit.factories import FAILURE, MATRIX, project, write_failure
 from tests.unit.launch.fake import environment
 from tests.unit.launch.test_run_cell import PASSING, SCRIPT
-from tests.unit.launch.test_session import Played, provide
+from tests.unit.launch.test_session import Played
 
 
 def test_runs_nowhere(held: Project, call: Call) -> None:
@@ -49,20 +47,9 @@ def test_stale_lock(held: Project, call: Call) -> None:
     assert "run `repro lock new`" in err
 
 
-@pytest.mark.usefixtures("held")
+@pytest.mark.usefixtures("held", "played")
 class TestRun:
     """``repro run`` with the runs played."""
-
-    @pytest.fixture(autouse=True)
-    def played(self, monkeypatch: pytest.MonkeyPatch) -> Played:
-        play = Played()
-        monkeypatch.setattr(session, "run_cell", play)
-
-        def interpreter(environments: building.Environments, name: str, *_: Any) -> Interpreter:
-            return provide(name, environments.lock(name).digest)
-
-        monkeypatch.setattr(building.Environments, "interpreter", interpreter)
-        return play
 
     def test_default(self, held: Project, call: Call, played: Played) -> None:
         """All default cells, as documented: 0, a table, and the reports."""

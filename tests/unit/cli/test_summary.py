@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.project import Project
+from repro.model.answers.evidence import SummaryAnswer
 from repro.model.cell import make_cell
 from repro.model.verdict import Status, Verdict
 from repro.report.rows import Report, Row
@@ -44,3 +45,24 @@ def test_a_release_that_changed_a_verdict_has_a_file(held: Project, call: Call, 
     file.unlink()
     call("summary", "--issues", str(tmp_path / "issues"))
     assert not list((tmp_path / "issues").iterdir())
+
+
+def test_json_and_issues(held: Project, call: Call, tmp_path: Path) -> None:
+    """Causes in JSON, and one file for each of them."""
+    held.reports.mkdir(parents=True, exist_ok=True)
+    changed = Row(cell=make_cell(failure(), "old"), verdict=Verdict.ABSENT, status=Status.CURED, k=1, n=1)
+    missing = Row(cell=make_cell(failure(), "new"), not_run="never")
+    (held.reports / "matrix.json").write_text(Report(rows=(changed, missing)).model_dump_json())
+    code, out, _ = call("summary", "--json", "--issues", str(tmp_path / "issues"))
+    answer = SummaryAnswer.model_validate_json(out)
+    assert (code, answer.cells, answer.run, answer.not_run) == (0, 2, 1, (missing.cell,))
+    (cause,) = answer.causes
+    assert (cause.status, cause.cells) == ("cured", (changed.cell,))
+    assert (tmp_path / "issues" / f"{cause.slug}.md").read_text().startswith(cause.title)
+
+
+def test_no_report(call: Call) -> None:
+    """Without a report the command says how to write one: exit code 3."""
+    code, _, err = call("summary")
+    assert code == 3
+    assert "cannot be read; write it anew with `repro report`" in err

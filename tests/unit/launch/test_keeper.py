@@ -66,9 +66,11 @@ def test_end_of_the_command(tmp_path: Path, end: str, code: int) -> None:
 def test_asked_to_end(tmp_path: Path, number: signal.Signals, stubborn: bool) -> None:
     """The command is asked, and killed after the grace; so is everything below it."""
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if stubborn else ""
-    with subprocess.Popen(command(tmp_path, f"{ignore}\ntime.sleep(600)")) as keeper:
+    ready = tmp_path / "ready"
+    source = f"{ignore}\nopen({str(ready)!r}, 'w').close()\ntime.sleep(600)"
+    with subprocess.Popen(command(tmp_path, source)) as keeper:
         pid = daemon_of(tmp_path)
-        time.sleep(0.2)
+        wait_for(ready.exists)
         began = time.monotonic()
         keeper.send_signal(number)
         assert keeper.wait(10) == (-signal.SIGKILL if stubborn else -signal.SIGTERM)
