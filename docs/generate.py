@@ -21,6 +21,7 @@ from repro.catalog.shards import Jobs
 from repro.cli.app import GROUPS, command_of, summary_of
 from repro.doctor.advice import Advice
 from repro.doctor.findings_table import DoctorAnswer
+from repro.doctor.log.outcome import LogAnswer
 from repro.environments.rot import Rots
 from repro.errors import Exit
 from repro.files import PACKAGE
@@ -60,6 +61,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "repro-watch": Overdue,
     "repro-doctor": DoctorAnswer,
     "repro-advise": Advice,
+    "repro-doctor-log": LogAnswer,
     "repro-bisect": Bisected,
     "repro-blame": Blamed,
     "repro-sweep": Swept,
@@ -175,7 +177,9 @@ def _field(body: list[ast.stmt], index: int, item: ast.AnnAssign) -> str:
 
 def schemas() -> str:
     """The list of published schemas."""
-    words = {name: re.sub(r"^repro-((?:store|envs)-)?", lambda of: of[0].replace("-", " "), name) for name in SCHEMAS}
+    words = {
+        name: re.sub(r"^repro-((?:store|envs|doctor)-)?", lambda of: of[0].replace("-", " "), name) for name in SCHEMAS
+    }
     rows = [f"| `{words[name]}` | [schema](schemas/{name}.json) |" for name in SCHEMAS]
     return "\n".join(["| file or `--json` answer | JSON schema |", "| --- | --- |", *rows])
 
@@ -186,6 +190,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "record": models("model/failure.py"),
     "reach": models("model/reach.py"),
+    "seen-as": models("model/seen_as.py"),
     "matrix": models("model/matrix.py"),
     "cell": models("model/cell.py"),
     "observation": models("model/observation.py"),

@@ -45,6 +45,7 @@ class EntryCheck:
         yield from unanswered_in(files_with_questions(self.entry.folder))
         yield from self._signatures()
         yield from self._reach()
+        yield from self._seen_as()
         yield from self._script()
         yield from self._backports()
         yield from self._claims()
@@ -66,6 +67,11 @@ class EntryCheck:
     def _reach(self) -> Iterator[Fault]:
         for at, problem, remedy in problems_of(self.failure):
             yield self._fault(at, problem, remedy)
+
+    def _seen_as(self) -> Iterator[Fault]:
+        if not self.failure.seen_as:
+            remedy = "write what a user's log shows of it, or {name: silent, nothing: why}"
+            yield self._fault(("seen_as",), "is missing", remedy)
 
     def _script(self) -> Iterator[Fault]:
         script = self.entry.script

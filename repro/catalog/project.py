@@ -76,6 +76,13 @@ class Project:
             base=own,
         )
 
+    @property
+    def example_logs(self) -> Path | None:
+        """The folder of the logs with which ``seen_as`` of the records is checked; None without tests."""
+        if self.tests is None:
+            return None
+        return self.tests.parent / "data" / "logs" if self.base is None else self.tests / "logs"
+
     @cached_property
     def catalog(self) -> Catalog:
         if self.own is not None:

@@ -5,6 +5,7 @@ import typer
 from repro.catalog import check as checking
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Reports
+from repro.doctor.log.examples import example_faults
 from repro.errors import RecordError
 from repro.store.observations import Store
 from repro.store.seen_when_fixed import stored_faults
@@ -22,6 +23,7 @@ def check(*, reports: Reports = None, catalog: Elsewhere = None) -> None:
     if not faults:
         store = Store(project.reports / "data")
         faults = [fault for entry in project.catalog for fault in stored_faults(entry, store)]
+        faults += [fault for entry in project.catalog for fault in example_faults(entry, project.example_logs)]
     if faults:
         raise RecordError(faults)
     failures, environments = project.catalog.entries, project.matrix.environments

@@ -24,12 +24,17 @@ from repro.doctor.findings_table import (
     print_examined,
 )
 from repro.doctor.laid_over import lay_over
+from repro.doctor.log.given_log import answer_log, known_of
+from repro.doctor.log.log_table import print_log_answer
+from repro.doctor.log.outcome import exit_of_log
 from repro.doctor.stack.given import stack_from
+from repro.doctor.stack.stack import Stack
 from repro.doctor.tried import newest_tried
 from repro.errors import Exit, UsageError
 from repro.files import write_whole, writing
 from repro.model.cell import Adopted
 from repro.model.failure import Failure, Lane
+from repro.report.redaction import of_this_machine
 from repro.report.terminal import Progress, console
 
 Python = Annotated[
@@ -64,6 +69,16 @@ Sarif = Annotated[
     Path | None, typer.Option("--sarif", metavar="FILE", help="Write the alerts there as SARIF 2.1.0 too.")
 ]
 
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="The output of a failed run (- for standard input), of torchrun, srun, Ray or a notebook: which "
+        "documented failure is it? Versions come from the log, --python or --from; runs nothing.",
+    ),
+]
+
 
 def doctor(
     ids: Annotated[
@@ -72,6 +87,7 @@ def doctor(
     *,
     python: Python = None,
     source: FromFile = None,
+    log: LogFile = None,
     static: Annotated[bool, typer.Option("--static", help="Judge by the records alone; run nothing.")] = False,
     only_listed: Annotated[
         bool,
@@ -104,8 +120,9 @@ def doctor(
 
     On an interpreter every failure that can run there is run; from a file the records alone decide.
 
-    Exit code 1 if a failure was seen (with --static or --from: is listed) or a malicious release is there,
-    3 if a finding is unknown. With --code a listed failure counts only if the code names it.
+    Exit code 1 if a failure was seen (with --static or --from: is listed; with --log: is recognised) or a malicious
+    release is there, 3 if a finding is unknown (with --log: a failure is possible, or only its consequences are there).
+    With --code a listed failure counts only if the code names it.
 
     Example: repro doctor --python .venv/bin/python
 
@@ -115,6 +132,11 @@ def doctor(
     failures = chosen_failures(project, ids)
     if (source and overlay) or (env and not overlay):
         raise UsageError("--overlay goes with --python, and --env with --overlay")
+    if log:
+        if overlay or only_listed or code or sarif:
+            raise UsageError("--log goes with --python and --from only: it runs nothing")
+        stack = stack_from(python, source, failures)[1] if python or source else None
+        raise typer.Exit(exit_with_skipped(_log(log, project, failures, stack, as_json=as_json), project, ids))
     if code and not (source or python or overlay):
         raise typer.Exit(exit_with_skipped(_code_alone(code, failures, sarif, as_json=as_json), project, ids))
     laid = lay_over(overlay, env, python, project.cache) if overlay else None
@@ -148,6 +170,16 @@ def doctor(
         print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
     exit_code = exit_of_combined(together, static=static) if read else exit_of_diagnoses(found, static=static)
     raise typer.Exit(exit_with_skipped(Exit.CHANGED if denied else exit_code, project, ids))
+
+
+def _log(log: Path, project: Project, failures: Sequence[Failure], stack: Stack | None, *, as_json: bool) -> Exit:
+    """Say which failure a log shows; ``stack`` if the versions are known from elsewhere."""
+    answer = answer_log(log, known_of(project, failures), of_this_machine(), stack)
+    if as_json:
+        typer.echo(answer.model_dump_json(indent=1))
+    else:
+        print_log_answer(console(), answer)
+    return exit_of_log(answer)
 
 
 def _code_alone(code: Path, failures: Sequence[Failure], sarif: Path | None, *, as_json: bool) -> Exit:

@@ -12,7 +12,7 @@ from repro.environments.build import disk_use
 from repro.environments.verify import find_damage, installed_torch
 from repro.errors import EnvironmentFailure, UsageError, unknown
 from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
-from repro.report.clean import clean_line
+from repro.model.clean import clean_line
 from repro.report.terminal import console
 
 app = typer.Typer(

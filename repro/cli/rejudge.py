@@ -8,7 +8,7 @@ from repro.cli.skipped import print_skipped
 from repro.cli.store import _store
 from repro.errors import exit_of
 from repro.model.answers.upkeep import RejudgeAnswer, RejudgedObservation
-from repro.report.clean import clean_line
+from repro.model.clean import clean_line
 from repro.report.write import write_reports
 from repro.store.rejudge import rejudge as rejudge_store
 

@@ -18,8 +18,8 @@ from repro.model.answers.upkeep import (
     PruneAnswer,
     VerifyAnswer,
 )
+from repro.model.clean import clean, clean_line
 from repro.model.observation import Observation
-from repro.report.clean import clean, clean_line
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import used_by_reports
 from repro.report.terminal import console

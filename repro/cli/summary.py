@@ -10,9 +10,9 @@ from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import StoreError
 from repro.files import write_whole, writing
 from repro.model.answers.evidence import CauseAnswer, SummaryAnswer
+from repro.model.clean import clean, clean_line
 from repro.report.answers import against_record
 from repro.report.causes import Cause, cause_markdown, causes, release_markdown, release_slug, summary_markdown
-from repro.report.clean import clean, clean_line
 from repro.report.private import Redact, redacted, redacted_row, redactor_of
 from repro.report.rows import Report, Row
 from repro.store.answers import AnswerStore, Turned

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from repro.model.base import Day, Strict
 from repro.model.pattern import check_pattern
 from repro.model.reach import Reach
+from repro.model.seen_as import SeenAs
 from repro.model.specifiers import covers
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
@@ -291,6 +292,8 @@ class Failure(Strict):
     timeout: Annotated[int, Field(ge=1)] = 120
     """Seconds of wall clock that a run may take."""
     signature: Signature
+    seen_as: tuple[SeenAs, ...] = ()
+    """What a user's log shows of it, apart from the signature: `repro doctor --log` matches these."""
     differs_in: dict[Lane, Difference] = {}
     factors: tuple[Factor, ...] = ()
     backports: tuple[Backport, ...] = ()
@@ -312,6 +315,7 @@ class Failure(Strict):
             ("factor", [factor.name for factor in self.factors]),
             ("backport", [backport.name for backport in self.backports]),
             ("claim", [claim.id for claim in self.claims]),
+            ("seen_as", [seen.name for seen in self.seen_as]),
         ):
             for name in names:
                 if names.count(name) > 1:

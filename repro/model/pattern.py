@@ -34,6 +34,27 @@ def check_pattern(pattern: str) -> str:
     return pattern
 
 
+def group_names(pattern: str) -> frozenset[str]:
+    """The named groups of a pattern."""
+    return frozenset(_compiled(pattern).groupindex)
+
+
+def groups_found(pattern: str, text: str, most: int = 50) -> list[dict[str, str]]:
+    """The named groups of each place where the pattern matches, at most so many; an empty list if it does not."""
+    clean = text.encode("utf-8", "replace").decode()
+    found: list[dict[str, str]] = []
+    for match in _compiled(pattern).finditer(clean):
+        found.append({name: value or "" for name, value in match.groupdict().items()})
+        if len(found) >= most:
+            break
+    return found
+
+
+def is_whole(pattern: str, text: str) -> bool:
+    """True if the pattern matches the whole text."""
+    return bool(_compiled(pattern).fullmatch(text.encode("utf-8", "replace").decode()))
+
+
 def is_found(pattern: str, text: str) -> bool:
     """True if the pattern matches somewhere in the text.  As in Python, ``$`` also matches before a last newline."""
     clean = text.encode("utf-8", "replace").decode()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from repro.model.clean import clean
 from repro.model.verdict import Status
-from repro.report.clean import clean
 from repro.report.format import format_count, format_evidence, format_versions, format_where
 from repro.report.rows import Row
 

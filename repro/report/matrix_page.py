@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from repro.catalog.catalog import Catalog
-from repro.report.clean import clean_line
+from repro.model.clean import clean_line
 from repro.report.format import LEGEND, format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.rows import Row, gate_reasons
 from repro.report.upstream import Reading, UpstreamComparison

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
-from repro.report.clean import clean
+from repro.model.clean import clean
 from repro.report.secret_rules import secret_rules
 
 HOME, USER, HOST, ADDRESS, SECRET, IDENTITY = "~", "<user>", "<host>", "<address>", "<secret>", "<id>"

@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote
 
 import yaml
 
-from repro.report.clean import clean
+from repro.model.clean import clean
 from repro.report.redaction import Redactor
 
 TESTS = Path(__file__).parents[1]

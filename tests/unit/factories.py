@@ -48,6 +48,7 @@ RECORD: dict[str, Any] = {
         "ranks": "all",
     },
     "reach": {"who": "Jobs that save weights only.", "when": {"settings": ["save_weights_only"], "values": [True]}},
+    "seen_as": [{"name": "silent", "nothing": "a test needs no log"}],
     "factors": [{"name": "state-dict-type", "values": ["sharded", "full"], "meaning": "how states are saved"}],
     "backports": [
         {"name": "cure", "file": "backport.py", "meaning": "a default", "cures": True},

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
-from repro.report.clean import clean
+from repro.model.clean import clean
 from repro.report.format import format_where
 from repro.report.rows import Row
 from repro.report.site.anchors import anchor, page_name

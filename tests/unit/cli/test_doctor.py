@@ -12,6 +12,7 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.doctor.findings_table import DoctorAnswer
+from repro.doctor.log.outcome import LogAnswer
 from tests.unit.cli.calls import Call
 from tests.unit.doctor.stack.venv import SOURCES, environment, photograph, site_of
 from tests.unit.environments.pack.test_overlay import digest, pack, wheel
@@ -283,3 +284,46 @@ class TestOverlay:
         assert call("doctor", "--env", "old", "--from", str(file))[0] == 2
         code, _, err = call("doctor", "--overlay", str(packed), "--env", "odl")
         assert (code, "did you mean 'old'" in err) == (2, True)
+
+
+class TestLog:
+    """A log in place of an environment: nothing is run."""
+
+    ERROR = (
+        "Traceback (most recent call last):\n"
+        '  File "site-packages/lightning/pytorch/strategies/fsdp.py", line 5, in save_checkpoint\n'
+        "KeyError: 'optimizer_states'\n"
+    )
+    SEEN: tuple[Mapping[str, object], ...] = (
+        {
+            "name": "save",
+            "error": ["KeyError"],
+            "message": "optimizer",
+            "frames": [{"library": "lightning", "function": "save_.*"}],
+        },
+    )
+
+    def test_known(self, held: Project, call: Call, tmp_path: Path) -> None:
+        """A known failure is exit code 1, in words and in JSON; versions of --from count."""
+        shutil.rmtree(held.failures / FAILURE)
+        write_failure(held.failures, seen_as=list(self.SEEN))
+        log = tmp_path / "train.log"
+        log.write_text(self.ERROR)
+        code, out, _ = call("doctor", "--log", str(log))
+        assert (code, "known: lightning-19492" in out) == (1, True)
+        code, out, _ = call("doctor", "--log", str(log), "--json")
+        assert LogAnswer.model_validate_json(out).found[0].pattern == "save"
+        newer = tmp_path / "requirements.txt"
+        newer.write_text("lightning==2.6.0\n")
+        code, out, _ = call("doctor", "--log", str(log), "--from", str(newer))
+        assert (code, "could be: lightning-19492" in out) == (3, True)
+
+    def test_nothing_known(self, held: Project, call: Call, tmp_path: Path) -> None:
+        """An error that nothing knows: 0; a file that is missing: one line and 2."""
+        assert held.catalog.entries
+        log = tmp_path / "train.log"
+        log.write_text("ValueError: odd\n")
+        code, out, _ = call("doctor", "--log", str(log))
+        assert (code, "new" in out) == (0, True)
+        code, _, err = call("doctor", "--log", str(tmp_path / "missing"))
+        assert (code, len(err.splitlines())) == (2, 1)

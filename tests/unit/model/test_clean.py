@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.report.clean import clean, clean_line
+from repro.model.clean import clean, clean_line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Which documented failure does a log show?"""

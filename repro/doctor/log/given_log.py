@@ -1,0 +1,108 @@
+"""Reads the log that a user names, and answers."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import re2
+
+from repro.catalog.project import Project
+from repro.catalog.public_threads import reported_failures
+from repro.doctor.log.lines import Line, read_lines
+from repro.doctor.log.outcome import Known, LogAnswer, Shown, answer
+from repro.doctor.log.traces import TraceReader
+from repro.doctor.log.versions_said import SaidVersions
+from repro.doctor.stack.stack import Stack
+from repro.errors import UnreadableFileError, UsageError
+from repro.model.failure import Failure
+
+STANDARD_INPUT = Path("-")
+_PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""Where a shell puts what another command prints: ``--log <(kubectl logs job)``."""
+_ARCHIVES = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "a gzip archive", b"\x28\xb5\x2f\xfd": "a zstd archive"}
+
+
+def known_of(project: Project, failures: Iterable[Failure]) -> Known:
+    """These failures, and what the catalogue knows of public threads; raises RecordError if that file is wrong."""
+    return Known(tuple(failures), reported_failures(project))
+
+
+class NotedLines:
+    """Remembers the first line that each pattern matches."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self.patterns = tuple(patterns)
+        self.found: dict[str, tuple[int, str | None, str]] = {}
+        self._set: Any = None
+        if self.patterns:
+            self._set = re2.Set.SearchSet()
+            for pattern in self.patterns:
+                self._set.Add(pattern)
+            self._set.Compile()
+
+    def look(self, line: Line) -> None:
+        """Note a line if it is the first one that a pattern matches."""
+        if self._set is None or len(self.found) == len(self.patterns):
+            return
+        for index in self._set.Match(line.text) or ():
+            self.found.setdefault(self.patterns[index], (line.number, line.rank, " ".join(line.text.split())[:300]))
+
+
+def read_log(stream: BinaryIO, known: Known, stack: Stack | None = None) -> Shown:
+    """What a log shows, read once in constant memory; ``stack`` if the versions are known from elsewhere."""
+    noted, said = NotedLines(known.texts), SaidVersions()
+
+    def each(line: Line) -> None:
+        noted.look(line)
+        said.look(line)
+
+    count: list[int] = []
+    read = TraceReader().read(read_lines(stream, known.texts, count), each)
+    notes = tuple(
+        f"the log states several versions of {name}: {', '.join(versions[:5])}"
+        for name, versions in said.contradictions.items()
+    )
+    return Shown(read, count[0], stack or said.stack(), noted.found, () if stack else notes)
+
+
+def answer_log(file: Path, known: Known, redact: Callable[[str], str], stack: Stack | None = None) -> LogAnswer:
+    """The answer to a log; ``-`` is standard input.  ``redact`` is applied to what is shown of it.
+
+    Raises UsageError if it cannot be read.
+    """
+    with _opened(file) as stream:
+        shown = read_log(stream, known, stack)
+    name = "standard input" if file == STANDARD_INPUT else file.name
+    return answer(name, shown, known, redact)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """A stream of the log's bytes; never waits for a writer that may not come, but for standard input."""
+    if file == STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
+    if str(file).startswith(_PIPES):
+        with file.open("rb") as stream:
+            yield stream
+        return
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise UsageError(f"{file}: cannot be read: {getattr(error, 'strerror', error)}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(str(UnreadableFileError(file, "is no regular file; a log is expected")))
+    with os.fdopen(descriptor, "rb") as stream:
+        start = stream.peek(4)
+        kind = next((kind for mark, kind in _ARCHIVES.items() if start.startswith(mark)), None)
+        if kind:
+            raise UsageError(f"{file}: is {kind}: unpack it first, or pipe it: zcat {file.name} | repro doctor --log -")
+        try:
+            yield stream
+        except OSError as error:
+            raise UsageError(f"{file}: cannot be read: {error.strerror}") from None

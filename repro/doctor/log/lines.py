@@ -1,0 +1,202 @@
+"""A log as a stream of cleaned lines, each with the rank that wrote it if the line says so.
+
+A log may have gigabytes: it is read in blocks, and only lines near something that may belong to an error are cleaned.
+Everything is bounded; nothing of the log is kept here.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, BinaryIO
+
+import re2
+
+from repro.model.clean import clean
+
+BLOCK_BYTES = 1 << 20
+LINE_BYTES = 1 << 16
+"""What stands behind this in a line is not read."""
+WINDOW = 40
+"""Lines after something of interest that are read as well: a message may have many lines."""
+
+_OF_INTEREST = (
+    r"Traceback|Error\b|Exception|Interrupt|\bFile \"|\.py\", line |\.py:\d+\)|\.py:\d+ in |\.py\]\(|\.py in "
+    r"|Fatal Python|Thread \S+ \(|Current thread|Watchdog|watchdog|ProcessGroup|FAILED|Root Cause"
+    r"|terminated with the following|Warning|WARN|metadata: \{|has no attribute|❱|--> |most recent call"
+    r"|(?:torch|ightning|transformers|accelerate|peft|trl)[ \w(?)'\"`*]{0,24}[=:v \-]{1,4}\d+\.\d+\.\d+"
+)
+
+_RANK = re.compile(r"\[rank:? ?(\d{1,5})\]:? ?")
+_ROLE = re.compile(r"\[[a-z_]{3,30}(\d{1,5})\]: ?")
+_SRUN = re.compile(r"(\d{1,5}): ")
+_RAY = re.compile(r"\((?:[A-Za-z_][\w.]{0,80} )?(?:pid|rank)=(\d{1,10})(?:, ip=[\w.:-]{1,60})?\) ?")
+_VIEWER = re.compile(r"(?:\[\d{2,9}\] (?=[\[\dA-Z])|\s{0,8}\d{1,9}(?:\t|\s{0,3}[|│]\s?))")
+_QUOTED = re.compile(r"(?:> |```(?:\w{1,12}$)?|`(?=[A-Z])|(?:\^[CZ]){1,9})")
+_GLOG = re.compile(r"[EWIFC]\d{4} \d\d:\d\d:\d\d[.\d]{0,12} +\d{1,20} [\w./<>-]{1,300}:\d{1,7}\] ?")
+_STAMP = re.compile(
+    r"\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)\]?"
+    r"(?: ?[-|:] | (?=\S)|(?= )|$)"
+)
+_LEVEL = re.compile(
+    r"(?:- )?(?:\[[\w.]{1,60}\]){0,2}"
+    r"\[?(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|stderr|stdout)\]?(?:\b|(?<=\]))"
+    r"(?: ?[-|:>]+ ?| |$)(?:[\w.<>]{1,80}(?::[\w<>]{1,80}){0,2} - )?"
+)
+_HOST = re.compile(r"[\w.-]{1,64}: (?=\[rank\d|Traceback \(|\s{2}File \")")
+_BOX = re.compile(r"\s{0,4}[│┃]( ?)(.*?)\s*[│┃]?\s*$")
+_BOX_EDGE = re.compile(r"\s{0,4}[╭╰┏┗][─━\s]*(.*?)[─━\s]*[╮╯┓┛]?\s*$")
+_MAY_BE_PREFIX = frozenset("[(0123456789EWIFCTD>`^-│┃╭╰┏┗ \t{stdnwN")
+_MOST_PREFIXES = 6
+_JSON_TEXTS = ("message", "msg", "log", "text", "line", "event", "textPayload")
+_JSON_TRACES = ("exc_info", "exc_text", "exception", "traceback", "stack_trace", "stack", "stack_info", "error")
+_JSON_RANKS = ("global_rank", "rank", "local_rank")
+_JSON_LINES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One cleaned line."""
+
+    number: int
+    text: str
+    rank: str | None = None
+    """The rank, or what else tells the writers of the log apart."""
+    logged: bool = False
+    """True if a logger wrote the line: it had a time stamp or a level."""
+    boxed: bool = False
+    """True if the line stood in a box that rich drew."""
+
+
+def read_lines(stream: BinaryIO, extra: Iterable[str] = (), count: list[int] | None = None) -> Iterator[Line]:
+    """The cleaned lines of a log that may matter: those with something of interest, and the ``WINDOW`` lines after.
+
+    ``extra`` are more regular expressions of interest.  ``count``, if it is given, gets the number of all lines.
+    """
+    wanted = re2.compile("|".join(f"(?:{text})" for text in chain((_OF_INTEREST,), extra)).encode(), _options())
+    number = 0
+    active = 0
+    for block in _blocks(stream):
+        lines = block.replace(b"\r", b"\n")
+        at, counted = 0, 0
+        found = wanted.search(lines)
+        while at < len(lines):
+            if not active:
+                if found is None:
+                    break
+                at = lines.rfind(b"\n", 0, found.start()) + 1
+            end = lines.find(b"\n", at)
+            end = len(lines) if end < 0 else end
+            if found is not None and found.start() < end:
+                active = WINDOW
+                found = wanted.search(lines, end)
+            active -= 1
+            number += block.count(b"\n", counted, at)
+            counted = at
+            yield from cleaned(lines[at : min(end, at + LINE_BYTES)].decode("utf-8", "replace"), number + 1)
+            at = end + 1
+        number += block.count(b"\n", counted)
+    if count is not None:
+        count.append(number)
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    return options
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Blocks that end with a line, of UTF-8 whatever the log's encoding; a line that is too long loses its rest."""
+    rest = b""
+    dropped = False
+    for block in _utf8(stream):
+        end = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+        if not end:
+            room = LINE_BYTES - len(rest)
+            rest += block[: max(room, 0)]
+            dropped = dropped or len(block) > room
+            continue
+        if dropped:  # the rest of a line that was too long
+            first = min(at for at in (block.find(b"\n"), block.find(b"\r")) if at >= 0)
+            yield rest + block[first:end]
+        else:
+            yield rest + block[:end]
+        rest, dropped = block[end:], False
+    if rest:
+        yield rest
+
+
+def _utf8(stream: BinaryIO) -> Iterator[bytes]:
+    first = stream.read(BLOCK_BYTES)
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        while first:
+            yield decoder.decode(first).encode("utf-8", "replace")
+            first = stream.read(BLOCK_BYTES)
+        return
+    first = first.removeprefix(codecs.BOM_UTF8)
+    while first:
+        yield first
+        first = stream.read(BLOCK_BYTES)
+
+
+def cleaned(raw: str, number: int) -> Iterator[Line]:
+    """The line without escapes, prefixes and boxes; a JSON object gives each line of its texts."""
+    text = clean(raw) if not raw.isprintable() else raw
+    if text[:1] == "{" and text.rstrip()[-1:] == "}":
+        inner = _of_json(text)
+        if inner is not None:
+            rank, parts = inner
+            for part in parts:
+                for line in cleaned(part, number):
+                    yield Line(number, line.text, line.rank or rank, logged=line.logged, boxed=line.boxed)
+            return
+    yield _unprefixed(text.rstrip("\n"), number)
+
+
+def _of_json(text: str) -> tuple[str | None, list[str]] | None:
+    """The rank and the lines of a logger's JSON object; None if it is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    record = value.get("record")
+    texts = [value.get(key) for key in (*_JSON_TEXTS, *_JSON_TRACES)]
+    texts += [record.get(key) for key in _JSON_TRACES] if isinstance(record, dict) else []
+    parts = [line for item in texts if isinstance(item, str) for line in item.splitlines()]
+    if not parts or any(part[:1] == "{" for part in parts[:1]):
+        return None
+    rank = next((value[key] for key in _JSON_RANKS if isinstance(value.get(key), int | str)), None)
+    return (None if rank is None else str(rank)[:20]), parts[:_JSON_LINES]
+
+
+def _unprefixed(text: str, number: int) -> Line:
+    rank: str | None = None
+    logged = boxed = False
+    for _ in range(_MOST_PREFIXES):
+        if text[:1] not in _MAY_BE_PREFIX:
+            break
+        named = _RANK.match(text) or _ROLE.match(text) or _RAY.match(text) or _SRUN.match(text)
+        if named:
+            rank, text = rank or named[1], text[named.end() :]
+            continue
+        stamp = _GLOG.match(text) or _STAMP.match(text) or _LEVEL.match(text)
+        if stamp:
+            logged, text = True, text[stamp.end() :]
+            continue
+        box = _BOX_EDGE.match(text) or _BOX.match(text)
+        if box:
+            boxed, text = True, box[box.lastindex or 0]
+            continue
+        other = _VIEWER.match(text) or _QUOTED.match(text) or _HOST.match(text)
+        if not other:
+            break
+        text = text[other.end() :]
+    return Line(number, text, rank, logged=logged, boxed=boxed)

@@ -1,0 +1,61 @@
+"""The versions that a log states: what libraries print of themselves, pins, and names of files."""
+
+import re
+from collections.abc import Mapping
+
+from repro.doctor.log.lines import Line
+from repro.doctor.stack.stack import KnownVersion, Stack
+
+_NAMES = {
+    "pytorch": "torch", "pytorch lightning": "pytorch-lightning", "pytorch-lightning": "pytorch-lightning",
+    "pytorch_lightning": "pytorch-lightning", "pytorchlightning": "pytorch-lightning",
+}  # fmt: skip
+"""What people and libraries call otherwise than PyPI."""
+_SAID = re.compile(
+    r"(?i)(?<![\w./-])"
+    r"(?P<name>pytorch[ _-]?lightning|torch|pytorch|lightning|transformers|accelerate|peft|trl|deepspeed|datasets)"
+    r"[`'\"*]{0,3}(?: version)?(?: \(GPU\?\))?[`'\"*]{0,3} ?(?:[=:]{1,2}|-(?=\d)|v(?=\d)| )[ `'\"v*]{0,4}"
+    r"(?P<version>\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.?(?:a|b|rc|dev|post)\d{1,10})*(?:\+[\w.]{1,40})?)(?![\w-]*\.\d)"
+)
+_IN_PATH = re.compile(
+    r"[/\\](?P<name>torch|pytorch_lightning|lightning|transformers|accelerate|peft|trl)-(?P<version>\d[\w.+]{1,40}?)(?:\.dist-info|-py3|\.egg|-cp3)"
+)
+_PYTHON = re.compile(r"[/\\]python(3\.\d{1,2})[/\\](?:site|dist)-packages")
+_MOST = 20_000
+"""Lines that are looked at."""
+
+
+class SaidVersions:
+    """Collects what lines state."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, set[str]] = {}
+        self._python: set[str] = set()
+        self._lines = 0
+
+    def look(self, line: Line) -> None:
+        """Note what one line states."""
+        text = line.text
+        if self._lines > _MOST or len(text) > 2000 or "." not in text:  # noqa: PLR2004
+            return
+        self._lines += 1
+        if len(self._python) < 2 and "-packages" in text:  # noqa: PLR2004 - two contradict one another already
+            self._python |= set(_PYTHON.findall(text))
+        for pattern in (_SAID, _IN_PATH):
+            for found in pattern.finditer(text):
+                name = found["name"].lower()
+                self._said.setdefault(_NAMES.get(name, name), set()).add(found["version"])
+
+    @property
+    def contradictions(self) -> Mapping[str, tuple[str, ...]]:
+        """Distributions of which the log states several versions."""
+        return {name: tuple(sorted(said)) for name, said in self._said.items() if len(said) > 1}
+
+    def stack(self) -> Stack:
+        """What is known; a distribution of which several versions are stated has one of them."""
+        held = {
+            name: KnownVersion(tuple(sorted(said)), why="" if len(said) == 1 else "is stated with several versions")
+            for name, said in self._said.items()
+        }
+        python = next(iter(self._python)) if len(self._python) == 1 else None
+        return Stack(held, closed=False, python=python)

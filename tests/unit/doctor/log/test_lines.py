@@ -1,0 +1,113 @@
+"""A log as cleaned lines: every prefix that launchers and viewers write, in bounded memory."""
+
+import io
+import json
+
+import pytest
+
+from repro.doctor.log.lines import BLOCK_BYTES, LINE_BYTES, WINDOW, Line, cleaned, read_lines
+
+HEAD = "Traceback (most recent call last):"
+
+
+def lines_of(text: str | bytes) -> list[Line]:
+    return list(read_lines(io.BytesIO(text if isinstance(text, bytes) else text.encode())))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rank"),
+    [
+        ("", None),
+        ("[rank3]: ", "3"),
+        ("[rank3]: [rank3]: ", "3"),
+        ("[rank: 3] ", "3"),
+        ("[default3]:", "3"),
+        ("3: ", "3"),
+        ("3: [rank3]: ", "3"),
+        ("\x1b[36m(RayTrainWorker pid=311, ip=10.0.0.2)\x1b[0m ", "311"),
+        ("E1104 10:11:13.390000 140323527751488 torch/distributed/elastic/api.py:826] ", None),
+        ("2026-01-05 10:00:00,123 - ERROR - trainer - ", None),
+        ("2026-01-05T10:00:00.123456Z ", None),
+        ("[2026-01-05 10:00:00,123] [ERROR] ", None),
+        ("   17\t", None),
+        ("  17 | ", None),
+        ("> ", None),
+        ("^C[rank3]: ", "3"),
+        ("worker-1: [rank3]: ", "3"),
+        ("\x1b[31m", None),
+    ],
+)
+def test_prefixes(prefix: str, rank: str | None) -> None:
+    """What launchers, loggers, viewers and people write in front of a line is taken off; the rank is kept."""
+    (line,) = lines_of(prefix + HEAD)
+    assert (line.text.strip(), line.rank) == (HEAD, rank)
+
+
+def test_indentation_of_a_frame_is_kept() -> None:
+    """The line of a frame stays indented behind torchrun's prefix."""
+    (line,) = lines_of('[rank0]:   File "/job/a.py", line 1, in f')
+    assert line.text == '  File "/job/a.py", line 1, in f'
+
+
+def test_json_lines() -> None:
+    """A logger's JSON object gives the lines of its message and traceback, with its rank."""
+    entry = {
+        "levelname": "ERROR",
+        "rank": 2,
+        "message": "failed",
+        "exc_info": f"{HEAD}\n  File \"a.py\", line 1, in f\nKeyError: 'x'",
+    }
+    lines = lines_of(json.dumps(entry))
+    assert [line.text for line in lines] == ["failed", HEAD, '  File "a.py", line 1, in f', "KeyError: 'x'"]
+    assert {line.rank for line in lines} == {"2"}
+
+
+def test_box_of_rich() -> None:
+    """The frame that rich draws is taken off."""
+    (line,) = cleaned("│ /opt/venv/a.py:91 in load           │", 1)
+    assert (line.text, line.boxed) == ("/opt/venv/a.py:91 in load", True)
+
+
+def test_carriage_returns() -> None:
+    """A progress bar that is drawn again and again is many lines, and the number of a line counts newlines only."""
+    bar = "".join(f"{n}%|\r" for n in range(200))
+    (line,) = lines_of(f"first\n{bar}KeyError: 'x'")
+    assert (line.text, line.number) == ("KeyError: 'x'", 2)
+
+
+def test_only_what_may_matter() -> None:
+    """Lines far from an error are not cleaned; those after one are, for its message."""
+    quiet = ["step 1 loss 0.5"] * 500
+    lines = lines_of("\n".join([*quiet, HEAD, *quiet]))
+    assert lines[0].text == HEAD
+    assert len(lines) == WINDOW
+    assert lines[0].number == 501
+
+
+def test_long_lines() -> None:
+    """What stands far behind in a line is not read, and the next line is read again."""
+    lines = lines_of(b"KeyError " + b"x" * (3 * BLOCK_BYTES) + b"\nValueError: y\n")
+    assert [len(line.text) for line in lines] == [LINE_BYTES, len("ValueError: y")]
+    assert lines[1].number == 2
+
+
+def test_utf16() -> None:
+    """PowerShell writes UTF-16."""
+    (line,) = lines_of("KeyError: 'ä'\n".encode("utf-16"))
+    assert line.text == "KeyError: 'ä'"
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"\x00" * 5000 + b"Error: x", bytes(range(256)) * 50, b"{" * 100_000 + b"Error}"]
+)
+def test_hostile(content: bytes) -> None:
+    """No bytes make it fail, and no control character is left."""
+    for line in lines_of(content):
+        assert line.text.replace("\t", "").isprintable() or "\ufffd" in line.text
+
+
+def test_count() -> None:
+    """All lines are counted, also those that are passed over."""
+    count: list[int] = []
+    list(read_lines(io.BytesIO(b"a\nb\nKeyError: 1\nc\n" * 10), (), count))
+    assert count == [40]
