@@ -233,7 +233,10 @@ def plan(facts: Facts) -> Plan:
     for distribution, listing in facts.listings.items():
         held = base.versions.get(distribution)
         since = next((release.day for release in listing.releases if release.version == held), base.day)
-        new = [release for release in listing.releases if release.day >= since and release.version != held]
+        # On the first day there is nothing before it: what the environment holds is what must be run.
+        is_first = base.digest == facts.current.digest
+        new = [release for release in listing.releases if release.day >= since]
+        new = [release for release in new if release.version != held or is_first]
         new = [release for release in new if _counts(release, facts.current.versions.get(distribution))]
         releases += [_watched(facts, distribution, release) for release in new]
         skipped = _skipped(listing, held)

@@ -52,6 +52,8 @@ class Watch:
     failures: Sequence[Failure]
     keep: bool = True
     """Whether new locks are kept in the store: a watch that runs nothing leaves no trace."""
+    superseded: bool = True
+    """Whether new releases run that the floating environment does not hold, because younger ones took their place."""
     unresolved: dict[str, str] = field(default_factory=dict)
     """Environments that do not resolve, each with the reason."""
 
@@ -201,7 +203,7 @@ class Watch:
     def _batch(self, steps: Plan, done: set[tuple[str, str]]) -> list[tuple[Job, KeptLock]]:
         """The next cells of one environment that were not tried by this command."""
         batch: list[tuple[Job, KeptLock]] = []
-        for job in steps.jobs:
+        for job in [job for job in steps.jobs if job.in_current or self.superseded]:
             kept = self.environment(job)
             key = (job.failure, f"cell {kept.lock.digest}") if kept else None
             if kept is None or key is None or key in done:

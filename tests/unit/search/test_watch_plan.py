@@ -120,6 +120,15 @@ class TestReleases:
         incomplete = replace(made, seen={("lib-alpha", later.digest): BAD, ("lib-beta", later.digest): NONE})
         assert list(found(incomplete)) == ["lib 1.3", "lib 1.1", "lib 1.2"]
 
+    def test_the_first_day(self) -> None:
+        """Without anything before it, what the environment holds is owed; older releases are not."""
+        made = found(facts(others=(), comparable=frozenset(), seen={}))
+        assert {name: release.state for name, release in made.items()} == {
+            "lib 1.2": ReleaseState.OWED,
+            "torch 2.0": ReleaseState.OWED,
+            "lib 1.3": ReleaseState.COOLING,
+        }
+
     def test_torch_concerns_every_record(self) -> None:
         current = replace(NOW, versions={**NOW.versions, "torch": "2.1", "lib": "1.0"})
         torch = releases(**{"2.0": "2025-06-01", "2.1": "2026-02-01"})

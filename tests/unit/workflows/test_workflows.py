@@ -31,7 +31,7 @@ def steps() -> list[tuple[str, dict[str, Any]]]:
         (f"{name}.{job}", step)
         for name, workflow in WORKFLOWS.items()
         for job, content in workflow["jobs"].items()
-        for step in content["steps"]
+        for step in content.get("steps", [])  # a job that is a workflow of its own has none
     ]
 
 
@@ -85,6 +85,14 @@ class TestCommands:
         assert (held.reports / "index.html").is_file()
 
 
+WRITES = {
+    ("matrix", "issues"): ["issues"],
+    ("matrix", "history"): ["contents"],
+    ("floating", "history"): ["contents"],
+    ("history", "keep"): ["contents"],
+    ("floating", "propose"): ["contents", "pull-requests"],
+}
+"""The jobs that may write, and what."""
 STRANGERS = (
     {"number": 1, "user": {"login": "mallory"}, "labels": [{"name": "repro-matrix"}], "body": "`cause-1`"},
     {"number": 2, "user": {"login": "github-actions[bot]"}, "labels": [], "body": "`cause-1`"},
@@ -160,7 +168,7 @@ class TestSafety:
         assert set(found) == {locked, "install --no-deps --no-build-isolation -e ."}
         for workflow in WORKFLOWS.values():
             for job in workflow["jobs"].values():
-                runs = " ".join(str(step.get("run", "")) for step in job["steps"])
+                runs = " ".join(str(step.get("run", "")) for step in job.get("steps", []))
                 if re.search(r"\b(?:nox|repro) ", runs.replace("repro-", "")) and "gh api" not in runs:
                     assert locked in runs
 
@@ -173,22 +181,115 @@ class TestSafety:
 
     def test_releases_beside_pins(self) -> None:
         text = "".join(file.read_text() for file in FOLDER.glob("*.yml"))
-        assert len(re.findall(r"uses: ", text)) == len(re.findall(r"uses: \S+@[0-9a-f]{40} # v\d+\.\d+\.\d+\n", text))
+        ours = len(re.findall(r"uses: \$/\.github/workflows/\w+\.yml\n", text))
+        pinned = len(re.findall(r"uses: \S+@[0-9a-f]{40} # v\d+\.\d+\.\d+\n", text))
+        assert len(re.findall(r"uses: ", text)) == ours + pinned
 
     @pytest.mark.parametrize("name", list(WORKFLOWS))
     def test_rights(self, name: str) -> None:
-        """Reading only; issues are written by one job, and only if a person switched it on; every job has a limit."""
+        """Reading only, but for the jobs in WRITES; every job has a limit."""
         workflow = WORKFLOWS[name]
         assert set(workflow["permissions"].values()) == {"read"}
         for job, content in workflow["jobs"].items():
-            assert content["timeout-minutes"]
+            assert content.get("timeout-minutes") or content["uses"].startswith("$/.github/workflows/")
             writes = [right for right, level in content.get("permissions", {}).items() if level == "write"]
-            assert writes == (["issues"] if (name, job) == ("matrix", "issues") else [])
-        if name == "matrix":
-            assert "inputs.issues || vars.REPRO_ISSUES == 'on'" in workflow["jobs"]["issues"]["if"]
-            assert workflow[True]["workflow_dispatch"]["inputs"]["issues"]["default"] is False
+            assert writes == WRITES.get((name, job), [])
+
+    @pytest.mark.parametrize(
+        ("name", "job", "setting", "variable"),
+        [
+            ("matrix", "issues", "issues", "REPRO_ISSUES"),
+            ("floating", "propose", "pull-request", "REPRO_PULL_REQUESTS"),
+        ],
+    )
+    def test_switched_on(self, name: str, job: str, setting: str, variable: str) -> None:
+        """Issues and pull requests are opened only if a person switched it on."""
+        workflow = WORKFLOWS[name]
+        assert f"inputs.{setting} || vars.{variable} == 'on'" in workflow["jobs"][job]["if"]
+        assert workflow[True]["workflow_dispatch"]["inputs"][setting]["default"] is False
 
     def test_no_interpolation_in_scripts(self) -> None:
         """Values reach a script as variables: text put into it would be run."""
         for where, step in steps():
             assert "${{" not in str(step.get("run", "")), where
+
+
+def git(*words: str, cwd: Path) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    done = subprocess.run(["git", *identity, *words], cwd=cwd, check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout
+
+
+class TestBranches:
+    """The steps that push, run with a real git; a folder stands for the repository on GitHub."""
+
+    def run(self, folder: Path, where: str, **changes: str) -> None:
+        step = next(step for place, step in steps() if place == where and "git push" in str(step.get("run")))
+        address = "https://x-access-token:secret@github.com/owner/name.git"
+        environment = {name: value for name, value in step["env"].items() if "${{" not in value} | {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "CALLS": str(folder / "calls"),
+            "ISSUES": os.devnull,
+            "GH_TOKEN": "secret",
+            "GH_REPO": "owner/name",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{folder / 'github.git'}.insteadOf",
+            "GIT_CONFIG_VALUE_0": address,
+            **changes,
+        }
+        subprocess.run(["bash", "-e", "-c", step["run"]], cwd=folder / "job", env=environment, check=True, timeout=60)
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "gh").write_text(GH)
+        (tmp_path / "bin" / "gh").chmod(0o755)
+        (tmp_path / "job").mkdir()
+        git("init", "--quiet", "--bare", "github.git", cwd=tmp_path)
+        return tmp_path
+
+    def test_history_lasts(self, folder: Path) -> None:
+        """The first run makes the branch, the next one adds to it, and one with nothing new changes nothing."""
+        history = folder / "job" / "history"
+        (history / "data").mkdir(parents=True)
+        (history / "data" / "one.json").write_text("{}")
+        (history / "matrix.md").write_text("not kept")
+        self.run(folder, "history.keep", RUN="1")
+        git("clone", "--quiet", "--branch", "repro-data", str(folder / "github.git"), "again", cwd=folder)
+        assert sorted(file.name for file in (folder / "again").rglob("*.*") if ".git" not in file.parts) == ["one.json"]
+        shutil.rmtree(history)
+        (folder / "again").rename(history)
+        self.run(folder, "history.keep", RUN="2")
+        (history / "data" / "two.json").write_text("{}")
+        self.run(folder, "history.keep", RUN="3")
+        log = git("log", "--format=%s", "repro-data", cwd=folder / "github.git")
+        assert log.split("\n") == ["Runs of 3", "Runs of 1", ""]
+
+    def test_a_proposal_changes_locks_and_records_alone(self, folder: Path) -> None:
+        """The patch was written beside foreign code: what it does to workflows or to our code is left out."""
+        job = folder / "job"
+        changed = {"matrix.yaml": True, "repro/locks/newest.txt": True, "repro/failures/a-1/failure.yaml": True}
+        changed |= {".github/workflows/x.yml": False, "repro/failures/a-1/repro.py": False, "noxfile.py": False}
+        git("init", "--quiet", cwd=job)
+        for name in changed:
+            (job / name).parent.mkdir(parents=True, exist_ok=True)
+            (job / name).write_text("before\n")
+        git("add", ".", cwd=job)
+        git("commit", "--quiet", "--message", "start", cwd=job)
+        for name in changed:
+            (job / name).write_text("after\n")
+        patch = git("diff", cwd=job)
+        git("checkout", "--quiet", ".", cwd=job)
+        (job / "proposal").mkdir()
+        (job / "proposal" / "proposal.patch").write_text(patch)
+        self.run(folder, "floating.propose", BASE="main")
+        pushed = git("show", "--format=", "--name-only", "repro/new-releases", cwd=folder / "github.git").split()
+        assert sorted(pushed) == sorted(name for name, kept in changed.items() if kept)
+        assert "pr create --head repro/new-releases --base main" in (folder / "calls").read_text()
+
+    def test_no_proposal(self, folder: Path) -> None:
+        (folder / "job" / "proposal").mkdir()
+        (folder / "job" / "proposal" / "proposal.patch").write_text("")
+        self.run(folder, "floating.propose", BASE="main")
+        assert not (folder / "calls").exists()
