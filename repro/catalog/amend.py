@@ -8,7 +8,7 @@ from packaging.specifiers import SpecifierSet
 
 from repro.catalog import yaml_reader
 from repro.errors import Fault, RecordError, UsageError
-from repro.files import write_whole
+from repro.files import write_whole, writing
 from repro.model.base import Location
 from repro.model.failure import Failure
 from repro.model.specifiers import covers
@@ -93,7 +93,7 @@ def _last(node: yaml.Node) -> yaml.Node:
 def amend(file: Path, changes: Mapping[Location, str], open_below: Mapping[str, str] | None = None) -> None:
     """Change values of a record, and its ``open_below`` if one is given; nothing else changes.
 
-    The record is valid before and after.  Raises RecordError, with the file as it was.
+    The record is valid before and after.  Raises RecordError or UsageError, with the file as it was.
     """
     text = file.read_text(encoding="utf-8")
     before = yaml_reader.parse(Failure, text, file)
@@ -107,10 +107,8 @@ def amend(file: Path, changes: Mapping[Location, str], open_below: Mapping[str, 
     after = yaml_reader.parse(Failure, amended, file)
     if after.model_dump(mode="json") != expected:
         raise RecordError([Fault(file, 0, "", "the change would touch other values (an alias?)", "write it by hand")])
-    try:
+    with writing(file, UsageError):
         write_whole(file, amended)
-    except OSError as error:
-        raise RecordError([Fault(file, 0, "", f"cannot be written: {error.strerror}")]) from None
 
 
 def _put(content: object, at: Location, value: str) -> None:

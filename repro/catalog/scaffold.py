@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, SCRIPT
 from repro.errors import Fault, RecordError, UsageError
-from repro.files import templates_of, write_whole
+from repro.files import templates_of, write_whole, writing
 from repro.model.failure import IDENTIFIER, Failure
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
+from repro.model.version import parsed_version
 
 _ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|discussions)/(\d+)$")
 _DISTRIBUTIONS = {"pytorch": "torch"}
@@ -62,10 +63,8 @@ def asked(
     if upstream is not None and not re.match(r"^https?://\S+$", upstream):
         raise UsageError(f"--upstream {upstream!r}: the address of the upstream issue is expected")
     for option, version in (("--bad", bad), ("--good", good)):
-        try:
-            Version(version or "0")
-        except InvalidVersion:
-            raise UsageError(f"{option} {version!r} is no version") from None
+        if version is not None and parsed_version(version) is None:
+            raise UsageError(f"{option} {version!r} is no version")
     if bad and good and Version(bad) >= Version(good):
         raise UsageError(f"--bad {bad} must be older than --good {good}: --good is the first release with the fix")
     project = failure_id.partition("-")[0]
@@ -118,10 +117,8 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
 def write(files: Mapping[Path, str]) -> None:
     """Write the files of a new failure, each whole; raises UsageError for a folder that cannot be written."""
     for file, text in files.items():
-        try:
+        with writing(file, UsageError):
             write_whole(file, text)
-        except OSError as error:
-            raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 @dataclass(frozen=True)

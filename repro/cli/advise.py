@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 from rich.text import Text
 
 from repro.catalog.project import Project
@@ -26,6 +25,7 @@ from repro.environments.interpreter import probe
 from repro.errors import Exit, UsageError, exit_of
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
+from repro.model.version import parsed_version
 from repro.report.terminal import Progress, console
 from repro.search.index import fetch_files
 from repro.search.lead import today
@@ -36,12 +36,10 @@ def targets(texts: list[str], matrix: Matrix) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in (part.strip() for given in texts for part in given.split(",") if part.strip()):
         name, equals, version = (part.strip() for part in text.partition("=="))
-        try:
-            held = str(Version(version))
-        except InvalidVersion:
-            raise UsageError(f"--to {text}: NAME==VERSION is expected") from None
-        if not (name and equals):
+        parsed = parsed_version(version)
+        if not (name and equals) or parsed is None:
             raise UsageError(f"--to {text}: NAME==VERSION is expected")
+        held = str(parsed)
         distribution = canonicalize_name(name)
         denied = matrix.denied(distribution, held)
         if denied:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from repro.catalog.project import Project
 from repro.doctor.advice import RefusedProposal, Remedy, RemedySearchResult, VerifyingRun
@@ -23,6 +22,7 @@ from repro.model.cell import make_cell
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment, Matrix
 from repro.model.verdict import Verdict
+from repro.model.version import parsed_version
 from repro.search.environments import vector
 from repro.search.releases import Fetch, Releases
 from repro.store.observations import Store
@@ -224,10 +224,8 @@ def format_changes(changes: Iterable[Change]) -> str:
 
 def _public(version: str) -> str | None:
     """The version without its local part, which no index states."""
-    try:
-        return Version(version).public
-    except InvalidVersion:
-        return None
+    parsed = parsed_version(version)
+    return parsed.public if parsed else None
 
 
 def _failing(found: Remedy) -> str:

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field, model_validator
 
 from repro.model.base import Day, Strict
@@ -14,6 +13,7 @@ from repro.model.pattern import check_pattern
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
 from repro.model.specifiers import covers
+from repro.model.version import parsed_version
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
 """The form of an id: the project, and the number of its issue or a few words."""
@@ -51,10 +51,8 @@ def _specifiers(text: str) -> str:
 
 
 def _release(text: str) -> str:
-    try:
-        Version(text)
-    except InvalidVersion:
-        raise ValueError(f"{text!r} is no version such as '2.1.0'") from None
+    if parsed_version(text) is None:
+        raise ValueError(f"{text!r} is no version such as '2.1.0'")
     return text
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from repro.model.failure import Failure
 from repro.model.verdict import Side, Verdict, side_of
+from repro.model.version import parsed_version
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import Row
 from repro.store.answers import Bisected, Stored
@@ -137,10 +138,8 @@ def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) ->
 
 def _version(text: str) -> Version | None:
     """The version without its local part, or None if the text is no version."""
-    try:
-        return Version(Version(text).public)
-    except InvalidVersion:
-        return None
+    parsed = parsed_version(text)
+    return Version(parsed.public) if parsed else None
 
 
 def _newer(one: SeenRelease, other: SeenRelease) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.errors import StoreError
-from repro.files import write_whole
+from repro.files import write_whole, writing
 from repro.model.cell import Cell
 from repro.report.answers import against_record
 from repro.report.failure_page import failure_markdown
@@ -94,15 +94,13 @@ def write_reports(project: Project, store: Store, of: Collection[str] | None = N
     if of is not None:
         of = {*of, *(name for name in project.catalog.entries if not _page(project, name).is_file())}
     found = gather(project, store, of)
-    try:
+    with writing(f"{project.reports}: reports"):
         write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
         write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes, redactor_of(project)))
         matrix = matrix_markdown(found.report.rows, project.catalog, found.comparisons)
         write_whole(project.reports / "matrix.md", matrix)
         for view in found.views:
             write_whole(_page(project, view.failure.id), failure_markdown(view))
-    except OSError as error:
-        raise StoreError(f"{project.reports}: reports cannot be written: {error.strerror}") from None
     return found
 
 
@@ -114,7 +112,5 @@ def write_junit(file: Path | None, rows: Sequence[Row], project: Project) -> Non
     """Write the rows as JUnit XML, redacted, if a file is given; raises StoreError."""
     if file is None:
         return
-    try:
+    with writing(file):
         write_whole(file, junit_xml([redacted_row(row, redactor_of(project)) for row in rows]))
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from repro.errors import StoreError
+from repro.files import writing
 from repro.model.base import Strict
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Environment
@@ -140,11 +141,9 @@ class SearchLog:
     @classmethod
     def begin(cls, file: Path, question: Question) -> "SearchLog":
         """Start a log; raises StoreError if it cannot be written or is there already."""
-        try:
+        with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
         os.close(descriptor)
         journal = cls(file, question)
         journal._append(question)
@@ -179,15 +178,13 @@ class SearchLog:
 
     def _append(self, fact: Strict) -> None:
         line = fact.model_dump_json() + "\n"
-        try:
+        with writing(self.file):
             descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND)
             try:
                 os.write(descriptor, line.encode())
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        except OSError as error:
-            raise StoreError(f"{self.file}: cannot be written: {error.strerror}") from None
 
     def evidence(self) -> dict[int, Evidence]:
         """What the runs showed, by the index of their points."""
@@ -259,10 +256,8 @@ def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried
 
 def _cut(file: Path, size: int) -> None:
     """Drop a line that a crash left unfinished, so that the next one begins at the start of a line."""
-    try:
+    with writing(file):
         os.truncate(file, size)
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
 
 
 def environments_of(points: Sequence[SearchPoint]) -> dict[str, Environment]:

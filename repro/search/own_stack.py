@@ -8,11 +8,11 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from repro.errors import UsageError
 from repro.files import read_text_file
 from repro.model.matrix import Environment
+from repro.model.version import parsed_version
 
 PYTHON = "3.11"
 TORCH = "torch"
@@ -127,11 +127,7 @@ def from_versions(versions: Mapping[str, str], python: str, left_out: Iterable[s
 
 
 def _valid(version: str) -> bool:
-    try:
-        Version(version)
-    except InvalidVersion:
-        return False
-    return True
+    return parsed_version(version) is not None
 
 
 def environment_of(wanted: Wanted, package: str, version: str, day: str, why: str) -> Environment:

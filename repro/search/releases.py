@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from repro.errors import UsageError, nearest
 from repro.model.base import Strict
+from repro.model.version import parsed_version
 from repro.store.answers import Every, SkippedRelease
 
 
@@ -61,9 +62,10 @@ def listing(
     by_version: dict[Version, list[IndexFile]] = {}
     left_out: list[SkippedRelease] = []
     for file in files:
-        try:
-            by_version.setdefault(Version(file.version), []).append(file)
-        except InvalidVersion:
+        parsed = parsed_version(file.version)
+        if parsed is not None:
+            by_version.setdefault(parsed, []).append(file)
+        else:
             left_out.append(SkippedRelease(version=file.version or file.filename, reason="its version is not valid"))
     releases: list[Release] = []
     for version, held in sorted(by_version.items()):
@@ -170,10 +172,9 @@ class Releases(Sequence[Release]):
 
     def place(self, version: str) -> int:
         """The index of a version; raises UsageError with the reason why it is not there."""
-        try:
-            wanted = Version(version)
-        except InvalidVersion:
-            raise UsageError(f"{version!r} is no version") from None
+        wanted = parsed_version(version)
+        if wanted is None:
+            raise UsageError(f"{version!r} is no version")
         for index, release in enumerate(self):
             if Version(release.version) == wanted:
                 return index
@@ -186,10 +187,7 @@ class Releases(Sequence[Release]):
 
 
 def _same(text: str, version: Version) -> bool:
-    try:
-        return Version(text) == version
-    except InvalidVersion:
-        return False
+    return parsed_version(text) == version
 
 
 def _short(text: str, limit: int = 200) -> str:

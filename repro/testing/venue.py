@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
-
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter, find_interpreter, probe
 from repro.environments.pack.manifest import Pack
@@ -20,6 +18,7 @@ from repro.launch.devices import Devices
 from repro.model.cell import Adopted, Cell, Overlaid
 from repro.model.failure import Claim, Failure, Lane, inapplicable, is_affected
 from repro.model.verdict import Expectation
+from repro.model.version import parsed_version
 from repro.verdict.claims import cells_of
 from repro.verdict.status import expect
 
@@ -165,7 +164,5 @@ def _said(names: Sequence[str], versions: Mapping[str, str]) -> str:
 
 def _public(version: str | None) -> str | None:
     """A version without its local part, ``+cu130``."""
-    try:
-        return Version(version).public if version else None
-    except InvalidVersion:
-        return version
+    parsed = parsed_version(version) if version else None
+    return parsed.public if parsed else version

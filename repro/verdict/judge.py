@@ -8,12 +8,11 @@ of the environment under test, and which no limit of the machine and nobody from
 import signal
 from collections.abc import Iterator, Sequence
 
-from packaging.version import InvalidVersion, Version
-
 from repro.model.failure import Failure, Signature
 from repro.model.observation import Installed, Observation, Raised, Rank
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Judgement, Verdict
+from repro.model.version import parsed_version
 from repro.verdict.script_run import completed, ending, foreign_import, lacks_package
 from repro.verdict.signature import (
     CRASHES,
@@ -124,10 +123,10 @@ def _imports_of_script(failure: ScriptFailure, observation: Observation) -> Judg
 
 def _same(module_version: str, distribution_version: str) -> bool:
     """True if a module's ``__version__`` is that of its distribution; a local label (+cpu) may be left out."""
-    try:
-        return Version(module_version).public == Version(distribution_version).public
-    except InvalidVersion:
+    module, distribution = parsed_version(module_version), parsed_version(distribution_version)
+    if module is None or distribution is None:
         return module_version == distribution_version
+    return module.public == distribution.public
 
 
 def _wrong_imports(failure: Failure, observation: Observation) -> Judgement | None:

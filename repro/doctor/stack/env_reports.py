@@ -7,11 +7,12 @@ Lightning's ``collect_env_details`` and the form of its issues.  Lines of other 
 import re
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.statements import LIBRARIES, Rank, Reading, names_dependencies_of_torch, statement
+from repro.model.version import parsed_version
 
 _NAMES = {
     "pytorch": "torch",
@@ -100,11 +101,11 @@ def _version(reading: Reading, told: str, text: str, rank: Rank) -> None:
     match = _VERSION.match(value)
     if match is None:
         return
-    try:
-        version = str(Version(match[1]))
-    except InvalidVersion:
+    parsed = parsed_version(match[1])
+    if parsed is None:
         reading.required.append(statement(name, why=f"is stated as {value[:40]!r}", rank=rank))
         return
+    version = str(parsed)
     # People who fill in a form by hand write 2.2 for any 2.2.x.
     typed = rank is Rank.IMPORTED and len(Version(version).release) < _NUMBERS
     reading.required.append(

@@ -2,7 +2,9 @@
 
 import re
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
+
+from repro.model.version import parsed_version
 
 _OFFICIAL = re.compile(r"(cpu|cu\d+|rocm[\d.]+|xpu)(\..*)?")
 """Local version labels of the project's own wheels: the code is that of the release."""
@@ -14,9 +16,8 @@ def span(version: str, inexact: str = "") -> str:
     A pre-release of 2.5.0 was branched off after 2.4.0, so it may hold any change between the two.  A checkout or a
     vendor's build of 2.5.0 may hold changes that were released with 2.5.1.
     """
-    try:
-        parsed = Version(version)
-    except InvalidVersion:
+    parsed = parsed_version(version)
+    if parsed is None:
         return ""
     major, minor, micro = (*parsed.release, 0, 0)[:3]
     following = f">={parsed.base_version},<={major}.{minor}.{micro + 1}"
@@ -30,9 +31,8 @@ def describe(version: str, inexact: str = "") -> str:
     """Why a version is not that of a release, as a predicate: ``is a pre-release of 2.5.0``; empty if it is one."""
     if inexact:
         return inexact
-    try:
-        parsed = Version(version)
-    except InvalidVersion:
+    parsed = parsed_version(version)
+    if parsed is None:
         return "is not a version that can be compared"
     if parsed.is_prerelease:
         return f"is a pre-release of {parsed.base_version}"

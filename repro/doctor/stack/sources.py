@@ -11,9 +11,10 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from repro.doctor.stack.statements import LIBRARIES, Statement, shortened, statement
+from repro.model.version import parsed_version
 
 SCHEMES = ("git+", "hg+", "svn+", "bzr+", "http:", "https:", "ftp:", "file:", "./", "../", "/", "~")
 REPOSITORIES = {"pytorch": "torch"}
@@ -106,7 +107,5 @@ def _version(reference: str) -> str | None:
     tag = _TAG.fullmatch(reference)
     if tag is None:
         return None
-    try:
-        return str(Version(tag[1]))
-    except InvalidVersion:
-        return None
+    parsed = parsed_version(tag[1])
+    return str(parsed) if parsed else None

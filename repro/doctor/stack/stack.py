@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from repro.doctor.stack.inexact import span
+from repro.model.version import parsed_version
 
 ALIASES = {"lightning": "pytorch-lightning"}
 """The same source under the same release number, as another distribution."""
@@ -154,9 +155,8 @@ def _points(specifiers: Iterable[str]) -> list[Version]:
     points = {Version("0")}
     for text in specifiers:
         for clause in SpecifierSet(text):
-            try:
-                bound = Version(clause.version.removesuffix(".*"))
-            except InvalidVersion:
+            bound = parsed_version(clause.version.removesuffix(".*"))
+            if bound is None:
                 continue  # === compares text: then there is a version, and no range
             after_series = Version(".".join(str(part) for part in (*bound.release[:-1], bound.release[-1] + 1)))
             points |= {bound, _right_after(bound), after_series, _right_after(after_series)}

@@ -6,11 +6,11 @@ from enum import IntEnum
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from repro.doctor.stack.markers import MACHINES, Holds, Target, holds, needed_extras, targets
 from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import UsageError
+from repro.model.version import parsed_version
 
 LIBRARIES = frozenset({"torch", "lightning", "pytorch-lightning", "transformers", "accelerate"})
 """What our own records are about."""
@@ -296,10 +296,8 @@ def _without_weaker(statements: Sequence[Statement]) -> list[Statement]:
 
 
 def _contains(specifiers: str, version: str) -> bool:
-    try:
-        return SpecifierSet(specifiers).contains(Version(version), prereleases=True)
-    except InvalidVersion:
-        return False
+    parsed = parsed_version(version)
+    return parsed is not None and SpecifierSet(specifiers).contains(parsed, prereleases=True)
 
 
 def _intersection(statements: Sequence[Statement]) -> tuple[str, ...] | None:

@@ -24,7 +24,7 @@ from repro.environments.pack.manifest import PACK_FILE, WHEELS, Pack, PackedEnvi
 from repro.environments.resolve import refuse_denied
 from repro.environments.uv import run_uv
 from repro.errors import EnvironmentFailure, UsageError
-from repro.files import write_whole
+from repro.files import write_whole, writing
 
 DISTRIBUTION = "repro-lab"
 PROJECT = "project.zip"
@@ -100,7 +100,7 @@ def write_pack(
 
 
 def _fill(out: Path, wheels: Path, package: Path, *, tests: bool) -> None:
-    try:
+    with writing(out, EnvironmentFailure):
         shutil.rmtree(out / WHEELS, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         shutil.copytree(wheels, out / WHEELS)
@@ -109,8 +109,6 @@ def _fill(out: Path, wheels: Path, package: Path, *, tests: bool) -> None:
         (out / TESTS).unlink(missing_ok=True)
         if tests:
             _zip(out / TESTS, _tests(package.parent))
-    except OSError as error:
-        raise EnvironmentFailure(f"{out}: cannot be written: {error.strerror}") from None
 
 
 def _project(package: Path) -> dict[str, Path]:

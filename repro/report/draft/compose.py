@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Template
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from repro.files import templates_of
 from repro.model.failure import Lane
 from repro.model.verdict import Verdict
+from repro.model.version import parsed_version
 from repro.report.draft.case import Case
 from repro.report.draft.forms import Field, FieldContent, Form, Tracker
 from repro.report.draft.tracebacks import format_exit, traceback_text
@@ -217,14 +218,7 @@ def versions_that_show(case: Case, names: tuple[str, ...]) -> list[str]:
         fact.versions for answer in case.view.answers for fact in answer.all_tried if fact.verdict is Verdict.REPRODUCED
     ]
     found = {versions[name] for versions in held for name in names if name in versions}
-    return sorted((text for text in found if _parsed(text)), key=Version)
-
-
-def _parsed(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
+    return sorted((text for text in found if parsed_version(text)), key=Version)
 
 
 def _options(field: Field, case: Case, form: Form) -> list[str]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from repro.errors import StoreError, UsageError
-from repro.files import write_whole
+from repro.errors import UsageError
+from repro.files import write_whole, writing
 from repro.report.draft.case import Case
 from repro.report.draft.compose import LEVELS, Detail, fenced, field_text, title_of, versions_that_show
 from repro.report.draft.forms import Field, FieldContent, Form
@@ -167,11 +167,9 @@ def write(draft: Draft, folder: Path) -> list[Path]:
     for number, filled in enumerate(draft.fields, 1):
         if filled.text:
             files[f"field-{number}-{filled.field.name}.md"] = filled.text + "\n"
-    try:
+    with writing(folder):
         for name, text in files.items():
             write_whole(folder / name, text)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
     return [folder / name for name in files]
 
 

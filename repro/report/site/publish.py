@@ -5,6 +5,7 @@ from pathlib import Path
 from repro.catalog.project import Project
 from repro.environments.rot import Rots
 from repro.errors import StoreError
+from repro.files import writing
 from repro.report.lanes import format_lanes
 from repro.report.private import redacted, redacted_history, redactor_of
 from repro.report.site.overview import overview
@@ -34,10 +35,8 @@ def publish(project: Project, store: Store, found: Gathered) -> None:
         watched=redacted(watched, redact) if watched else None,
         floats=bool(project.matrix.floating),
     )
-    try:
+    with writing(f"{project.reports}: the site"):
         write_site(project.reports, content)
-    except OSError as error:
-        raise StoreError(f"{project.reports}: the site cannot be written: {error.strerror}") from None
 
 
 def rotten(reports: Path) -> Rots | None:
