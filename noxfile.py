@@ -25,7 +25,7 @@ DECIDING = (
 )
 """Modules that decide and have no effects: a line that no test runs there is a decision that no test knows."""
 
-WORKFLOWS = sorted(str(file) for file in Path(".github/workflows").glob("*.yml"))
+WORKFLOWS = sorted(str(file) for file in Path(".github/workflows", ".github/actions").glob("*.yml"))
 ISSUE_FORMS = sorted(str(file) for file in Path(".github/ISSUE_TEMPLATE").glob("*.yml") if file.stem != "config")
 
 
@@ -58,7 +58,7 @@ def check(session: nox.Session) -> None:
     session.run("mypy")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *ISSUE_FORMS)
-    session.run("zizmor", "--offline", "--quiet", ".github/workflows")
+    session.run("zizmor", "--offline", "--quiet", ".github/workflows", ".github/actions")
     session.run("python", "docs/generate.py", "--check")
     session.run("repro", "check")
 

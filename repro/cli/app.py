@@ -18,7 +18,7 @@ GROUPS = {
     "Run": ("run", "claims", "ablate"),
     "Search": ("bisect", "blame", "sweep"),
     "Catalog": ("list", "show", "check", "new"),
-    "Reports": ("report", "summary", "draft"),
+    "Reports": ("report", "summary", "draft", "export"),
     "Upkeep": ("store", "rejudge", "envs", "lock", "matrix", "watch", "rot", "pack"),
 }
 """What a user wants -> commands; a command is the function, or the Typer app, of its name in the module of its name."""

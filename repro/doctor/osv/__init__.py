@@ -1,0 +1,1 @@
+"""The catalogue as OSV records, for auditors that people use already."""

@@ -1,0 +1,185 @@
+"""A failure as an OSV record, and how the ranges of one are matched.  Pure.
+
+https://ossf.github.io/osv-schema/
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import Field
+
+from repro.doctor.diagnosis import cures_of
+from repro.doctor.stack.stack import ALIASES, allowed
+from repro.model.base import Strict
+from repro.model.failure import Failure
+
+SCHEMA_VERSION = "1.7.0"
+PREFIX = "x_repro-"
+"""The prefix of ids of a database that is not aggregated elsewhere."""
+ECOSYSTEM = "PyPI"
+_GITHUB = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
+_SEVERAL = (
+    "Some conditions hold only for several packages at once; ranges of one package cannot say that, so they are left "
+    "out of 'affected'. Ask repro doctor."
+)
+
+
+class Event(Strict):
+    """One bound; exactly one of the three."""
+
+    introduced: str | None = None
+    fixed: str | None = None
+    last_affected: str | None = None
+
+
+class Range(Strict):
+    """Bounds in the order of the releases."""
+
+    type: Literal["ECOSYSTEM"] = "ECOSYSTEM"
+    events: tuple[Event, ...]
+
+
+class Package(Strict):
+    ecosystem: str = ECOSYSTEM
+    name: str
+
+
+class Affected(Strict):
+    """The releases of one package."""
+
+    package: Package
+    ranges: tuple[Range, ...]
+
+
+class Reference(Strict):
+    type: Literal["REPORT", "FIX", "WEB"]
+    url: str
+
+
+class Condition(Strict):
+    """Releases of several packages that are affected together."""
+
+    packages: dict[str, str]
+
+
+class Specific(Strict):
+    """What the schema has no field for."""
+
+    kind: str
+    cures: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    """Alternatives over several packages, which 'affected' leaves out."""
+    note: str = ""
+    not_known_below: dict[str, str] = {}
+    """By package, the oldest release that was ever tried: older ones may be affected."""
+
+
+class OsvRecord(Strict):
+    """One record."""
+
+    schema_version: str = SCHEMA_VERSION
+    id: str
+    modified: str
+    summary: str
+    details: str
+    affected: tuple[Affected, ...] | None = None
+    references: tuple[Reference, ...] = ()
+    database_specific: Specific = Field()
+
+    def text(self) -> str:
+        """The record as JSON."""
+        return self.model_dump_json(indent=1, exclude_none=True)
+
+
+def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
+    """A failure as a record; ``modified`` is when its record was last written, in UTC."""
+    alone = [releases for releases in failure.affected if len(releases) == 1]
+    together = [Condition(packages=dict(releases)) for releases in failure.affected if len(releases) > 1]
+    texts: dict[str, list[str]] = {}
+    for releases in alone:
+        for name, text in releases.items():
+            for package in filter(None, (name, ALIASES.get(name))):  # the same code under both names
+                texts.setdefault(package, []).append(text)
+    found = tuple(
+        Affected(package=Package(name=name), ranges=ranges_of(specifiers)) for name, specifiers in texts.items()
+    )
+    return OsvRecord(
+        id=f"{PREFIX}{failure.id}",
+        modified=modified.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        summary=failure.title,
+        details="\n\n".join(
+            part for part in (failure.summary, failure.mechanism, _SEVERAL if together else "") if part
+        ),
+        affected=found or None,
+        references=tuple(_references(failure)),
+        database_specific=Specific(
+            kind=failure.kind,
+            cures=cures_of(failure),
+            conditions=tuple(together),
+            note=_SEVERAL if together else "",
+            not_known_below=failure.open_below,
+        ),
+    )
+
+
+def ranges_of(specifiers: Sequence[str]) -> tuple[Range, ...]:
+    """The releases that satisfy any of some specifier sets, as events; several intervals are kept."""
+    sets = [SpecifierSet(text) for text in specifiers]
+    events: list[Event] = []
+    before, last = False, Version("0")
+    for point in allowed("", specifiers):
+        inside = any(held.contains(point, prereleases=True) for held in sets)
+        if inside and not before:
+            events.append(Event(introduced="0" if point == Version("0") else str(point)))
+        elif before and not inside:
+            # A point right after a bound is no release: then the bound itself is the last one.
+            made_up = point.release == (*last.release, 0, 0, 1)
+            events.append(Event(last_affected=str(last)) if made_up else Event(fixed=str(point)))
+        before, last = inside, point
+    if not any(event.last_affected for event in events):
+        return (Range(events=tuple(events)),) if events else ()
+    # One range must not hold both kinds of ends.
+    starts = [index for index, event in enumerate(events) if event.introduced]
+    return tuple(
+        Range(events=tuple(events[start:end])) for start, end in zip(starts, [*starts[1:], len(events)], strict=True)
+    )
+
+
+def matches(record: OsvRecord, package: str, version: str) -> bool:
+    """True if a version of a package is affected, as the schema defines it; the local part (``+cu121``) is ignored."""
+    try:
+        held = Version(Version(version).public)
+    except InvalidVersion:
+        return False
+    return any(
+        _is_inside(part.events, held)
+        for affected in record.affected or ()
+        if affected.package.name == package
+        for part in affected.ranges
+    )
+
+
+def _is_inside(events: Iterable[Event], version: Version) -> bool:
+    inside = False
+    for event in events:
+        if event.introduced is not None and version >= Version(event.introduced):
+            inside = True
+        elif (event.fixed is not None and version >= Version(event.fixed)) or (
+            event.last_affected is not None and version > Version(event.last_affected)
+        ):
+            inside = False
+    return inside
+
+
+def _references(failure: Failure) -> Iterable[Reference]:
+    for links, kind in ((failure.upstream.issues, "REPORT"), (failure.upstream.fixes, "FIX")):
+        for link in links:
+            found = _GITHUB.fullmatch(link)
+            page = "issues" if kind == "REPORT" else "pull"
+            url = f"https://github.com/{found[1]}/{page}/{found[2]}" if found else link
+            if url.startswith(("https://", "http://")):
+                yield Reference(type="REPORT" if kind == "REPORT" else "FIX", url=url)

@@ -1,0 +1,105 @@
+"""Answers the questions that auditors ask of osv.dev, on this machine alone.
+
+``POST /v1/query`` for pip-audit, ``POST /v1/querybatch`` and ``GET /v1/vulns/ID`` for uv audit.  What is
+asked is untrusted: it is bounded, and answered from records that are held already.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from repro.doctor.osv.record import ECOSYSTEM, OsvRecord, matches
+
+HOST = "127.0.0.1"
+MOST_BYTES = 4_000_000
+MOST_QUERIES = 10_000
+SECONDS = 10.0
+"""A client that sends nothing for so long is left."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is sent back."""
+
+    status: HTTPStatus
+    content: Mapping[str, Any]
+
+
+def answer_get(records: Sequence[OsvRecord], path: str) -> Answered:
+    """The record of an id."""
+    name = path.partition("?")[0].removeprefix("/v1/vulns/")
+    found = next((record for record in records if record.id == name), None)
+    if found is None:
+        return Answered(HTTPStatus.NOT_FOUND, {"code": 5, "message": "no such record"})
+    return Answered(HTTPStatus.OK, json.loads(found.text()))
+
+
+def answer_post(records: Sequence[OsvRecord], path: str, body: bytes) -> Answered:
+    """The records that affect a version of a package; of a batch, their ids."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
+        return Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": "a JSON object is expected"})
+    if path == "/v1/query":
+        found = [json.loads(record.text()) for record in _affecting(records, asked)]
+        return Answered(HTTPStatus.OK, {"vulns": found} if found else {})
+    if path == "/v1/querybatch":
+        queries = asked.get("queries")
+        if not isinstance(queries, list) or len(queries) > MOST_QUERIES:
+            return Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": f"at most {MOST_QUERIES} queries"})
+        return Answered(HTTPStatus.OK, {"results": [_brief(_affecting(records, query)) for query in queries]})
+    return Answered(HTTPStatus.NOT_FOUND, {"code": 5, "message": "no such page"})
+
+
+def _affecting(records: Sequence[OsvRecord], query: object) -> list[OsvRecord]:
+    package = query.get("package") if isinstance(query, dict) else None
+    version = query.get("version") if isinstance(query, dict) else None
+    if not isinstance(package, dict) or not isinstance(version, str):
+        return []
+    name = package.get("name")
+    if package.get("ecosystem") != ECOSYSTEM or not isinstance(name, str):
+        return []
+    return [record for record in records if matches(record, canonicalize_name(name), version)]
+
+
+def _brief(found: Sequence[OsvRecord]) -> dict[str, Any]:
+    return {"vulns": [{"id": record.id, "modified": record.modified} for record in found]} if found else {}
+
+
+def service(records: Sequence[OsvRecord], port: int) -> ThreadingHTTPServer:
+    """A server on the loopback address; ``port`` 0 takes any that is free.  Raises OSError."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = SECONDS
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._send(answer_get(records, self.path))
+
+        def do_POST(self) -> None:
+            length = self.headers.get("Content-Length", "")
+            if not length.isdecimal() or int(length) > MOST_BYTES:
+                self.close_connection = True
+                self._send(Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": f"at most {MOST_BYTES} bytes"}))
+                return
+            self._send(answer_post(records, self.path, self.rfile.read(int(length))))
+
+        def _send(self, answered: Answered) -> None:
+            content = json.dumps(answered.content).encode()
+            self.send_response(answered.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the base class has it
+            pass
+
+    return ThreadingHTTPServer((HOST, port), Handler)

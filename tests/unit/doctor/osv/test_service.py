@@ -1,0 +1,165 @@
+"""The service on loopback: what auditors ask, and what strangers send."""
+
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repro.doctor.osv.record import osv_record
+from repro.doctor.osv.service import HOST, MOST_BYTES, MOST_QUERIES, answer_get, answer_post, service
+from tests.unit.factories import FAILURE, failure
+
+RECORDS = [osv_record(failure(), datetime(2026, 11, 25, tzinfo=UTC))]
+ID = f"x_repro-{FAILURE}"
+
+
+def query(name: str = "lightning", version: str = "2.2.1") -> dict[str, Any]:
+    return {"package": {"name": name, "ecosystem": "PyPI"}, "version": version}
+
+
+def post(path: str, asked: object) -> tuple[int, Any]:
+    answered = answer_post(RECORDS, path, json.dumps(asked).encode())
+    return int(answered.status), answered.content
+
+
+def test_query() -> None:
+    status, content = post("/v1/query", query())
+    assert (status, [vuln["id"] for vuln in content["vulns"]]) == (200, [ID])
+    assert post("/v1/query", query(version="2.2.2")) == (200, {})
+    assert post("/v1/query", query("Lightning"))[1]["vulns"]
+
+
+def test_batch_and_record() -> None:
+    status, content = post("/v1/querybatch", {"queries": [query(), query(version="2.2.2"), query("torch")]})
+    assert (status, content) == (
+        200,
+        {"results": [{"vulns": [{"id": ID, "modified": "2026-11-25T00:00:00Z"}]}, {}, {}]},
+    )
+    assert answer_get(RECORDS, f"/v1/vulns/{ID}").content["id"] == ID
+    assert answer_get(RECORDS, "/v1/vulns/x").status == 404
+    assert answer_get(RECORDS, "/").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/query", b"{", 400),
+        ("/v1/query", b"[]", 400),
+        ("/v1/query", b"[" * 100_000, 400),
+        ("/v1/query", b'{"package": 3, "version": "1"}', 200),
+        ("/v1/query", b'{"package": {"name": [], "ecosystem": "PyPI"}, "version": "1"}', 200),
+        ("/v1/query", b'{"package": {"name": "lightning", "ecosystem": "npm"}, "version": "2.2.1"}', 200),
+        ("/v1/querybatch", b'{"queries": 1}', 400),
+        ("/v1/querybatch", b'{"queries": [1, null]}', 200),
+        ("/v1/querybatch", json.dumps({"queries": [{}] * (MOST_QUERIES + 1)}).encode(), 400),
+        ("/other", b"{}", 404),
+    ],
+)
+def test_strange_questions(path: str, body: bytes, status: int) -> None:
+    answered = answer_post(RECORDS, path, body)
+    assert answered.status == status
+    assert "vulns" not in answered.content
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = service(RECORDS, 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_over_http(port: int) -> None:
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection.request("POST", "/v1/query", json.dumps(query()))
+    assert json.loads(connection.getresponse().read())["vulns"][0]["id"] == ID
+    connection.request("GET", f"/v1/vulns/{ID}")
+    assert connection.getresponse().read()
+    connection.request("POST", "/v1/query", headers={"Content-Length": str(MOST_BYTES + 1)})
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+PROJECT = """[project]
+name = "x"
+version = "0"
+requires-python = ">=3.11"
+dependencies = ["lightning"]
+"""
+LOCK = """version = 1
+revision = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "lightning"
+version = "VERSION"
+source = { registry = "https://pypi.org/simple" }
+sdist = { url = "https://example.org/l.tar.gz", hash = "sha256:ZEROS" }
+
+[[package]]
+name = "x"
+version = "0"
+source = { virtual = "." }
+dependencies = [{ name = "lightning" }]
+
+[package.metadata]
+requires-dist = [{ name = "lightning" }]
+""".replace("ZEROS", "0" * 64)
+
+
+@pytest.mark.parametrize(("version", "found"), [("2.2.1", True), ("2.2.2", False)])
+def test_uv_audit(port: int, tmp_path: Path, version: str, *, found: bool) -> None:
+    """The real uv, on a lock."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists() or subprocess.run([uv, "audit", "--help"], capture_output=True, check=False).returncode:
+        pytest.skip("this uv has no audit")
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "uv.lock").write_text(LOCK.replace("VERSION", version))
+    command: list[str | Path] = [
+        uv,
+        "audit",
+        "--frozen",
+        "--service-url",
+        f"http://{HOST}:{port}",
+        "--cache-dir",
+        tmp_path / "cache",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (ID in done.stdout) is found, done.stderr
+
+
+@pytest.mark.parametrize(("version", "found"), [("2.2.1", True), ("2.2.2", False)])
+def test_pip_audit(port: int, tmp_path: Path, version: str, *, found: bool) -> None:
+    """The real pip-audit, where it is installed."""
+    tool = shutil.which("pip-audit")
+    if tool is None:
+        pytest.skip("pip-audit is not installed")
+    pins = tmp_path / "requirements.txt"
+    pins.write_text(f"lightning=={version}\n")
+    url = f"http://{HOST}:{port}/v1/query"
+    command: list[str | Path] = [
+        tool,
+        "-s",
+        "osv",
+        "--osv-url",
+        url,
+        "--no-deps",
+        "--disable-pip",
+        "-r",
+        pins,
+        "--progress-spinner=off",
+    ]
+    command += ["--cache-dir", tmp_path / "cache"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ID in done.stdout) is found, done.stderr
