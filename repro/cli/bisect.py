@@ -36,6 +36,7 @@ from repro.cli.search_options import (
 from repro.errors import Exit, UsageError, exit_of
 from repro.launch.session import Options
 from repro.model.failure import Failure, Lane
+from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side
 from repro.report.answers import bisected_lines
 from repro.report.script_answer import script_lines
@@ -44,8 +45,10 @@ from repro.search.confirm import most_runs
 from repro.search.environments import Vector, kept_versions
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection
-from repro.search.learn_ends import known_failures, learn_end
+from repro.search.learn_ends import bad_end, known_failures, learn_end
 from repro.search.log import SUFFIX, Question, SearchLog, environments_of
+from repro.search.metric import END_RUNS, check_metric
+from repro.search.metric_source import MetricSource, learn_metric
 from repro.search.question import Ends, describe_skipped, question_of_days, question_of_releases, releases_to_search
 from repro.search.script_search import question_of_script, script_project
 from repro.search.start import base_of, digests_of, needs_direction, refuse_other, with_direction
@@ -296,7 +299,9 @@ def _bisect_script(
             Progress(out) as steps,
             Trials(project, failure, run, steps, journal.question.lane) as trials,
         ):
-            answer = lead_bisection(trials, failure, journal, notify)
+            rule = journal.question.metric
+            source = MetricSource(trials, failure, rule) if rule else trials
+            answer = lead_bisection(source, failure, journal, notify)
         answers.put(answer)
     print_answer(answer, [*_script_lines(own, answer, journal), f"again       {command(again)}"], out, as_json=as_json)
     return exit_of(unknown=bool(answer.untested))
@@ -309,21 +314,42 @@ def _begin(  # noqa: PLR0917 - the parts of one command
     if asked.package is None or asked.by_date or asked.keep:
         raise UsageError("a script is bisected over the releases of a package: give --package NAME --good V --bad V")
     given, failure = signature_given(how), own.failure
-    if not how.by_exit:
+    metric = check_metric(how.metric) if how.metric else None
+    if metric and (given or how.by_exit):
+        raise UsageError("--metric judges by a number; --exit and --like judge by a failure")
+    if not (how.by_exit or metric):
         failure = failure.model_copy(update={"rule": "signature"})
     around = surroundings(own, how)
     question = question_of_script(own.project, failure, around, asked.package, asked.ends, fetch_files)
     project = script_project(own.project, failure, own.snapshot.folder, own.variables)
     with Progress(out) as steps, Trials(project, failure, run, steps, asked.lane) as trials:
         trials.define(environments_of(question.points))
-        learned, fact, _ = learn_end(trials, failure, question, lambda text: out.print(Text(text)), given)
-    how_judged = "exit code alone" if how.by_exit else describe(learned.signature)
-    out.print(Text(f"judged by {how_judged}"))
+        if metric:
+            question = _with_metric(trials, failure, metric, question, out)
+            learned, facts = failure, []
+        else:
+            learned, fact, _ = learn_end(trials, failure, question, lambda text: out.print(Text(text)), given)
+            facts = [fact]
+            how_judged = "exit code alone" if how.by_exit else describe(learned.signature)
+            out.print(Text(f"judged by {how_judged}"))
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     file = answers.folder(failure.id) / f"bisect-{question.package}-{stamp}{SUFFIX}"
     journal = SearchLog.begin(file, question.model_copy(update={"script": learned}))
-    journal.add(fact)
+    for fact in facts:
+        journal.add(fact)
     return journal
+
+
+def _with_metric(trials: Trials, failure: ScriptFailure, metric: str, question: Question, out: Console) -> Question:
+    """The question with what both ends say of a metric."""
+    bad = bad_end(question)
+    good = len(question.points) - 1 - bad
+    names = question.points[good].environment, question.points[bad].environment
+    labels = question.describe(good), question.describe(bad)
+    out.print(Text(f"{' and '.join(labels)}, the ends: {END_RUNS} runs each, to learn the noise of {metric}"))
+    rule = learn_metric(trials, failure, metric, names, labels, most_runs(question.range))
+    out.print(Text(f"judged by {rule.describe()}"))
+    return question.model_copy(update={"metric": rule})
 
 
 def _read_script_log(log: Path, own: OwnScript) -> SearchLog:

@@ -16,6 +16,7 @@ from repro.errors import UsageError
 from repro.launch.first_imports import first_imports
 from repro.model.failure import Lane, Signature
 from repro.model.script_failure import ScriptFailure, script_failure
+from repro.search.metric import PEAK_MEMORY
 from repro.search.own_stack import from_imports, from_requirements, from_versions
 from repro.search.script_search import RUNS, SCRIPTS, Surroundings
 
@@ -66,6 +67,15 @@ class ScriptOptions:
             "--like", metavar="FILE", help="Of a script: take the signature from the last traceback of a log."
         ),
     ] = None
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME[@N]",
+            help="Of a script: judge by a number: NAME of its lines `measured NAME = NUMBER`, the N-th of them, or "
+            "peak_memory.",
+        ),
+    ] = None
     timeout: Annotated[
         int, typer.Option("--timeout", min=1, help="Of a script: seconds until a run counts as one without an end.")
     ] = 120
@@ -73,7 +83,13 @@ class ScriptOptions:
     @property
     def words(self) -> list[str]:
         """The options as they are written on a command line."""
-        named = {"--requirements": self.requirements, "--python": self.python, "--base": self.base, "--like": self.like}
+        named: dict[str, object] = {
+            "--requirements": self.requirements,
+            "--python": self.python,
+            "--base": self.base,
+            "--like": self.like,
+        }
+        named["--metric"] = self.metric
         words = [part for name, value in named.items() if value is not None for part in (name, str(value))]
         words += ["--ranks", str(self.ranks)] if self.ranks != 2 else []  # noqa: PLR2004 - the default
         words += ["--timeout", str(self.timeout)] if self.timeout != 120 else []  # noqa: PLR2004 - the default
@@ -148,7 +164,8 @@ def own_script(
         timeout=how.timeout,
         arguments=tuple(arguments or ()),
         variables=tuple(variables),
-        torchrun=needs_torchrun(snapshot, variables),
+        # A forked rank shares memory with the process that it comes from.
+        torchrun=needs_torchrun(snapshot, variables) or how.metric == PEAK_MEMORY,
     )
     return OwnScript(given, snapshot, failure, variables, project)
 

@@ -31,6 +31,8 @@ TAIL_CHARACTERS = 4000
 MESSAGE_CHARACTERS = 4000
 ORACLE_CHARACTERS = 2000
 MAX_MEASUREMENTS = 200
+MAX_SERIES = 2000
+"""Numbers of one name that are kept; further ones are left out."""
 # A progress bar may have left its line open.
 _MEASURED = re.compile(r"(?:^|\])measured ([a-z][a-z0-9_]*) = (.*)$", re.MULTILINE)
 # After any unfinished line, but not in prose ("the oracle passed: ") or in a quoted source line.
@@ -245,10 +247,16 @@ class _Collector:
         self._facts["oracle"] = None if oracle is None else cut(oracle, ORACLE_CHARACTERS)
         measured: dict[str, Any] = {}
         self._facts["measured"] = measured
+        series: dict[str, list[float]] = {}
         for name, value in _measurements(output):
             measured[name] = value
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                series.setdefault(name, []).append(value)
             if len(measured) > MAX_MEASUREMENTS:
                 raise UntrustedError(f"has more than {MAX_MEASUREMENTS} measurements")
+        held = {name: tuple(values[:MAX_SERIES]) for name, values in series.items() if len(values) > 1}
+        if held:
+            self._facts["series"] = held
 
     def _stack(self, file: Path) -> None:
         content, _ = read_bytes(file, MAX_STACK_BYTES)

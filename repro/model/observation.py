@@ -126,6 +126,8 @@ class Rank(Strict):
     gates: tuple[str, ...] = ()
     backport_applied: bool = False
     measured: dict[str, Any] = {}
+    series: dict[str, tuple[float, ...]] = {}
+    """All numbers, in order, of a name that was measured more than once."""
     stacks: tuple[tuple[Frame, ...], ...] = ()
     """Main thread's stack at the deadline, twice, some seconds apart; innermost frame last."""
     between_dumps: BetweenDumps | None = None

@@ -31,6 +31,8 @@ def sentence(answer: Bisected, question: Question) -> str:
     days = {point.label: point.day for point in question.points}
     day = f" of {days[answer.after.label]}" if days.get(answer.after.label) else ""
     does = "passes" if answer.older is Side.BAD else "fails"
+    if question.metric:
+        does = f"has {question.metric.metric} as at the {'good' if answer.older is Side.BAD else 'bad'} end"
     first = f"{answer.package} {answer.after.label}{day}"
     if answer.untested:
         skipped = ", ".join(fact.label for fact in answer.untested)
@@ -77,7 +79,9 @@ def script_lines(
         f"{last:<11} {answer.package} {answer.before.label}: {_said(answer.before)}",
         f"{first:<11} {answer.package} {answer.after.label}: {_said(answer.after)}",
     ]
-    if question.script and question.script.rule == "signature":
+    if question.metric:
+        lines.append(f"judged by   {question.metric.describe()}")
+    elif question.script and question.script.rule == "signature":
         lines.append(f"judged by   {describe(question.script.signature)}")
     counts = ", ".join(f"{fact.label} in {fact.conclusive} runs" for fact in (answer.before, answer.after))
     lines.append(f"confirmed   {counts}{'; it fails in some of the runs only' if answer.noisy else ''}")
@@ -93,7 +97,7 @@ def script_lines(
         how = "known       " if covered else "similar     "
         less = "" if covered else " (its record does not list these versions)"
         lines.append(f"{how}{failure.id}: {failure.title}{less}")
-    if not known:
+    if not known and not question.metric:
         lines.append("known       no documented failure has this signature")
     lines += [
         f"advice      {advice(answer)}",

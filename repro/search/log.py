@@ -23,6 +23,7 @@ from repro.model.verdict import Side, Verdict, side_of
 from repro.search.bisection import Range
 from repro.search.confirm import Counts, Evidence
 from repro.search.environments import Variant
+from repro.search.metric import MetricRule
 from repro.store.answers import Run, SkippedRelease, Tried
 from repro.verdict.judge import judge
 from repro.verdict.result import Result
@@ -79,6 +80,8 @@ class Question(Strict):
     left_out: tuple[SkippedRelease, ...] = ()
     digests: Digests | None = None
     """None in logs of older versions."""
+    metric: MetricRule | None = None
+    """Of a user's script that is judged by a number: what was learned from both ends."""
     script: ScriptFailure | None = None
     """Of a user's script: how it fails, as it was learned from the bad end."""
 

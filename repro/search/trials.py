@@ -95,10 +95,13 @@ class Trials:
         self._repeated[name] += wanted
         return self._run(name, label, replace(self._options, repeat=wanted, warm=False), (), torchrun=True)
 
-    def look(self, name: str, runs: int) -> Sequence[Observation]:
-        """Run the failure so many times, once at least through torchrun, and return what was seen."""
+    def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
+        """Run the failure so many times and return what was seen; of several runs one at least is through torchrun."""
+        self._drop_waiting(name)
         self._build(name)
-        results = self._session(replace(self._options, repeat=max(runs, self._options.repeat))).run([self._cell(name)])
+        self.prefetch(ahead)
+        options = replace(self._options, repeat=max(runs, self._options.repeat))
+        results = self._session(replace(options, warm=False) if torchrun else options).run([self._cell(name)])
         return results[0].observations if results else ()
 
     def _cell(self, name: str) -> Cell:

@@ -68,8 +68,9 @@ class FakeTrials:
         pins = self.environments[name].pins
         return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in pins.items()))
 
-    def look(self, name: str, runs: int) -> Sequence[Observation]:
-        return [self._observed(name, "torchrun") for _ in range(runs)]
+    def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
+        del ahead
+        return [self._observed(name, "torchrun" if torchrun or runs > 1 else "warm") for _ in range(runs)]
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
         del ahead
@@ -251,6 +252,52 @@ def test_like_takes_the_signature_from_a_log(call: Call, script: Path, tmp_path:
     assert "KeyError in other of lightning, on some ranks" in err
 
 
+def measures(values: Mapping[str, float], noise: float = 0.0) -> Ranks:
+    numbers = iter(range(10_000))
+
+    def ranks(version: str) -> list[Rank]:
+        loss = values[version] + noise * (next(numbers) % 5 - 2)
+        return [rank(0, oracle=None, measured={"loss": loss}), rank(1, oracle=None)]
+
+    return ranks
+
+
+LOSS = dict.fromkeys(RELEASES, 2.0) | dict.fromkeys(RELEASES[4:], 2.5)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.005, 0.04])
+def test_a_number_is_the_judge(call: Call, script: Path, world: type[FakeTrials], held: Project, noise: float) -> None:
+    world.ranks = staticmethod(measures(LOSS, noise))
+    code, out, _ = call(*words(script, "--metric", "loss"))
+    assert code == 0
+    assert "judged by loss: good 2, bad 2.5" in out
+    assert "lightning 2.2.2 of 2024-04-05 is the first release with which train.py has loss as at the bad end" in out
+    (log,) = (held.reports / "data" / "searches").rglob("*.jsonl")
+    code, out, _ = call("bisect", str(script), "--replay", str(log))
+    assert code == 0
+    assert "lightning 2.2.2 of 2024-04-05" in out
+
+
+def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, world: type[FakeTrials]) -> None:
+    world.ranks = staticmethod(measures(LOSS, noise=0.3))
+    code, _, err = call(*words(script, "--metric", "loss"))
+    assert (code, "does not tell the ends apart beyond its noise" in err) == (3, True)
+    code, _, err = call(*words(script, "--metric", "accuracy"))
+    assert (code, "it states no number accuracy" in err) == (3, True)
+    world.ranks = staticmethod(lambda _: fails())
+    code, _, err = call(*words(script, "--metric", "loss"))
+    assert code == 3
+    assert "cannot be judged by loss" in err
+
+
+def test_a_release_with_a_third_number_is_skipped(call: Call, script: Path, world: type[FakeTrials]) -> None:
+    world.ranks = staticmethod(measures(LOSS | {"2.2.1": 9.0}))
+    code, out, _ = call(*words(script, "--metric", "loss"))
+    assert code == 3
+    assert "skipped     lightning 2.2.1" in out
+    assert "far from both ends" in out
+
+
 def test_json(call: Call, script: Path) -> None:
     code, out, _ = call(*words(script, "--json"))
     assert code == 0
@@ -264,6 +311,8 @@ def test_json(call: Call, script: Path) -> None:
         (["--env", "NOT_SET_ANYWHERE"], "it is not set"),
         (["--like", "log", "--exit"], "--like and --exit"),
         (["--python", "x"], "--python and --base"),
+        (["--metric", "Loss"], "NAME@N"),
+        (["--metric", "loss", "--exit"], "--metric judges by a number"),
         (["--by-date"], "--package NAME --good V --bad V"),
     ],
 )

@@ -221,6 +221,15 @@ class TestOutput:
         assert len(rank.tail) <= TAIL_CHARACTERS
         assert rank.tail.endswith("~/secret <run>/file\n")
         assert rank.measured == {"x": 1}
+        assert not rank.series
+
+    def test_a_name_that_is_measured_again_is_a_series(self, tmp_path: Path) -> None:
+        text = (
+            'measured loss = 3\nmeasured once = 1\nmeasured loss = "odd"\nmeasured loss = 1.5\nmeasured on = true\n' * 2
+        )
+        rank = self.log(tmp_path, text.replace("measured once = 1\n", "", 1))
+        assert rank.series == {"loss": (3.0, 1.5, 3.0, 1.5)}
+        assert rank.measured["loss"] == 1.5
 
     def test_launcher(self, tmp_path: Path) -> None:
         """Likewise of the launcher; nothing where it left nothing."""
