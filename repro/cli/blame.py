@@ -1,34 +1,66 @@
 """``repro blame``."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from repro.catalog.project import Project
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports
+from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports, grouped
+from repro.cli.script_options import (
+    Arguments,
+    OwnScript,
+    ScriptOptions,
+    ScriptTarget,
+    given_stack,
+    is_script,
+    own_script,
+    refuse_script_options,
+)
 from repro.cli.search_options import (
     ChosenLane,
-    Id,
     print_answer,
     repeat_options,
     resumable,
     store_answer,
 )
+from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError
 from repro.launch.session import Options
 from repro.model.failure import Lane
+from repro.model.script_failure import ScriptFailure
+from repro.model.verdict import Side
 from repro.report.answers import blamed_lines, effort
+from repro.report.script_answer import sentence
 from repro.report.terminal import Progress, console
-from repro.search.lead import exit_of_answer, lead_blame
+from repro.search.environments import Vector, moves
+from repro.search.index import fetch_files
+from repro.search.lead import exit_of_answer, lead_bisection, lead_blame, today
+from repro.search.learn_ends import learn_either
+from repro.search.log import SUFFIX, SearchLog
+from repro.search.question import Ends
+from repro.search.script_search import around_cause, question_of_script, script_project
 from repro.search.start import vector_of
 from repro.search.trials import Trials
+from repro.store.answers import AnswerStore, Blamed
+from repro.verdict.learn import describe
 
 
+@grouped
 def blame(
-    failure_id: Id,
+    failure_id: ScriptTarget,
+    arguments: Arguments = None,
     *,
-    start: Annotated[str, typer.Option("--from", metavar="ENV", help="Environment of one verdict.")],
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="ENV", help="Environment of one verdict; of a script also a lock or freeze."),
+    ],
     end: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment of the other.")],
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="KEY", help="Of a script: KEY or KEY=VALUE, a variable that its ranks see."),
+    ] = None,
     lane: ChosenLane = Lane.CPU,
     repeat: Repeat = 1,
     fresh: Fresh = False,
@@ -36,15 +68,42 @@ def blame(
     reports: Reports = None,
     catalog: Elsewhere = None,
     as_json: Json = False,
+    how: ScriptOptions,
 ) -> None:
     """Find the smallest set of version changes to blame.
 
-    The changes are those between two environments that turn the verdict.
+    The changes are those between two environments that turn the verdict.  For a script, --from and --to may be
+    files: a freeze, a lock or requirements; the release of each guilty package is then bisected as well.
 
     Exit code 3 if it could not be decided whether some package is to blame.
 
     Example: repro blame transformers-36626 --from transformers-4.49.0-torch-2.6 --to transformers-4.50.0-torch-2.6
+
+    Example: repro blame train.py --from good.txt --to uv.lock
     """
+    if is_script(failure_id):
+        run = Options(repeat, None, launcher is Launcher.WARM, fresh)
+        words = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane, *how.words]
+        words += repeat_options(repeat, launcher, reports, catalog, fresh=False)
+        words += [part for setting in variables or [] for part in ("--env", setting)]
+
+        def prepare(moved: tuple[str, ...]) -> OwnScript:
+            return own_script(
+                failure_id,
+                moved,
+                how,
+                env=variables,
+                arguments=arguments,
+                lane=lane,
+                reports=reports,
+                catalog=catalog,
+            )
+
+        with resumable([*words, *(["--", *arguments] if arguments else [])]):
+            raise typer.Exit(_blame_script(prepare, (start, end), how, run, as_json=as_json))
+    refuse_script_options(how, arguments)
+    if variables:
+        raise UsageError("--env goes with a script: --from and --to name the environments")
     project = Project.here(reports, catalog)
     failure = project.catalog[failure_id].failure
     first, last = vector_of(project, start), vector_of(project, end)
@@ -58,3 +117,79 @@ def blame(
     store_answer(project, answer)
     print_answer(answer, lines, out, as_json=as_json)
     raise typer.Exit(exit_of_answer(answer))
+
+
+def _blame_script(
+    prepare: Callable[[tuple[str, ...]], OwnScript],
+    names: tuple[str, str],
+    how: ScriptOptions,
+    run: Options,
+    *,
+    as_json: bool,
+) -> Exit:
+    """Blame, then bisect each guilty package; returns the exit code."""
+    if how.requirements or how.python or how.base or how.like or how.metric:
+        raise UsageError("--requirements, --python, --base, --like and --metric go with bisect")
+    out = console(error=as_json)
+
+    def notify(text: str) -> None:
+        out.print(Text(text))
+
+    project = prepare(("torch",)).project
+    first, last = (given_stack(project, name) for name in names)
+    if first.name == last.name:
+        raise UsageError(
+            f"--from {names[0]} and --to {names[1]}: two environments, or files of other names, are expected"
+        )
+    changed = tuple(move.distribution for move in moves(first, last))
+    own = prepare(changed or ("torch",))
+    failure = own.failure if how.by_exit else own.failure.model_copy(update={"rule": "signature"})
+    ends = {held.name: held.environment for held in (first, last)}
+    before = script_project(project, failure, own.snapshot.folder, own.variables)
+    with Progress(out) as steps, Trials(before, failure, run, steps, failure.needs.lanes[0]) as trials:
+        trials.define(ends)
+        learned = learn_either(trials, failure, (last.name, first.name), notify)
+    if not how.by_exit:
+        notify(f"judged by {describe(learned.signature)}")
+    after = script_project(project, learned, own.snapshot.folder, own.variables)
+    with Progress(out) as steps, Trials(after, learned, run, steps, failure.needs.lanes[0]) as trials:
+        trials.define(ends)
+        answer = lead_blame(trials, learned, first, last, notify=notify)
+        AnswerStore(project.reports / "data").put(answer)
+        found = [
+            _release_of(trials, after, learned, answer, (first, last), cause, package, notify)
+            for cause in answer.causes
+            for package in cause
+        ]
+    lines = [*blamed_lines(answer), *found, f"effort      {effort(answer)}"]
+    print_answer(answer, lines, out, as_json=as_json)
+    return exit_of_answer(answer)
+
+
+def _release_of(  # noqa: PLR0917 - the parts of one question
+    trials: Trials,
+    project: Project,
+    learned: ScriptFailure,
+    answer: Blamed,
+    ends: tuple[Vector, Vector],
+    cause: tuple[str, ...],
+    package: str,
+    notify: Callable[[str], None],
+) -> str:
+    """The release of a guilty package that turns the verdict, beside the other members of its cause; in one line."""
+    old, new = (held.versions.get(package) for held in ends)
+    if old is None or new is None:
+        return f"release     {package}: {'added' if old is None else 'removed'}"
+    good, bad = (old, new) if answer.start.side is Side.GOOD else (new, old)
+    around = around_cause(*ends, cause, package, today())
+    try:
+        question = question_of_script(project, learned, around, package, Ends(good, bad), fetch_files)
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        folder = AnswerStore(project.reports / "data").folder(learned.id)
+        file = folder / f"bisect-{package}-{stamp}{SUFFIX}"
+        journal = SearchLog.begin(file, question.model_copy(update={"script": learned}))
+        found = lead_bisection(trials, learned, journal, notify)
+    except (ContradictionError, EnvironmentFailure, UndecidedError, UsageError) as error:
+        return f"release     {package}: not found: {error}"
+    AnswerStore(project.reports / "data").put(found)
+    return f"release     {sentence(found, journal.question)}"

@@ -11,14 +11,18 @@ import typer
 
 from repro.catalog.project import Project
 from repro.catalog.snapshot import Snapshot, take
+from repro.doctor.stack.files import read_stack
 from repro.environments.interpreter import find_interpreter, probe
-from repro.errors import UsageError
+from repro.errors import UsageError, unknown
 from repro.launch.first_imports import first_imports
 from repro.model.failure import Lane, Signature
 from repro.model.script_failure import ScriptFailure, script_failure
+from repro.search.environments import Vector
+from repro.search.lead import today
 from repro.search.metric import PEAK_MEMORY
-from repro.search.own_stack import from_imports, from_requirements, from_versions
-from repro.search.script_search import RUNS, SCRIPTS, Surroundings
+from repro.search.own_stack import from_given, from_imports, from_requirements, from_versions
+from repro.search.script_search import RUNS, SCRIPTS, Surroundings, stack_vector
+from repro.search.start import vector_of
 
 Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARG]...", help="Of a script: its own arguments, after --.")
@@ -212,3 +216,18 @@ def signature_given(how: ScriptOptions) -> Signature | None:
     from repro.search.like import signature_in  # noqa: PLC0415 - for this option only
 
     return signature_in(how.like)
+
+
+def given_stack(project: Project, name: str) -> Vector:
+    """A stack by name: an environment of matrix.yaml, or a file that states versions; raises UsageError."""
+    if name in project.matrix.environments:
+        return vector_of(project, name)
+    file = Path(name)
+    if not file.exists():
+        raise unknown("environment or file", name, project.matrix.environments)
+    stack = read_stack(file)
+    unpinned = [held for held in stack.held if held not in stack.versions]
+    wanted = from_given(stack.versions, unpinned, stack.python)
+    if not wanted.pins:
+        raise UsageError(f"{file}: states no exact version: a freeze, a lock or pinned requirements are expected")
+    return stack_vector(project, f"{file.name} ({file.parent.name or '.'})", wanted, today())

@@ -60,6 +60,25 @@ def learn_end(
     return learned, tried(point.label, point.environment, learned, result, seconds), observations
 
 
+def learn_either(
+    source: Looks, failure: ScriptFailure, ends: Sequence[str], notify: Callable[[str], None]
+) -> ScriptFailure:
+    """The failure with the signature of the first of these ends that fails.
+
+    Raises ContradictionError if none does, UndecidedError if what an end shows is no failure of the script.
+    """
+    for name in ends:
+        notify(f"{name}: {LOOKS} runs, to learn how it fails")
+        observations = source.look(name, LOOKS)
+        try:
+            return _judged(failure, observations, None)
+        except ContradictionError:
+            notify(f"{name}: passes")
+        except UndecidedError as error:
+            raise UndecidedError(f"{name}: {error}") from None
+    raise ContradictionError(f"the script passes with {' and with '.join(ends)}: there is nothing to blame")
+
+
 def _judged(failure: ScriptFailure, observations: Sequence[Observation], given: Signature | None) -> ScriptFailure:
     if given is None and failure.rule == "signature":
         return with_signature(failure, learn(failure, observations))

@@ -55,7 +55,8 @@ def learn_metric(  # noqa: PLR0917 - the parts of one question
             found.append(values_of(metric, failure, source.look(name, END_RUNS)))
         except UndecidedError as error:
             raise UndecidedError(f"{label}, an end, cannot be judged by {metric}: {error}") from None
-    rule = plan(metric, *found, steps)
+    good, bad = found
+    rule = plan(metric, good, bad, steps)
     if isinstance(rule, Inseparable):
         raise UndecidedError(rule.reason)
     return rule

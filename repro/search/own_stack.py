@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from repro.environments.locks import is_accelerator
 from repro.errors import UsageError
 from repro.files import read_text_file
 from repro.model.matrix import Environment
@@ -124,6 +125,16 @@ def from_versions(versions: Mapping[str, str], python: str, left_out: Iterable[s
         name: version for name, version in names.items() if name not in {*left_out, "pip", "wheel"} and _valid(version)
     }
     return Wanted({}, tuple(sorted({*kept, TORCH})), kept, ".".join(python.split(".")[:2]))
+
+
+def from_given(versions: Mapping[str, str], unpinned: Iterable[str], python: str | None) -> Wanted:
+    """What a freeze, a lock or a requirements file states: exact versions, and names without one."""
+    pins: dict[str, str] = {canonicalize_name(name): version.partition("+")[0] for name, version in versions.items()}
+    pins = {name: version for name, version in pins.items() if _valid(version) and not is_accelerator(name)}
+    others = sorted({canonicalize_name(name) for name in unpinned} - {*pins})
+    others = [name for name in others if not is_accelerator(name)]
+    torch = () if TORCH in pins or TORCH in others else (TORCH,)
+    return Wanted(pins, (*others, *torch), python=".".join((python or PYTHON).split(".")[:2]))
 
 
 def _valid(version: str) -> bool:

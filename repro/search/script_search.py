@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.errors import UsageError
+from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure
 from repro.search.environments import Vector, vector
 from repro.search.log import Digests, Question
@@ -34,6 +35,28 @@ class Surroundings:
 def script_project(project: Project, failure: ScriptFailure, folder: Path, variables: dict[str, str]) -> Project:
     """The project of a script: the environments are the project's, and the script is its only failure."""
     return replace(project, own=Entry(failure, folder, variables))
+
+
+def stack_vector(project: Project, name: str, wanted: Wanted, day: str) -> Vector:
+    """A stack that is given version by version, as an end of a blame.
+
+    Raises EnvironmentFailure if it does not resolve.
+    """
+    environment = Environment(
+        python=wanted.python, cutoff=day, pins=dict(wanted.pins), floating=wanted.others, why=f"as {name} says"
+    )
+    return vector(name, environment, project.deriving({name: environment}).environments.lock(name))
+
+
+def around_cause(start: Vector, end: Vector, cause: tuple[str, ...], package: str, day: str) -> Surroundings:
+    """The starting stack with the other members of a cause as in the other stack: there one package can be bisected.
+
+    All other versions are kept wherever the releases of that package allow.
+    """
+    mates = {name: end.versions[name] for name in cause if name != package and name in end.versions}
+    gone = {name for name in cause if name not in end.versions}
+    kept = {name: held for name, held in start.versions.items() if name not in {*mates, *gone, package}}
+    return Surroundings(wanted=Wanted(mates, tuple(sorted(kept)), kept, start.environment.python), day=day)
 
 
 def question_of_script(  # noqa: PLR0917 - each part of the question

@@ -9,8 +9,9 @@ from typing import Self
 import pytest
 
 from repro.catalog.project import Project
-from repro.cli import bisect
-from repro.environments.locks import Lock, Locked
+from repro.cli import bisect, blame
+from repro.environments import build
+from repro.environments.locks import Lock, Locked, header_of
 from repro.model.cell import make_cell
 from repro.model.matrix import Environment
 from repro.model.observation import Observation, Rank
@@ -45,6 +46,8 @@ class FakeTrials:
     """Runs nothing: ``ranks`` says what each release does."""
 
     ranks: Ranks = staticmethod(since("2.2.1"))
+    both: Callable[[Mapping[str, str]], Sequence[Rank]] | None = None
+    """Of all packages, in place of ``ranks``."""
     interrupt_at: int | None = None
     asked: list[str] = []
     variables: dict[str, str] = {}
@@ -65,7 +68,7 @@ class FakeTrials:
         self.environments.update(definitions)
 
     def lock(self, name: str) -> Lock:
-        pins = self.environments[name].pins
+        pins = {**self.environments[name].preferred, **self.environments[name].pins}
         return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in pins.items()))
 
     def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
@@ -86,11 +89,13 @@ class FakeTrials:
         return tried(label, name, self.failure, judge_repetitions(self.failure, seen), 1.0)
 
     def _observed(self, name: str, launcher: str) -> Observation:
-        versions = self.environments[name].pins
+        versions = {**self.environments[name].preferred, **self.environments[name].pins}
+        both = type(self).both
+        ranks = both(versions) if both is not None else type(self).ranks(versions["lightning"])
         store = Store(self.project.reports / "data")
         number = len(list((store.root / self.failure.id).glob("abc*.json"))) if store.root.is_dir() else 0
         made = observation(
-            *type(self).ranks(versions["lightning"]),
+            *ranks,
             id=f"abcdef012345-20260101T000000Z-{number:06}",
             cell=make_cell(self.failure, name),
             installed=installed({"lightning": versions["lightning"], "torch": "2.2.2"}),
@@ -112,8 +117,15 @@ def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
         ]
 
     made = type("World", (FakeTrials,), {"asked": []})
-    monkeypatch.setattr(bisect, "fetch_files", fetch)
-    monkeypatch.setattr(bisect, "Trials", made)
+
+    def resolve(name: str, environment: Environment, _: object) -> Lock:
+        held = {**environment.preferred, **environment.pins}
+        return Lock(header_of(name, environment), tuple(Locked(key, v, f"{key}=={v}") for key, v in held.items()))
+
+    monkeypatch.setattr(build, "resolve", resolve)
+    for command in (bisect, blame):
+        monkeypatch.setattr(command, "fetch_files", fetch)
+        monkeypatch.setattr(command, "Trials", made)
     monkeypatch.chdir(held.reports.parent)
     return made
 
@@ -333,3 +345,53 @@ def test_a_script_that_is_not_there(call: Call, tmp_path: Path) -> None:
     code, _, err = call(*words(tmp_path / "no.py"))
     assert code == 2
     assert "no such script" in err
+
+
+class TestBlame:
+    @pytest.fixture
+    def stacks(self, tmp_path: Path) -> list[str]:
+        (tmp_path / "good.txt").write_text("torch==2.2.2\nlightning==2.0.9\nidna==3.6\nsix==1.16.0\n")
+        (tmp_path / "bad.txt").write_text("torch==2.2.2\nlightning==2.3.1\nidna==3.10\nsix==1.17.0\n")
+        return ["--from", str(tmp_path / "good.txt"), "--to", str(tmp_path / "bad.txt")]
+
+    def test_one_package_and_its_release(
+        self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]
+    ) -> None:
+        world.both = staticmethod(lambda held: since("2.2.1")(held["lightning"]))
+        code, out, _ = call("blame", str(script), *stacks)
+        assert code == 0
+        assert "judged by KeyError in save_checkpoint of lightning" in out
+        assert "cause       lightning, alone" in out
+        assert "six 1.16.0 → 1.17.0: innocent (tested)" in out
+        assert "release     lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in out
+
+    def test_two_packages_together(self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]) -> None:
+        def ranks(held: Mapping[str, str]) -> Sequence[Rank]:
+            return since("2.2.1")(held["lightning"]) if held["idna"] == "3.10" else passes()
+
+        world.both = staticmethod(ranks)
+        code, out, _ = call("blame", str(script), *stacks)
+        assert code == 0
+        assert "cause       idna and lightning, together" in out
+        assert "release     lightning 2.2.1 of 2024-04-04 is the first release" in out
+
+    def test_the_other_way_round(self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]) -> None:
+        world.both = staticmethod(lambda held: since("2.2.1")(held["lightning"]))
+        code, out, _ = call("blame", str(script), "--from", stacks[3], "--to", stacks[1])
+        assert code == 0
+        assert "release     lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in out
+
+    def test_stacks_that_both_pass(self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]) -> None:
+        world.both = staticmethod(lambda _: passes())
+        code, _, err = call("blame", str(script), *stacks)
+        assert code == 2
+        assert "there is nothing to blame" in err
+
+    @pytest.mark.parametrize("text", ["torch\nlightning>=2\n", ""])
+    def test_a_file_without_versions(
+        self, call: Call, script: Path, stacks: list[str], tmp_path: Path, text: str
+    ) -> None:
+        (tmp_path / "good.txt").write_text(text)
+        code, _, err = call("blame", str(script), *stacks)
+        assert code == 2
+        assert len(err.strip().splitlines()) == 1
