@@ -15,9 +15,9 @@ from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, SCRIPT
 from repro.errors import Fault, RecordError, UsageError
-from repro.files import templates_of, write_whole, writing
-from repro.model.failure import IDENTIFIER, Failure
-from repro.model.matrix import Matrix
+from repro.files import path_inside, templates_of, write_whole, writing
+from repro.model.failure import IDENTIFIER, Failure, Signature
+from repro.model.matrix import Environment, Matrix
 from repro.model.specifiers import covers
 from repro.model.version import parsed_version
 
@@ -26,6 +26,28 @@ _DISTRIBUTIONS = {"pytorch": "torch"}
 """Projects whose distribution has another name."""
 _COMMON = {"torch", "numpy"}
 """What nearly every environment pins beside the library that it is about."""
+
+
+@dataclass(frozen=True)
+class SeenFailure:
+    """What a bisection with a user's script has shown: these questions need no answer any more."""
+
+    signature: Signature
+    world_size: int
+    timeout: int
+    script: str
+    """The text of the reproduction."""
+    beside: Mapping[str, bytes]
+    """The other files of the script's folder, by their path below it."""
+    failing: str
+    """The environment that shows it."""
+    passing: str
+    versions: Mapping[str, str]
+    """Of the failing environment: the package at fault, and torch."""
+    environments: Mapping[str, Environment]
+    """Those of the two that the matrix does not have."""
+    locks: Mapping[str, str]
+    """By environment, the text of its lock."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,8 @@ class NewFailure:
     """A release that shows it."""
     good: str | None = None
     """The first release with the fix."""
+    seen: "SeenFailure | None" = None
+    """What a search with a user's script has shown of it."""
 
     @property
     def issue(self) -> str | None:
@@ -78,6 +102,7 @@ class Places:
     folder: Path
     matrix_file: Path
     tests: Path | None
+    locks: Path | None = None
 
 
 def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, str]:
@@ -85,20 +110,20 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
 
     Raises UsageError if one of its files exists, if matrix.yaml runs it already, or if a release is denied.
     """
-    for option, version in (("--bad", new.bad), ("--good", new.good)):
-        denied = matrix.denied(new.package, version) if version else None
-        if denied:
-            raise UsageError(f"{option} {version}: {new.package} {version} is denied: {denied.reason}")
-    templates = templates_of("repro.catalog")
-    chosen = environments_for(new, matrix)
+    _refuse_denied(new, matrix)
+    templates = templates_of("repro.catalog", {"single_quoted": _single_quoted})
+    seen = new.seen
+    chosen = environments_for(new, matrix) if seen is None else _environments_seen(seen, matrix)
 
     def text(name: str) -> str:
         facts = {name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue")}
         return templates.get_template(f"{name}.j2").render(
-            **facts, affected=new.affected, failing=chosen.failing, environments=chosen.environments
+            **facts, affected=new.affected, failing=chosen.failing, environments=chosen.environments, seen=seen
         )
 
     files = {places.folder / name: text(name) for name in (RECORD, SCRIPT, "backport.py", "placebo.py")}
+    if seen is not None:
+        files[places.folder / SCRIPT] = _script_of(new, seen)
     if places.tests:
         files[places.tests / tested.name_of(new.id)] = text("test.py")
     for file in files:
@@ -110,12 +135,82 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
     if places.tests and not (places.tests / "conftest.py").exists():
         files[places.tests / "conftest.py"] = text("conftest.py")
     held = places.matrix_file.read_text(encoding="utf-8") if places.matrix_file.is_file() else text("matrix.yaml")
+    if seen is not None:
+        held = _with_environments(seen, held, matrix, places)
+        files |= {places.locks / f"{name}.txt": lock for name, lock in seen.locks.items()} if places.locks else {}
     files[places.matrix_file] = with_runs(held, text("runs.yaml"), places.matrix_file)
     return files
 
 
-def write(files: Mapping[Path, str]) -> None:
+def _refuse_denied(new: NewFailure, matrix: Matrix) -> None:
+    for option, version in (("--bad", new.bad), ("--good", new.good)):
+        denied = matrix.denied(new.package, version) if version else None
+        if denied:
+            raise UsageError(f"{option} {version}: {new.package} {version} is denied: {denied.reason}")
+
+
+def _with_environments(seen: SeenFailure, text: str, matrix: Matrix, places: Places) -> str:
+    """The text of matrix.yaml with the environments of a search; raises UsageError if a name is taken."""
+    for name, environment in seen.environments.items():
+        if name in matrix.environments:
+            raise UsageError(f"{places.matrix_file} has an environment {name!r} already; nothing was written")
+        text = with_environment(text, name, environment, places.matrix_file)
+    return text
+
+
+def _environments_seen(seen: SeenFailure, matrix: Matrix) -> "ProposedEnvironments":
+    """The failing and the passing environment of a search, and the newest one of the matrix."""
+    newest = max(matrix.environments, key=lambda name: matrix.environments[name].cutoff, default=None)
+    names = [seen.failing, seen.passing, newest]
+    return ProposedEnvironments(seen.failing, tuple(dict.fromkeys(name for name in names if name)))
+
+
+def _single_quoted(text: str) -> str:
+    """A text as YAML writes it between single quotes: a pattern stays readable there."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+_HEADER = re.compile(r"^# /// script$", re.MULTILINE)
+
+
+def _script_of(new: NewFailure, seen: SeenFailure) -> str:
+    """The script with the questions that remain: its releases, and its oracle."""
+    named = {name: seen.versions[name].partition("+")[0] for name in (new.package, "torch") if name in seen.versions}
+    dependencies = ", ".join(f'"{name}=={version}"' for name, version in named.items())
+    header = f'# /// script\n# requires-python = ">=3.9"\n# dependencies = [{dependencies}]\n# ///\n'
+    asked = (
+        '# question: What would be right? At the end, compare with a plain reference -> print("oracle passed: ...")\n'
+        "# question: Which conditions does it need? A flag each, with the failing value as its default\n"
+    )
+    return asked + ("" if _HEADER.search(seen.script) else header) + seen.script
+
+
+def beside_files(new: NewFailure, places: Places) -> dict[Path, bytes]:
+    """The files beside a script that go with it; raises UsageError for one that the record has a file of."""
+    if new.seen is None:
+        return {}
+    ours = {RECORD, SCRIPT, "backport.py", "placebo.py"}
+    taken = sorted(ours & new.seen.beside.keys())
+    if taken:
+        raise UsageError(
+            f"the script has a file {taken[0]} beside it, and the record needs one of that name: rename it"
+        )
+    return {path_inside(places.folder, name): content for name, content in new.seen.beside.items()}
+
+
+def with_environment(text: str, name: str, environment: Environment, file: Path) -> str:
+    """A matrix file with one more environment; all else stays.  Raises RecordError where that cannot be done."""
+    facts = environment.model_dump(mode="json", exclude_defaults=True)
+    entry = yaml.safe_dump({name: facts}, sort_keys=False, default_flow_style=None, width=110)
+    return _extended(text, "environments", entry, file)
+
+
+def write(files: Mapping[Path, str], beside: Mapping[Path, bytes] | None = None) -> None:
     """Write the files of a new failure, each whole; raises UsageError for a folder that cannot be written."""
+    for file, content in (beside or {}).items():
+        with writing(file, UsageError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
     for file, text in files.items():
         with writing(file, UsageError):
             write_whole(file, text)
@@ -183,30 +278,36 @@ def with_runs(text: str, entry: str, file: Path) -> str:
 
     Raises RecordError where that cannot be done without touching something else.
     """
+    return _extended(text, "runs", entry, file)
+
+
+def _extended(text: str, section: str, entry: str, file: Path) -> str:
+    """A matrix file with one more entry at the end of a section; raises RecordError if something else would change."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    runs = None
+    held = None
     if isinstance(root, yaml.MappingNode):
-        runs = next((value for key, value in root.value if key.value == "runs"), None)
-    by_hand = [Fault(file, 0, "runs", "cannot be extended in place", f"write by hand:\n{entry.rstrip()}")]
-    if not isinstance(runs, yaml.MappingNode):
+        held = next((value for key, value in root.value if key.value == section), None)
+    by_hand = [Fault(file, 0, section, "cannot be extended in place", f"write by hand:\n{entry.rstrip()}")]
+    if not isinstance(held, yaml.MappingNode):
         raise RecordError(by_hand)
-    if runs.flow_style and runs.value:
+    if held.flow_style and held.value:
         raise RecordError(by_hand)
-    if runs.flow_style:
+    if held.flow_style:
         indented = "".join(f"\n  {line}" for line in entry.rstrip().splitlines())
-        extended = text[: runs.start_mark.index].rstrip(" ") + indented + text[runs.end_mark.index :]
+        extended = text[: held.start_mark.index].rstrip(" ") + indented + text[held.end_mark.index :]
     else:
         lines = text.splitlines(keepends=True)
-        at = _last(runs).end_mark.line + 1
+        at = _last(held).end_mark.line + 1
         lines[at - 1] = lines[at - 1].rstrip("\n") + "\n"
-        margin = " " * runs.value[0][0].start_mark.column
+        margin = " " * held.value[0][0].start_mark.column
         lines[at:at] = [f"{margin}{line}\n" for line in entry.rstrip().splitlines()]
         extended = "".join(lines)
     before, after = yaml_reader.parse(Matrix, text, file), yaml_reader.parse(Matrix, extended, file)
-    added = yaml_reader.parse(
-        Matrix, f"format: 1\nenvironments: {{}}\nruns:\n  {entry.replace(chr(10), chr(10) + '  ')}", file
-    )
-    if after != before.model_copy(update={"runs": {**before.runs, **added.runs}}):
+    inner = entry.replace("\n", "\n  ")
+    sections = {"environments": "{}", "runs": "{}", section: f"\n  {inner}"}
+    added = yaml_reader.parse(Matrix, "format: 1\n" + "".join(f"{key}: {sections[key]}\n" for key in sections), file)
+    wanted = {**getattr(before, section), **getattr(added, section)}
+    if after != before.model_copy(update={section: wanted}):
         raise RecordError(by_hand)
     return extended
 

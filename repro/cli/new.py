@@ -2,13 +2,16 @@
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from repro.catalog.project import Project
-from repro.catalog.scaffold import Places, asked, write, written
+from repro.catalog.scaffold import Places, asked, beside_files, write, written
 from repro.cli.options import Elsewhere, Json
+from repro.errors import UsageError
+from repro.search.seen import new_failure
 
 
 class Kind(StrEnum):
@@ -32,6 +35,18 @@ def new(
     kind: Annotated[Kind | None, typer.Option("--kind", help="What it does to its user.")] = None,
     bad: Annotated[str | None, typer.Option("--bad", metavar="V", help="A release that shows it.")] = None,
     good: Annotated[str | None, typer.Option("--good", metavar="V", help="The first release with the fix.")] = None,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-run", metavar="LOG", help="The log of a finished `repro bisect SCRIPT`: it answers most questions."
+        ),
+    ] = None,
+    from_script: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-script", metavar="FILE", help="With --from-run: the reproduction [default: the script of the run]."
+        ),
+    ] = None,
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
@@ -40,14 +55,27 @@ def new(
     Writes record, reproduction, backport, placebo, matched pytest and matrix entry, each with
     the questions to answer as comments.
 
+    With --from-run the script, its files, the signature, the bounds, the environments and their locks come from a
+    search that is finished; the questions that remain are real ones: oracle, conditions, mechanism, claims.
+
     Nothing is overwritten.  `repro check` names every question that is still open.
 
     Example: repro new lightning-12345 --upstream https://github.com/Lightning-AI/pytorch-lightning/issues/12345
+
+    Example: repro new lightning-12345 --from-run repro-runs/data/searches/ID/bisect-lightning-20261125T120000Z.jsonl
     """
     project = Project.here(catalog=catalog)
-    places = Places(project.failures / failure_id, project.matrix_file, project.tests)
-    files = written(asked(failure_id, upstream, package, kind=kind, bad=bad, good=good), project.matrix, places)
-    write(files)
+    places = Places(project.failures / failure_id, project.matrix_file, project.tests, project.locks)
+    made = asked(failure_id, upstream, package, kind=kind, bad=bad, good=good)
+    if from_run:
+        if package or kind or bad or good:
+            raise UsageError("--from-run answers --package, --kind, --bad and --good")
+        made = new_failure(failure_id, upstream, from_run, project, from_script)
+    elif from_script:
+        raise UsageError("--from-script goes with --from-run")
+    files, beside = written(made, project.matrix, places), beside_files(made, places)
+    write(files, beside)
+    files = {**files, **dict.fromkeys(beside, "")}
     if as_json:
         typer.echo(json.dumps({"format": 1, "id": failure_id, "files": [str(file) for file in files]}, indent=1))
         return

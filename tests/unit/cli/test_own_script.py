@@ -395,3 +395,62 @@ class TestBlame:
         code, _, err = call("blame", str(script), *stacks)
         assert code == 2
         assert len(err.strip().splitlines()) == 1
+
+
+class TestNewFromRun:
+    """A finished search becomes a record that is valid, and whose open questions are real ones."""
+
+    @pytest.fixture
+    def log(self, call: Call, script: Path, held: Project) -> Path:
+        (script.parent / "rows.txt").write_text("1\n")
+        assert call(*words(script))[0] == 0
+        (found,) = (held.reports / "data" / "searches").rglob("*.jsonl")
+        return found
+
+    def test_writes_a_record(self, call: Call, held: Project, log: Path) -> None:
+        code, out, _ = call("new", "lightning-99999", "--from-run", str(log))
+        assert code == 0
+        for name in ("catalog", "environments", "matrix", "own_matrix"):
+            held.__dict__.pop(name, None)
+        record = held.catalog["lightning-99999"].failure
+        assert record.signature.type == "KeyError"
+        assert (record.signature.library, record.signature.function) == ("lightning", "save_checkpoint")
+        assert record.affected == ({"lightning": ">=2.2.1"},)
+        failing, passing, *_ = held.matrix.runs["lightning-99999"].environments
+        assert held.environments.lock(failing).versions["lightning"] == "2.2.1"
+        assert held.environments.lock(passing).versions["lightning"] == "2.2.0"
+        folder = held.failures / "lightning-99999"
+        assert (folder / "rows.txt").read_text() == "1\n"
+        text = (folder / "repro.py").read_text()
+        assert "import torch\nimport lightning\n" in text
+        assert '# dependencies = ["lightning==2.2.1", "torch==' in text
+        assert held.catalog.faults["lightning-99999"], "it is a draft: questions remain"
+        assert "rows.txt" in out
+
+    def test_the_signature_is_no_question(self, call: Call, held: Project, log: Path) -> None:
+        call("new", "lightning-99999", "--from-run", str(log))
+        text = (held.failures / "lightning-99999" / "failure.yaml").read_text()
+        assert "Which exception" not in text
+        assert "How many ranks" not in text
+
+    def test_nothing_is_overwritten(self, call: Call, held: Project, log: Path) -> None:
+        call("new", "lightning-99999", "--from-run", str(log))
+        before = held.matrix_file.read_text()
+        code, _, err = call("new", "lightning-99999", "--from-run", str(log))
+        assert code == 2
+        assert "nothing was written" in err
+        assert held.matrix_file.read_text() == before
+
+    def test_a_search_that_is_not_finished(self, call: Call, held: Project, log: Path) -> None:
+        for file in log.parent.glob("*.json"):
+            file.unlink()
+        code, _, err = call("new", "lightning-99999", "--from-run", str(log))
+        assert (code, "--resume" in err) == (3, True)
+        assert not (held.failures / "lightning-99999").exists()
+
+    @pytest.mark.parametrize("more", [["--package", "lightning"], ["--bad", "2.2.1"]])
+    def test_what_the_run_answers_is_not_given(self, call: Call, log: Path, more: list[str]) -> None:
+        assert call("new", "lightning-99999", "--from-run", str(log), *more)[0] == 2
+
+    def test_from_script_needs_a_run(self, call: Call, script: Path) -> None:
+        assert call("new", "lightning-99999", "--from-script", str(script))[0] == 2
