@@ -4,6 +4,7 @@ import ast
 import dataclasses
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -128,7 +129,8 @@ class TestWritten:
     def test_denied_release(self, places: Places, option: str) -> None:
         """A release of the deny list is refused in one line, and nothing is written."""
         deny = [{"distribution": "lightning", "version": "2.6.2", "reason": "stole credentials", "date": "2026-04-30"}]
-        new = dataclasses.replace(NEW, **{option: "2.6.2"})
+        changes: dict[str, Any] = {option: "2.6.2"}
+        new = dataclasses.replace(NEW, **changes)
         with pytest.raises(UsageError, match=rf"^--{option} 2.6.2: lightning 2.6.2 is denied: stole credentials$"):
             written(new, matrix(deny=deny), places)
 
