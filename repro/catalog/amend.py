@@ -1,4 +1,4 @@
-"""Changes single values of a record in place: comments, layout and quoting of everything else stay as they are."""
+"""Changes single values of a record in place; comments, layout and quoting of the rest stay."""
 
 from collections.abc import Mapping
 from pathlib import Path

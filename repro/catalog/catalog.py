@@ -32,13 +32,13 @@ class Entry:
 
     @property
     def shown_folder(self) -> str:
-        """The folder as pages and commands name it: without the folders of this machine above the catalogue."""
+        """The folder as pages and commands show it, without the path of the catalogue on this machine."""
         catalog = "repro/failures" if self._is_ours else self.folder.parent.name
         return f"{catalog}/{self.folder.name}"
 
     @property
     def catalog_option(self) -> tuple[str, ...]:
-        """The option that a command for this failure needs: none for a failure of our own catalogue."""
+        """The ``--catalog`` option of a command for this failure; empty for a failure of our own catalogue."""
         return () if self._is_ours else ("--catalog", self.folder.parent.name)
 
     @property
@@ -157,6 +157,6 @@ def load(root: Path, cache: Path | None = None) -> Catalog:
 
 
 def upstream_names(failure: Failure) -> set[str]:
-    """What people call a failure's issues and fixes: ``transformers-34928`` and ``huggingface/transformers#34928``."""
+    """Names of a failure's issues and fixes: ``transformers-34928`` and ``huggingface/transformers#34928``."""
     references = {*failure.upstream.issues, *failure.upstream.fixes}
     return references | {reference.rpartition("/")[2].replace("#", "-") for reference in references}

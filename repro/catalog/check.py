@@ -12,7 +12,7 @@ from repro.errors import EnvironmentFailure, Fault, RecordError
 
 
 def check(project: Project) -> Sequence[Fault]:
-    """Every fault of the project, sorted by file and line; empty where all is well."""
+    """Every fault of the project, sorted by file and line."""
     catalog = project.catalog
     faults = list(catalog.broken)
     try:
@@ -33,7 +33,7 @@ def check(project: Project) -> Sequence[Fault]:
 
 
 def _locks(project: Project) -> list[Fault]:
-    """The faults of the project's own locks; those of a project below it are that one's affair."""
+    """The faults of the project's own locks, not of those that it takes from its base."""
     faults: list[Fault] = []
     for name, environment in project.own_matrix.environments.items():
         file = project.locks / f"{name}.txt"
@@ -59,7 +59,7 @@ def _locks(project: Project) -> list[Fault]:
 
 
 def _relative(fault: Fault) -> Fault:
-    """The fault with its file as the user would name it from here."""
+    """The fault, with its file relative to the working directory."""
     try:
         file = fault.file.resolve().relative_to(Path.cwd())
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a complete failure needs beyond a valid record.  All faults at once, each with its remedy."""
+"""Checks what a complete failure needs beyond a valid record; reports all faults, each with its remedy."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ from repro.model.specifiers import covers
 
 MAX_LINES = 135
 _ALWAYS = {"torch", "numpy"}
-"""What every environment under test holds."""
+"""Distributions of every environment under test."""
 _METADATA = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
@@ -101,7 +101,7 @@ class EntryCheck:
             yield Fault(script, 0, "", "never says 'oracle passed: '", "print it as the last act of every rank")
 
     def _imports(self, tree: ast.Module, requirements: Sequence[Requirement] | None) -> Iterator[Fault]:
-        """A script imports the standard library, and the libraries that the record or the script's metadata name."""
+        """A script may import the standard library and the libraries that the record or its own metadata names."""
         named = {
             canonicalize_name(name)
             for name in (*self.failure.distributions, *(item.name for item in requirements or ()))

@@ -11,7 +11,7 @@ from repro.model.pattern import is_found
 
 FOREIGN = Path(__file__).parent / "foreign_errors.yaml"
 _FEW = 4
-"""A message that matches more of the foreign errors than this, of whatever type, says nothing."""
+"""A message that matches more foreign errors than this, whatever their type, is not specific."""
 
 
 class ForeignError(Strict):
@@ -36,7 +36,7 @@ def foreign_errors() -> tuple[ForeignError, ...]:
 
 
 def signatures_of(failure: Failure) -> Iterator[tuple[Location, Signature]]:
-    """Every signature of a record with its place."""
+    """Every signature of a record, with its key."""
     yield ("signature",), failure.signature
     for lane, difference in failure.differs_in.items():
         if difference.signature:
@@ -48,7 +48,7 @@ def signatures_of(failure: Failure) -> Iterator[tuple[Location, Signature]]:
 def faults_of(
     signature: Signature, foreign: Sequence[ForeignError], *, is_rejection: bool = False
 ) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with a signature: the key, the problem and the remedy."""
+    """The problems of a signature: key, problem and remedy."""
     if signature.kind == "exception" and not is_rejection:
         for key in ("function", "library"):
             if not getattr(signature, key):

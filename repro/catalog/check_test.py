@@ -1,4 +1,4 @@
-"""What the matched pytest of a failure must hold, by its record and the matrix.  Read with ``ast``, never imported."""
+"""Checks the matched pytest of a failure against its record and the matrix.  It is parsed, never imported."""
 
 import ast
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def called_for(failure: Failure, matrix: Matrix) -> dict[str, str]:
 
 
 def faults_of(failure: Failure, matrix: Matrix, tests: Path) -> Iterator[Fault]:
-    """What is wrong with, or lacking in, the matched pytest of a failure."""
+    """What is wrong or missing in the matched pytest of a failure."""
     file = tests / name_of(failure.id)
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def _taken(tree: ast.Module) -> set[str]:
 
 
 def _shares_claims(conftest: Path) -> bool:
-    """Whether the tests' ``conftest.py`` takes the hook that tests the claims of every module."""
+    """True if ``conftest.py`` imports the hook that tests the claims of every module."""
     try:
         tree = ast.parse(conftest.read_text(encoding="utf-8"))
     except (OSError, SyntaxError):

@@ -1,4 +1,4 @@
-"""Which cells a command line asks for."""
+"""Chooses the cells that a command line asks for."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}")
 
 @dataclass(frozen=True)
 class CellRequest:
-    """The cells that a user asks for; the default cells of the matrix where nothing is set."""
+    """The cells that a user asks for; by default those of the matrix."""
 
     ids: Sequence[str] = ()
     environments: Sequence[str] = ()
@@ -102,7 +102,7 @@ def _chosen(project: Project, request: CellRequest) -> list[Cell]:
     nowhere = [failure_id for failure_id in chosen if failure_id not in matrix.runs]
     if nowhere and not places:
         raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
-    # A user who names no failure gets those that run in the lane.
+    # Without ids, only the failures that run in the lane.
     chosen = [name for name in chosen if request.ids or request.lane in catalog[name].failure.needs.lanes]
     if not places and request.backport is None and not request.factors:
         asked = [(cell.failure, cell.environment, cell.backport) for cell in default_cells(matrix, catalog, chosen)]
@@ -148,7 +148,7 @@ def _overlaid(cells: Sequence[Cell], packed: Collection[str]) -> list[Cell]:
 
 
 def _of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Cell]:
-    """The cells of one shard of the default ones, as ``2/6``; all where it is None.  Raises UsageError."""
+    """The default cells of one shard, ``2/6``; all cells if it is None.  Raises UsageError."""
     if shard is None:
         return cells
     number, _, count = shard.partition("/")

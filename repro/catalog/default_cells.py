@@ -1,4 +1,4 @@
-"""The default cells of ``matrix.yaml``, and all that could be."""
+"""The default cells of ``matrix.yaml``, and all cells that apply."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass

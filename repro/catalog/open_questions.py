@@ -1,4 +1,4 @@
-"""Questions that a scaffold asks and nobody has answered yet: each is a fault, whatever kind of file it stands in."""
+"""Finds the questions of a scaffold that are still open: each is a fault, in whatever file it stands."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from repro.model.failure import PLACEHOLDER
 
 _QUESTION = re.compile(r"^\s*# question: (?P<asked>.*?)(?: -> (?P<example>.*))?$")
 _MARK = re.compile(rf"# question: |{PLACEHOLDER}")
-"""Stands in every file with an open question: most files have none, and are not parsed."""
+"""Matches in every file with an open question; a file without a match is not parsed."""
 _PLACEHOLDER = re.compile(rf"\b{PLACEHOLDER}\b")
 
 
@@ -39,7 +39,7 @@ def unanswered(file: Path) -> Iterator[Fault]:
             example = f"e.g. {question['example']}; " if question["example"] else ""
             remedy = f"{example}answer it and remove this line"
             asked = Fault(file, number, _format_location(at), f"not answered: {question['asked']}", remedy)
-        elif asked is not None:  # the question above speaks of this line
+        elif asked is not None:  # the question above is about this line
             asked = None
             continue
         yield asked or Fault(

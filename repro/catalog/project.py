@@ -28,7 +28,7 @@ def cache_root() -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """The files that a command works on; each is read when it is first needed."""
+    """The files that a command uses; each is read when first needed."""
 
     failures: Path
     matrix_file: Path
@@ -91,7 +91,7 @@ class Project:
 
     @cached_property
     def own_matrix(self) -> Matrix:
-        """What the matrix file says; a catalogue elsewhere needs none until it runs something."""
+        """The content of the matrix file; a catalogue elsewhere needs one only to run something."""
         if self.base is not None and not self.matrix_file.is_file():
             return Matrix(format=1, environments={}, runs={})
         from repro.catalog.yaml_reader import read_yaml  # noqa: PLC0415 - slow, and not for every command
@@ -124,7 +124,7 @@ class Project:
         return Environments(self.matrix, self.locks, self.cache, self.derived, self.held, other)
 
     def deriving(self, environments: Mapping[str, Environment]) -> "Project":
-        """The same project with environments that a search makes up."""
+        """The same project with environments that a search defines."""
         return replace(self, derived=environments)
 
     def holding(self, locks: "Mapping[str, tuple[Environment, Lock]]") -> "Project":

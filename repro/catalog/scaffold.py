@@ -25,7 +25,7 @@ _ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|disc
 _DISTRIBUTIONS = {"pytorch": "torch"}
 """Projects whose distribution has another name."""
 _COMMON = {"torch", "numpy"}
-"""What nearly every environment pins beside the library that it is about."""
+"""Distributions that nearly every environment pins besides the library in question."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SeenFailure:
 
 @dataclass(frozen=True)
 class NewFailure:
-    """What is known of a failure before it is written."""
+    """What is known about a new failure."""
 
     id: str
     upstream: str | None
@@ -81,7 +81,7 @@ class NewFailure:
 def asked(
     failure_id: str, upstream: str | None, package: str | None, *, kind: str | None, bad: str | None, good: str | None
 ) -> NewFailure:
-    """What the command line says of a new failure; raises UsageError where it cannot be so."""
+    """A new failure from the options of the command line; raises UsageError if they contradict."""
     if not re.match(IDENTIFIER, failure_id):
         raise UsageError(f"{failure_id!r} is no id: <project>-<issue number> is expected, such as lightning-12345")
     if upstream is not None and not re.match(r"^https?://\S+$", upstream):
@@ -97,7 +97,7 @@ def asked(
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of a failure belong."""
+    """Where the files of a failure belong."""
 
     folder: Path
     matrix_file: Path
@@ -267,7 +267,7 @@ def _best(
     best = [name for name in ranked if rank(name) == rank(ranked[0])]
     if wanted is None:
         return next(iter(best), None)
-    # Of equally plain ones the release that is nearest to the wanted one, on either side.
+    # With equally few libraries: the release nearest to the wanted one, on either side.
     versions = sorted({Version(wanted), *(Version(holding[name][package]) for name in best)})
     at = versions.index(Version(wanted))
     return min(best, key=lambda name: abs(versions.index(Version(holding[name][package])) - at), default=None)

@@ -1,4 +1,4 @@
-"""Divides the default cells among machines: an environment is never on two of them, since it is built where it is."""
+"""Divides the default cells among machines; each environment is on one machine only, so that it is built once."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,7 +7,7 @@ from repro.model.base import Strict
 from repro.model.cell import Cell
 
 BUILD_COST = 8
-"""Building an environment takes about as long as so many cells."""
+"""The cost of building an environment, in cells."""
 
 
 class Job(Strict):
@@ -50,7 +50,7 @@ def jobs(cells: Sequence[Cell], count: int) -> tuple[Job, ...]:
 def shards(cells: Sequence[Cell], count: int) -> list[list[Cell]]:
     """At most ``count`` groups of about equal cost, none empty, the same for the same cells; order is kept inside.
 
-    The dearest environment first, always to the lightest group.
+    The most expensive environment is assigned first, each to the group with the lowest cost.
     """
     by_environment: dict[str, list[Cell]] = {}
     for cell in cells:

@@ -16,12 +16,12 @@ from repro.errors import Fault, RecordError, UnreadableFileError, nearest
 from repro.files import YAML_LIMIT, read_text_file
 from repro.model.base import Location, Model
 
-# The parser of libyaml is several times faster, where it was built.
+# The parser of libyaml is several times faster; PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 40
 """Levels of nesting.  libyaml's composer recurses in C: some ten thousand levels would end the process."""
 MAX_VALUES = 50_000
-"""Values of a document with all its aliases followed: few lines of aliases can stand for billions."""
+"""Values of a document with all aliases expanded: a few lines of aliases can expand to billions."""
 
 
 class _Builder:
@@ -129,7 +129,7 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
         for item in found:
             at: Location = item["loc"]
             if item["type"] == "too_short" and any(at == other["loc"][: len(at)] != other["loc"] for other in found):
-                continue  # its items are there, but wrong: they are told below
+                continue  # its items are there, but wrong: they are reported themselves
             key = ".".join(str(part) for part in at)
             if item["type"] == "extra_forbidden":
                 problem, remedy = "unknown key", nearest(str(at[-1]), _fields(model, at))

@@ -13,14 +13,14 @@ from typing import Any, TextIO, cast
 from repro.errors import Exit, ReproError, StoppedError
 
 IMPATIENT_SECONDS = 2.0
-"""Ctrl-C again after this time ends the command at once; keepers then end what it has started."""
+"""Another Ctrl-C after this time ends the command at once; keepers then end what it started."""
 
 
 def main() -> None:
-    """Run the command line; every error that the user can mend is one line and an exit code."""
+    """Run the command line; an error that the user can fix is one line and an exit code."""
 
     def run() -> None:
-        # Imports and models leave next to no garbage: looking for it is a tenth of a short command's time.
+        # Imports leave almost no garbage; collecting during them takes a tenth of the time of a short command.
         gc.set_threshold(50_000)
         from repro.cli.app import app  # noqa: PLC0415 - signals are handled before the slow imports
 
@@ -31,7 +31,7 @@ def main() -> None:
 
 def run_command(command: Callable[[], object]) -> None:
     """Run a command and end this process with its exit code: 130 if it was interrupted, 3 if its output is lost."""
-    # Explicitly: a shell that starts us in the background has SIGINT ignored.
+    # Set explicitly: a shell that starts us in the background ignores SIGINT.
     interrupt = _Interrupt()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, interrupt)
@@ -46,7 +46,7 @@ def run_command(command: Callable[[], object]) -> None:
 
 
 def _make_writable() -> None:
-    """See that any text can be written: with an ASCII locale, and where the streams are closed."""
+    """Make sure that any text can be written, also with an ASCII locale or closed streams."""
     for name in ("stdout", "stderr"):
         stream: Any = getattr(sys, name)
         if stream is None:
@@ -69,7 +69,7 @@ def _run(command: Callable[[], object]) -> str | int | None:
         return _flushed(error.exit_code)
     except _OutputLostError as error:
         _discard_output()
-        # Who closed the pipe knows; a full disk is news.
+        # A closed pipe was closed on purpose; a full disk is reported.
         if not error.closed:
             _say(f"the output could not be written: {error}")
         return Exit.UNKNOWN
@@ -82,13 +82,13 @@ def _say(text: str) -> None:
 
 
 def _flushed(code: str | int | None) -> str | int | None:
-    """The exit code, once all output has left; raises _OutputLostError."""
+    """The exit code, after all output was written; raises _OutputLostError."""
     sys.stdout.flush()
     return code
 
 
 def _discard_output() -> None:
-    """Let what is still buffered go nowhere: Python writes it when it ends, and would fail once more."""
+    """Discard what is still buffered: Python would write it at exit, and fail again."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
@@ -104,7 +104,7 @@ class _OutputLostError(BaseException):
 
 
 class _Output:
-    """Standard output, whose errors are told apart from those of all other files."""
+    """Standard output; its errors can be distinguished from those of other files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

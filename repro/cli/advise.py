@@ -74,7 +74,7 @@ def advise(
     python: Python = None,
     source: FromFile = None,
     to: Annotated[
-        list[str] | None, typer.Option("--to", metavar="NAME==V,...", help="Versions that you think of moving to.")
+        list[str] | None, typer.Option("--to", metavar="NAME==V,...", help="Versions that you may move to.")
     ] = None,
     caps: Annotated[
         list[str] | None,
@@ -133,7 +133,7 @@ def advise(
         caps=tuple(_cap(project.matrix, failures, stack, bound, version) for bound in bounded),
     )
     if search:
-        # Of what is only named with a range, a fixed release may be chosen by a pin.
+        # For a distribution that is given with a range, a pin may choose a fixed release.
         unsure = [f for f in failures if f not in affected and may_affect(f, stack) and _is_named(f, stack)]
         wanted = cared or [*affected, *unsure]
         local = () if source else probe(interpreter_path(python), "advise").local
@@ -172,7 +172,7 @@ def _cap(matrix: Matrix, failures: list[Failure], stack: Stack, bound: tuple[str
 
 
 def exit_of_advice(advice: Advice, *, verify: bool) -> Exit:
-    """The whole set that --to names counts, and what --search leaves."""
+    """Changed if all of --to together brings a failure, or --search leaves one."""
     last: Step | None = advice.steps[-1] if advice.steps else None
     sought = advice.sought
     left = sought is not None and bool(sought.open or (sought.care and sought.found is None))

@@ -21,7 +21,7 @@ GROUPS = {
     "Reports": ("report", "summary", "draft", "export"),
     "Upkeep": ("store", "rejudge", "envs", "lock", "matrix", "watch", "rot", "pack"),
 }
-"""What a user wants -> commands; a command is the function, or the Typer app, of its name in the module of its name."""
+"""Group of the help -> commands.  A command is a function or a Typer app in the module of its name."""
 
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
@@ -54,7 +54,7 @@ def command_of(name: str) -> Any:
 class _Commands(TyperGroup):
     """Imports a command's module when it is asked for: start-up is part of every run's time.
 
-    Hands Ctrl-C to ``main``: the library below would end the process without a message.
+    Passes Ctrl-C on to ``main``: the library would end the process without a message.
     """
 
     def list_commands(self, _ctx: Any) -> list[str]:
@@ -74,7 +74,7 @@ class _Commands(TyperGroup):
             formatter.write_dl([(str(int(code)), code.meaning) for code in Exit])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        # The nearest name to a mistyped one is looked for among these.
+        # For a mistyped name, the nearest of these is suggested.
         self.commands = {name: TyperCommand(name) for name in COMMANDS}
         return super().resolve_command(ctx, args)
 

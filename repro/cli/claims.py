@@ -27,7 +27,7 @@ def claims(ids: Ids = None, *, how: RunOptions) -> None:
     failures = chosen_failures(project, ids)
     cells = [cell for failure in failures for cell in claims_.cells_of(failure)]
     out = console(error=how.as_json)
-    # Findings are published: each rests on a run through torchrun too.
+    # Findings are published, so each needs a run through torchrun too.
     results = {result.cell.label: result for result in execute(project, cells, how, out, confirm=True)}
     examined = {failure.id: claims_.examine(failure, results) for failure in failures}
     if how.as_json:

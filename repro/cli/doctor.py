@@ -142,7 +142,7 @@ def doctor(
     laid = lay_over(overlay, env, python, project.cache) if overlay else None
     where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
     denied = denied_releases(project.matrix, stack)
-    static = static or source is not None or bool(denied)  # what is malicious is not imported
+    static = static or source is not None or bool(denied)  # a malicious release must not be imported
     tried = newest_tried(project.matrix)
     found = diagnose(failures, stack, tried=tried)
     if not static:

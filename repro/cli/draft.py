@@ -26,7 +26,7 @@ def _described(project: Project, found: ShowingRun, form: Form, *, static: bool)
     name = found.result.cell.environment.label
     try:
         interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
-        # It imports torch: that takes its turn at the cores like a rank.
+        # It imports torch, so it waits for a free core like a rank.
         with Slots(project.cache / "slots", rank_limit()).take(1, threading.Event()):
             return describe(interpreter, form.environment, found.result.cell.lane)
     except EnvironmentFailure as error:

@@ -142,7 +142,7 @@ def run(
         out,
         which.overlaid(pack, project.cache),
         timeout=timeout,
-        # The whole matrix is what is published: each of its verdicts rests on a run through torchrun too.
+        # The whole matrix is published, so each verdict needs a run through torchrun too.
         confirm=not ids,
         run_name=check_run_name(run_name),
     )
@@ -159,7 +159,7 @@ def run(
 
 
 def _print_left_out(out: Console, left_out: list[NotApplicable]) -> None:
-    """One line a failure and reason: ``skipped: lightning-19492 on torch-2.2, torch-2.6: needs lightning…``."""
+    """A line for each failure and reason: ``skipped: lightning-19492 on torch-2.2, torch-2.6: needs lightning…``."""
     grouped_by_reason: dict[tuple[str, str], list[str]] = {}
     for item in left_out:
         grouped_by_reason.setdefault((item.failure, item.reason), []).append(item.environment)

@@ -35,7 +35,7 @@ ChosenLane = Annotated[Lane, typer.Option("--lane", help="Where ranks run.")]
 
 @contextmanager
 def resumable(words: list[str]) -> Iterator[None]:
-    """Say how to go on where a search is broken off."""
+    """If the search is interrupted, print the command that resumes it."""
     try:
         yield
     except KeyboardInterrupt:
@@ -61,7 +61,7 @@ def print_answer(answer: Stored, lines: list[str], out: Console, *, as_json: boo
 def repeat_options(
     repeat: int, launcher: Launcher, reports: Path | None, catalog: Path | None, *, fresh: bool
 ) -> list[str]:
-    """The options of a command that goes on; runs that are stored are reused where it is asked again as a whole."""
+    """The options of the command that resumes a search; stored runs are reused unless ``fresh``."""
     words = ["--repeat", str(repeat)] if repeat > 1 else []
     words += ["--launcher", launcher] if launcher is not Launcher.WARM else []
     words += ["--reports", str(reports)] if reports else []

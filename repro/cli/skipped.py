@@ -27,5 +27,5 @@ def print_skipped(project: Project) -> None:
 
 
 def exit_with_skipped(code: Exit, project: Project, ids: Sequence[str] | None) -> Exit:
-    """The exit code of a command that gives verdicts: a record that could not be read is not known to be well."""
+    """The exit code of a command that gives verdicts: unknown, not OK, if a record could not be read."""
     return Exit.UNKNOWN if code is Exit.OK and not ids and project.catalog.broken else code

@@ -1,4 +1,4 @@
-"""Upper bounds of a requirement: which failure a cap avoids, and whether it can go."""
+"""Judges upper bounds: which failures a cap avoids, and whether it can be removed."""
 
 from collections.abc import Sequence
 
@@ -12,27 +12,27 @@ from repro.model.failure import Failure
 
 
 class Reason(Strict):
-    """A failure that begins beyond a cap."""
+    """A failure that begins with a release above the cap."""
 
     failure: str
     first: str
-    """The first release beyond the cap that has it."""
+    """The first release above the cap that has it."""
     fixed: str | None
-    """The first release from which on none has it."""
+    """The first release after the last one that has it; None if the newest has it."""
 
 
 class Cap(Strict):
-    """Whether an upper bound is still needed, as far as the catalogue knows."""
+    """Tells whether an upper bound is still needed, by the failures of the catalogue."""
 
     distribution: str
     specifiers: str
     newest_within: str | None
     newest: str
     since: str | None
-    """The release from which on no failure that begins beyond the cap is left; None where the cap is needed."""
+    """The first release after the last failure that begins above the cap; None if the cap is still needed."""
     reasons: tuple[Reason, ...] = ()
     costs: tuple[str, ...] = ()
-    """Failures of the newest release within the cap that the release ``since``, or the newest one, has not."""
+    """Failures that the newest release within the cap has, and the release ``since`` (or the newest) has not."""
 
     @property
     def text(self) -> str:
@@ -52,7 +52,7 @@ class Cap(Strict):
 
 
 def upper_bound(specifiers: str) -> bool:
-    """Whether a range ends somewhere."""
+    """True if a range has an upper end."""
     return any(
         clause.operator in {"<", "<=", "~="} or clause.version.endswith(".*") for clause in SpecifierSet(specifiers)
     )
@@ -61,8 +61,8 @@ def upper_bound(specifiers: str) -> bool:
 def cap(failures: Sequence[Failure], stack: Stack, distribution: str, specifiers: str, releases: Sequence[str]) -> Cap:
     """Judge an upper bound.
 
-    ``releases`` are all of the distribution, the oldest first, and not empty.  A failure is a reason for the cap if
-    it affects a release beyond it and not the newest one within; the other distributions are as the stack has them.
+    ``releases`` are those of the distribution, the oldest first; there is at least one.  A failure is a reason for the
+    cap if it affects a release above it and not the newest one within.  Other distributions stay as in the stack.
     """
     held = SpecifierSet(specifiers)
     inside = [version for version in releases if held.contains(version, prereleases=True)]

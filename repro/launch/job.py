@@ -21,9 +21,9 @@ from repro.model.specifiers import covers
 
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 15
-"""How long a failed rank's end is held back so that the others can show what they have to show."""
+"""How long a failed rank waits before it ends, so that the other ranks can fail by themselves."""
 
-# Ranks see these of our own variables and no others.
+# Of our own variables ranks see only these.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 PASSED_ON_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES")
 PREFIXES_CUDA = ("NCCL_", "NVSHMEM_", "TORCH_SYMM_MEM_")
@@ -41,7 +41,7 @@ class Job:
     """The file that the ranks run."""
     flags: tuple[str, ...]
     agents: tuple[Command, ...]
-    """What runs it under torchrun: one agent a node."""
+    """The torchrun commands: one agent for each node."""
     timeout: int
 
 
@@ -54,7 +54,7 @@ def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
 
 
 def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
-    """The script's flags for the factors that differ from their defaults; the arguments of a user's script."""
+    """The flags of the factors that differ from their defaults; for a user's script its arguments."""
     if isinstance(entry.failure, ScriptFailure):
         return entry.failure.arguments
     named = [(name, value) for name, value in cell.factors.items() if name != WORLD_SIZE and entry.failure.factor(name)]
@@ -62,7 +62,7 @@ def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
 
 
 def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
-    """Torchrun of the environment under test, on this host only, on a port that it picks itself."""
+    """The torchrun command of the environment under test: on this host only, on a free port."""
     return (
         str(python), "-m", "torch.distributed.run", "--standalone", "--local-addr", LOOPBACK,
         "--nproc-per-node", str(world_size),
@@ -70,7 +70,7 @@ def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
 
 
 def agent_command(python: Path, cell: Cell, endpoint: str, run: str) -> tuple[str, ...]:
-    """Torchrun's agent of one node of several; they meet at ``endpoint``, which the first to come opens."""
+    """The torchrun command of one node of several; the first agent opens ``endpoint``, where all of them meet."""
     return (
         str(python), "-m", "torch.distributed.run", "--nnodes", str(cell.nodes),
         "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", run, "--local-addr", LOOPBACK,
@@ -79,7 +79,7 @@ def agent_command(python: Path, cell: Cell, endpoint: str, run: str) -> tuple[st
 
 
 def free_port() -> int:
-    """A port of this host that nobody listens on now."""
+    """A free port of this host."""
     with socket.socket() as found:
         found.bind((LOOPBACK, 0))
         port: int = found.getsockname()[1]
@@ -87,16 +87,16 @@ def free_port() -> int:
 
 
 def divided(devices: Sequence[str], nodes: int) -> list[Sequence[str]]:
-    """Each node's own devices, as if the others were in other machines; none each where there are none."""
+    """Divide the devices among the nodes, as if these were machines of their own; without devices each has none."""
     share = len(devices) // nodes
     return [devices[node * share : (node + 1) * share] for node in range(nodes)]
 
 
 def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: Sequence[str] = ()) -> dict[str, str]:
-    """The variables of the ranks: an allow-list of ours, and what keeps a run to itself.
+    """The variables of the ranks: our own by an allow-list, and those that isolate a run.
 
-    An adopted interpreter is not written to, and finds the user's own distributions although HOME is moved.
-    ``devices`` are the CUDA devices that the run holds; those that the harness sees where there are none.
+    Ranks write nothing into an adopted interpreter, and find the user's site-packages although HOME is moved.
+    ``devices`` are the CUDA devices of the run; without any, the ranks see those of the harness.
     """
     names = [*PASSED_ON, *(PASSED_ON_CUDA if lane is Lane.CUDA else ())]
     prefixes = PREFIXES_CUDA if lane is Lane.CUDA else ()
@@ -113,7 +113,7 @@ def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: 
     if lane is Lane.CPU:
         own["CUDA_VISIBLE_DEVICES"] = ""
     elif devices:
-        # Our indices count as the driver's tool does, not by speed.
+        # Our indices are in the order of nvidia-smi, not by speed.
         own |= {"CUDA_VISIBLE_DEVICES": ",".join(devices), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if interpreter.adopted:
         own["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -1,4 +1,4 @@
-"""Runs many cells: environments are built ahead, ranks take turns at the cores, nothing is lost."""
+"""Runs many cells: builds environments ahead, shares the cores among ranks, stores each run when it ends."""
 
 import threading
 import uuid
@@ -31,10 +31,10 @@ from repro.verdict.result import DISAGREEMENT, Result, judge_repetitions
 
 
 class Listener(Protocol):
-    """Who wants to see the progress of a session; called from several threads."""
+    """Is notified of the progress of a session, from several threads."""
 
     def progress(self, text: str) -> None:
-        """Something that takes time has begun: a build."""
+        """A slow step has begun, such as a build."""
 
     def started(self, cell: Cell) -> None:
         """The ranks of a cell start now."""
@@ -64,16 +64,16 @@ class Options:
 
     repeat: int = 1
     timeout: int | None = None
-    """Seconds of wall clock a run; the record's own where None."""
+    """Seconds of wall clock for each run; None: as the record says."""
     warm: bool = True
     """Whether runs may use the warm launcher."""
     fresh: bool = True
-    """Run even where an observation with the same key is stored."""
+    """Run even if an observation with the same key is stored."""
     confirm: bool = False
     """Give every cell at least one run through torchrun: one of its repetitions, or one more where ``repeat`` is 1.
 
     A stored run of the same recipe through torchrun counts as that one more, even where ``fresh`` is set.  Several
-    repetitions hold a new one through torchrun in any case.  Without ``warm`` all runs are of that kind anyway.
+    repetitions always include a new one through torchrun.  Without ``warm`` every run goes through torchrun.
     """
 
 
@@ -87,11 +87,11 @@ class Session:
     listener: Listener = field(default_factory=Silent)
     stop: threading.Event = field(default_factory=threading.Event)
     provide: Callable[[str], Interpreter] | None = None
-    """Where the interpreters of named environments come from; the project builds them where None."""
+    """Gives the interpreter of a named environment; None: the project builds it."""
     overlaid: Callable[[Overlaid], Interpreter] | None = None
     """Lays a packed environment over an interpreter."""
     warm: WarmLauncher | None = None
-    """A warm launcher that outlives this session; its own where None."""
+    """A warm launcher that outlives this session; None: the session has its own."""
     earlier: Store | None = None
     """Another store, whose runs count like those of ``store``; nothing is written there."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
@@ -106,12 +106,12 @@ class Session:
         with (
             nullcontext(self.warm) if self.warm else WarmLauncher() as warm,
             ThreadPoolExecutor(1, "build") as builder,
-            # One more than can run: it makes the imports of the next environment meanwhile.
+            # One more than can run: it imports the libraries of the next environment meanwhile.
             ThreadPoolExecutor(max(1, min(len(cells), slots.limit + 1)), "run") as runner,
         ):
             launcher = warm if self.options.warm else None
             interpreters = self._build_ahead(builder, cells)
-            # Cells of one environment run together: they share its imports and its pages in memory.
+            # Cells of one environment run one after another: they share its imports and its memory pages.
             order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
             futures = {
                 index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launcher)
@@ -137,7 +137,7 @@ class Session:
     def _build_ahead(
         self, builder: ThreadPoolExecutor, cells: Sequence[Cell]
     ) -> dict[CellEnvironment, Future[Interpreter]]:
-        """One future an environment, built in the order in which the cells need them."""
+        """A future for each environment, built in the order in which the cells need them."""
         wanted = dict.fromkeys(cell.environment for cell in cells)
         return {environment: builder.submit(self._interpreter, environment) for environment in wanted}
 
@@ -190,12 +190,12 @@ class Session:
     def _observed(
         self, cell: Cell, interpreter: Interpreter, slots: Slots, warm: WarmLauncher | None
     ) -> Observation | None:
-        """One run of a cell, when it is its turn at cores and devices; None if it was stopped before."""
+        """Run a cell once cores and devices are free; None if the session was stopped before."""
         entry = self.project.catalog[cell.failure]
         try:
             if warm:
                 warm.prepare(cell, entry, interpreter, self.stop)
-            # Devices first: who waits for one must not keep the cores from others.
+            # Devices first: a cell that waits for one must not block the cores.
             with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
                 if self.stop.is_set():
                     return None
@@ -218,7 +218,7 @@ class Session:
 
     @contextmanager
     def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:
-        """One CUDA device a rank for the CUDA lane, nobody else's meanwhile."""
+        """In the CUDA lane one device for each rank, held for this run alone."""
         if cell.lane is Lane.CPU:
             yield ()
             return
@@ -226,7 +226,7 @@ class Session:
             yield taken
 
     def _confirming(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
-        """The newest stored run through torchrun that confirms one new warm run; none where repetitions hold one."""
+        """The newest stored run through torchrun that confirms a new warm run; empty if the repetitions include one."""
         if not self.options.confirm or not self.options.warm or self.options.repeat > 1:
             return []
         return [found for found in self._repeated(cell, interpreter) if found.launcher == "torchrun"][-1:]
@@ -267,13 +267,13 @@ class Session:
 
     @property
     def _confirms(self) -> bool:
-        """Whether each cell needs a run through torchrun beside the warm ones."""
+        """True if each cell needs a run through torchrun beside the warm ones."""
         return self.options.warm and (self.options.confirm or self.options.repeat > 1)
 
     def _fault(self, cell: Cell, reason: str) -> Observation:
-        """The stored observation of a cell whose environment cannot be had."""
+        """Store that a cell was not run because its environment cannot be built or used."""
         entry = self.project.catalog[cell.failure]
-        # What a search makes up may not resolve: then it has no lock, and its name stands for it.
+        # An environment that a search defines may not resolve; without a lock, its name takes the place of the digest.
         environment = cell.environment
         locked = isinstance(environment, Named) and environment.name not in self.project.derived
         key = self.project.environments.lock(environment.label).digest if locked else environment.label
@@ -283,7 +283,7 @@ class Session:
         return observation
 
     def _keep(self, observation: Observation) -> None:
-        """Store an observation, and beside it the verdict that is told of it now."""
+        """Store an observation together with its verdict under the rules of today."""
         self.store.add(_unplaced(observation))
         failure = self.project.catalog[observation.cell.failure].failure
         self.store.record_verdict(observation.id, judge(failure, observation).verdict)

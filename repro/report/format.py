@@ -1,4 +1,4 @@
-"""How verdicts and statuses are written: a glyph and a word, never colour alone."""
+"""Formats verdicts, statuses and evidence: a glyph with a word, never colour alone."""
 
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def format_verdict(row: "Row") -> str:
 
 
 def format_where(row: "Row") -> str:
-    """The environment with the backport or the factors that set this cell apart."""
+    """The environment, with the backport or the factors of this cell."""
     cell = row.cell
     parts = [cell.environment.label]
     if cell.backport:
@@ -47,7 +47,7 @@ def format_where(row: "Row") -> str:
 
 
 def format_evidence(row: "Row") -> str:
-    """The line that decided, with its place and rank."""
+    """The line of output that decided the verdict, with its place and rank."""
     if row.verdict is None:
         return row.not_run or ""
     if row.verdict == "absent":
@@ -75,7 +75,7 @@ def format_releases(releases: "VersionRanges") -> str:
 
 
 def reference_address(name: str) -> str:
-    """A Markdown link for ``owner/repository#number``; other words as they are."""
+    """A Markdown link for ``owner/repository#number``; other text unchanged."""
     repository, _, number = name.partition("#")
     return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdecimal() else name
 

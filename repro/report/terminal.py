@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: live progress, then a table."""
+"""Output on a terminal: live progress, then a table."""
 
 import sys
 import threading
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # not loaded for a command that shows none of them
 
 
 def console(*, error: bool = False) -> Console:
-    """A console on standard output or error; plain and wide enough where it is no terminal."""
+    """A console on standard output or error; 160 columns without styles if that is not a terminal."""
     stream = sys.stderr if error else sys.stdout
     width = None if stream.isatty() else 160
     return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
@@ -99,7 +99,7 @@ class Progress:
 
 
 def table(rows: "Sequence[Row]", width: int) -> Table:
-    """Failure x environment: verdict, status and as much of the evidence line as ``width`` has room for."""
+    """A row for each failure and environment: verdict, status, and as much of the evidence as fits in ``width``."""
     heads = ("failure", "environment", "verdict", "status", "k of n", "s")
     made = Table(caption=LEGEND, caption_justify="left", pad_edge=False)
     cells = [

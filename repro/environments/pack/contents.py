@@ -1,4 +1,4 @@
-"""What belongs into a pack.  Pure: locks and lists of installed distributions in, requirements out."""
+"""Selects what a pack holds.  Pure: locks and lists of installed distributions in, requirements out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ NOT_ON_NODES = frozenset({"uv"})
 """What the harness needs to build environments: a machine that has only a pack builds none."""
 OLDEST_GLIBC = 5
 PATCH = 30
-"""A release line stands for its newest release."""
+"""Stands for the newest patch release of a line."""
 _PLATFORM = re.compile(r"manylinux_2_(\d+)_(x86_64|aarch64)$")
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
@@ -38,7 +38,7 @@ def platform_tags(platform: str) -> tuple[str, ...]:
 
 
 def markers_of(python: str, platform: str) -> dict[str, str]:
-    """The markers' environment of an interpreter on the other machine."""
+    """The values of environment markers on the other machine."""
     return {
         "python_version": python,
         "python_full_version": f"{python}.{PATCH}",
@@ -70,12 +70,12 @@ def differing(lock: Lock, base: Mapping[str, str], markers: Mapping[str, str]) -
 
 
 def left(lock: Lock) -> dict[str, str]:
-    """What a lock pins and the base keeps at its own version, accelerator packages apart."""
+    """What a lock pins and the base keeps at its own version, without the accelerator packages."""
     return {item.name: item.version for item in lock.packages if item.name in STAYS and not is_accelerator(item.name)}
 
 
 def requirement_line(package: Locked) -> str:
-    """A requirement with its hashes and without its marker, which speaks of the other machine."""
+    """A requirement with its hashes, without its marker: it would be evaluated for this machine."""
     hashes = " ".join(re.findall(r"--hash=\S+", package.text))
     return f"{package.name}=={package.version} {hashes}".rstrip()
 

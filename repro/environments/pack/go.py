@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def unpacked(pack: "dict[str, Any]") -> Path:
-    """The folder of the harness with its dependencies, unpacked once."""
+    """Unpack the harness with its dependencies once, and return the folder."""
     sums = {wheel["file"]: wheel["sha256"] for wheel in pack["wheels"]}
     files = {HERE / "wheels" / name: sums[name] for name in pack["harness"]}
     files[HERE / "project.zip"] = pack["project"]
@@ -46,7 +46,7 @@ def unpacked(pack: "dict[str, Any]") -> Path:
         if not target.is_dir():
             partial.rename(target)
     except OSError:
-        if not target.is_dir():  # another process may have been faster
+        if not target.is_dir():  # unless another process was faster
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

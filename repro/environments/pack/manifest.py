@@ -1,4 +1,4 @@
-"""``pack.json``: what a pack holds."""
+"""``pack.json``, the contents of a pack."""
 
 import hashlib
 from typing import Literal
@@ -20,7 +20,7 @@ class Wheel(Strict):
 
 
 class PackedEnvironment(Strict):
-    """What has to be laid over an interpreter to get an environment of ``matrix.yaml``, but for its torch."""
+    """The wheels that turn an interpreter with torch into an environment of ``matrix.yaml``."""
 
     lock: str
     """SHA-256 of the lock that was packed."""

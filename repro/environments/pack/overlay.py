@@ -1,4 +1,4 @@
-"""Reads a pack and lays one of its environments over an interpreter: unpacked wheels on its path, no more."""
+"""Reads a pack and lays one of its environments over an interpreter, by adding unpacked wheels to its path."""
 
 import hashlib
 import json
@@ -58,7 +58,7 @@ def lay(folder: Path, pack: Pack, name: str, *, over: Path, cache: Path, called:
 
 def _unpacked(wheels: Path, chosen: tuple[Wheel, ...], target: Path, over: Path) -> Path:
     """The folder of unpacked wheels, whole or not at all."""
-    site = target / "site-packages"  # by that name libraries and the probe know a folder of distributions
+    site = target / "site-packages"  # Libraries and the probe recognise a folder of distributions by that name.
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
@@ -68,7 +68,7 @@ def _unpacked(wheels: Path, chosen: tuple[Wheel, ...], target: Path, over: Path)
                     for wheel in chosen:
                         unpack(wheels / wheel.file, partial / "site-packages", wheel.sha256)
                     (partial / "site-packages").mkdir(exist_ok=True)
-                    # Ranks of an interpreter that is not ours write no bytecode.
+                    # The ranks write no bytecode, because the interpreter is not ours.
                     compiling: list[str | Path] = [over, "-m", "compileall", "-q", "-j", "0", partial / "site-packages"]
                     subprocess.run(compiling, capture_output=True, check=False)
                     partial.rename(target)
@@ -99,7 +99,7 @@ def unpack(wheel: Path, site: Path, sha256: str) -> None:
 
 
 def _place(member: str) -> PurePosixPath | None:
-    """Where a member of a wheel goes below ``site-packages``; None where it goes elsewhere.  Pure."""
+    """Where a member of a wheel belongs below ``site-packages``; None if it belongs elsewhere.  Pure."""
     path = PurePosixPath(member)
     if path.is_absolute() or ".." in path.parts:
         raise EnvironmentFailure(f"{member}: a wheel must not write outside of its folder")

@@ -30,7 +30,7 @@ DISTRIBUTION = "repro-lab"
 PROJECT = "project.zip"
 TESTS = "tests.zip"
 RUNNERS = ("pytest", "pytest-xdist")
-"""What runs the tests."""
+"""The distributions that run the tests."""
 ENTRY = Path(__file__).resolve().parent / "go.py"
 
 
@@ -41,7 +41,7 @@ class Target:
     python: str
     platform: str
     base: Mapping[str, str]
-    """What its interpreter holds, as far as that is known."""
+    """The distributions of its interpreter, as far as known."""
 
 
 def write_pack(
@@ -57,7 +57,7 @@ def write_pack(
     """Write a pack of named environments into ``out``, which must be empty, ours or missing.
 
     ``package`` is the folder of the harness; ``tests`` adds the tests of failures beside it, and pytest.  Raises
-    UsageError for bad names or targets, EnvironmentFailure where a wheel cannot be had.
+    UsageError for bad names or targets, EnvironmentFailure if a wheel cannot be downloaded.
     """
     if tests and not (package.parent / "tests" / "failures").is_dir():
         raise UsageError("--tests: an installed wheel has no tests; pack from a checkout")
@@ -152,7 +152,7 @@ def _download(lines: Sequence[str], python: str, tags: Sequence[str], into: Path
         arguments = ["tool", "run", "--quiet", "--from", "pip", "pip", "download", "-qq", "--no-deps"]
         arguments += ["--only-binary=:all:", "--implementation", "cp", "--python-version", f"{python}.{PATCH}"]
         arguments += [part for tag in tags for part in ("--platform", tag)]
-        # pip judges a wheel that it finds there as it would one of the index.
+        # pip treats a wheel in that folder like one of the index.
         arguments += ["--find-links", str(into), "--dest", f"{folder}/wheels", "--requirement", str(requirements)]
         run_uv(arguments)
         found = sorted((Path(folder) / "wheels").glob("*.whl"))

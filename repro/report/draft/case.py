@@ -27,7 +27,7 @@ from repro.verdict.result import Result
 
 @dataclass(frozen=True)
 class Case:
-    """One failure in one environment, with all that the store knows of it."""
+    """One failure in one environment, with everything that is stored about it."""
 
     entry: Entry
     script: str
@@ -38,7 +38,7 @@ class Case:
     """As the matrix defines it."""
     described: Described
     missing: tuple[str, ...]
-    """What was not run, a sentence each."""
+    """What was not run, one sentence for each."""
 
     @property
     def failure(self) -> Failure:
@@ -50,7 +50,7 @@ class Case:
 
     @property
     def root(self) -> Rank:
-        """The rank whose words decided."""
+        """The rank whose output decided the verdict."""
         ranks = self.result.newest.ranks
         return next((rank for rank in ranks if rank.rank == self.result.judgement.rank), ranks[0])
 
@@ -96,7 +96,7 @@ def _newest_first(view: FailureView, environments: Sequence[str]) -> list[str]:
 
 
 def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lane) -> str:
-    """Why there is nothing to draft, and the command that would change it."""
+    """Why there is nothing to draft, and which command to run."""
     told = []
     for name in names:
         result = lookup.result(make_cell(entry.failure, name, lane=lane))
@@ -109,7 +109,7 @@ def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lan
 
 
 def describe_missing(found: ShowingRun) -> tuple[str, ...]:
-    """What a reader might expect and nobody has run."""
+    """Runs that a reader may expect and that are not stored."""
     view = found.view
     missing = [f"{row.cell.label}: not run" for row in view.rows if row.verdict is None]
     if not any(answer.kind == "bisect" for answer in view.answers):

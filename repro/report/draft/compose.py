@@ -1,4 +1,4 @@
-"""What stands in each field of a form.  Pure: a case in, Markdown out."""
+"""Fills in the fields of a form.  Pure: a case in, Markdown out."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,14 +23,14 @@ from repro.verdict.result import Result
 
 @dataclass(frozen=True)
 class Detail:
-    """How much is written: a tracker refuses a body that is too long."""
+    """How much detail to write: a tracker refuses a body that is too long."""
 
     frames: int | None = None
-    """Innermost frames of each exception; all where None."""
+    """Innermost frames of each exception; None: all of them."""
     message: int | None = None
     """Characters of each exception's message."""
     environment: int | None = None
-    """Characters of the environment's words."""
+    """Characters of the description of the environment."""
     tables: bool = True
     evidence: bool = True
     cut: str = ""
@@ -43,29 +43,29 @@ LEVELS = (
     Detail(frames=24, message=1_500, environment=6_000, tables=False, cut="the tables of other runs were left out"),
     Detail(frames=10, message=400, environment=2_000, tables=False, evidence=False, cut="the evidence was left out"),
 )
-"""From everything to the least that still is a report."""
+"""From everything to the minimum of a useful report."""
 
 
 def fenced(text: str, language: str = "text") -> str:
-    """A text in a code block that it cannot leave."""
+    """A text in a code block whose fence is longer than any in the text."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def prose(text: str) -> str:
-    """A record's words, in which nobody is called by an @: a report must not ring at strangers' doors."""
+    """A text of the record without @mentions: a report must not notify strangers."""
     pieces = re.split(r"(`+[^`]*`+)", text.strip())
     calm = [piece if piece.startswith("`") else re.sub(r"(?<![\w.])@(?=\w)", "@\u200b", piece) for piece in pieces]
     return "".join(calm)
 
 
 def title_of(case: Case) -> str:
-    """The report's title: the record's, on one line."""
+    """The title: that of the record, on one line."""
     return " ".join(case.failure.title.split())
 
 
 def field_text(field: Field, form: Form, case: Case, detail: Detail) -> str:
-    """What to put into a field; empty for what is left to the person."""
+    """The text of a field; empty if the person must write it."""
     text = _PARTS[field.part](case, detail)
     if field.part is FieldContent.VERSIONS:
         return "\n".join(_options(field, case, form))
@@ -160,7 +160,7 @@ def _expected(case: Case, _detail: Detail) -> str:
 
 
 def _passing(case: Case) -> Result | None:
-    """The run that shows best that it can be right: other releases first, then another value of a factor."""
+    """The run that best shows the correct behaviour: on another release, else with another value of a factor."""
     good = [
         result
         for result in case.view.results.values()
@@ -182,7 +182,7 @@ def _steps(case: Case, script: str) -> str:
     lines = [f"Save {script} as `repro.py` and run it:", ""]
     command = f"torchrun --standalone --nproc-per-node {size} repro.py"
     pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case).items())
-    # Where single packages have days of their own, one day for all would shut them out.
+    # If single packages have cut-off days of their own, one day for all would exclude them.
     day = "" if case.environment.cutoffs else f" --exclude-newer {case.environment.cutoff}"
     lines.append(fenced(f"uv run --no-project --python {python}{day} {pins} \\\n  {command}", "bash"))
     lines += ["", "or `torchrun` alone in an environment of these releases. It needs nothing to be downloaded."]
@@ -192,7 +192,7 @@ def _steps(case: Case, script: str) -> str:
 
 
 def _needed_pins(case: Case) -> dict[str, str]:
-    """The environment's pins; torch and numpy alone where the script imports none of the others."""
+    """The pins of the environment; only torch and numpy if the script imports none of the others."""
     alone = {"torch", "numpy"}
     pins = case.environment.pins
     others = [name for name in pins if name not in alone]

@@ -7,7 +7,7 @@ from repro.launch.describe import ACCELERATE, COLLECT, FIELDS, TRANSFORMERS, TRA
 
 
 class Tracker(StrEnum):
-    """Whose tracker a draft is for."""
+    """The tracker that a draft is for."""
 
     LIGHTNING = "lightning"
     ACCELERATE = "accelerate"
@@ -16,7 +16,7 @@ class Tracker(StrEnum):
 
 
 class FieldContent(StrEnum):
-    """What stands in a field."""
+    """The content of a field."""
 
     DESCRIPTION = "description"
     """What happens, steps, expected, observed, the whole traceback."""
@@ -46,9 +46,9 @@ class Field:
     part: FieldContent
     required: bool = False
     has_id: bool = False
-    """Whether an address can fill it."""
+    """True if the address of a prefilled form can carry it."""
     render: str = ""
-    """Language that the tracker puts around it: no fence of our own then."""
+    """The language of the code block that the tracker puts around it; it needs no fence of ours then."""
     options: tuple[str, ...] = ()
 
 
@@ -61,11 +61,11 @@ class Form:
     template: str
     fields: tuple[Field, ...]
     environment: tuple[DescribeCommand, ...]
-    """How its maintainers want the environment described, the newest way first."""
+    """The commands by which its maintainers want the environment described, the newest first."""
     distributions: tuple[str, ...]
     """Of the project itself."""
     policy: str = ""
-    """What its maintainers say of reports that a program made."""
+    """What its maintainers say about reports made by a program."""
 
 
 _INFORMATION = ("The official example scripts", "My own modified scripts")

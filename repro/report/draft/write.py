@@ -1,4 +1,4 @@
-"""A draft whole: fields, body, address, notes for the person; within the tracker's limits.  Pure but for `write`."""
+"""Puts a draft together within the limits of the tracker: fields, body, address, notes.  Pure except ``write``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,14 @@ from repro.report.draft.forms import Field, FieldContent, Form
 from repro.report.private import Redact
 
 BODY_CHARACTERS = 65_535
-"""The tracker refuses a longer body."""
+"""The longest body that the tracker accepts."""
 ADDRESS_CHARACTERS = 7_500
-"""A longer address is answered by 414."""
+"""The server answers 414 to a longer address."""
 NO_RESPONSE = "_No response_"
 
 
 def length(text: str) -> int:
-    """Characters as a browser counts them: those outside the basic plane are two."""
+    """The number of UTF-16 code units, as a browser counts."""
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -43,11 +43,11 @@ class Draft:
     in_address: tuple[str, ...]
     """Names of the fields that the address fills."""
     notes: tuple[str, ...]
-    """What the person must know or do."""
+    """What the person has to know or do before filing."""
 
     @property
     def body(self) -> str:
-        """The whole report as the tracker makes it of the form."""
+        """The whole issue, as the tracker would build it from the form."""
         return body_of(self.fields)
 
 
@@ -65,7 +65,7 @@ def body_of(fields: tuple[Filled, ...]) -> str:
 
 
 def compose(case: Case, form: Form, redact: Redact) -> Draft:
-    """The fullest draft that the tracker takes; every text passes the redactor.
+    """The most detailed draft that the tracker accepts; every text is redacted.
 
     Raises UsageError if the script alone is too long for it.
     """
@@ -156,7 +156,7 @@ def _has_option(filled: Filled, version: str) -> bool:
 
 
 def write(draft: Draft, folder: Path) -> list[Path]:
-    """One file a field, the whole body, the title, the address, the script and the notes; raises StoreError."""
+    """Write a file for each field, and body, title, address, script and notes; raises StoreError."""
     files = {
         "title.txt": draft.title + "\n",
         "issue.md": draft.body,
