@@ -20,6 +20,7 @@ FIRST = ("lightning-20960", "--env", "lightning-2.5.2-torch-2.13", "--env", "lig
 
 DECIDING = (
     *("repro/verdict/*", "repro/search/bisection.py", "repro/search/ablation.py", "repro/search/blame.py"),
+    *("repro/search/watch_plan.py", "repro/environments/floats.py"),
     *("repro/doctor/diagnosis.py", "repro/doctor/cap.py", "repro/doctor/upgrade.py", "repro/report/overdue.py"),
     *("repro/catalog/shards.py", "repro/errors.py"),
 )

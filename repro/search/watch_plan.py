@@ -294,7 +294,7 @@ def _lies_between(distribution: str, version: str, turn: Turn) -> bool:
 
 
 def _base(facts: Facts) -> Snapshot:
-    """The newest snapshot before today's in which every record has a verdict, else the oldest one."""
+    """The newest snapshot before today's whose releases owe nothing, else the oldest one."""
     earlier = sorted(
         (other for other in facts.others if other.digest in facts.comparable and other.day <= facts.current.day),
         key=lambda other: other.day,
@@ -304,12 +304,19 @@ def _base(facts: Facts) -> Snapshot:
 
 
 def _is_complete(facts: Facts, snapshot: Snapshot) -> bool:
+    """True if each record has a verdict on the snapshot's release of each library that concerns it."""
     return all(
-        _is_conclusive(facts, failure.id, snapshot)
-        for failure in facts.failures
+        any(_is_conclusive(facts, failure.id, place) for place in _places(facts, distribution, version))
         for distribution in facts.listings
-        if distribution in snapshot.versions and concerns(failure, distribution, snapshot.versions)
+        if (version := snapshot.versions.get(distribution)) is not None
+        for failure in facts.failures
+        if concerns(failure, distribution, snapshot.versions)
     )
+
+
+def _places(facts: Facts, distribution: str, version: str) -> list[Snapshot]:
+    """The environments that hold a release, today's first."""
+    return [place for place in (facts.current, *facts.others) if place.versions.get(distribution) == version]
 
 
 def _is_conclusive(facts: Facts, failure: str, snapshot: Snapshot) -> bool:
@@ -322,11 +329,7 @@ def _watched(facts: Facts, distribution: str, release: Release) -> WatchedReleas
     if release.day > facts.current.day:
         wait = f"until {_thaws(release.day, facts.cooling_days)}"
         return WatchedRelease.model_validate({**facts_of_it, "state": ReleaseState.COOLING, "reason": wait})
-    places = [
-        snapshot
-        for snapshot in (facts.current, *facts.others)
-        if snapshot.versions.get(distribution) == release.version
-    ]
+    places = _places(facts, distribution, release.version)
     run: dict[str, Verdict] = {}
     owed: list[str] = []
     undecided: dict[str, str] = {}

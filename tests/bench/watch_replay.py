@@ -5,10 +5,10 @@ over one release of torch.  What is run, compared and blamed is what `repro watc
 one had superseded by that day are not run.  The boundaries are those that the records state: a release in the time
 replayed at which an affected range begins or ends.
 
-    python -m tests.bench.watch_replay --work DIR [--first DAY] [--last DAY] [--step DAYS] [--max-minutes N] [--write]
+    python -m tests.bench.watch_replay [ID]... --work DIR [--first DAY] [--last DAY] [--step DAYS] [--max-minutes N]
 
 DIR keeps the runs: the same command goes on where it stopped.  ``--write`` stores the figures in
-reports/measurements/watch-replay.json.
+reports/measurements/watch-replay.json, with the records and days that they are of.
 """
 
 import argparse
@@ -108,6 +108,7 @@ def project_of(work: Path) -> Project:
 def main() -> None:
     """Parse, replay, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ids", nargs="*")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--first", type=date.fromisoformat, default=date(2025, 11, 25))
     parser.add_argument("--last", type=date.fromisoformat, default=date(2026, 11, 25))
@@ -122,6 +123,7 @@ def main() -> None:
         entry.failure
         for entry in project.catalog
         if Lane.CPU in entry.failure.needs.lanes and {*LIBRARIES} & {*entry.failure.distributions}
+        if not options.ids or entry.failure.id in options.ids
     ]
     budget = Budget(options.max_minutes)
     out = Console(stderr=True, highlight=False)

@@ -120,6 +120,21 @@ class TestReleases:
         incomplete = replace(made, seen={("lib-alpha", later.digest): BAD, ("lib-beta", later.digest): NONE})
         assert list(found(incomplete)) == ["lib 1.3", "lib 1.1", "lib 1.2"]
 
+    def test_a_day_is_complete_though_unconcerned_records_did_not_run(self) -> None:
+        """Where lib alone moved, a record of another library has its verdict on the day before, and that is enough."""
+        other = failure(id="lib-other", affected=[{"other": ">=1.0"}], needs={"distributions": {}}, fixed_in={})
+        later = snapshot("newest as of 2026-03-01", "2026-03-01", lib="1.2")
+        made = facts(
+            current=snapshot("newest as of 2026-03-12", "2026-03-12", lib="1.3"),
+            others=(OLD, later),
+            comparable=frozenset({OLD.digest, later.digest}),
+            failures=(ALPHA, other),
+            listings={"lib": releases(**DAYS), "other": releases(**{"1.0": "2025-01-01"})},
+            seen={("lib-alpha", OLD.digest): BAD, ("lib-alpha", later.digest): BAD, ("lib-other", OLD.digest): BAD},
+        )
+        assert plan(made).watched.base == later.name
+        assert plan(replace(made, seen={("lib-alpha", later.digest): BAD})).watched.base == OLD.name
+
     def test_the_first_day(self) -> None:
         """Without anything before it, what the environment holds is owed; older releases are not."""
         made = found(facts(others=(), comparable=frozenset(), seen={}))
@@ -154,6 +169,8 @@ class TestReleases:
         listed = Listing(releases(**DAYS).releases, entries)
         made = plan(facts(listings={"lib": listed})).watched
         assert [entry.version for entry in made.left_out["lib"]] == ["1.1.1", "1.1.2"]
+        without = replace(OLD, versions={"torch": "2.0"})
+        assert plan(facts(listings={"lib": listed}, others=(without,))).watched.left_out == {}
 
     def test_a_prerelease_counts_only_where_the_environment_holds_it(self) -> None:
         days = {**DAYS, "2.0rc1": "2026-02-20", "2.0rc2": "2026-02-21"}
@@ -208,6 +225,7 @@ class TestChanges:
             ({"failure": "lib-beta"}, False),
             ({"release": "1.0", "last": "0.9"}, False),
             ({"before": answer().after, "after": answer().before}, False),
+            ({"before": answer().after}, False),
         ],
     )
     def test_known(self, known: dict[str, object], *, searched: bool) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from repro.environments.locks import Lock, header_of, split
 from repro.errors import StoreError, UsageError
+from repro.files import write_whole
 from repro.model.matrix import Environment
 from repro.store import upkeep
 from repro.store.kept_locks import KeptLocks
@@ -73,11 +74,16 @@ def test_unknown(kept: KeptLocks, digest: str) -> None:
 )
 def test_lines_that_are_no_pins_with_hashes(kept: KeptLocks, text: str) -> None:
     """A foreign lock can name no other place to install from, and nothing that has no hash."""
-    file = kept.put(lock())
-    file.write_text("\n".join([*header_of("x", DEFINITION), "", text]))
+    made = Lock(header_of("x", DEFINITION), ())
+    try:
+        made = Lock(made.header, split(text))
+    except (ValueError, StopIteration):
+        made = Lock(made.header, ())  # not even a requirement
+    file = kept.folder / f"{made.digest}.txt"
+    write_whole(file, "\n".join([*made.header, "", text]))
     problems = kept.problems()
     assert len(problems) == 1
-    assert str(file) in problems[0]
+    assert f"{file}: is no lock" in problems[0]
 
 
 def test_another_content(kept: KeptLocks) -> None:
@@ -98,6 +104,7 @@ class TestUpkeep:
 
     def test_they_are_no_observations(self, kept: KeptLocks) -> None:
         kept.put(lock())
+        (kept.folder / "planted.json").write_text("{}")
         assert upkeep.verify(Store(kept.data)) == (0, [])
 
     def test_a_damaged_one_stops_a_merge(self, kept: KeptLocks, tmp_path: Path) -> None:
