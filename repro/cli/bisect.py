@@ -12,7 +12,7 @@ from rich.text import Text
 
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.project import Project
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports, grouped
+from repro.cli.options import grouped
 from repro.cli.script_options import (
     Arguments,
     OwnScript,
@@ -26,10 +26,9 @@ from repro.cli.script_options import (
     surroundings,
 )
 from repro.cli.search_options import (
-    ChosenLane,
     Package,
+    SearchOptions,
     print_answer,
-    repeat_options,
     resumable,
     store_answer,
 )
@@ -91,7 +90,6 @@ def bisect(
             "KEY=VALUE, a variable that its ranks see.",
         ),
     ] = None,
-    lane: ChosenLane = Lane.CPU,
     write: Annotated[bool, typer.Option("--write", help="Correct the record's affected range.")] = False,
     resume: Annotated[
         Path | None,
@@ -100,12 +98,7 @@ def bisect(
     replay: Annotated[
         Path | None, typer.Option("--replay", metavar="LOG", help="Decide again from a log, and run nothing.")
     ] = None,
-    repeat: Repeat = 1,
-    fresh: Fresh = False,
-    launcher: ChosenLauncher = Launcher.WARM,
-    reports: Reports = None,
-    catalog: Elsewhere = None,
-    as_json: Json = False,
+    searching: SearchOptions,
     how: ScriptOptions,
 ) -> None:
     """Find the release that broke or fixed a failure or script.
@@ -125,9 +118,9 @@ def bisect(
     Example: repro bisect train.py --package transformers --good 4.49.0 --bad 4.57.6 -- --steps 2
     """
     if is_script(failure_id):
-        given = Asked(Ends(good, bad, find_fix), package, by_date, None, tuple(keep or ()), lane)
-        run = Options(repeat, None, launcher is Launcher.WARM, fresh)
-        words = repeat_options(repeat, launcher, reports, catalog, fresh=fresh)
+        given = Asked(Ends(good, bad, find_fix), package, by_date, None, tuple(keep or ()), searching.lane)
+        run = searching.session
+        words = searching.words(fresh=searching.fresh)
         words += [part for setting in env or [] for part in ("--env", setting)]
         if write:
             raise UsageError("--write goes with an id: a script has no record")
@@ -137,21 +130,25 @@ def bisect(
             how,
             env=env,
             arguments=arguments,
-            lane=lane,
-            reports=reports,
-            catalog=catalog,
+            lane=searching.lane,
+            reports=searching.reports,
+            catalog=searching.catalog,
         )
-        raise typer.Exit(_bisect_script(own, given, how, run, words, resume=resume, replay=replay, as_json=as_json))
+        raise typer.Exit(
+            _bisect_script(own, given, how, run, words, resume=resume, replay=replay, as_json=searching.as_json)
+        )
     refuse_script_options(how, arguments)
-    project = Project.here(reports, catalog)
+    project = Project.here(searching.reports, searching.catalog)
     entry = project.catalog[failure_id]
-    out = console(error=as_json)
+    out = console(error=searching.as_json)
     answers = AnswerStore(project.reports / "data")
     stored = answers.of(failure_id)
     if len(env or ()) > 1:
         raise UsageError("--env names one environment to start from")
-    asked = Asked(Ends(good, bad, find_fix), package, by_date, env[0] if env else None, tuple(keep or ()), lane)
-    options = repeat_options(repeat, launcher, reports, catalog, fresh=fresh) + (["--write"] if write else [])
+    asked = Asked(
+        Ends(good, bad, find_fix), package, by_date, env[0] if env else None, tuple(keep or ()), searching.lane
+    )
+    options = searching.words(fresh=searching.fresh) + (["--write"] if write else [])
 
     def notify(text: str) -> None:
         out.print(Text(text))
@@ -163,10 +160,10 @@ def bisect(
     else:
         resumed = _read(resume, failure_id) if resume else None
         if resumed:
-            lane = resumed.question.lane
-            refuse_other(resumed.question, digests_of(project, entry, resumed.question.base, lane), str(resumed.file))
-        run = Options(repeat, None, launcher is Launcher.WARM, fresh)
-        with Progress(out) as steps, Trials(project, entry.failure, run, steps, lane) as trials:
+            digests = digests_of(project, entry, resumed.question.base, resumed.question.lane)
+            refuse_other(resumed.question, digests, str(resumed.file))
+        lane = resumed.question.lane if resumed else searching.lane
+        with Progress(out) as steps, Trials(project, entry.failure, searching.session, steps, lane) as trials:
             if resumed:
                 journal = resumed
             else:
@@ -181,7 +178,7 @@ def bisect(
             with resumable(["repro", "bisect", failure_id, "--resume", str(journal.file), *options]):
                 answer = lead_bisection(trials, entry.failure, journal, notify, stored)
         store_answer(project, answer)
-    print_answer(answer, bisected_lines(answer), out, as_json=as_json)
+    print_answer(answer, bisected_lines(answer), out, as_json=searching.as_json)
     if write:
         out.print(Text(amend_record(entry.folder / RECORD, entry.failure, answer, stored)))
     raise typer.Exit(exit_of_answer(answer))

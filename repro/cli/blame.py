@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from repro.catalog.project import Project
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports, grouped
+from repro.cli.options import grouped
 from repro.cli.script_options import (
     Arguments,
     OwnScript,
@@ -20,15 +20,13 @@ from repro.cli.script_options import (
     refuse_script_options,
 )
 from repro.cli.search_options import (
-    ChosenLane,
+    SearchOptions,
     print_answer,
-    repeat_options,
     resumable,
     store_answer,
 )
 from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError
 from repro.launch.session import Options
-from repro.model.failure import Lane
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side
 from repro.report.answers import blamed_lines, effort
@@ -61,13 +59,7 @@ def blame(
         list[str] | None,
         typer.Option("--env", metavar="KEY", help="Of a script: KEY or KEY=VALUE, a variable that its ranks see."),
     ] = None,
-    lane: ChosenLane = Lane.CPU,
-    repeat: Repeat = 1,
-    fresh: Fresh = False,
-    launcher: ChosenLauncher = Launcher.WARM,
-    reports: Reports = None,
-    catalog: Elsewhere = None,
-    as_json: Json = False,
+    searching: SearchOptions,
     how: ScriptOptions,
 ) -> None:
     """Find the smallest set of version changes to blame.
@@ -82,9 +74,9 @@ def blame(
     Example: repro blame train.py --from good.txt --to uv.lock
     """
     if is_script(failure_id):
-        run = Options(repeat, None, launcher is Launcher.WARM, fresh)
-        words = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane, *how.words]
-        words += repeat_options(repeat, launcher, reports, catalog, fresh=False)
+        run = searching.session
+        words = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", searching.lane, *how.words]
+        words += searching.words(fresh=False)
         words += [part for setting in variables or [] for part in ("--env", setting)]
 
         def prepare(moved: tuple[str, ...]) -> OwnScript:
@@ -94,28 +86,28 @@ def blame(
                 how,
                 env=variables,
                 arguments=arguments,
-                lane=lane,
-                reports=reports,
-                catalog=catalog,
+                lane=searching.lane,
+                reports=searching.reports,
+                catalog=searching.catalog,
             )
 
         with resumable([*words, *(["--", *arguments] if arguments else [])]):
-            raise typer.Exit(_blame_script(prepare, (start, end), how, run, as_json=as_json))
+            raise typer.Exit(_blame_script(prepare, (start, end), how, run, as_json=searching.as_json))
     refuse_script_options(how, arguments)
     if variables:
         raise UsageError("--env goes with a script: --from and --to name the environments")
-    project = Project.here(reports, catalog)
+    project = Project.here(searching.reports, searching.catalog)
     failure = project.catalog[failure_id].failure
     first, last = vector_of(project, start), vector_of(project, end)
-    out = console(error=as_json)
-    options = Options(repeat, None, launcher is Launcher.WARM, fresh)
-    again = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", lane]
-    again += repeat_options(repeat, launcher, reports, catalog, fresh=False)
-    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, lane) as trials:
+    out = console(error=searching.as_json)
+    options = searching.session
+    again = ["repro", "blame", failure_id, "--from", start, "--to", end, "--lane", searching.lane]
+    again += searching.words(fresh=False)
+    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, searching.lane) as trials:
         answer = lead_blame(trials, failure, first, last, notify=lambda text: out.print(Text(text)))
     lines = [*blamed_lines(answer), f"effort      {effort(answer)}"]
     store_answer(project, answer)
-    print_answer(answer, lines, out, as_json=as_json)
+    print_answer(answer, lines, out, as_json=searching.as_json)
     raise typer.Exit(exit_of_answer(answer))
 
 

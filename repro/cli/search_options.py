@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from repro.catalog.project import Project
-from repro.cli.options import Launcher
+from repro.cli.options import Launcher, RunOptions
+from repro.launch.session import Options
 from repro.model.failure import Lane
 from repro.report.write import write_reports
 from repro.store.answers import AnswerStore, Stored
@@ -30,7 +31,24 @@ Base = Annotated[
 ]
 
 
-ChosenLane = Annotated[Lane, typer.Option("--lane", help="Where ranks run.")]
+@dataclass(frozen=True)
+class SearchOptions(RunOptions):
+    """How a search runs cells, and where results go."""
+
+    lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU
+
+    @property
+    def session(self) -> Options:
+        """The options of the sessions that run the cells."""
+        return Options(self.repeat, None, self.launcher is Launcher.WARM, self.fresh)
+
+    def words(self, *, fresh: bool) -> list[str]:
+        """The options, without --lane, of the command that resumes a search; ``fresh`` runs stored cells again."""
+        words = ["--repeat", str(self.repeat)] if self.repeat > 1 else []
+        words += ["--launcher", self.launcher] if self.launcher is not Launcher.WARM else []
+        words += ["--reports", str(self.reports)] if self.reports else []
+        words += ["--catalog", str(self.catalog)] if self.catalog else []
+        return words + (["--fresh"] if fresh else [])
 
 
 @contextmanager
@@ -56,14 +74,3 @@ def print_answer(answer: Stored, lines: list[str], out: Console, *, as_json: boo
     else:
         for line in lines:
             out.print(Text(line))
-
-
-def repeat_options(
-    repeat: int, launcher: Launcher, reports: Path | None, catalog: Path | None, *, fresh: bool
-) -> list[str]:
-    """The options of the command that resumes a search; stored runs are reused unless ``fresh``."""
-    words = ["--repeat", str(repeat)] if repeat > 1 else []
-    words += ["--launcher", launcher] if launcher is not Launcher.WARM else []
-    words += ["--reports", str(reports)] if reports else []
-    words += ["--catalog", str(catalog)] if catalog else []
-    return words + (["--fresh"] if fresh else [])

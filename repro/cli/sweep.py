@@ -6,18 +6,15 @@ import typer
 from rich.text import Text
 
 from repro.catalog.project import Project
-from repro.cli.options import ChosenLauncher, Elsewhere, Fresh, Json, Launcher, Repeat, Reports
+from repro.cli.options import grouped
 from repro.cli.search_options import (
     Base,
-    ChosenLane,
     Id,
+    SearchOptions,
     print_answer,
-    repeat_options,
     resumable,
     store_answer,
 )
-from repro.launch.session import Options
-from repro.model.failure import Lane
 from repro.report.answers import swept_lines
 from repro.report.terminal import Progress, console
 from repro.search.index import fetch_files
@@ -28,6 +25,7 @@ from repro.search.trials import Trials
 from repro.store.answers import Every
 
 
+@grouped
 def sweep(
     failure_id: Id,
     *,
@@ -39,13 +37,7 @@ def sweep(
     until: Annotated[str | None, typer.Option("--until", metavar="V", help="Last release.")] = None,
     latest: Annotated[bool, typer.Option("--latest/--no-latest", help="Also the newest stack of today.")] = True,
     env: Base = None,
-    lane: ChosenLane = Lane.CPU,
-    repeat: Repeat = 1,
-    fresh: Fresh = False,
-    launcher: ChosenLauncher = Launcher.WARM,
-    reports: Reports = None,
-    catalog: Elsewhere = None,
-    as_json: Json = False,
+    searching: SearchOptions,
 ) -> None:
     """Run a failure on all releases of a package.
 
@@ -55,19 +47,19 @@ def sweep(
 
     Example: repro sweep transformers-36626 --package transformers --every minor
     """
-    project = Project.here(reports, catalog)
+    project = Project.here(searching.reports, searching.catalog)
     failure = project.catalog[failure_id].failure
     base = base_of(project, failure, env)
     releases = releases_to_search(project.matrix, failure, base, package, fetch_files)
-    out = console(error=as_json)
-    options = Options(repeat, None, launcher is Launcher.WARM, fresh)
-    again = ["repro", "sweep", failure_id, "--package", package, "--every", every, "--lane", lane]
+    out = console(error=searching.as_json)
+    options = searching.session
+    again = ["repro", "sweep", failure_id, "--package", package, "--every", every, "--lane", searching.lane]
     again += [] if latest else ["--no-latest"]
     again += ["--env", env] if env else []
     again += ["--since", since] if since else []
     again += ["--until", until] if until else []
-    again += repeat_options(repeat, launcher, reports, catalog, fresh=False)
-    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, lane) as trials:
+    again += searching.words(fresh=False)
+    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, searching.lane) as trials:
         answer = lead_sweep(
             trials,
             failure,
@@ -80,5 +72,5 @@ def sweep(
             latest=latest,
         )
     store_answer(project, answer)
-    print_answer(answer, swept_lines(answer), out, as_json=as_json)
+    print_answer(answer, swept_lines(answer), out, as_json=searching.as_json)
     raise typer.Exit(exit_of_answer(answer))
