@@ -8,13 +8,17 @@ from functools import cached_property
 import re2
 
 from repro.catalog.reach_groups import group
+from repro.doctor.code.names import ROOTS
 from repro.model.failure import Failure
-from repro.model.reach import Reach, Use
+from repro.model.reach import LIBRARIES, Reach, Use
 
-OPENERS = ("import_module", "__import__", "getattr", "exec", "eval", "instantiate", "HfArgumentParser", "TrlParser",
-           "LightningCLI", "setattr", "from_pretrained", "jsonargparse", "tyro", "simple_parsing", "draccus", "fire",
-           "_target_", "class_path", "hydra", "OmegaConf")  # fmt: skip
+OPENERS = (
+    "import_module", "__import__", "instantiate", "HfArgumentParser", "TrlParser", "LightningCLI", "jsonargparse",
+    "tyro", "simple_parsing", "draccus", "Fire", "_target_", "class_path", "hydra", "OmegaConf",
+)  # fmt: skip
 """Words of what reaches more than a text names."""
+WEAK_OPENERS = ("getattr(", "setattr(", "exec(", "eval(", "from_pretrained(")
+"""The same, where the text also names a library: alone they are in nearly every program."""
 
 
 def spread(use: Use) -> list[Use]:
@@ -86,23 +90,42 @@ class Vocabulary:
         return bool(self._texts.search(text))  # type: ignore[attr-defined]
 
     @cached_property
-    def _words(self) -> object:
-        words = {
-            *self.lasts,
-            *self.methods,
-            *(name for use in self.uses for name in use.defines),
-            *self.settings,
-            *self.faults,
-            *OPENERS,
-        }
-        words |= {_last(name).strip("*") for name in self.symbols if "*" in _last(name)}
-        spelt = {word.replace("_", "[-_]") for word in words}
+    def _everywhere(self) -> object:
+        """An expression for the words that matter in any text."""
+        settings = {name.partition(".")[0] for use in self.uses for name in use.settings} | self.arguments
+        words = {name.replace("_", "[-_]") for name in settings}
+        words |= {name for use in self.uses for name in use.defines} | {*OPENERS}
+        words |= {name.split(".")[-2] if _is_method(name) else _last(name) for name in self.at_fault}
         texts = {pattern for use in self.uses for pattern in use.texts}
-        return re2.compile("(?i)" + "|".join([*sorted(spelt), *(f"(?:{text})" for text in sorted(texts))]))
+        parts = [rf"\b{word}\b" for word in sorted(words)] + [f"(?:{text})" for text in sorted(texts)]
+        parts += [rf"\b{_last(name)}\s*\(" for name in sorted(self.symbols) if name.startswith("builtins.")]
+        parts += [rf"\.{name}\b" for name in sorted(self.methods)]
+        return re2.compile("(?im)" + "|".join(parts))
+
+    @cached_property
+    def _by_root(self) -> list[tuple[tuple[str, ...], object]]:
+        """For each library its names, and an expression for the symbols that matter where one of them stands."""
+        found = []
+        for root in LIBRARIES[:-1]:
+            lasts = {_last(name).replace("*", r"\w*") for name in self.symbols if name.startswith(f"{root}.")}
+            names = (root, *(name for name, full in ROOTS.items() if full.partition(".")[0] == root))
+            if lasts:
+                found.append((names, re2.compile("|".join(rf"\b{last}\b" for last in sorted(lasts)))))
+        return found
 
     def concerns(self, text: str) -> bool:
-        """True if a text holds any of the words; no other one needs to be parsed."""
-        return bool(self._words.search(text))  # type: ignore[attr-defined]
+        """True if a text may hold what a record asks for; no other one needs to be parsed."""
+        if self._everywhere.search(text):  # type: ignore[attr-defined]
+            return True
+        for names, symbols in self._by_root:
+            if any(name in text for name in names) and symbols.search(text):  # type: ignore[attr-defined]
+                return True
+        return any(word in text for word in WEAK_OPENERS) and any(root in text for root in LIBRARIES[:-1])
+
+
+def _is_method(name: str) -> bool:
+    """True if a function at fault belongs to a class."""
+    return not name.split(".")[-2].islower()
 
 
 def _last(symbol: str) -> str:

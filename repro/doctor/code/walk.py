@@ -1,10 +1,14 @@
 """Reads a project: every file that can name something, bounded, without following links or running anything."""
 
+import multiprocessing
 import os
 import re
+import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +23,8 @@ from repro.files import read_bytes_file
 
 MOST_FILES = 50_000
 MOST_BYTES = 400_000_000
+FILES_FOR_WORKERS, MOST_WORKERS = 300, 8
+"""From so many files on, several processes read."""
 CODE_BYTES, NOTEBOOK_BYTES, CONFIG_BYTES = 4_000_000, 20_000_000, 1_000_000
 SKIPPED = frozenset(
     {
@@ -62,39 +68,91 @@ def read_project(root: Path, vocabulary: Vocabulary) -> ReadProject:
     if not root.exists():
         raise UsageError(f"--code {root}: no such file or folder")
     project = ReadProject(str(root))
+    chosen: list[_Chosen] = []
     left = MOST_BYTES
     for path in _files(root):
-        found = _reader(path)
-        if found is None:
+        if _reader(path) is None:
             continue
         name = path.name if root.is_file() else path.relative_to(root).as_posix()
         if root.is_dir() and (TESTS & {*name.split("/")[:-1]} or _TEST.fullmatch(path.name)):
             project.tests += 1
             continue
-        if project.files == MOST_FILES or left <= 0:
+        if len(chosen) == MOST_FILES or left <= 0:
             project.facts.add([Open(Opening.UNREAD, "", Place(name, 1), "there are too many files")])
-            project.notes.append(f"only the first {project.files} files were read")
+            project.notes.append(f"only the first {len(chosen)} files were read")
             break
-        project.files += 1
-        left -= _add(project, path, name, found, vocabulary)
+        chosen.append(_Chosen(path, name))
+        left -= path.lstat().st_size
+    for read in _read_all(chosen, vocabulary):
+        project.facts.add(read.facts)
+        project.unread += [read.name] if read.is_unread else []
+    project.files = len(chosen)
     project.notes += _notes(project)
     return project
 
 
-def _add(project: "ReadProject", path: Path, name: str, found: "_Reader", vocabulary: Vocabulary) -> int:
-    """Read one file into a project; its number of bytes."""
+@dataclass(frozen=True)
+class _Chosen:
+    """A file to read."""
+
+    path: Path
+    name: str
+    """As it is shown."""
+
+
+@dataclass(frozen=True)
+class _FileRead:
+    """What one file holds."""
+
+    name: str
+    facts: list[Fact] = field(default_factory=list)
+    is_unread: bool = False
+
+
+def _read_all(chosen: list[_Chosen], vocabulary: Vocabulary) -> Iterable[_FileRead]:
+    """All files in their order; many files by several processes, since parsing takes the time."""
+    workers = min(MOST_WORKERS, os.cpu_count() or 1)
+    if len(chosen) < FILES_FOR_WORKERS or workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        return [_read_file(item, vocabulary) for item in chosen]
     try:
-        content = read_bytes_file(path, found.limit)
+        # Forked: the expressions of the vocabulary cannot be sent.
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(workers, context, _Worker.begin, (vocabulary,)) as pool:
+            return list(pool.map(_Worker.read, chosen, chunksize=20))
+    except (BrokenProcessPool, OSError):  # no memory for more processes, say
+        return [_read_file(item, vocabulary) for item in chosen]
+
+
+class _Worker:
+    """A process that reads files."""
+
+    vocabulary: Vocabulary
+
+    @classmethod
+    def begin(cls, vocabulary: Vocabulary) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the parent
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        cls.vocabulary = vocabulary
+
+    @classmethod
+    def read(cls, chosen: _Chosen) -> _FileRead:
+        return _read_file(chosen, cls.vocabulary)
+
+
+def _read_file(chosen: _Chosen, vocabulary: Vocabulary) -> _FileRead:
+    reader = _reader(chosen.path)
+    if reader is None:
+        return _FileRead(chosen.name)
+    try:
+        content = read_bytes_file(chosen.path, reader.limit)
     except UnreadableFileError as error:
-        if found.is_code:
-            project.facts.add([Open(Opening.UNREAD, "", Place(name, 1), error.problem)])
-        else:
-            project.unread.append(name)
-        return 0
+        if reader.is_code:
+            return _FileRead(chosen.name, [Open(Opening.UNREAD, "", Place(chosen.name, 1), error.problem)])
+        return _FileRead(chosen.name, is_unread=True)
     text = content.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    if vocabulary.concerns(text):
-        project.facts.add(_read(found.read, text, vocabulary, name))
-    return len(content)
+    return _FileRead(
+        chosen.name, _read(reader.read, text, vocabulary, chosen.name) if vocabulary.concerns(text) else []
+    )
 
 
 def _notes(project: "ReadProject") -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -65,11 +66,11 @@ def test_notebook(tmp_path: Path, held: Failure) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.py", b"print 'Python 2'; fully_shard\n"),
-        ("a.py", b"x = 'fully_shard\x00'\n"),
-        ("a.py", b"x = " + b"(" * 5000 + b"fully_shard" + b")" * 5000),
-        ("a.ipynb", b"[1, 2] fully_shard"),
-        ("a.ipynb", b"[" * 200_000 + b"fully_shard"),
+        ("a.py", b"print 'Python 2'; torch.fully_shard\n"),
+        ("a.py", b"x = 'torch.fully_shard\x00'\n"),
+        ("a.py", b"x = " + b"(" * 5000 + b"torch.fully_shard" + b")" * 5000),
+        ("a.ipynb", b"[1, 2] torch.fully_shard"),
+        ("a.ipynb", b"[" * 200_000 + b"torch.fully_shard"),
     ],
 )
 def test_unreadable(tmp_path: Path, held: Failure, name: str, content: bytes) -> None:
@@ -120,3 +121,24 @@ def test_nothing_is_run(tmp_path: Path, held: Failure) -> None:
     finding(tmp_path, held)
     assert not (tmp_path / "made").exists()
     assert judge_code([], walk.read_project(tmp_path, Vocabulary.of([])).facts) == []
+
+
+def test_two_thousand_files(tmp_path: Path, held: Failure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes give what one gives, in the same order; and where none can be started, one reads."""
+    for number in range(2000):
+        (tmp_path / f"m{number}.py").write_text(f"import torch\nx = torch.norm(y{number}).item()\n" * 20)
+    (tmp_path / "m777.py").write_text(TEXT)
+    (tmp_path / "m778.py").write_text(TEXT)
+    began = time.process_time()
+    by_several = examine_code(tmp_path, [held])
+    assert time.process_time() - began < 5
+    monkeypatch.setattr(walk, "MOST_WORKERS", 1)
+    assert examine_code(tmp_path, [held]) == by_several
+    assert str(by_several.reached[0].found[0].place) == "m777.py:2"
+
+    def refuse(*_: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(walk, "MOST_WORKERS", 8)
+    monkeypatch.setattr(walk, "ProcessPoolExecutor", refuse)
+    assert examine_code(tmp_path, [held]) == by_several
