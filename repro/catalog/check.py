@@ -6,6 +6,7 @@ from pathlib import Path
 from repro.catalog.check_failure import EntryCheck
 from repro.catalog.open_questions import unanswered
 from repro.catalog.project import Project
+from repro.catalog.public_threads import reported_failures
 from repro.environments.locks import read_lock, stale
 from repro.environments.resolve import refuse_denied
 from repro.errors import EnvironmentFailure, Fault, RecordError
@@ -15,6 +16,10 @@ def check(project: Project) -> Sequence[Fault]:
     """Every fault of the project, sorted by file and line."""
     catalog = project.catalog
     faults = list(catalog.broken)
+    try:
+        reported_failures(project)
+    except RecordError as error:
+        faults += error.faults
     try:
         matrix = project.matrix
     except RecordError as error:

@@ -12,7 +12,7 @@ import re2
 
 from repro.catalog.project import Project
 from repro.catalog.public_threads import reported_failures
-from repro.doctor.log.lines import Line, read_lines
+from repro.doctor.log.lines import Extent, Line, read_lines
 from repro.doctor.log.outcome import Known, LogAnswer, Shown, answer
 from repro.doctor.log.traces import TraceReader
 from repro.doctor.log.versions_said import SaidVersions
@@ -60,13 +60,15 @@ def read_log(stream: BinaryIO, known: Known, stack: Stack | None = None) -> Show
         noted.look(line)
         said.look(line)
 
-    count: list[int] = []
-    read = TraceReader().read(read_lines(stream, known.texts, count), each)
+    extent = Extent()
+    read = TraceReader().read(read_lines(stream, known.texts, extent), each)
     notes = tuple(
         f"the log states several versions of {name}: {', '.join(versions[:5])}"
-        for name, versions in said.contradictions.items()
+        for name, versions in (said.contradictions.items() if stack is None else ())
     )
-    return Shown(read, count[0], stack or said.stack(), noted.found, () if stack else notes)
+    if extent.left_out:
+        notes = (*notes, f"{extent.left_out} lines in the middle were not read: too many lines speak of errors")
+    return Shown(read, extent.lines, stack or said.stack(), noted.found, notes)
 
 
 def answer_log(file: Path, known: Known, redact: Callable[[str], str], stack: Stack | None = None) -> LogAnswer:

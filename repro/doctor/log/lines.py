@@ -7,9 +7,10 @@ Everything is bounded; nothing of the log is kept here.
 import codecs
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import re2
@@ -21,12 +22,18 @@ LINE_BYTES = 1 << 16
 """What stands behind this in a line is not read."""
 WINDOW = 40
 """Lines after something of interest that are read as well: a message may have many lines."""
+HEAD_LINES = 50_000
+TAIL_LINES = 25_000
+TAIL_BYTES = 16 << 20
+"""Of the lines that may matter so many are read at the start and at the end of a log."""
 
 _OF_INTEREST = (
     r"Traceback|Error\b|Exception|Interrupt|\bFile \"|\.py\", line |\.py:\d+\)|\.py:\d+ in |\.py\]\(|\.py in "
     r"|Fatal Python|Thread \S+ \(|Current thread|Watchdog|watchdog|ProcessGroup|FAILED|Root Cause"
-    r"|terminated with the following|Warning|WARN|metadata: \{|has no attribute|❱|--> |most recent call"
-    r"|(?:torch|ightning|transformers|accelerate|peft|trl)[ \w(?)'\"`*]{0,24}[=:v \-]{1,4}\d+\.\d+\.\d+"
+    r"|terminated with the following|metadata: \{|has no attribute|❱|--> |most recent call"
+)
+_OF_ITS_OWN_LINE = (
+    r"Warning|WARN|(?:torch|ightning|transformers|accelerate|peft|trl)[ \w(?)'\"`*]{0,24}[=:v \-]{1,4}\d+\.\d+\.\d+"
 )
 
 _RANK = re.compile(r"\[rank:? ?(\d{1,5})\]:? ?")
@@ -39,10 +46,10 @@ _GLOG = re.compile(r"[EWIFC]\d{4} \d\d:\d\d:\d\d[.\d]{0,12} +\d{1,20} [\w./<>-]{
 _STAMP = re.compile(
     r"\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
     r"|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)\]?"
-    r"(?: ?[-|:] | (?=\S)|(?= )|$)"
+    r"(?: ?[-|:] | (?=\S)|(?= )|(?=\[)|$)"
 )
 _LEVEL = re.compile(
-    r"(?:- )?(?:\[[\w.]{1,60}\]){0,2}"
+    r"(?:- )?(?:[\w.]{1,80} - |(?:\[[\w.]{1,60}\] ?){1,2})?"
     r"\[?(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|stderr|stdout)\]?(?:\b|(?<=\]))"
     r"(?: ?[-|:>]+ ?| |$)(?:[\w.<>]{1,80}(?::[\w<>]{1,80}){0,2} - )?"
 )
@@ -65,19 +72,48 @@ class Line:
     text: str
     rank: str | None = None
     """The rank, or what else tells the writers of the log apart."""
-    logged: bool = False
-    """True if a logger wrote the line: it had a time stamp or a level."""
+    logged: int = 0
+    """How many prefixes of loggers stood in front: time stamps and levels."""
     boxed: bool = False
     """True if the line stood in a box that rich drew."""
 
 
-def read_lines(stream: BinaryIO, extra: Iterable[str] = (), count: list[int] | None = None) -> Iterator[Line]:
+@dataclass
+class Extent:
+    """How long a log is, and how much of it was passed over."""
+
+    lines: int = 0
+    left_out: int = 0
+    """Lines in the middle that may matter and were not read, since there are too many."""
+
+
+def read_lines(stream: BinaryIO, extra: Iterable[str] = (), extent: Extent | None = None) -> Iterator[Line]:
     """The cleaned lines of a log that may matter: those with something of interest, and the ``WINDOW`` lines after.
 
-    ``extra`` are more regular expressions of interest.  ``count``, if it is given, gets the number of all lines.
+    ``extra`` are more regular expressions of interest.  Where very many lines may matter, those of the start and of the
+    end are read.
     """
-    wanted = re2.compile("|".join(f"(?:{text})" for text in chain((_OF_INTEREST,), extra)).encode(), _options())
-    number = 0
+    extent = extent or Extent()
+    tail: deque[tuple[bytes, int]] = deque()
+    read = size = 0
+    for raw, number in _chosen(stream, _wanted(tuple(extra)), extent):
+        if read < HEAD_LINES:
+            read += 1
+            yield from cleaned(raw.decode("utf-8", "replace"), number)
+            continue
+        tail.append((raw, number))
+        size += len(raw)
+        if len(tail) > TAIL_LINES or size > TAIL_BYTES:
+            size -= len(tail.popleft()[0])
+            extent.left_out += 1
+    if extent.left_out:
+        yield Line(tail[0][1], "", logged=_MOST_PREFIXES)  # no message goes on over what was left out
+    for raw, number in tail:
+        yield from cleaned(raw.decode("utf-8", "replace"), number)
+
+
+def _chosen(stream: BinaryIO, wanted: Any, extent: Extent) -> Iterator[tuple[bytes, int]]:
+    """Lines that may matter with their numbers; ``wanted`` has a group for what matters in its own line only."""
     active = 0
     for block in _blocks(stream):
         lines = block.replace(b"\r", b"\n")
@@ -91,23 +127,26 @@ def read_lines(stream: BinaryIO, extra: Iterable[str] = (), count: list[int] | N
             end = lines.find(b"\n", at)
             end = len(lines) if end < 0 else end
             if found is not None and found.start() < end:
-                active = WINDOW
-                found = wanted.search(lines, end)
+                active = max(active, 1 if found.group(1) is not None else WINDOW)
+                found = wanted.search(lines, end if active == WINDOW else found.end())
+                if found is not None and found.start() < end:  # something that matters more stands in the same line
+                    continue
             active -= 1
-            number += block.count(b"\n", counted, at)
+            extent.lines += block.count(b"\n", counted, at)
             counted = at
-            yield from cleaned(lines[at : min(end, at + LINE_BYTES)].decode("utf-8", "replace"), number + 1)
-            at = end + 1
-        number += block.count(b"\n", counted)
-    if count is not None:
-        count.append(number)
+            yield lines[at : min(end, at + LINE_BYTES)], extent.lines + 1
+            at = end + (2 if block[end : end + 2] == b"\r\n" else 1)
+        extent.lines += block.count(b"\n", counted)
 
 
-def _options() -> Any:
+@lru_cache(maxsize=32)
+def _wanted(extra: tuple[str, ...]) -> Any:
+    """The expression that finds anything of interest in bytes."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 64 << 20
-    return options
+    alone = "|".join(f"(?:{text})" for text in (_OF_ITS_OWN_LINE, *extra))
+    return re2.compile(f"(?:{_OF_INTEREST})|({alone})".encode(), options)
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -179,9 +218,10 @@ def _of_json(text: str) -> tuple[str | None, list[str]] | None:
 
 def _unprefixed(text: str, number: int) -> Line:
     rank: str | None = None
-    logged = boxed = False
+    logged = 0
+    boxed = False
     for _ in range(_MOST_PREFIXES):
-        if text[:1] not in _MAY_BE_PREFIX:
+        if not logged and text[:1] not in _MAY_BE_PREFIX:
             break
         named = _RANK.match(text) or _ROLE.match(text) or _RAY.match(text) or _SRUN.match(text)
         if named:
@@ -189,7 +229,7 @@ def _unprefixed(text: str, number: int) -> Line:
             continue
         stamp = _GLOG.match(text) or _STAMP.match(text) or _LEVEL.match(text)
         if stamp:
-            logged, text = True, text[stamp.end() :]
+            logged, text = logged + 1, text[stamp.end() :]
             continue
         box = _BOX_EDGE.match(text) or _BOX.match(text)
         if box:

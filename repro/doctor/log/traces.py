@@ -48,7 +48,7 @@ _SOURCE = re.compile(
 _FILE = re.compile(
     r"""^\s*(?:File\s)?["']?(?P<file>[^"'\n]{1,1000}?)["'], line (?P<line>\d{1,9}),? in (?P<func>.{1,300}?)\s*$"""
 )
-_PYSPY = re.compile(r"^\s+(?P<func>[\w.<>]{1,200}) \((?P<file>[^()\n]{1,600}):(?P<line>\d{1,9})\)\s*$")
+_PYSPY = re.compile(r"^\s*(?P<func>[\w.<>]{1,200}) \((?P<file>[^()\n]{1,600}):(?P<line>\d{1,9})\)\s*$")
 _RICH = re.compile(r"^(?P<file>(?:[A-Za-z]:)?\S{1,1000}?\.py):(?P<line>\d{1,9}) in (?P<func>[\w.<>]{1,200})\s*$")
 _RICH_START = re.compile(r"^(?:[A-Za-z]:\\|[/~]|\S+\.py(?::\d+)?$)\S*$")
 _IPYTHON = re.compile(
@@ -221,6 +221,8 @@ class _Open:
     mixed: bool
     bare: bool
     chain: int | None
+    logged: int = 0
+    """How many prefixes of loggers its first line had: a line with more is no part of its message."""
     characters: int = 0
 
 
@@ -393,7 +395,8 @@ class TraceReader:
     def _open(self, writer: _Writer, kind: str, module: str, message: str, line: Line, *, bare: bool) -> None:
         writer.open = _Open(
             kind, module[:200], [message[:MESSAGE_CHARACTERS]], line.number, list(writer.frames),
-            cut=not writer.head, mixed=writer.mixed, bare=bare, chain=writer.chain, characters=len(message),
+            cut=not writer.head, mixed=writer.mixed, bare=bare, chain=writer.chain,
+            logged=line.logged, characters=len(message),
         )  # fmt: skip
         writer.outer, writer.frames = writer.frames, []
         writer.untyped = None
@@ -405,7 +408,7 @@ class TraceReader:
         found = writer.open
         if found is None:
             return False
-        if line.logged or _TABLE.match(line.text) or len(found.message) > MESSAGE_LINES:
+        if line.logged > found.logged or _TABLE.match(line.text) or len(found.message) > MESSAGE_LINES:
             self._close(writer)
             return False
         if found.characters < MESSAGE_CHARACTERS:

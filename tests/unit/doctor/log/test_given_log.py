@@ -16,6 +16,7 @@ from repro.doctor.log.outcome import Answer, Known, LogAnswer, answer
 from repro.errors import UsageError
 from repro.report.redaction import Redactor
 from tests.unit.doctor.log.corpus import large_log, unrelated_logs
+from tests.unit.doctor.log.forms import FORMS
 
 LOGS = Path(__file__).parents[3] / "data" / "logs"
 LABELS: dict[str, list[str]] = json.loads((LOGS / "labels.json").read_text())
@@ -37,6 +38,19 @@ def test_labelled_logs(name: str, known: Known) -> None:
     """Logs as users have them: the right failure in the first place, or none."""
     found = answer_log(LOGS / f"{name}.log", known, Redactor())
     assert (found.found[0].id if found.found else "none") == LABELS[name][0]
+
+
+EXAMPLES = sorted(file for file in LOGS.glob("*/*.log") if not file.name.endswith(".near.log"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form: str, known: Known) -> None:
+    """Whatever launcher, logger, viewer or person wrote it: a match stays one, and a near miss none."""
+    for file in EXAMPLES:
+        near = file.with_suffix(".near.log")
+        for text, expected in ((file, file.parent.name), (near, "")):
+            found = answered("\n".join([*FORMS[form](text.read_text().splitlines()), ""]), known)
+            assert (found.found[0].id if documented(found) else "") == expected, text
 
 
 def test_unrelated_logs(known: Known) -> None:

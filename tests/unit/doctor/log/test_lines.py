@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from repro.doctor.log.lines import BLOCK_BYTES, LINE_BYTES, WINDOW, Line, cleaned, read_lines
+from repro.doctor.log import lines as lines_module
+from repro.doctor.log.lines import BLOCK_BYTES, LINE_BYTES, WINDOW, Extent, Line, cleaned, read_lines
 
 HEAD = "Traceback (most recent call last):"
 
@@ -108,6 +109,24 @@ def test_hostile(content: bytes) -> None:
 
 def test_count() -> None:
     """All lines are counted, also those that are passed over."""
-    count: list[int] = []
-    list(read_lines(io.BytesIO(b"a\nb\nKeyError: 1\nc\n" * 10), (), count))
-    assert count == [40]
+    extent = Extent()
+    list(read_lines(io.BytesIO(b"a\nb\nKeyError: 1\nc\n" * 10), (), extent))
+    assert extent == Extent(lines=40)
+
+
+def test_very_many_lines_that_may_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start and the end are read, and it is said how much was not."""
+    monkeypatch.setattr(lines_module, "HEAD_LINES", 10)
+    monkeypatch.setattr(lines_module, "TAIL_LINES", 5)
+    extent = Extent()
+    text = "".join(f"KeyError: {n}\n" for n in range(100))
+    read = list(read_lines(io.BytesIO(text.encode()), (), extent))
+    assert [line.number for line in read if line.text] == [*range(1, 11), *range(96, 101)]
+    assert extent.left_out == 85
+
+
+def test_a_warning_matters_in_its_own_line_only() -> None:
+    """A log with a warning in every step is not read as a whole; a line with an error in it too is."""
+    quiet = "step 1\n" * 50
+    assert len(lines_of(f"UserWarning: x\n{quiet}")) == 1
+    assert len(lines_of(f"UserWarning: x, KeyError: y\n{quiet}")) == WINDOW

@@ -1,0 +1,108 @@
+"""The same log as different launchers, loggers, viewers and people write it."""
+
+import json
+from collections.abc import Callable
+
+Form = Callable[[list[str]], list[str]]
+BAR = "\r".join(f" {n}%|{'#' * (n // 10)}| {n}/100 [00:01<00:09]" for n in range(0, 100, 7))
+TABLE = """W1104 10:11:12.000000 140323527751488 torch/distributed/elastic/multiprocessing/api.py:851] Sending process 1521 closing signal SIGTERM
+E1104 10:11:13.390000 140323527751488 torch/distributed/elastic/multiprocessing/api.py:826] failed (exitcode: 1) local_rank: 0 (pid: 1520) of binary: /opt/venv/bin/python
+Traceback (most recent call last):
+  File "/opt/venv/bin/torchrun", line 8, in <module>
+    sys.exit(main())
+  File "/opt/venv/lib/python3.11/site-packages/torch/distributed/launcher/api.py", line 264, in launch_agent
+    raise ChildFailedError(
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+============================================================
+train.py FAILED
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  time      : 2025-11-04_10:11:12
+  rank      : 0 (local_rank: 0)
+  exitcode  : 1 (pid: 1520)
+============================================================""".splitlines()  # noqa: E501
+LOST = [
+    "[rank1]:[E1104 02:07:08.408 ProcessGroupNCCL.cpp:607] [Rank 1] Watchdog caught collective operation timeout: Work",
+    "[rank3]: RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [10.0.0.1]",
+]  # fmt: skip
+
+
+def prefixed(prefix: str) -> Form:
+    return lambda lines: [prefix + line for line in lines]
+
+
+def coloured(lines: list[str]) -> list[str]:
+    return [line.replace('"/', '"\x1b[35m/').replace('", line', '\x1b[0m", line') for line in lines]
+
+
+def json_lines(lines: list[str]) -> list[str]:
+    return [
+        json.dumps({"time": "2026-01-01T00:00:00Z", "level": "error", "rank": 1, "message": line}) for line in lines
+    ]
+
+
+def one_json(lines: list[str]) -> list[str]:
+    return [json.dumps({"levelname": "ERROR", "message": "training failed", "exc_info": "\n".join(lines)})]
+
+
+def quoted(lines: list[str]) -> list[str]:
+    return ["What happens:", "```", *lines, "```", "Any idea?"]
+
+
+def numbered(lines: list[str]) -> list[str]:
+    return [f"{number:6d}\t{line}" for number, line in enumerate(lines, start=1200)]
+
+
+def two_ranks(lines: list[str]) -> list[str]:
+    return [text for line in lines for text in (f"[rank0]: {line}", f"[rank1]: {line}")]
+
+
+def in_a_job(lines: list[str]) -> list[str]:
+    return [BAR, "INFO: training", *prefixed("[rank0]: ")(lines), *LOST, *TABLE]
+
+
+def retried(lines: list[str]) -> list[str]:
+    """A handled error long before, and one at the end that only follows."""
+    handled = [
+        "Traceback (most recent call last):",
+        '  File "/job/data.py", line 3, in fetch',
+        "ConnectionError: try again",
+    ]
+    return [*handled, *["step 1 loss 0.5"] * 100, *lines, *LOST]
+
+
+def without_indent(lines: list[str]) -> list[str]:
+    return [line.strip() for line in lines]
+
+
+def windows(lines: list[str]) -> list[str]:
+    return [f"{line}\r" for line in lines]
+
+
+FORMS: dict[str, Form] = {
+    "plain": lambda lines: lines,
+    "rank": prefixed("[rank3]: "),
+    "rank twice": prefixed("[rank3]: [rank3]: "),
+    "tee": prefixed("[default3]:"),
+    "srun": prefixed("3: "),
+    "srun and rank": prefixed("3: [rank3]: "),
+    "ray": prefixed("\x1b[36m(RayTrainWorker pid=4242, ip=10.0.0.7)\x1b[0m "),
+    "kubernetes": prefixed("2026-01-05T10:00:00.123456789Z "),
+    "logger": prefixed("2026-01-05 10:00:00,123 - trainer - ERROR - "),
+    "logger in brackets": prefixed("[2026-01-05 10:00:00,123][root][ERROR] - "),
+    "hydra": prefixed("[2026-01-05 10:00:00,123][__main__][ERROR] - [rank3]: "),
+    "glog": prefixed("E0105 10:00:00.123456 140323527751488 torch/distributed/elastic/multiprocessing/api.py:826] "),
+    "viewer": numbered,
+    "github": prefixed("2026-01-05T10:00:00.1234567Z [rank3]: "),
+    "coloured": coloured,
+    "json lines": json_lines,
+    "one json": one_json,
+    "quoted": quoted,
+    "two ranks": two_ranks,
+    "job": in_a_job,
+    "retried": retried,
+    "without indent": without_indent,
+    "windows": windows,
+    "mail": prefixed("> "),
+}
