@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from repro.catalog.reach_groups import GROUPS
+from repro.catalog.reach_groups import groups
 from repro.errors import nearest
 from repro.model.base import Location
 from repro.model.failure import Failure
@@ -28,8 +28,8 @@ def problems_of(failure: Failure) -> Iterator[Problem]:
 
 
 def _groups(use: Use, at: Location) -> Iterator[Problem]:
-    if use.group and use.group not in GROUPS:
-        yield (*at, "group"), f"no group {use.group!r}", nearest(use.group, GROUPS)
+    if use.group and use.group not in groups():
+        yield (*at, "group"), f"no group {use.group!r}", nearest(use.group, groups())
     for key in ("all_of", "any_of"):
         for index, part in enumerate(getattr(use, key)):
             yield from _groups(part, (*at, key, index))

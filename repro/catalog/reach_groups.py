@@ -1,5 +1,6 @@
 """Uses of the libraries that several records share, by name."""
 
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -8,14 +9,16 @@ from pydantic import TypeAdapter
 from repro.errors import nearest
 from repro.model.reach import Use
 
-GROUPS: dict[str, Use] = TypeAdapter(dict[str, Use]).validate_python(
-    yaml.safe_load(Path(__file__).with_name("reach_groups.yaml").read_text(encoding="utf-8"))
-)
-"""The groups of ``reach_groups.yaml``, which stands beside this module."""
+
+@cache
+def groups() -> dict[str, Use]:
+    """The groups of ``reach_groups.yaml``, which stands beside this module."""
+    text = Path(__file__).with_name("reach_groups.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(dict[str, Use]).validate_python(yaml.safe_load(text))
 
 
 def group(name: str) -> Use:
     """The uses of a group; raises ValueError for an unknown name."""
-    if name not in GROUPS:
-        raise ValueError(f"no group {name!r}; {nearest(name, GROUPS)}")
-    return GROUPS[name]
+    if name not in groups():
+        raise ValueError(f"no group {name!r}; {nearest(name, groups())}")
+    return groups()[name]

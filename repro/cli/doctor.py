@@ -3,17 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.cli.skipped import chosen_failures, exit_with_skipped
-from repro.doctor.code.code_table import print_combined
-from repro.doctor.code.combined import exit_of_combined
-from repro.doctor.code.examine import examine_code
-from repro.doctor.code.sarif import sarif_of, sarif_of_versions
 from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import (
@@ -23,10 +19,6 @@ from repro.doctor.findings_table import (
     print_environment,
     print_examined,
 )
-from repro.doctor.laid_over import lay_over
-from repro.doctor.log.given_log import answer_log, known_of
-from repro.doctor.log.log_table import print_log_answer
-from repro.doctor.log.outcome import exit_of_log
 from repro.doctor.stack.given import stack_from
 from repro.doctor.stack.stack import Stack
 from repro.doctor.tried import newest_tried
@@ -34,8 +26,11 @@ from repro.errors import Exit, UsageError
 from repro.files import write_whole, writing
 from repro.model.cell import Adopted
 from repro.model.failure import Failure, Lane
-from repro.report.redaction import of_this_machine
 from repro.report.terminal import Progress, console
+
+if TYPE_CHECKING:
+    from repro.doctor.laid_over import LaidOver
+    from repro.verdict.result import Result
 
 Python = Annotated[
     Path | None,
@@ -130,8 +125,7 @@ def doctor(
     """
     project = Project.here(catalog=catalog)
     failures = chosen_failures(project, ids)
-    if (source and overlay) or (env and not overlay):
-        raise UsageError("--overlay goes with --python, and --env with --overlay")
+    _check_overlay(overlay, env, source)
     if log:
         if overlay or only_listed or code or sarif:
             raise UsageError("--log goes with --python and --from only: it runs nothing")
@@ -139,41 +133,73 @@ def doctor(
         raise typer.Exit(exit_with_skipped(_log(log, project, failures, stack, as_json=as_json), project, ids))
     if code and not (source or python or overlay):
         raise typer.Exit(exit_with_skipped(_code_alone(code, failures, sarif, as_json=as_json), project, ids))
-    laid = lay_over(overlay, env, python, project.cache) if overlay else None
+    laid = _lay_over(overlay, env, python, project) if overlay else None
     where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
     denied = denied_releases(project.matrix, stack)
     static = static or source is not None or bool(denied)  # a malicious release must not be imported
     tried = newest_tried(project.matrix)
     found = diagnose(failures, stack, tried=tried)
     if not static:
-        from repro.doctor.run_failures import cells_of, run_cells  # noqa: PLC0415 - slow, and not for --static and --from
-
         chosen = [item.failure for item in found if item.runs and not (only_listed and item.finding != Finding.LISTED)]
-        place = laid or Adopted(where)
-        cells, left_out = cells_of(chosen, place, lane)
-        with Progress(console(error=True), len(cells)) as progress:
-            results = run_cells(project, place, cells, progress)
-        found = diagnose(failures, stack, results, left_out | progress.left_out, tried)
-    read = examine_code(code, failures) if code else None
-    together = read.combined(found) if read else []
-    if sarif:
-        _write_sarif(sarif, sarif_of(together, str(code)) if read else sarif_of_versions(found, where))
-    if as_json:
-        answer = examined(where, stack, found, static=static, denied=denied)
-        answer = answer.model_copy(update={"code": read.answer(together)}) if read else answer
-        typer.echo(answer.model_dump_json(indent=1))
-    elif read:
-        print_environment(console(), where, stack, found, denied)
-        print_combined(console(), read, together)
-        print_details(console(), found if details or ids else ())
+        results, left_out = _run(project, laid or Adopted(where), chosen, lane)
+        found = diagnose(failures, stack, results, left_out, tried)
+    answer = examined(where, stack, found, static=static, denied=denied)
+    if code:
+        # Slow imports, and not for every command; so are those below.
+        from repro.doctor.code.code_table import print_combined  # noqa: PLC0415
+        from repro.doctor.code.combined import exit_of_combined  # noqa: PLC0415
+        from repro.doctor.code.examine import examine_code  # noqa: PLC0415
+
+        read = examine_code(code, failures)
+        together = read.combined(found)
+        answer = answer.model_copy(update={"code": read.answer(together)})
+        if not as_json:
+            print_environment(console(), where, stack, found, denied)
+            print_combined(console(), read, together)
+            print_details(console(), found if details or ids else ())
+        exit_code = exit_of_combined(together, static=static)
     else:
-        print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
-    exit_code = exit_of_combined(together, static=static) if read else exit_of_diagnoses(found, static=static)
+        if not as_json:
+            print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
+        exit_code = exit_of_diagnoses(found, static=static)
+    if sarif:
+        from repro.doctor.code.sarif import sarif_of, sarif_of_versions  # noqa: PLC0415
+
+        _write_sarif(sarif, sarif_of(together, str(code)) if code else sarif_of_versions(found, where))
+    if as_json:
+        typer.echo(answer.model_dump_json(indent=1))
     raise typer.Exit(exit_with_skipped(Exit.CHANGED if denied else exit_code, project, ids))
+
+
+def _check_overlay(overlay: Path | None, env: str | None, source: Path | None) -> None:
+    if (source and overlay) or (env and not overlay):
+        raise UsageError("--overlay goes with --python, and --env with --overlay")
+
+
+def _run(
+    project: Project, place: "Adopted | LaidOver", chosen: Sequence[Failure], lane: Lane
+) -> tuple[dict[str, "Result"], dict[str, str]]:
+    from repro.doctor.run_failures import cells_of, run_cells  # noqa: PLC0415
+
+    cells, left_out = cells_of(chosen, place, lane)
+    with Progress(console(error=True), len(cells)) as progress:
+        results = run_cells(project, place, cells, progress)
+    return results, left_out | progress.left_out
+
+
+def _lay_over(overlay: Path, env: str | None, python: Path | None, project: Project) -> "LaidOver":
+    from repro.doctor.laid_over import lay_over  # noqa: PLC0415
+
+    return lay_over(overlay, env, python, project.cache)
 
 
 def _log(log: Path, project: Project, failures: Sequence[Failure], stack: Stack | None, *, as_json: bool) -> Exit:
     """Say which failure a log shows; ``stack`` if the versions are known from elsewhere."""
+    from repro.doctor.log.given_log import answer_log, known_of  # noqa: PLC0415
+    from repro.doctor.log.log_table import print_log_answer  # noqa: PLC0415
+    from repro.doctor.log.outcome import exit_of_log  # noqa: PLC0415
+    from repro.report.redaction import of_this_machine  # noqa: PLC0415
+
     answer = answer_log(log, known_of(project, failures), of_this_machine(), stack)
     if as_json:
         typer.echo(answer.model_dump_json(indent=1))
@@ -184,6 +210,11 @@ def _log(log: Path, project: Project, failures: Sequence[Failure], stack: Stack 
 
 def _code_alone(code: Path, failures: Sequence[Failure], sarif: Path | None, *, as_json: bool) -> Exit:
     """Examine code without versions."""
+    from repro.doctor.code.code_table import print_combined  # noqa: PLC0415
+    from repro.doctor.code.combined import exit_of_combined  # noqa: PLC0415
+    from repro.doctor.code.examine import examine_code  # noqa: PLC0415
+    from repro.doctor.code.sarif import sarif_of  # noqa: PLC0415
+
     read = examine_code(code, failures)
     together = read.combined()
     if sarif:

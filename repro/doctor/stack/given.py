@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from repro.doctor.stack.files import read_stack
 from repro.doctor.stack.interpreter import stack_of_interpreter
 from repro.doctor.stack.stack import Stack
 from repro.environments.interpreter import active_interpreter, find_interpreter, probe
@@ -32,6 +31,8 @@ def stack_from(python: Path | None, source: Path | None, failures: Iterable[Fail
         raise UsageError("--from and --python exclude one another")
     watched = sorted({name for failure in failures for name in failure.distributions})
     if source:
+        from repro.doctor.stack.files import read_stack  # noqa: PLC0415 - slow, and not for an interpreter
+
         return str(source), read_stack(source, watched)
     executable = interpreter_path(python)
     return str(executable), stack_of_interpreter(probe(executable, "doctor", watched=watched))
