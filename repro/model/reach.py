@@ -84,7 +84,7 @@ class Use(Strict):
     defines: tuple[Name, ...] = ()
     """Alone or with ``bases``: such a class, or any that derives from another one, defines one of these methods."""
     arguments: dict[Name, Accepted] = {}
-    """Of symbols and methods: they are called with all of these keyword arguments."""
+    """Of symbols and methods: they are called with all of these; ``arg3`` is the third positional argument."""
     settings: tuple[Name, ...] = ()
     """A keyword argument, attribute, dictionary key, configuration key or command-line flag of one of these names."""
     values: tuple[Constant, ...] = ()

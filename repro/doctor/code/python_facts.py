@@ -215,7 +215,10 @@ class _Reader:
             if called in self.vocabulary.methods and isinstance(node.func, ast.Attribute):
                 names = [*names, f".{called}"]
             given = {normal_name(k.arg): self.value(k.value) for k in node.keywords if k.arg}
-            is_open = any(keyword.arg is None for keyword in node.keywords)
+            given |= {f"arg{number}": self.value(value) for number, value in enumerate(_positional(node, called), 1)}
+            is_open = any(keyword.arg is None for keyword in node.keywords) or any(
+                isinstance(value, ast.Starred) for value in node.args
+            )
             if names and (is_open or f".{called}" in names or given.keys() & self.vocabulary.settings):
                 yield Call(tuple(names), given, is_open, self.place(node))
             yield from self._opened(node, called, names)
@@ -348,6 +351,13 @@ class _Reader:
         ):
             return normal_value(node.attr)
         return None
+
+
+def _positional(node: ast.Call, called: str) -> list[ast.expr]:
+    """The positional arguments whose number is certain; those that ``partial`` hands on, without the function."""
+    found = node.args[1:] if called == "partial" else node.args
+    starred = next((index for index, value in enumerate(found) if isinstance(value, ast.Starred)), len(found))
+    return found[:starred]
 
 
 def _assigned(target: ast.expr) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,9 @@ from repro.doctor.code.examine import ExaminedCode, examine_code
 from repro.files import PACKAGE
 from repro.model.failure import Failure
 
-DATA = Path(__file__).parents[3] / "data" / "code_projects.yaml"
+FOLDER = Path(__file__).parents[3] / "data"
+DATA = FOLDER / "code_projects.yaml"
+PARAPHRASES = yaml.safe_load((FOLDER / "code_paraphrases.yaml").read_text())
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,13 @@ def test_project(sample: Sample, tmp_path: Path) -> None:
 def test_every_failure_has_a_project() -> None:
     """A failure that no project embeds would be missed unseen."""
     assert {failure.id for failure in failures()} == {name for sample in samples() for name in sample.named}
+
+
+@pytest.mark.parametrize("row", PARAPHRASES, ids=lambda row: row["named"])
+def test_paraphrase(row: dict[str, Any], tmp_path: Path) -> None:
+    """None is missed, in whatever words."""
+    folder = Sample("x", frozenset(), row["files"]).write(tmp_path)
+    assert row["named"] in named(examine_code(folder, failures()))
 
 
 @pytest.mark.parametrize("failure", failures(), ids=lambda failure: failure.id)

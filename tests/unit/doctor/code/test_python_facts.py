@@ -141,6 +141,21 @@ def test_settings(text: str, finding: str) -> None:
     assert judged(STEPS, text)[0] == finding
 
 
+@pytest.mark.parametrize(
+    ("arguments", "finding"),
+    [
+        ("'out', None, 'val_loss'", "named"),
+        ("'out', None, None", "not named"),
+        ("'out', 'last'", "not named"),
+        ("*all_of_them", "could not tell"),
+    ],
+)
+def test_positional_arguments(arguments: str, finding: str) -> None:
+    when = {"symbols": ["lightning.**.ModelCheckpoint"], "arguments": {"arg3": {"other_than": [None]}}}
+    text = f"from lightning.pytorch.callbacks import ModelCheckpoint\nModelCheckpoint({arguments})"
+    assert judged(when, text)[0] == finding
+
+
 def test_the_command_line_leaves_a_setting_open() -> None:
     """The rest is named, and the setting may come from the command line."""
     both = {"all_of": [{"symbols": ["transformers.**.*Trainer"]}, STEPS]}
