@@ -91,7 +91,11 @@ _OF_RANK = re.compile(r"Traceback \(most recent call last\): \(RANK \d+\)")
 _SPAWNED = re.compile(r"^-- Process \d+ terminated with the following error:")
 _TABLE = re.compile(r"^\s*(?:=|-){20,}\s*$")
 _TABLE_ROW = re.compile(r"^\s*(rank|exitcode|traceback)\s+: (.{1,300})$")
-_LOST = re.compile(r"closing signal SIG|failed \(exitcode: -?\d+\)|Signal \d+ \(SIG\w+\) received by PID")
+_LOST = re.compile(
+    r"closing signal SIG|failed \(exitcode: -?\d+\)|Signal \d+ \(SIG\w+\) received by PID"
+    r"|ProcessGroupNCCL\.cpp:\d+\]|terminate called after throwing an instance of 'c10::DistBackendError'"
+)
+"""What launchers and NCCL's threads write of a rank that failed; NCCL's own reports end with a bracket there."""
 
 
 @dataclass(frozen=True)
@@ -266,8 +270,7 @@ class TraceReader:
     def _lost(self, line: Line) -> bool:
         """Note a line that only says that a peer has gone."""
         text = line.text
-        of_nccl = "[Rank " in text and "ProcessGroup" in text
-        if not (of_nccl or WATCHDOG.search(text) or _LOST.search(text)):
+        if not (WATCHDOG.search(text) or _LOST.search(text)):
             row = _TABLE_ROW.match(text)
             if row and row[1] == "rank":
                 self._read.failed_ranks.append(row[2].split()[0][:20])

@@ -189,6 +189,19 @@ def test_lost_peers_are_no_cause() -> None:
     assert (found.lost_count, found.failed_ranks) == (1, ["5"])
 
 
+def test_reports_of_nccl() -> None:
+    """What NCCL's threads log is no cause, in old and new forms; an exception that names the same file is one."""
+    text = (
+        "[rank0]:[E321 02:07:08 ProcessGroupNCCL.cpp:1664] [PG ID 0 PG GUID 0 Rank 0] Exception detected by watchdog\n"
+        "[rank0]:[F321 02:07:08 ProcessGroupNCCL.cpp:1306] [PG 0 Rank 0] Dumped the flight recorder\n"
+        "terminate called after throwing an instance of 'c10::DistBackendError'\n"
+        "DistBackendError: NCCL error in: ../ProcessGroupNCCL.cpp:1970, unhandled cuda error, NCCL version 2.21.5\n"
+    )
+    found = read(text)
+    assert found.lost_count == 3
+    assert [only_reports(trace) for trace in found.traces] == [False]
+
+
 def test_bounded() -> None:
     """Of very many errors the first and the last are kept, and the rest counted."""
     text = "".join(
