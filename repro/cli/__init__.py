@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, TextIO, cast
 
 from repro.errors import Exit, ReproError, StoppedError
+from repro.report.clean import EscapedStream
 
 IMPATIENT_SECONDS = 2.0
 """Another Ctrl-C after this time ends the command at once; keepers then end what it started."""
@@ -36,12 +37,13 @@ def run_command(command: Callable[[], object]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, interrupt)
     _make_writable()
-    printed = sys.stdout
-    sys.stdout = cast("TextIO", _Output(printed))
+    printed, said = sys.stdout, sys.stderr
+    sys.stdout = cast("TextIO", EscapedStream(cast("TextIO", _Output(printed))))
+    sys.stderr = cast("TextIO", EscapedStream(said))
     code = _run(command)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    sys.stdout = printed
+    sys.stdout, sys.stderr = printed, said
     sys.exit(code)
 
 

@@ -5,6 +5,7 @@ the window or write to the clipboard.  Invisible characters that reorder text ar
 """
 
 import re
+from typing import Any, TextIO
 
 _ESCAPES = re.compile(
     r"""
@@ -30,3 +31,26 @@ def clean(text: str) -> str:
 def clean_line(text: str) -> str:
     """As ``clean``, on one line."""
     return " ".join(clean(text).split())
+
+
+def escape(text: str) -> str:
+    """The text with a code in place of each control or reordering character: the one that JSON has for it."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+
+
+class EscapedStream:
+    """A stream that a terminal may show: no control character is written to it."""
+
+    def __init__(self, styled: TextIO) -> None:
+        self.styled = styled
+        """The stream below, for a console that cleans its texts itself and writes escape sequences of its own."""
+
+    def write(self, text: str) -> int:
+        """Write the text, escaped."""
+        self.styled.write(escape(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # click would write bytes there, past us, where it finds the encoding wanting
+            raise AttributeError(name)
+        return getattr(self.styled, name)

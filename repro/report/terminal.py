@@ -3,14 +3,16 @@
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from repro.report.clean import EscapedStream, clean
 from repro.report.format import (
     LEGEND,
     STATUS_STYLES,
@@ -27,11 +29,20 @@ if TYPE_CHECKING:  # not loaded for a command that shows none of them
     from repro.verdict.result import Result
 
 
+class _CleanConsole(Console):
+    """A console whose texts reach the terminal without control characters, whatever they hold."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=clean(segment.text))
+
+
 def console(*, error: bool = False) -> Console:
     """A console on standard output or error; 160 columns without styles if that is not a terminal."""
     stream = sys.stderr if error else sys.stdout
+    file = stream.styled if isinstance(stream, EscapedStream) else stream
     width = None if stream.isatty() else 160
-    return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return _CleanConsole(file=file, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 class Progress:

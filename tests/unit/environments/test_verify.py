@@ -111,6 +111,19 @@ class TestDamage:
         (self.site(place) / "hook.pth").write_text("import evil\n")
         assert described(place, lock) == "hook.pth was changed after it was installed"
 
+    def test_large_file(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A large library that was changed in place: always found on build, and at a use if it is in the sample."""
+        large = {"torch/__init__.py": "x = 1\n", "torch/lib/libtorch.so": "\0" * (9 << 20)}
+        distribution(self.site(place), "torch-2.2.2", large)
+        with (self.site(place) / "torch" / "lib" / "libtorch.so").open("r+b") as file:
+            file.seek(5 << 20)
+            file.write(b"evil")
+        assert described(place, LOCK, thorough=True) == "libtorch.so was changed after it was installed"
+        monkeypatch.setattr(verify, "SAMPLED_BYTES", 9 << 20)
+        assert described(place, LOCK) == "libtorch.so was changed after it was installed"
+        monkeypatch.setattr(verify, "SAMPLED_BYTES", 0)
+        assert described(place, LOCK) is None
+
     @pytest.mark.parametrize("content", ["", "torch/__init__.py,,\n", "torch-2.2.2.dist-info/RECORD,,\n"])
     def test_emptied_list(self, place: Place, content: str) -> None:
         """A list of files that was emptied no longer speaks for its distribution."""
