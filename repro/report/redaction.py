@@ -16,18 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from repro.model.clean import clean
+from repro.report.labels import ADDRESS, COMMON_NAMES, FOLDER, HOME, HOST, IDENTITY, SECRET, USER
+from repro.report.private_shapes import hide_folders, hide_machines, hide_people, hide_secrets
 from repro.report.secret_rules import secret_rules
-
-HOME, USER, HOST, ADDRESS, SECRET, IDENTITY = "~", "<user>", "<host>", "<address>", "<secret>", "<id>"
-FOLDER = "<folder>"
-
-COMMON_NAMES = frozenset({
-    "accelerate", "address", "admin", "administrator", "build", "builder", "debian", "default", "docker",
-    "environment", "harness", "home", "host", "id", "lightning", "linux", "local", "localdomain", "localhost", "main",
-    "master", "nobody", "node", "project", "python", "root", "run", "runner", "secret", "test", "tests", "torch",
-    "transformers", "ubuntu", "user", "users", "worker",
-})  # fmt: skip
-"""Names of users and machines that name nobody, and would take words out of a text."""
 
 PUBLIC_HOSTS = (
     "github.com", "githubusercontent.com", "github.io", "pytorch.org", "python.org", "pypi.org", "pythonhosted.org",
@@ -79,7 +70,7 @@ _FLAG = re.compile(
 _LOGIN = re.compile(
     r"\b(?:curl|mysql|mysqldump|sshpass|(?:docker|podman|helm|oras|skopeo|nerdctl) login)\b[^\n]{0,300}"
 )
-_SHORT_FLAG = re.compile(r"((?:^|\s)-[up] ?)([^\s-][^\s]{3,})")
+_SHORT_FLAG = re.compile(r"((?:^|\s)(?:-[up] ?|--(?:proxy-)?user[ =]))([^\s-][^\s]{3,})")
 _NETRC = re.compile(r"(?i)\b(machine\s+)\S+(\s+login\s+)\S+(\s+password\s+)\S+")
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/@'\"<>]*@)?([\w.-]+|\[[0-9a-f:.%]+\])")
 _MAIL = re.compile(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[a-z]{2,24}\b")
@@ -143,7 +134,10 @@ _PRIVATE_HOST = re.compile(
     r"|(?<![\w.-])[a-z0-9][\w.-]*\.cluster\.local(?![\w(])"
     r"|(?<![\w.-])[a-z0-9]+(?:-[a-z0-9]+)+\.local(?![\w(])"
 )
-_INDEXED_PACKAGE = re.compile(r"^\[(?:conda|pip3?)\]|^[\s*-]*\w[\w.-]*:?\s+\d+(?:\.\d+){3}\s*$")
+_INDEXED_PACKAGE = re.compile(
+    r"(?i)^\[(?:conda|pip3?)\]"
+    r"|^[\s*-]{0,12}(?![\w.-]{0,80}(?:ip|addr|address|host|node|peer|server|gateway|endpoint|dns|from|to|inet):?\s)\w[\w.-]{0,80}:?\s{1,80}\d+(?:\.\d+){3}\s*$"
+)
 _HOMES = (
     (
         re.compile(
@@ -154,7 +148,7 @@ _HOMES = (
     ),
     (
         re.compile(
-            r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|homes)/(?!conda/feedstock_root/)"
+            r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|homes)/(?!conda/feedstock_root/)(?:\w{0,2}users?/|(?<=homes/)[a-z]/|([a-z])/(?=\1))?"
             r"(?:[^/\s:'\"<>|,;()]+(?: [A-Za-z.-]+(?=/))?)"
         ),
         HOME,
@@ -227,7 +221,7 @@ def _with_port(match: re.Match[str]) -> str:
 
 
 def _named_secret(match: re.Match[str]) -> str:
-    value = match[2].strip("\"'")
+    value = match[2].rstrip(")]}").strip("\"'")
     kept = not value or value in {SECRET, "None", "True", "False", "null"} or value.isdecimal() or len(value) < 4  # noqa: PLR2004
     return match[0] if kept else f"{match[1]}{SECRET}"
 
@@ -254,6 +248,7 @@ class Redactor:
         text = _COOKIES.sub(rf"\g<1>{SECRET}", text)
         for named in (_ELEMENT, _SPOKEN, _SET, _NAMED_SECRET, _ASSIGNED, _FLAG, _HEX_KEY):
             text = named.sub(_named_secret, text)
+        text = hide_secrets(text)
         text = _LOGIN.sub(lambda command: _SHORT_FLAG.sub(_named_secret, command[0]), text)
         text = _SLURM_NODE.sub(rf"\g<1>{HOST}", _SLURM.sub(rf"\g<1>{HOST}", text))
         nodes = {match[2] for match in _NCCL.finditer(text)} - COMMON_NAMES
@@ -268,11 +263,11 @@ class Redactor:
         text = "\n".join(line if _INDEXED_PACKAGE.match(line) else _IPV4.sub(_ipv4, line) for line in text.split("\n"))
         text = _IPV6.sub(_ipv6, _ADDRESSED.sub(_addressed, text))
         text = _TEMPORARY.sub(_named(USER), _SPOOL.sub(rf"\g<1>{FOLDER}", text))
-        text = _POD.sub(HOST, _DISKS.sub(FOLDER, text))
+        text = hide_folders(_POD.sub(HOST, _DISKS.sub(FOLDER, text)))
         text = _NAMED_PLACE.sub(_named(HOST), _NAMED_HOST.sub(_named(HOST), text))
         text = _NAMED_USER.sub(_named(USER), text)
         text = _PORT_HOST.sub(_with_port, text)
-        text = _PRIVATE_HOST.sub(HOST, text)
+        text = hide_people(hide_machines(_PRIVATE_HOST.sub(HOST, text), _public))
         for names, label in ((self.hosts | nodes, HOST), (self.users, USER)):
             for name in sorted(names, key=lambda item: -len(item)):
                 text = re.sub(rf"(?i)(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", label, text)

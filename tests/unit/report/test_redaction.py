@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from repro.catalog.catalog import load
 from repro.files import PACKAGE
 from repro.report.redaction import ADDRESS, COMMON_NAMES, HOST, SECRET, USER, Redactor, of_this_machine
-from tests.bench.redaction import cut_wrongly, leaks, plant, real_lines
+from tests.bench.redaction import PLANTED, cut_wrongly, leaks, plant, real_lines
 
 plain = Redactor()
 known = Redactor(
@@ -276,6 +276,11 @@ class TestMeasured:
         lines = real_lines()[source]
         wrong = cut_wrongly(lines, plain)
         assert len(wrong) <= len(lines) // 100, wrong[:10]
+
+    @pytest.mark.parametrize("line", (PLANTED.parent / "innocent.txt").read_text(encoding="utf-8").splitlines())
+    def test_innocent(self, line: str) -> None:
+        """Lines of logs that only look private: names of models, kernels, symbols, keys, paths of libraries."""
+        assert plain(line) == line
 
     def test_a_wrong_cut_counts(self) -> None:
         assert len(cut_wrongly(["KeyError: 'optimizer_states'"], lambda text: text.replace("Key", SECRET))) == 1

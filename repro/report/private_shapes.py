@@ -1,0 +1,279 @@
+"""What is private by its shape, or by the word that stands before it, whoever wrote the text.
+
+The rules here name no product: a long random string, a value after a word such as "key", a folder under a root that no
+system has, a name after "node", "owner" or a launcher's flag for machines.  ``redaction.py`` knows particular forms.
+"""
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+from repro.report.labels import COMMON_NAMES, FOLDER, HOST, SECRET, USER
+
+Replace = Callable[[re.Match[str]], str]
+
+RANDOM_CHANGES = 0.38
+"""How often the kind of a character changes at least in a random string, per character; by chance it is 0.62."""
+_LOWER = re.compile("[a-z]+")
+_LONG = re.compile(r"(?<![A-Za-z0-9+/_<-])[A-Za-z0-9][A-Za-z0-9+/_-]{15,2000}={0,2}(?![A-Za-z0-9+/_-])")
+_VALUE = r"(?P<value>[A-Za-z0-9+/_~-]{10,2000}={0,2})(?![\w.(+/-])"
+_NAMED = re.compile(
+    r"(?i)(?P<head>(?:token|secret|passw(?:or)?d|passphrase|credentials?|(?<![a-z])auth(?:entication|orization)?"
+    r"|(?<![a-z])(?:api)?key|apikey)(?:[_-][a-z]{1,12})?[\"'\]]{0,3}"
+    r"(?:[ \t]{0,40}(?:->|=>|[:=|])[ \t]{0,4}|[ \t]{1,40})[\"'(]{0,2})" + _VALUE
+)
+_LOGGED_IN = re.compile(r"(?i)(?P<head>\blogin (?:user )?[\w.@<>-]{2,60} )(?P<value>[A-Za-z0-9]{12,100})(?![\w.(])")
+_NAME_AND_VALUE = re.compile(
+    r"(?i)(?P<head>\bname[\"']?\s?[:=]\s?[\"']?\w{0,60}(?:token|key|secret|passw(?:or)?d|passwd)\w{0,20}[\"']?,?"
+    r"\s{1,20}[\"']?value[\"']?\s?[:=]\s?[\"']?)" + _VALUE
+)
+
+_NAME = r"(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*)"
+_HOST_FIELD = re.compile(
+    r"(?i)(?P<head>(?<![A-Za-z0-9])(?:[a-z][a-z0-9]{0,30}[_.-]){0,6}(?:host(?:_?name)?|node_?name"
+    r"|pod_?name|computer_?name|(?:user_?)?domain"
+    r"|(?:host|pod|node|cluster|process|head|local|remote|external|internal)_?ips?|nodes|ip|addr)"
+    r"[\"']?[ \t]{0,12}[:=][ \t]{0,3}[\"']?)" + _NAME + r"(?![\w(]|\.\w)"
+)
+_MACHINE_FIELD = re.compile(
+    r"(?i)(?P<head>\b(?:node|server|machine)[\"']?[ \t]{0,20}[:=][ \t]{0,20}[\"']?)" + _NAME + "(?=/)"
+)
+_PLACED = re.compile(
+    r"(?i)(?P<head>\b(?:(?:on|from|at|with|reach|contact|lost|failed) (?:[a-z]{1,20} )?(?:node|host|machine|server)"
+    r"|\bserver at|(?:verification failed|resolve|lookup|route to host) for|cannot reach"
+    r"|nodes?(?= \S+ (?:are|is) ready)"
+    r"|(?:observed failure\): )host|(?:node_)?rank \d+ on|\bagent|participant|using GPU \d+; host):? [\"']?)"
+    + _NAME
+    + r"(?=[\"']?(?:[\s,;:)(]|\.?$|_\d+_\d))"
+)
+_LOST = re.compile(
+    r"(?i)(?P<head>\b(?:machine|node|host) )"
+    + _NAME
+    + r"(?= (?:was lost|is (?:down|unreachable|ready)|exited|failed|died|has (?:died|failed)|went))"
+)
+_FAILED_ON = re.compile(
+    r"(?P<head>\bon )(?P<name>[A-Za-z]+(?:-[A-Za-z]+)*)(?= (?:failed|died|crashed|exited|was lost|is down)\b)"
+)
+_NUMBERED = (
+    r"(?P<name>(?!(?:cuda|gpu|cpu|rank|local|global|python|py|torch|float|u?int|b?float|bf|fp|sha|utf|md|step|line|epoch|layer"
+    r"|cu|sm|ipv|gcc|g?cxx|lib|eth|ib|mlx|nvme|tp|dp|pp|cp|ep|fsdp|zero|conv|norm|fc|block|stage|level|model|gpt|llama|bert"
+    r"|resnet|vit|qwen|mistral|adam|test|seed|iter|batch|shard|checkpoint|ckpt|part|chunk|file|input|output|issue|pr|release|version|v)"
+    r"[-_]?v?\d)[a-z]{1,20}(?:-?[a-z0-9]{1,12}){0,4}?\d{1,6}(?:\.[\w.-]{1,99})?)(?![\w(.-]*[\w(])"
+)
+_ON = re.compile(r"(?P<head>(?:\b(?:on|from|reach|ping|mounting|dmesg:|[Nn]odes?[:=]) |\bnodes?=)[\"']?)" + _NUMBERED)
+_SHARE = re.compile(r"(?P<head>\b(?:[Mm]ount(?:ing|ed)?|from) )" + _NAME + r"(?=:/)")
+_SYSLOG = re.compile(
+    r"(?m)^(?P<head>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )(?P<name>[A-Za-z][\w.-]*)(?= [\w./-]{1,60}(?:\[\d+\])?: )"
+)
+_QUOTED_PORT = re.compile(r"(?P<head>[\"'])(?P<name>[A-Za-z][\w.-]*)(?=:\d{4,5}[\"'])")
+_CONNECT = re.compile(r"(?P<head>\b[Cc]onnect(?:ing|ed)? to [\"']?)" + _NAME + r"(?=[\"']?(?::|,|$))")
+_PING = re.compile(r"(?P<head>\b(?:ping|ssh|traceroute|nslookup): ?|\b(?:ping|dmesg:) )" + _NAME + "(?=:| kernel:)")
+_COUNTED = re.compile(r"(?P<head>\[)(?P<name>[a-z][a-z-]{0,30}\d[\w.-]{0,60})(?=:\d+/\d+\])")
+_DOMAIN = re.compile(
+    r"(?P<head>(?<![\w.@/-]))(?P<name>[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6}\.(?:edu|com|org|net|gov|mil|(?:ac|co|edu)\.[a-z]{2}))"
+    r"(?![\w(]|[.-]\w)"
+)
+_LAUNCHER = re.compile(
+    r"\b(?:pdsh|srun|salloc|sbatch|clush|mpirun|mpiexec|horovodrun|deepspeed|ray start)\b[^\n]{0,2000}"
+)
+_LAUNCHED_ON = re.compile(
+    r"(?P<head>(?:^|\s)(?:-w|-H|-{1,2}hosts?|-{1,2}nodelist|--include|--exclude)[ =])(?P<name>[\w.,:\[\]@-]{2,500})"
+)
+_SLOTS = re.compile(r"(?m)^(?P<head>)(?P<name>[A-Za-z][\w.-]{0,99})(?= +slots=\d)")
+_WORLD = re.compile(
+    r"(?i)\b(?:world info dict|host_?info|resources?|active_resources|hostfile|node_?list)\b[^\n]{0,2000}"
+)
+_WORLD_HOST = re.compile(r"(?P<head>[{ ][\"'])(?P<name>[A-Za-z][\w.-]*)(?=[\"']: ?(?:\[\d|\d))")
+_PORT = re.compile(
+    r"(?P<head>(?<![\w./:@+-]))(?P<name>[A-Za-z][A-Za-z0-9-]*)"
+    r"(?=:(?:(?:5000|27017|6379|5432|3306|8080|8888|10001|2379|29400|29500)\b(?![\w.]|:\S)"
+    r"|\d{2,7}:\d+ +(?:NCCL|UCX|ucp|uct)|\d{2,7}: NCCL))"
+)
+_NUMBERED_PORT = re.compile(
+    r"(?P<head>(?<![\w./:@+-]))(?P<name>(?=[a-z-]{1,60}\d)[a-z][a-z0-9-]*)(?=:\d{4,5}(?![\w.]|:\S))"
+)
+_MPI = re.compile(r"(?m)(?P<head>\[)(?P<name>(?!rank\d|default\d)[A-Za-z][\w.-]*)(?=:\d{4,7}\] )")
+_UCX = re.compile(r"(?P<head>\bUCX +[A-Z]{4,5} +)(?P<name>[A-Za-z][\w.-]*)(?=:\d)")
+_POD = re.compile(r"(?P<head>\bpods?[/ ])(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*-[a-z0-9]{5})(?![\w-])")
+_NAMESPACE = re.compile(
+    r"(?P<head>\b(?:kubectl|helm)\b[^\n]{0,300}? (?:-n|--namespace)[ =]|\bnamespace=)(?P<name>[a-z][\w-]+)"
+)
+_SCHEDULER = re.compile(
+    r"(?P<head>\b(?:SLURM|SLURMD|PBS|LSB|SGE)_\w{0,60}(?:ADDR|ACCOUNT|HOST|NODE|NODES|NODELIST)=|\bNODELIST\(REASON\) )"
+    r"(?P<name>[^\s\"']+)"
+)
+
+_PERSON = r"(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*)"
+_PERSON_FIELD = re.compile(
+    r"(?i)(?P<head>(?<![\w])(?:[a-z][a-z0-9_]{0,30}[_.])?(?:whoami|owner"
+    r"|(?:created|submitted|launched|started|run|requested)[_ ]by|author|committer|maintainer|assignee|reporter|user)"
+    r"[\"']?[ \t]{0,12}[:=][ \t]{0,3}[\"']?)"
+    r"(?!the )(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*(?:[ \t]+[A-Za-z][\w.-]+){0,3})(?=[\"']?(?:\s*$|[,;)<}\]&]| <|\s*\n))"
+)
+_SUBMITTED = re.compile(
+    r"(?P<head>(?i:\b(?:submitted|owned|requested|cancelled|canceled|preempted) by )[\"']?)"
+    + _PERSON
+    + r"(?=[\"']?(?:\s*$|[,;)\n]))"
+)
+_GIT_USER = re.compile(r"(?P<head>\buser\.(?:name|email)[ =]+[\"']?)(?P<name>[A-Za-z][^\n\"'=]{0,80})")
+_GREETED = re.compile(r"(?P<head>\b(?:Hello|Hi|Dear|Welcome)(?: back)?,? )" + _PERSON + r"(?=[,!])")
+_IDS = re.compile(r"(?P<head>\b(?:uid|gid|groups|euid)=\d+\()(?P<name>[A-Za-z_][\w.-]*)(?=\))")
+_LISTED = re.compile(r"(?m)^(?P<head>[-dlbcps][-rwxsStT]{9}[.+@]? +\d+ +)(?P<name>[A-Za-z_][\w.-]* +[A-Za-z_][\w.-]*)")
+_PROCESS = re.compile(r"(?m)^(?P<head>)(?P<name>[a-z_][\w.-]*\+?)(?= +\d{1,8} +\d{1,3}\.\d +\d{1,3}\.\d )")
+_SUDO = re.compile(r"(?P<head>\bsudo: +)(?P<name>[A-Za-z_][\w.-]*)(?= : )")
+_TILDE = re.compile(r"(?P<head>(?<![\w~/.<>])~)(?P<name>[a-z_][\w-]*)(?=/)")
+_REMOTE = re.compile(
+    r"(?P<head>(?<![\w@/+.:<-]))(?P<name>[a-z_][\w-]{0,31}(?:\.[\w-]+)*@[a-z][\w-]+)(?=:[~/\w]|:?(?:\s|$)|[\"',;)])(?!:\d)"
+)
+_AT_ADDRESS = re.compile(r"(?P<head>(?<![\w@/.-]))(?P<name>[a-z_][\w.-]{0,31})(?=@<address>)")
+_RUN_USER = re.compile(r"(?P<head>/run/user/\d+/)(?P<name>[a-z_][\w.-]*)(?=/)")
+
+_ROOTS = frozenset({
+    # of a system, a container, a builder
+    "usr", "opt", "lib", "lib32", "lib64", "libx32", "bin", "sbin", "etc", "proc", "sys", "dev", "var", "tmp", "run",
+    "boot", "snap", "nix", "srv", "media", "root", "host", "app", "code", "src", "build", "builds", "content", "kaggle",
+    "conda", "miniconda", "miniconda3", "anaconda3", "miniforge3", "mambaforge", "pytorch", "venv", "env", "envs",
+    "site-packages", "dist-packages", "github", "__w", "library", "applications", "system", "private", "cygdrive",
+    "python", "torch", "lightning", "transformers", "accelerate", "croot", "feedstock_root", "io", "dockerbuild",
+    "rapids", "nvidia", "cuda", "rocm", "ray",
+    # of an address on the web or in a cluster's API
+    "api", "apis", "v1", "v2", "v3", "oauth", "oauth2", "login", "static", "health", "healthz", "metrics", "predict",
+    "hub", "settings", "docs", "repos", "orgs", "search", "simple", "packages", "whl", "models", "resolve", "status",
+    "webhooks", "services",
+})  # fmt: skip
+"""First parts of paths that hold nobody's files."""
+_PART = r"[^/\s:'\"<>|,;()\[\]{}=*?`$#&%\\^]"
+_ABSOLUTE = re.compile(rf"(?<![\w./~>:)\]}}*\\<-])/(?P<root>[A-Za-z_][\w.-]{{0,60}})(?P<rest>(?:/{_PART}{{1,255}})+)")
+_SHARED = re.compile(rf"(?<![\w:/.<>])//[A-Za-z][\w.-]{{0,99}}(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})")
+_DRIVE = re.compile(
+    r"(?i)(?<![\w\\])[a-z]:(?P<slash>\\{1,2})(?P<root>[^\\/:'\"<>|\n]{1,60})(?P<rest>(?:(?P=slash)[^\\/:'\"<>|\s]{1,99}){2,12})"
+)
+_DRIVE_ROOTS = frozenset({
+    "users", "documents and settings", "program files", "program files (x86)", "programdata", "windows", "tools", "a",
+    "hostedtoolcache", "miniconda3", "anaconda3", "ci", "actions",
+})  # fmt: skip
+_STORE = re.compile(
+    rf"(?P<scheme>\b(?:s3a?|gs|gcs|az|abfss?|wasbs?|hdfs|r2|oci|oss|cos|obs)://[^\s/'\"]{{1,200}})(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})"
+)
+_CODE = re.compile(r"(?:^|/)((?:lib/python3|site-packages|dist-packages)(?:[./].*)?)$")
+
+
+def hide_secrets(text: str) -> str:
+    """Random strings, and values after a word that names a secret."""
+    text = _LOGGED_IN.sub(_secret(0.3), text)
+    text = _NAME_AND_VALUE.sub(_secret(0.0), text)
+    text = _NAMED.sub(_secret(0.2), text)
+    return _LONG.sub(lambda found: SECRET if _is_random(found[0]) else found[0], text)
+
+
+def hide_machines(text: str, is_public: Callable[[str], bool]) -> str:
+    """Names of machines, by the word or flag before them, the port after them or their domain."""
+    text = _LAUNCHER.sub(lambda line: _LAUNCHED_ON.sub(_named(HOST), line[0]), text)
+    text = _WORLD.sub(lambda line: _WORLD_HOST.sub(_named(HOST), line[0]), text)
+    for rule in (
+        *(_HOST_FIELD, _MACHINE_FIELD, _PLACED, _SLOTS, _PORT, _NUMBERED_PORT, _MPI, _UCX, _POD, _NAMESPACE),
+        *(_SCHEDULER, _LOST, _FAILED_ON, _ON, _SHARE, _SYSLOG, _QUOTED_PORT, _CONNECT, _PING, _COUNTED),
+    ):
+        text = rule.sub(_named(HOST), text)
+    return _DOMAIN.sub(lambda found: found[0] if is_public(found[0]) else HOST, text)
+
+
+def hide_people(text: str) -> str:
+    """Names of users, by the word before them or the form of the line."""
+    text = _REMOTE.sub(_remote, text)
+    for rule in (
+        *(
+            _PERSON_FIELD,
+            _SUBMITTED,
+            _GIT_USER,
+            _GREETED,
+            _IDS,
+            _LISTED,
+            _PROCESS,
+            _SUDO,
+            _TILDE,
+            _AT_ADDRESS,
+            _RUN_USER,
+        ),
+    ):
+        text = rule.sub(_named(USER), text)
+    return text
+
+
+def hide_folders(text: str) -> str:
+    """Absolute paths under a root that no system has; the file's own name stays, and what a library holds."""
+    text = _STORE.sub(lambda found: f"{found['scheme']}/{FOLDER}/{found['rest'].rpartition('/')[2]}", text)
+    text = _SHARED.sub(lambda found: f"//{HOST}/{FOLDER}/{found['rest'].rpartition('/')[2]}", text)
+    return _ABSOLUTE.sub(_folder, _DRIVE.sub(_drive, text))
+
+
+def _drive(found: re.Match[str]) -> str:
+    if found["root"].lower() in _DRIVE_ROOTS or found["root"].lower().startswith("python"):
+        return found[0]
+    slash = found["slash"]
+    return f"{FOLDER}{slash}{found['rest'].rpartition(slash)[2]}"
+
+
+def _folder(found: re.Match[str]) -> str:
+    if found["root"].lower() in _ROOTS:
+        return found[0]
+    parts = found["rest"][1:]
+    code = _CODE.search(parts)
+    last = code[1] if code else parts.rpartition("/")[2]
+    return f"{FOLDER}/{last}" if "/" in parts else found[0]
+
+
+def _named(label: str) -> Replace:
+    def put(found: re.Match[str]) -> str:
+        name = found["name"]
+        return (
+            found[0]
+            if name.lower() in _NOBODY
+            else f"{found['head']}{label}{found[0][found.end('name') - found.start() :]}"
+        )
+
+    return put
+
+
+_NOBODY = COMMON_NAMES | {
+    "a", "an", "the", "this", "that", "it", "another", "none", "null", "true", "false", "unknown", "all", "any", "each",
+    "name", "memory", "side", "device", "rank", "group", "cpu", "cuda", "gpu", "str", "int", "bool", "self", "other", "world",
+    "x86_64", "aarch64", "arm64", "amd64", "is", "not", "to", "and", "or", "of", "in", "for", "failed", "error", "info",
+    "import", "startup", "start", "load", "save", "exit", "tensor", "process", "agent", "server", "machine", "client",
+    "system", "github", "gitlab", "pip", "conda",
+}  # fmt: skip
+
+
+def _remote(found: re.Match[str]) -> str:
+    user, _, host = found["name"].partition("@")
+    if user in {"git", "pypi"} or user.startswith("self") or host in {"latest", "main", "master", "dev", "next"}:
+        return found[0]
+    return f"{USER}@{host if host == 'localhost' else HOST}"
+
+
+def _secret(least: float) -> Replace:
+    def put(found: re.Match[str]) -> str:
+        value = found["value"]
+        digits = sum(c.isdigit() for c in value)
+        if not digits or value.isdecimal() or _changes(value) < least or value.startswith("/"):
+            return found[0]
+        return f"{found['head']}{SECRET}"
+
+    return put
+
+
+def _changes(text: str) -> float:
+    """How often a lower-case letter, an upper-case letter or a digit is followed by one of another kind, per letter."""
+    kinds = [1 if c.islower() else 2 if c.isupper() else 3 for c in text if c.isalnum()]
+    return sum(one != other for one, other in pairwise(kinds)) / max(1, len(kinds) - 1)
+
+
+def _is_random(text: str) -> bool:
+    """True if a machine drew it: all kinds of characters in frequent turns.  A word, a path or a symbol has few."""
+    if text.startswith("_Z") or not any(c.islower() for c in text) or not any(c.isupper() for c in text):
+        return False
+    if sum(c.isdigit() for c in text) > 1:
+        return _changes(text) >= RANDOM_CHANGES
+    # It might be a name in camel case, of which the words are longer.
+    words = _LOWER.findall(text)
+    return _changes(text) >= RANDOM_CHANGES + 0.12 and sum(map(len, words)) < 2 * len(words)
