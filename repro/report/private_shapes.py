@@ -236,11 +236,11 @@ def _named(label: str) -> Replace:
 
 
 _NOBODY = COMMON_NAMES | {
-    "a", "an", "the", "this", "that", "it", "another", "none", "null", "true", "false", "unknown", "all", "any", "each",
-    "name", "memory", "side", "device", "rank", "group", "cpu", "cuda", "gpu", "str", "int", "bool", "self", "other", "world",
-    "x86_64", "aarch64", "arm64", "amd64", "is", "not", "to", "and", "or", "of", "in", "for", "failed", "error", "info",
-    "import", "startup", "start", "load", "save", "exit", "tensor", "process", "agent", "server", "machine", "client",
-    "system", "github", "gitlab", "pip", "conda",
+    "a", "an", "the", "this", "that", "it", "another", "none", "null", "true", "false", "unknown", "all", "any",
+    "each", "name", "memory", "side", "device", "rank", "group", "cpu", "cuda", "gpu", "str", "int", "bool", "self",
+    "other", "world", "x86_64", "aarch64", "arm64", "amd64", "is", "not", "to", "and", "or", "of", "in", "for",
+    "failed", "error", "info", "import", "startup", "start", "load", "save", "exit", "tensor", "process", "agent",
+    "server", "machine", "client", "system", "github", "gitlab", "pip", "conda",
 }  # fmt: skip
 
 

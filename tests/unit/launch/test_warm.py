@@ -4,10 +4,21 @@ import ctypes
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from repro.files import ZYGOTE
+from repro.launch.run_cell import run_cell
+from repro.launch.warm import WarmLauncher
+from repro.model.verdict import Verdict
+from repro.verdict.judge import judge
+from tests.unit.factories import cell, entry
+from tests.unit.launch.fake import environment
+from tests.unit.launch.test_run_cell import SCRIPT
 
 END = """
 import atexit, ctypes, importlib.util, sys
@@ -40,3 +51,43 @@ def test_a_rank_ends_as_python_ends_it() -> None:
     }
     assert (ends["skipped"].returncode, ends["whole"].returncode) == (3, -signal.SIGABRT)
     assert {*ends["skipped"].stdout.split()} == {"said", "in", "C", "hook", "destroyed"}
+
+
+def zygotes() -> list[psutil.Process]:
+    """The warm processes below this one."""
+    return list(_zygotes())
+
+
+def _zygotes() -> Iterator[psutil.Process]:
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if str(ZYGOTE) in process.cmdline()[1:3] and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except psutil.Error:
+            continue
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_a_zygote_that_died_is_started_again(tmp_path: Path) -> None:
+    """Its death costs no verdict, and the runs after the next are warm again, from new processes."""
+    interpreter = environment(tmp_path / "env")
+
+    def launched(name: str, launcher: WarmLauncher) -> str:
+        """How a run went; a run of the same script again would go to other processes in any case."""
+        held = entry(tmp_path / name, script=SCRIPT)
+        seen = run_cell(cell(), held, interpreter, run="x", timeout=30, launch=launcher.run)
+        assert judge(held.failure, seen).verdict is Verdict.REPRODUCED
+        return seen.launcher
+
+    with WarmLauncher() as launcher:
+        assert launched("first", launcher) == "warm"
+        before = zygotes()
+        assert before
+        before[0].kill()
+        deadline = time.monotonic() + 10
+        while before[0].is_running() and before[0].status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.02)
+        launched("second", launcher)
+        assert launched("third", launcher) == "warm"
+        assert not {process.pid for process in zygotes()} & {process.pid for process in before}
+    assert not zygotes()
