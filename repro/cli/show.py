@@ -3,11 +3,13 @@
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.model.failure import Failure
 from repro.report.format import format_releases, format_signature
+from repro.report.terminal import console
 
 
 def show(
@@ -26,8 +28,9 @@ def show(
     if as_json:
         typer.echo(failure.model_dump_json(indent=1))
         return
+    out = console()
     for line in _described(failure):
-        typer.echo(line)
+        out.print(Text(line))
 
 
 def _described(failure: Failure) -> list[str]:

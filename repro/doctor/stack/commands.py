@@ -28,6 +28,7 @@ _TAKES_VALUE = frozenset({
 _INCLUDES = frozenset(
     {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints", "-e", "--editable"}
 )
+_CONTINUED = re.compile(r"\\\s*\n")
 _MAGIC = re.compile(r"^\s*[!%]\s*")
 
 
@@ -55,6 +56,7 @@ def read_notebook(content: Mapping[str, Any], document: Document) -> Reading:
         if isinstance(source, list):
             source = "".join(part for part in source if isinstance(part, str))
         if isinstance(source, str):
+            source = _CONTINUED.sub(" ", source)
             shell = re.match(r"^\s*%%(?:bash|sh|script)\b", source)
             texts += source.splitlines() if shell else [line for line in source.splitlines() if _MAGIC.match(line)]
     text = "\n".join(_MAGIC.sub("", line) for line in texts)
@@ -84,7 +86,7 @@ def _read_commands(text: str, file: Path, read: Read) -> Reading:
 def _commands(text: str) -> Iterator[list[str]]:
     """The simple commands of shell lines, as words; what cannot be split into words is left out."""
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    joined = re.sub(r"\\\s*\n", " ", kept)
+    joined = _CONTINUED.sub(" ", kept)
     for line in joined.splitlines():
         stripped = re.sub(
             r"^\s*(?:[$>]\s+|RUN\s+(?:--\S+\s+)*|[!%]\s*|-\s+(?:run:\s*)?)", "", line, flags=re.IGNORECASE

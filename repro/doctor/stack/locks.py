@@ -208,8 +208,6 @@ def _of_git(name: str, facts: Table) -> Statement | None:
 def _completed(reading: Reading, packages: list[Table]) -> Reading:
     if not reading.required:
         raise UsageError("no package in it")
-    lower = _lower_bound(reading.requires_python)
-    reading.python = reading.python or lower
     names = [item.name for item in reading.required]
     reading.closed = "torch" in names and (names_dependencies_of_torch(names) or _is_resolved(packages))
     return reading
@@ -251,14 +249,6 @@ def _caret_python(text: str) -> str:
     """Poetry's ``^3.10`` as a lower bound; other forms as they are."""
     stripped = text.strip()
     return f">={stripped[1:]}" if stripped.startswith(("^", "~")) and not stripped.startswith("~=") else stripped
-
-
-def _lower_bound(requires: str) -> str | None:
-    for clause in requires.split(","):
-        text = clause.strip()
-        if text.startswith((">=", "==", "~=")):
-            return ".".join(text[2:].strip().removesuffix(".*").split(".")[:2])
-    return None
 
 
 def _tables(value: Any) -> list[Table]:

@@ -138,12 +138,14 @@ def names_dependencies_of_torch(names: Iterable[str]) -> bool:
 
 def stack_of_reading(reading: Reading, watched: Collection[str] = LIBRARIES) -> Stack:
     """The stack that follows from a text; raises UsageError if it contradicts itself about a watched distribution."""
-    names = list(dict.fromkeys(item.name for item in reading.required))
+    by_name: dict[str, list[Statement]] = {}
+    for item in reading.required:
+        by_name.setdefault(item.name, []).append(item)
     where = _relevant(reading, watched)
     notes = list(reading.notes)
     held = {}
-    for name in names:
-        found = _Combined(name, reading, where, is_watched=name in watched)
+    for name, statements in by_name.items():
+        found = _Combined(name, statements, reading, where, is_watched=name in watched)
         notes += [text for text in found.notes if text not in notes]
         if found.known is not None:
             held[name] = found.known
@@ -177,13 +179,17 @@ def _relevant(reading: Reading, watched: Collection[str]) -> tuple[Target, ...]:
 class _Combined:
     """All statements about one distribution, combined target by target."""
 
-    def __init__(self, name: str, reading: Reading, where: tuple[Target, ...], *, is_watched: bool) -> None:
+    def __init__(
+        self, name: str, statements: list[Statement], reading: Reading, where: tuple[Target, ...], *, is_watched: bool
+    ) -> None:
         self.name = name
         self.reading = reading
-        self.targets = where
+        # What holds everywhere is combined once.
+        anywhere = not any(item.marker or item.only_on is not None or item.only_with for item in statements)
+        self.targets = where[:1] if anywhere else where
         self.watched = is_watched
         self.notes: list[str] = []
-        self.statements = [item for item in reading.required if item.name == name]
+        self.statements = statements
         self.limits = [item for item in reading.limits if item.name == name]
         self.known = self._known()
 

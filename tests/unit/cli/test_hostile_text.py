@@ -13,7 +13,7 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli import run_command
 from repro.report.terminal import console
-from tests.unit.cli.test_app import Call, call, held  # noqa: F401 - fixtures
+from tests.unit.cli.calls import Call
 from tests.unit.factories import FAILURE, RECORD, write_failure
 
 HOSTILE = "a\x1b]0;title\x07b\x1b[5;9mc\x9b2Jd\u202ee\x08\rf"
@@ -52,7 +52,7 @@ def test_the_text_is_hostile() -> None:
     ],
     ids=lambda words: " ".join(words).replace(HOSTILE, "HOSTILE"),
 )
-def test_commands(held: Project, call: Call, words: tuple[str, ...]) -> None:  # noqa: F811
+def test_commands(held: Project, call: Call, words: tuple[str, ...]) -> None:
     """Neither output nor errors, in a table or a plain line."""
     write_failure(held.failures, id="hostile-1", title=HOSTILE, summary=HOSTILE)
     file = held.failures.parent / f"pins{HOSTILE}.txt"
@@ -63,7 +63,7 @@ def test_commands(held: Project, call: Call, words: tuple[str, ...]) -> None:  #
 
 
 @pytest.mark.parametrize("words", [("list", "--json"), ("show", FAILURE, "--json")])
-def test_json(held: Project, call: Call, words: tuple[str, ...]) -> None:  # noqa: F811
+def test_json(held: Project, call: Call, words: tuple[str, ...]) -> None:
     """JSON says every character, escaped."""
     record = held.failures / FAILURE / "failure.yaml"
     record.write_text(record.read_text().replace(RECORD["title"], json.dumps(HOSTILE)))

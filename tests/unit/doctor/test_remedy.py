@@ -128,6 +128,30 @@ def test_does_not_resolve(search: RemedySearch, world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "\u00d7 Failed to build `flash-attn==2.6.3`: the build backend returned an error",
+        "Failed to download and build `flash-attn==2.6.3`",
+    ],
+)
+def test_cannot_be_built(search: RemedySearch, world: World, problem: str) -> None:
+    """A package that cannot be built ends the search at once, with its name: every other set would wait for it too."""
+    world.unresolvable = {f"lightning=={version}": problem for version in ("2.2.2", "2.3.0", "2.6.6")}
+    sought = search.answer([FAILURE], [])
+    assert sought.found is None
+    assert sought.why_none == "flash-attn cannot be built here: leave it out, or install what its build needs"
+    assert (len(world.asked), len(sought.refused)) == (1, 1)
+
+
+def test_what_moves_cannot_be_built(search: RemedySearch, world: World) -> None:
+    """Another release of a package that moves may be built."""
+    world.unresolvable = {"lightning==2.2.2": "Failed to build `lightning==2.2.2`"}
+    sought = search.answer([FAILURE], [])
+    assert sought.found is not None
+    assert [change.after for change in sought.found.changes] == ["2.3.0"]
+
+
 def test_still_fails(search: RemedySearch, world: World) -> None:
     """What the record calls mended and a run does not is refused."""
     world.ranks = lambda: (factories.failed(0), factories.failed(1))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from repro.catalog.catalog import load
 from repro.files import PACKAGE
-from repro.report.redaction import ADDRESS, COMMON_NAMES, HOST, SECRET, USER, Redactor, of_this_machine
+from repro.report.labels import ADDRESS, COMMON_NAMES, HOST, SECRET, USER
+from repro.report.redaction import Redactor, of_this_machine
 from tests.bench.redaction import PLANTED, cut_wrongly, leaks, plant, real_lines
 
 plain = Redactor()

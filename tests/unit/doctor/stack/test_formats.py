@@ -216,7 +216,7 @@ CASES: list[tuple[str, str, dict[str, str], bool]] = [
     ("Dockerfile", "FROM python:3.11\nRUN pip install torch==2.1.0\nRUN pip install torch==2.4.0\n", {}, False),
     ("Dockerfile", 'FROM python\nRUN ["pip", "install", "torch==2.2.1"]\nRUN conda install -y -c pytorch pytorch-lightning==2.2.1\n', {"torch": "2.2.1", "pytorch-lightning": "2.2.1"}, False),
     ("Dockerfile", "FROM pytorch/pytorch:2.2.1-x\nRUN pip install torch==2.6.0\n", {"torch": "2.6.0"}, False),
-    ("a.ipynb", notebook("%pip install torch==2.2.1\n", ["!pip install -q \\\n", "  lightning==2.2.1"]), {"torch": "2.2.1"}, False),
+    ("a.ipynb", notebook("%pip install torch==2.2.1\n", ["!pip install -q \\\n", "  lightning==2.2.1"]), {"torch": "2.2.1", "lightning": "2.2.1"}, False),
     ("a.ipynb", notebook("%%bash\npip install torch==2.2.1 'transformers>=4'\n"), {"torch": "2.2.1"}, False),
     ("-", notebook("!uv pip install torch==2.2.1 --index-url https://x"), {"torch": "2.2.1"}, False),
     ("a.ipynb", notebook("!pip install torch==2.2.1", "!pip install -U torch"), {}, False),
