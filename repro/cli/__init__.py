@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, TextIO, cast
 
 from repro.errors import Exit, ReproError, StoppedError
-from repro.report.clean import EscapedStream
+from repro.model.clean import EscapedStream
 
 IMPATIENT_SECONDS = 2.0
 """Another Ctrl-C after this time ends the command at once; keepers then end what it started."""

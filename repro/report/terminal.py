@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from repro.report.clean import EscapedStream, clean
+from repro.model.clean import EscapedStream, clean
 from repro.report.format import (
     LEGEND,
     STATUS_STYLES,
