@@ -58,7 +58,7 @@ def choose_cells(project: Project, request: CellRequest) -> Selection:
         return _everywhere(project, request)
     if request.packed is not None and len(request.pythons) > 1:
         raise UsageError("--overlay: one --python is expected, the interpreter that it is laid over")
-    return Selection(_of_shard(project, _chosen(project, request), request.shard))
+    return Selection(_of_shard(project, _chosen(project, request), request.shard), _of_other_lanes(project, request))
 
 
 def parse_factors(settings: Sequence[str]) -> dict[str, str]:
@@ -124,6 +124,17 @@ def _chosen(project: Project, request: CellRequest) -> list[Cell]:
         for failure_id, environment, backport in asked
     ]
     return cells if request.packed is None else _overlaid(cells, request.packed)
+
+
+def _of_other_lanes(project: Project, request: CellRequest) -> list[NotApplicable]:
+    """The default cells of failures that nobody named and that do not run in the lane."""
+    if request.ids or request.environments or request.pythons:
+        return []
+    return [
+        NotApplicable(cell.failure, cell.environment.label, f"runs in lane {cell.lane} only")
+        for cell in default_cells(project.matrix, project.catalog)
+        if request.lane not in project.catalog[cell.failure].failure.needs.lanes
+    ]
 
 
 def _environments(project: Project, request: CellRequest) -> list[Named | Adopted | Overlaid]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
-from repro.model.failure import Failure, is_affected, is_open, specifiers_of
+from repro.model.failure import Failure, is_affected, is_open, specifiers_of, untried
 from repro.model.specifiers import covers
 from repro.model.version import parsed_version
 
@@ -17,7 +17,7 @@ class Exposure(StrEnum):
     AFFECTED = "affected"
     CLEAR = "clear"
     UNKNOWN = "not known"
-    """The versions that the stack allows disagree, or one is older than any that was tried."""
+    """The versions that the stack allows disagree, or one is older or newer than any that was tried."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,12 @@ def _under_one_name(failure: Failure, stack: Stack) -> Judged:
         return Judged(Exposure.CLEAR, _why_clear(failure, held, readings), possible)
     doubts = [_doubt(name, facts) for name in _deciding(readings, found) if (facts := held[name])]
     if set(found) == {Exposure.UNKNOWN}:
-        doubts = [f"{name} before {oldest} was never tried" for name, oldest in failure.open_below.items()]
+        doubts = [
+            f"{name} {'before' if text.startswith('<') else 'after'} {text[1:]} was never tried"
+            for name in specifiers
+            for text in untried(failure, name)
+            if any(covers({name: text}, versions) for versions in readings)
+        ]
     newest = stack.newest(specifiers)
     return Judged(
         Exposure.UNKNOWN,

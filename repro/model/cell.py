@@ -127,18 +127,19 @@ def make_cell(
     failure: Failure,
     environment: Named | Adopted | Overlaid | str,
     *,
-    lane: Lane = Lane.CPU,
+    lane: Lane | None = None,
     backport: str | None = None,
     factors: dict[str, str] | None = None,
     nodes: int = 1,
 ) -> Cell:
     """A valid cell of that failure; text for ``environment`` is the name of one with a lock.
 
-    ``factors`` may set the number of ranks as ``world-size``.
+    ``lane`` is the record's first one where None.  ``factors`` may set the number of ranks as ``world-size``.
 
     Raises UsageError for a name or a value that the record does not know, and for ranks that cannot be divided
     among the nodes.
     """
+    lane = lane or failure.lane
     if lane not in failure.needs.lanes:
         raise UsageError(f"{failure.id} does not run in lane {lane}; it has {', '.join(failure.needs.lanes)}")
     if backport is not None and failure.backport(backport) is None:

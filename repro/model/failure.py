@@ -183,7 +183,8 @@ class Evidence(Strict):
     measured: dict[str, Annotated[str, AfterValidator(_comparison_text)]] = {}
     why: str = ""
     world_size: int | None = None
-    lane: Lane = Lane.CPU
+    lane: Lane | None = None
+    """The record's first lane where None."""
 
     @model_validator(mode="after")
     def _decides(self) -> Self:
@@ -282,6 +283,8 @@ class Failure(Strict):
     """Who has the failure: users of any of these combinations, whether the reproduction runs there or not."""
     open_below: dict[str, Release] = {}
     """By distribution, the oldest release that was ever tried, if older ones may be affected too: not known."""
+    open_above: dict[str, Release] = {}
+    """By distribution, the newest release that was ever tried, if newer ones may be affected too: not known."""
     reach: Reach | None = None
     """What in a user's code reaches the failure; ``repro check`` asks for it."""
     rejected: tuple[Rejection, ...] = ()
@@ -303,9 +306,10 @@ class Failure(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in self.open_below:
-            if not any(name in releases for releases in self.affected):
-                raise ValueError(f"open_below names {name}, which affected does not")
+        for key, opened in (("open_below", self.open_below), ("open_above", self.open_above)):
+            for name in opened:
+                if not any(name in releases for releases in self.affected):
+                    raise ValueError(f"{key} names {name}, which affected does not")
         for lane in self.differs_in:
             if lane not in self.needs.lanes:
                 raise ValueError(f"differs_in names lane {lane}, which needs.lanes does not")
@@ -319,6 +323,11 @@ class Failure(Strict):
                 if names.count(name) > 1:
                     raise ValueError(f"{what} {name!r} is defined twice")
         return self
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which it runs where none is asked for: the CPU's, if it has that."""
+        return Lane.CPU if Lane.CPU in self.needs.lanes else self.needs.lanes[0]
 
     def factor(self, name: str) -> Factor | None:
         return next((factor for factor in self.factors if factor.name == name), None)
@@ -349,17 +358,22 @@ def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
     for releases in (*failure.affected, *(rejection.releases for rejection in failure.rejected)):
         for name, text in releases.items():
             said[name].append(text)
-    for name, oldest in failure.open_below.items():
-        said[name].append(f"<{oldest}")
+    for name in said:
+        said[name] += untried(failure, name)
     return {name: tuple(texts) for name, texts in said.items()}
 
 
+def untried(failure: Failure, name: str) -> list[str]:
+    """Specifiers of the releases of a distribution that were never tried and may be affected."""
+    older, newer = failure.open_below.get(name), failure.open_above.get(name)
+    return [*([f"<{older}"] if older else []), *([f">{newer}"] if newer else [])]
+
+
 def is_open(failure: Failure, versions: Mapping[str, str]) -> bool:
-    """True if the versions would be affected, but for a release that is older than any that was tried."""
-    older = {name: f"<{oldest}" for name, oldest in failure.open_below.items()}
+    """True if the versions would be affected, but for a release that is older or newer than any that was tried."""
 
     def fits(name: str, text: str) -> bool:
-        return covers({name: text}, versions) or (name in older and covers({name: older[name]}, versions))
+        return any(covers({name: releases}, versions) for releases in (text, *untried(failure, name)))
 
     return not is_affected(failure, versions) and any(
         all(fits(name, text) for name, text in releases.items()) for releases in failure.affected

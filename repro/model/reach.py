@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from repro.model.base import Strict
 from repro.model.pattern import check_pattern
 
-LIBRARIES = ("torch", "lightning", "transformers", "accelerate", "torchvision", "timm", "builtins")
+LIBRARIES = ("torch", "lightning", "transformers", "accelerate", "safetensors", "torchvision", "timm", "builtins")
 """The roots of symbols; other names of the same libraries are resolved to these."""
 FEWEST_LETTERS = 2
 MOST_USES = 100

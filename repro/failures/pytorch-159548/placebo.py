@@ -1,0 +1,16 @@
+"""The same wrapper, without effect."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+def apply() -> None:
+    """Wrap ``reduce_scatter_tensor``."""
+    original = dist.reduce_scatter_tensor
+
+    def reduce_scatter_tensor(output: torch.Tensor, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return original(output, tensor, *args, **kwargs)
+
+    dist.reduce_scatter_tensor = reduce_scatter_tensor
