@@ -13,7 +13,6 @@ https://github.com/pytorch/pytorch/issues/150248
 
 import argparse
 import json
-import os
 
 import torch
 import torch.distributed as dist
@@ -27,7 +26,7 @@ def main() -> None:
     parser.add_argument("--check", choices=["off", "detail"], default="off")
     flags = parser.parse_args()
     if flags.check == "detail":
-        os.environ["TORCH_DISTRIBUTED_DEBUG"] = "DETAIL"
+        dist.set_debug_level(dist.DebugLevel.DETAIL)  # what TORCH_DISTRIBUTED_DEBUG=DETAIL does
     dist.init_process_group("nccl")
     rank, size = dist.get_rank(), dist.get_world_size()
     torch.cuda.set_device(rank % torch.cuda.device_count())
