@@ -7,7 +7,8 @@ import pytest
 from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors
 from repro.catalog.project import Project
 from repro.errors import UsageError
-from tests.unit.factories import FAILURE, project
+from repro.model.failure import Lane
+from tests.unit.factories import FAILURE, project, write_failure
 
 
 @pytest.fixture
@@ -23,6 +24,22 @@ def test_default(held: Project) -> None:
     """Nothing asked: the default cells, each with its backport."""
     assert labels(held, CellRequest()) == ["old", "new", "old +cure"]
     assert labels(held, CellRequest(nodes=2)) == ["old nodes=2", "new nodes=2", "old +cure nodes=2"]
+
+
+def test_other_lanes(tmp_path: Path) -> None:
+    """What runs on CUDA devices alone is left out of the CPU lane, by name, and stops nothing."""
+    held = project(tmp_path, failures=False)
+    write_failure(held.failures, needs={"lanes": ["cuda"], "world_size": 2})
+    chosen = choose_cells(held, CellRequest())
+    assert chosen.cells == []
+    assert {(item.environment, item.reason) for item in chosen.left_out} == {
+        ("old", "runs in lane cuda only"),
+        ("new", "runs in lane cuda only"),
+    }
+    on_devices = choose_cells(held, CellRequest(lane=Lane.CUDA))
+    assert ([cell.lane for cell in on_devices.cells], on_devices.left_out) == ([Lane.CUDA] * 3, [])
+    with pytest.raises(UsageError, match="does not run in lane cpu"):
+        choose_cells(held, CellRequest(ids=[FAILURE]))
 
 
 def test_changed(held: Project) -> None:

@@ -45,7 +45,8 @@ def holds(failure: Failure, versions: dict[str, str]) -> bool | None:
         if name not in versions:
             return False
         below = opened and name in failure.open_below and contains(f"<{failure.open_below[name]}", versions[name])
-        return below or contains(text, versions[name])
+        above = opened and name in failure.open_above and contains(f">{failure.open_above[name]}", versions[name])
+        return below or above or contains(text, versions[name])
 
     def any_of(alternatives: Iterable[Mapping[str, str]], *, opened: bool = False) -> bool:
         return any(all(fits(name, text, opened=opened) for name, text in item.items()) for item in alternatives)

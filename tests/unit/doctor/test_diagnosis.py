@@ -130,6 +130,19 @@ class TestSpecifiers:
         assert found.notes == ("the reproduction cannot run here: it needs torch>=2.2",)
         assert static({"lightning": "2.2.2", "torch": "2.1.2"}, **needs).notes == ()
 
+    def test_open_above(self) -> None:
+        """Above the newest release that was tried nobody knows either, and only the end that concerns one is named."""
+        record: dict[str, Any] = {
+            "affected": [{"lightning": ">=2.2,<2.3"}],
+            "open_below": {"lightning": "2.2.0"},
+            "open_above": {"lightning": "2.2.4"},
+        }
+        new = static({"lightning": "2.5.0"}, **record)
+        assert (new.finding, new.why) == (Finding.UNKNOWN, "lightning after 2.2.4 was never tried")
+        old = static({"lightning": "2.1.0"}, **record)
+        assert (old.finding, old.why) == (Finding.UNKNOWN, "lightning before 2.2.0 was never tried")
+        assert static({"lightning": "2.2.1"}, **record).finding is Finding.LISTED
+
     def test_open_below(self) -> None:
         """Below the oldest release that was tried nobody knows, unless the other distributions rule it out."""
         record: dict[str, Any] = {**BOTH, "open_below": {"lightning": "2.1.0"}}

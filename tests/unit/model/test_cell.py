@@ -15,6 +15,14 @@ def test_default() -> None:
     assert made.is_default
 
 
+def test_first_lane() -> None:
+    """A failure that does not run in the CPU lane runs in its own, and in no other."""
+    record = failure(needs={"lanes": ["cuda"]})
+    assert make_cell(record, "old").lane is Lane.CUDA
+    with pytest.raises(UsageError, match="does not run in lane cpu; it has cuda"):
+        make_cell(record, "old", lane=Lane.CPU)
+
+
 def test_default_value_is_no_change() -> None:
     """A factor that is set to its default is the same cell: its expectation still holds."""
     made = make_cell(failure(), "old", factors={"state-dict-type": "sharded", "world-size": "2"})
@@ -78,12 +86,6 @@ def test_wrong_backport() -> None:
         make_cell(failure(), "old", backport="placeba")
     with pytest.raises(UsageError, match="none is defined"):
         make_cell(failure(backports=[]), "old", backport="cure")
-
-
-def test_wrong_lane() -> None:
-    """A lane that the failure does not run in."""
-    with pytest.raises(UsageError, match="does not run in lane cpu; it has cuda"):
-        make_cell(failure(needs={"lanes": ["cuda"]}), "old")
 
 
 def test_round_trip() -> None:
