@@ -16,7 +16,7 @@ from repro.errors import Exit, StoppedError
 GROUPS = {
     "Your environment": ("doctor", "advise"),
     "Run": ("run", "claims", "ablate"),
-    "Search": ("bisect", "blame", "sweep"),
+    "Search": ("bisect", "blame", "sweep", "shrink"),
     "Catalog": ("list", "show", "check", "new"),
     "Reports": ("report", "summary", "draft", "export"),
     "Upkeep": ("store", "rejudge", "envs", "lock", "matrix", "watch", "rot", "pack"),

@@ -137,6 +137,18 @@ def drive(changes: Sequence[Item], ask: Callable[[tuple[Item, ...]], Effect]) ->
         return found
 
 
+def minimal_set(items: Sequence[Item], ask: Callable[[tuple[Item, ...]], Effect]) -> tuple[Item, ...]:
+    """A set of items that flips the answer as all of them do, and from which no single one can be left out."""
+    order = range(len(items))
+    steps = _minimise(tuple(order), _Tried(order))
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(ask(tuple(items[index] for index in wanted)))
+    except StopIteration as end:
+        return tuple(items[index] for index in end.value)
+
+
 def outcome_of(side: str, *, start: str, end: str) -> Effect:
     """What a set of changes did, from the sides of the two ends and its own."""
     return {start: Effect.KEEPS, end: Effect.FLIPS}.get(side, Effect.UNRESOLVED)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -12,15 +13,17 @@ from repro.catalog.project import Project
 from repro.cli import bisect, blame
 from repro.environments import build
 from repro.environments.locks import Lock, Locked, header_of
-from repro.model.cell import make_cell
+from repro.launch.session import Options
+from repro.model.cell import Cell, make_cell
 from repro.model.matrix import Environment
 from repro.model.observation import Observation, Rank
 from repro.model.script_failure import ScriptFailure
+from repro.search import shrink_runs
 from repro.search.log import tried
 from repro.search.releases import IndexFile
 from repro.store.answers import Tried
 from repro.store.observations import Store
-from repro.verdict.result import judge_repetitions
+from repro.verdict.result import Result, judge_repetitions
 from tests.unit.cli.calls import Call
 from tests.unit.factories import failed, installed, observation, raised, rank
 
@@ -454,3 +457,79 @@ class TestNewFromRun:
 
     def test_from_script_needs_a_run(self, call: Call, script: Path) -> None:
         assert call("new", "lightning-99999", "--from-script", str(script))[0] == 2
+
+
+class FakeSession:
+    """A text fails on the bad end if it calls ``fail``; without ``needed`` it fails on the good end as well."""
+
+    launchers: list[str] = []
+    torchrun_passes = False
+    needed = ""
+
+    def __init__(self, project: Project, _store: object, options: Options, **_: object) -> None:
+        self.project, self.options = project, options
+
+    def run(self, cells: Sequence[Cell]) -> list[Result]:
+        (cell,) = cells
+        own = self.project.catalog[cell.failure]
+        text = own.script.read_text()
+        bad_end = cell.environment.label.endswith("2.2.1") or cell.environment.label == "old"
+        self.launchers.append("warm" if self.options.warm else "torchrun")
+        broken = "fail(" in text and (bad_end or self.needed not in text)
+        ranks = fails() if broken and not (self.torchrun_passes and not self.options.warm) else passes()
+        seen = observation(*ranks, cell=cell, installed=installed({"lightning": "2.2.1", "torch": "2.2.2"}))
+        return [judge_repetitions(own.failure, [seen] * self.options.repeat)]
+
+
+class TestShrink:
+    """Candidates are judged by their text: bad where it calls ``fail``, on the bad end only."""
+
+    TEXT = "import torch\nimport lightning\nwidth = 512\n\n\ndef helper():\n    return 1\n\n\nhelper()\nfail(width)\n"
+
+    @pytest.fixture
+    def log(self, call: Call, script: Path, held: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
+        script.write_text(self.TEXT)
+        assert call(*words(script, "--env", "SEED=1"))[0] == 0
+        monkeypatch.setattr(shrink_runs, "Session", FakeSession)
+        monkeypatch.setattr(shrink_runs, "WarmLauncher", nullcontext)
+        for name, value in (("launchers", []), ("torchrun_passes", False), ("needed", "")):
+            monkeypatch.setattr(FakeSession, name, value)
+        (found,) = (held.reports / "data" / "searches").rglob("*.jsonl")
+        return found
+
+    def test_writes_a_smaller_script(self, call: Call, log: Path) -> None:
+        code, out, _ = call("shrink", str(log), "--env", "SEED=1")
+        assert code == 0
+        assert "7 lines before, 1 after (86% less); nothing more can be left out" in out
+        assert Path("train_small.py").read_text() == "fail()\n"
+        assert FakeSession.launchers[-2:] == ["torchrun", "torchrun"], "both ends, at the very end"
+
+    def test_what_fails_on_the_good_end_too_is_not_kept(
+        self, call: Call, log: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(FakeSession, "needed", "width")
+        assert call("shrink", str(log), "--env", "SEED=1")[0] == 0
+        assert Path("train_small.py").read_text() == "fail(width)\n"
+
+    def test_a_result_that_torchrun_does_not_confirm_is_not_written(
+        self, call: Call, log: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(FakeSession, "torchrun_passes", True)
+        code, _, err = call("shrink", str(log), "--env", "SEED=1")
+        assert (code, "through torchrun" in err) == (3, True)
+        assert not Path("train_small.py").exists()
+
+    def test_the_budget_is_kept(self, call: Call, log: Path) -> None:
+        code, out, _ = call("shrink", str(log), "--env", "SEED=1", "--runs", "4", "--json")
+        assert code == 3
+        assert json.loads(out)["complete"] is False
+        assert len(FakeSession.launchers) <= 4 + 3
+
+    def test_variables_must_be_given_again(self, call: Call, log: Path) -> None:
+        code, _, err = call("shrink", str(log))
+        assert (code, "--env SEED" in err) == (2, True)
+
+    def test_nothing_is_overwritten(self, call: Call, log: Path) -> None:
+        Path("train_small.py").write_text("mine")
+        assert call("shrink", str(log), "--env", "SEED=1")[0] == 2
+        assert Path("train_small.py").read_text() == "mine"

@@ -1,0 +1,85 @@
+"""``repro shrink``."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from repro.catalog.project import Project
+from repro.cli.options import Json
+from repro.cli.script_options import variables_of
+from repro.errors import Exit, UndecidedError, UsageError, exit_of
+from repro.files import read_text_file, writing
+from repro.model.verdict import Side
+from repro.report.terminal import console
+from repro.search.log import environments_of
+from repro.search.seen import read_finished
+from repro.search.shrink import Reduction, lines_of
+from repro.search.shrink_runs import Budget, EndRuns
+from repro.verdict.learn import describe
+
+
+def shrink(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="The log of a finished `repro bisect SCRIPT`.")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write it [default: SCRIPT_small.py here].")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", metavar="KEY", help="KEY or KEY=VALUE, as the search was given them.")
+    ] = None,
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Stop after this time.")] = 10,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Stop after so many runs.")] = 400,
+    as_json: Json = False,
+) -> None:
+    """Make a script smaller that still fails in the same way.
+
+    Statements, arguments, names and numbers are left out or made small as long as the script shows the signature of the
+    search on the same ranks with the bad neighbour of the answer, and passes with the good one.  The result is run
+    again on both through torchrun.  Comments are lost.
+
+    Exit code 3 if time or runs ended before nothing more could be left out, or if torchrun does not confirm the result.
+
+    Example: repro shrink repro-runs/data/searches/ID/bisect-transformers-20261125T120000Z.jsonl
+    """
+    began = time.monotonic()
+    journal, answer, folder = read_finished(log)
+    learned = journal.question.script
+    assert learned is not None  # noqa: S101 - as read
+    variables = variables_of(env)
+    if set(variables) != set(learned.variables):
+        raise UsageError(f"the search was given --env {', '.join(learned.variables) or 'nothing'}: give the same")
+    target = out or Path(f"{Path(learned.script).stem}_small.py")
+    if target.exists():
+        raise UsageError(f"{target} is there already; name another file with --out")
+    bad, good = (answer.before, answer.after) if answer.older is Side.BAD else (answer.after, answer.before)
+    project = Project.here().deriving(environments_of(journal.question.points))
+    screen = console(error=as_json)
+    screen.print(
+        Text(f"keeps {describe(learned.signature)}, with {answer.package} {bad.label}; passes with {good.label}")
+    )
+    text = read_text_file(folder / learned.script)
+    budget = Budget(runs, 60 * minutes)
+    with EndRuns(project, learned, folder, variables, (bad.environment, good.environment), budget) as ends:
+        if not ends.interesting(text):
+            raise UndecidedError("the script as it is does not show what the search says: bisect again")
+        reduction = Reduction(text, ends.interesting)
+        reduction.run()
+        ends.confirm(reduction.text)
+        made = ends.runs
+    with writing(target, UsageError):
+        target.write_text(reduction.text, encoding="utf-8")
+    before, after = lines_of(text), lines_of(reduction.text)
+    seconds = round(time.monotonic() - began)
+    if as_json:
+        facts = {"format": 1, "file": str(target), "lines_before": before, "lines_after": after, "runs": made}
+        typer.echo(json.dumps(facts | {"seconds": seconds, "complete": reduction.complete}, indent=1))
+    else:
+        end = "nothing more can be left out" if reduction.complete else "time or runs ended: it may become smaller"
+        screen.print(Text(f"{before} lines before, {after} after ({1 - after / max(before, 1):.0%} less); {end}"))
+        screen.print(Text(f"{made} runs, {seconds} s; confirmed through torchrun on both ends; {target}"))
+    code: Exit = exit_of(unknown=not reduction.complete)
+    raise typer.Exit(code)

@@ -1,0 +1,107 @@
+"""The rank-aware test of interest of ``shrink``: the learned signature on the bad end, and a pass on the good end."""
+
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from repro.catalog.catalog import Entry
+from repro.catalog.project import Project
+from repro.errors import UndecidedError
+from repro.launch.session import Options, Session
+from repro.launch.warm import WarmLauncher
+from repro.model.cell import make_cell
+from repro.model.script_failure import ScriptFailure
+from repro.model.verdict import Verdict
+from repro.search.shrink import OutOfBudgetError
+from repro.store.observations import Store
+from repro.verdict.result import Result
+
+TORCHRUN_RUNS = 2
+"""Runs of the result on each end, through torchrun."""
+LEAST_SECONDS = 30
+TIMES_LONGER = 4
+"""A candidate that takes so much longer than the script is given up."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a reduction may take."""
+
+    runs: int
+    seconds: float
+
+
+class EndRuns:
+    """Runs texts in place of a script, on both ends of a finished search; used as a context."""
+
+    def __init__(  # noqa: PLR0917 - the parts of one reduction
+        self,
+        project: Project,
+        learned: ScriptFailure,
+        folder: Path,
+        variables: Mapping[str, str],
+        ends: tuple[str, str],
+        budget: Budget,
+    ) -> None:
+        self._project, self._learned, self._folder, self._variables = project, learned, folder, dict(variables)
+        self._bad, self._good = ends
+        self._budget = budget
+        self._began = time.monotonic()
+        self._runs = 0
+        self._timeout: int | None = None
+        """Seconds of a candidate's run; the script's own until it was run once."""
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="repro-shrink-")))
+        self._warm = self._stack.enter_context(WarmLauncher())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def runs(self) -> int:
+        return self._runs
+
+    def interesting(self, text: str) -> bool:
+        """True if a text shows the signature on the bad end and passes on the good end; each is run once."""
+        if self._runs >= self._budget.runs or time.monotonic() - self._began > self._budget.seconds:
+            raise OutOfBudgetError
+        shown = self._run(text, self._bad, Options(1, self._timeout))
+        if shown is None or shown.verdict is not Verdict.REPRODUCED:
+            return False
+        if self._timeout is None and self._learned.signature.kind != "hang":
+            longest = max(LEAST_SECONDS, int(TIMES_LONGER * shown.newest.seconds))
+            self._timeout = min(self._learned.timeout, longest)
+        passed = self._run(text, self._good, Options(1, self._timeout))
+        return passed is not None and passed.verdict is Verdict.ABSENT
+
+    def confirm(self, text: str) -> None:
+        """Run a text on both ends through torchrun; raises UndecidedError if it does not show what it must."""
+        for name, wanted in ((self._bad, Verdict.REPRODUCED), (self._good, Verdict.ABSENT)):
+            result = self._run(text, name, Options(TORCHRUN_RUNS, warm=False))
+            if result is None or result.verdict is not wanted:
+                seen = f"{result.verdict}: {result.judgement.reason}" if result else "not run"
+                raise UndecidedError(f"{name} is {seen}, where {wanted} was expected through torchrun")
+
+    def _run(self, text: str, environment: str, options: Options) -> Result | None:
+        content = hashlib.sha256(text.encode()).hexdigest()
+        folder = self._place / f"{content[:16]}-{self._runs}"
+        self._runs += options.repeat
+        shutil.copytree(self._folder, folder, symlinks=True)
+        try:
+            (folder / self._learned.script).write_text(text, encoding="utf-8")
+            failure = self._learned.model_copy(update={"content": content})
+            project = replace(self._project, own=Entry(failure, folder, self._variables))
+            session = Session(project, Store(self._place / "data"), options, warm=self._warm)
+            results = session.run([make_cell(failure, environment, lane=failure.needs.lanes[0])])
+            return results[0] if results else None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
