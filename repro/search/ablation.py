@@ -105,8 +105,8 @@ def _matters(name: str, told: Sequence[tuple[Row, Verdict]]) -> bool:
 def _smallest(default: Row, told: Sequence[tuple[Row, Verdict]]) -> tuple[dict[str, str], ...]:
     if not any(dict(row) == dict(default) and verdict is Verdict.REPRODUCED for row, verdict in told):
         return ()
-    for size in range(len(default) + 1):
-        found = [
+    sizes = (
+        [
             {name: default[name] for name in names}
             for names in combinations(default, size)
             if all(
@@ -115,9 +115,10 @@ def _smallest(default: Row, told: Sequence[tuple[Row, Verdict]]) -> tuple[dict[s
                 if all(row[name] == default[name] for name in names)
             )
         ]
-        if found:
-            return tuple(found)
-    return ()
+        for size in range(len(default) + 1)
+    )
+    # All default values together are such a set: the default row alone has them.
+    return tuple(next(filter(None, sizes)))
 
 
 def ablation_cells(failure: Failure, environment: str) -> list[Cell]:
