@@ -45,6 +45,8 @@ LIVES_ON_SECONDS = 3.0
 """A process that lives longer than this after its run has ended is an orphan."""
 HARNESS_SECONDS = 2 * GRACE_SECONDS + 8.0
 """Likewise after the harness was killed: its keeper asks, waits the grace and kills."""
+ENDED_SECONDS = 6 * HARNESS_SECONDS
+"""The harness itself ends within this time after a signal, on a loaded machine too."""
 ENDS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGINT twice")
 
 
@@ -135,10 +137,12 @@ class Campaign:
         """All trials; every scenario comes before one comes twice."""
         began = time.monotonic()
         with short_waits(), WarmLauncher() as launcher, ThreadPoolExecutor(workers) as pool:
-            wanted = [pool.submit(self.fault, trial, launcher) for trial in self.trials()]
-            wanted += [pool.submit(self.interrupt, number) for number in range(self._interrupted)]
-            for future in wanted:
-                future.result()
+            wanted = {pool.submit(self.fault, trial, launcher): str(trial) for trial in self.trials()}
+            wanted |= {pool.submit(self.interrupt, n): f"harness {n}" for n in range(self._interrupted)}
+            for future, what in wanted.items():
+                # One trial that breaks is a finding; it must not cost the figures of the others.
+                if error := future.exception():
+                    self.figures.wrong.append(f"{what}: {error!r}")
         self.figures.seconds = round(time.monotonic() - began, 1)
         self.figures.scenarios = dict(sorted(self.figures.scenarios.items()))
         return self.figures
@@ -195,7 +199,13 @@ class Campaign:
             for _ in range(2 if how.endswith("twice") else 1):
                 harness.send_signal(signal.Signals[how.split()[0]])
                 time.sleep(0.05)
-            code = harness.wait(HARNESS_SECONDS * 3)
+            try:
+                code = harness.wait(ENDED_SECONDS)
+            except subprocess.TimeoutExpired:
+                harness.kill()
+                code = harness.wait()
+                with self._lock:
+                    self.figures.orphans.append(f"harness {number}: {how} after {after:.2f} s: does not end")
         left = orphans(notes, HARNESS_SECONDS)
         finished = {line.split()[1] for line in log.read_text().splitlines() if line.startswith("stored ")}
         what = f"harness {number}: {how} after {after:.2f} s, exit code {code}"
@@ -230,6 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--output", type=Path)
     flags = parser.parse_args(arguments)
+    # A shell that starts us in the background has SIGINT ignored, and a harness that inherited that would not hear one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupted = flags.trials // 10 if flags.interrupted is None else flags.interrupted
     with tempfile.TemporaryDirectory(prefix="campaign-") as root:
         campaign = Campaign(Path(root), flags.seed, flags.trials - interrupted, interrupted)
