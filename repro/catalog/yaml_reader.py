@@ -87,7 +87,8 @@ def _fields(model: type[BaseModel], at: Location) -> list[str]:
     for part in at[:-1]:
         if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(part)
-            current = _inner_model(field.annotation) if field else None
+            # A part that is no field is a name that the file chose: its value is what the field before it holds.
+            current = _inner_model(field.annotation) if field else current
     if isinstance(current, type) and issubclass(current, BaseModel):
         return [field.alias or name for name, field in current.model_fields.items()]
     return []

@@ -110,11 +110,10 @@ class Matrix(Strict):
         return self
 
     def over(self, base: "Matrix") -> "Matrix":
-        """This matrix with the environments of another one behind its own, and the deny lists of both."""
+        """This matrix with the locked environments of another one behind its own, and the deny lists of both."""
         environments = {**base.environments, **self.environments}
         deny = self.deny + tuple(entry for entry in base.deny if entry not in self.deny)
-        floating = {**base.floating, **self.floating} if self.floating else {}
-        return Matrix(format=1, deny=deny, environments=environments, floating=floating, runs=self.runs)
+        return Matrix(format=1, deny=deny, environments=environments, floating=self.floating, runs=self.runs)
 
     def denied(self, distribution: str, version: str) -> Denied | None:
         """The deny-list entry of a release, if there is one."""

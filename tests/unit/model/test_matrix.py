@@ -94,3 +94,42 @@ def test_names(name: str) -> None:
     """The name of an environment becomes a file and a folder: one that leaves them is refused where it enters."""
     with pytest.raises(ValidationError, match="is not a file name"):
         matrix(environments={name: environment()}, runs={})
+
+
+class TestFloating:
+    """Environments that are resolved at the run."""
+
+    TEXT = """
+        format: 1
+        deny: [{distribution: lightning, version: "2.6.2", reason: malicious upload, date: "2026-04-30"}]
+        environments: {}
+        floating:
+          newest: {libraries: [torch], cooling-days: 3, as-of: "2026-05-01"}
+          candidate: {prereleases: true}
+        runs: {}
+    """
+
+    def test_keys(self) -> None:
+        made = yaml_reader.parse(Matrix, self.TEXT, Path("matrix.yaml")).floating
+        assert (made["newest"].cooling_days, made["newest"].as_of) == (3, "2026-05-01")
+        assert (made["candidate"].cooling_days, made["candidate"].libraries) == (2, ())
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("cooling-days", "cooling-day", "did you mean 'cooling-days'"),
+            ("libraries: [torch], ", "", "the environment named first needs libraries"),
+            ("prereleases: true", 'pins: {lightning: "2.6.2"}', "denied, malicious upload"),
+            ("cooling-days: 3", "cooling-days: -1", "greater than or equal to 0"),
+            ('as-of: "2026-05-01"', 'as-of: "2026-05-32"', "is no date"),
+        ],
+    )
+    def test_mistakes(self, old: str, new: str, message: str) -> None:
+        """One line with the key; a denied release is refused before anything is resolved."""
+        with pytest.raises(RecordError, match=message):
+            yaml_reader.parse(Matrix, self.TEXT.replace(old, new), Path("matrix.yaml"))
+
+    def test_a_catalogue_elsewhere_watches_its_own(self) -> None:
+        base = yaml_reader.parse(Matrix, self.TEXT, Path("matrix.yaml"))
+        assert matrix().over(base).floating == {}
+        assert base.over(matrix()).floating == base.floating
