@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Literal
 
 from repro.model.base import Strict
-from repro.model.failure import Failure, inapplicable, is_affected
+from repro.model.failure import Failure, inapplicable, is_affected, is_open
 from repro.model.specifiers import covers
 from repro.model.verdict import Side, Verdict, side_of
 from repro.model.version import parsed_version
@@ -233,12 +233,14 @@ def plan(facts: Facts) -> Plan:
     for distribution, listing in facts.listings.items():
         held = base.versions.get(distribution)
         since = next((release.day for release in listing.releases if release.version == held), base.day)
-        # On the first day there is nothing before it: what the environment holds is what must be run.
-        is_first = base.digest == facts.current.digest
         new = [release for release in listing.releases if release.day >= since]
-        new = [release for release in new if release.version != held or is_first]
         new = [release for release in new if _counts(release, facts.current.versions.get(distribution))]
-        releases += [_watched(facts, distribution, release) for release in new]
+        seen = [_watched(facts, distribution, release) for release in new]
+        # On the first day, and if that day's runs were broken off, what was held then is owed as well.
+        is_first = base.digest == facts.current.digest
+        releases += [
+            release for release in seen if release.version != held or is_first or release.state is ReleaseState.OWED
+        ]
         skipped = _skipped(listing, held)
         if skipped:
             left_out[distribution] = skipped
@@ -340,7 +342,8 @@ def _watched(facts: Facts, distribution: str, release: Release) -> WatchedReleas
         told = next((seen for seen in found if seen.side is not Side.SKIP), None)
         if told is not None:
             run[failure.id] = told.verdict
-            unexpected += [failure.id] if (told.side is Side.BAD) != is_affected(failure, versions) else []
+            contradicts = (told.side is Side.BAD) != is_affected(failure, versions)
+            unexpected += [failure.id] if contradicts and not is_open(failure, versions) else []
             continue
         owed.append(failure.id)
         if found:

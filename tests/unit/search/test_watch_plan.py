@@ -117,7 +117,7 @@ class TestReleases:
             seen={("lib-alpha", later.digest): BAD, ("lib-beta", later.digest): GOOD},
         )
         assert list(found(made)) == ["lib 1.3"]
-        incomplete = replace(made, seen={("lib-alpha", later.digest): BAD, ("lib-beta", later.digest): NONE})
+        incomplete = replace(made, seen={**facts().seen, **made.seen, ("lib-beta", later.digest): NONE})
         assert list(found(incomplete)) == ["lib 1.3", "lib 1.1", "lib 1.2"]
 
     def test_a_day_is_complete_though_unconcerned_records_did_not_run(self) -> None:
@@ -134,6 +134,19 @@ class TestReleases:
         )
         assert plan(made).watched.base == later.name
         assert plan(replace(made, seen={("lib-alpha", later.digest): BAD})).watched.base == OLD.name
+
+    def test_a_first_day_that_was_broken_off(self) -> None:
+        """What that day's releases still owe is not forgotten on the next one."""
+        made = found(facts(seen={("lib-alpha", OLD.digest): BAD}))
+        assert made["lib 1.0"].owed == ("lib-beta",)
+        assert made["lib 1.0"].environment == "newest as of 2026-03-07 with lib 1.0"
+        assert "lib 1.0" not in found(facts())
+
+    def test_beyond_what_was_ever_tried(self) -> None:
+        """Where the record does not know, no verdict contradicts it."""
+        record_ = failure(id="lib-alpha", affected=[{"lib": "<1.2"}], open_above={"lib": "1.1"}, fixed_in={})
+        made = found(facts(failures=(record_,), seen={("lib-alpha", NOW.digest): BAD}))
+        assert made["lib 1.2"].unexpected == ()
 
     def test_the_first_day(self) -> None:
         """Without anything before it, what the environment holds is owed; older releases are not."""
@@ -157,7 +170,8 @@ class TestReleases:
 
     def test_unresolved(self) -> None:
         reason = {MIDDLE.name: "lib 1.1 needs other>=9"}
-        made = plan(facts(unresolved=reason, seen={(name, NOW.digest): GOOD for name in ("lib-alpha", "lib-beta")}))
+        now = {(name, NOW.digest): GOOD for name in ("lib-alpha", "lib-beta")}
+        made = plan(facts(unresolved=reason, seen={**facts().seen, **now}))
         state = {release.name: release.state for release in made.watched.releases}
         assert state["lib 1.1"] is ReleaseState.UNRESOLVED
         assert not made.jobs
