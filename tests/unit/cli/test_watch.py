@@ -120,7 +120,7 @@ class TestReleases:
         assert "lightning 2.2.3 of 2024-05-01: 0 of 1 records run" in out
         assert "3 new releases, 3 runs owed on them" in out  # nothing was run on what the lock holds, either
         stored_look = Watched.model_validate_json((floating.reports / WATCH_FILE).read_bytes())
-        assert stored_look.floats[0].releases[0].name == "lightning 2.2.3"
+        assert "lightning 2.2.3" in {release.name for release in stored_look.floats[0].releases}
         assert not (floating.reports / "data").exists()
 
     def test_json(self, floating: Project, call: Call) -> None:
