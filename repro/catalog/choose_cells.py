@@ -165,7 +165,7 @@ def _of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Ce
     number, _, count = shard.partition("/")
     if not (_is_number(number) and _is_number(count) and 1 <= int(number) <= int(count)):
         raise UsageError(f"--shard {shard}: K/N is expected, such as 2/6")
-    groups = shards(default_cells(project.matrix, project.catalog), int(count))
+    groups = shards(default_cells(project.matrix, project.catalog, lane=Lane.CPU), int(count))
     return [cell for cell in cells if cell in groups[int(number) - 1]] if int(number) <= len(groups) else []
 
 

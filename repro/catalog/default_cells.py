@@ -9,10 +9,13 @@ from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Matrix
 
 
-def default_cells(matrix: Matrix, catalog: Catalog, of: Collection[str] | None = None) -> list[Cell]:
+def default_cells(
+    matrix: Matrix, catalog: Catalog, of: Collection[str] | None = None, lane: Lane | None = None
+) -> list[Cell]:
     """The default cells in the order of the file: each failure's environments, then its backports.
 
-    ``of`` names failures, finished or not; without it these are the cells of all finished ones.  Raises RecordError
+    ``of`` names failures, finished or not; without it these are the cells of all finished ones.  ``lane`` keeps the
+    cells of one lane: a failure without the CPU lane has its default cells in its own.  Raises RecordError
     for a named failure whose record is not valid, UsageError if the matrix runs one that the catalogue does not have.
     """
     cells: list[Cell] = []
@@ -26,7 +29,7 @@ def default_cells(matrix: Matrix, catalog: Catalog, of: Collection[str] | None =
             for environment, backports in runs.backports.items()
             for backport in backports
         ]
-    return cells
+    return [cell for cell in cells if lane in {None, cell.lane}]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from repro.catalog.project import Project
 from repro.catalog.shards import GithubMatrix, Jobs, jobs
 from repro.cli.options import Elsewhere, Json
 from repro.cli.skipped import print_skipped
+from repro.model.failure import Lane
 
 
 def matrix(
@@ -18,7 +19,7 @@ def matrix(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Divide the default cells among CI jobs.
+    """Divide the default cells of the CPU lane among CI jobs.
 
     Each environment is built in one job only.
 
@@ -28,7 +29,7 @@ def matrix(
     """
     project = Project.here(catalog=catalog)
     print_skipped(project)
-    made = jobs(default_cells(project.matrix, project.catalog), count)
+    made = jobs(default_cells(project.matrix, project.catalog, lane=Lane.CPU), count)
     if github:
         typer.echo(GithubMatrix(include=made).model_dump_json())
     elif as_json:

@@ -99,7 +99,8 @@ def watch(
     the fixed records that a new release concerns run on it; a changed verdict is run again, and the release to blame
     is found.  The command can be repeated: what is stored is not run again.
 
-    Exit code 1 if a verdict on a new release is not as documented, 3 if a run is owed or a default cell is too old.
+    Exit code 1 if a verdict on a new release is not as documented, 3 if a run is owed or a default cell of the CPU
+    lane is too old.
 
     Example: repro watch --run --max-minutes 60
     """
@@ -118,7 +119,7 @@ def watch(
     if releases.run:
         write_reports(project, store, of={answer.failure for answer in found} or None)
     lookup = Lookup(project.catalog, project.environments, store)
-    rows = [lookup.row(cell) for cell in default_cells(project.matrix, project.catalog, ids)]
+    rows = [lookup.row(cell) for cell in default_cells(project.matrix, project.catalog, ids, Lane.CPU)]
     old = stale(rows, datetime.now(UTC) - timedelta(days=days))
     if as_json:
         answer = Overdue(cells=len(rows), max_age_days=days, stale=tuple(old), watched=watched, found=tuple(found))
@@ -126,7 +127,7 @@ def watch(
     else:
         for line in [*old, *(watched_lines(watched) if watched else ())]:
             out.print(Text(line))
-        out.print(f"{len(rows) - len(old)} of {len(rows)} default cells were run in the last {days:g} days")
+        out.print(f"{len(rows) - len(old)} of {len(rows)} default cells of lane cpu were run in the last {days:g} days")
         for answered in found:
             for line in turned_lines(answered):
                 out.print(Text(line))

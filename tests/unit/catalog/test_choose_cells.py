@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors
+from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.errors import UsageError
 from repro.model.failure import Lane
@@ -36,6 +37,8 @@ def test_other_lanes(tmp_path: Path) -> None:
         ("old", "runs in lane cuda only"),
         ("new", "runs in lane cuda only"),
     }
+    assert default_cells(held.matrix, held.catalog, lane=Lane.CPU) == []
+    assert len(default_cells(held.matrix, held.catalog)) == 3
     on_devices = choose_cells(held, CellRequest(lane=Lane.CUDA))
     assert ([cell.lane for cell in on_devices.cells], on_devices.left_out) == ([Lane.CUDA] * 3, [])
     with pytest.raises(UsageError, match="does not run in lane cpu"):
