@@ -46,8 +46,8 @@ def _described(failure: Failure) -> list[str]:
         lines += [f"in {lane:<8}{format_signature(other.signature)}"] if other.signature else []
         lines += [f"in {lane:<8}{other.why.strip()}"]
     for cure in failure.cures:
-        if cure.upgrade:
-            lines.append(f"cure       upgrade to {format_releases(cure.upgrade)}")
+        if cure.releases:
+            lines.append(f"cure       {cure.releases}")
         elif cure.backport:
             backport = failure.backport(cure.backport)
             lines.append(f"cure       backport {cure.backport}: {backport.meaning if backport else ''}")

@@ -196,8 +196,8 @@ def cures_of(failure: Failure) -> tuple[str, ...]:
 
 def format_cure(failure: Failure, cure: Cure) -> str:
     """A cure in one line."""
-    if cure.upgrade:
-        return "upgrade to " + " and ".join(f"{name} {text}" for name, text in cure.upgrade.items())
+    if cure.releases:
+        return cure.releases
     if cure.backport:
         backport = failure.backport(cure.backport)
         return f"backport {failure.id}/{backport.file}: {backport.meaning}" if backport else cure.backport

@@ -153,6 +153,14 @@ class Cure(Strict):
             raise ValueError("a cure is one of upgrade, backport, setting")
         return self
 
+    @property
+    def releases(self) -> str | None:
+        """Which releases cure it, in words; with an upper bound it may be no upgrade for who has a newer one."""
+        if self.upgrade is None:
+            return None
+        verb = "use" if any("<" in text for text in self.upgrade.values()) else "upgrade to"
+        return f"{verb} " + " and ".join(f"{name} {text}" for name, text in self.upgrade.items())
+
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "contains", "lacks")
 

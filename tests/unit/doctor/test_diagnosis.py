@@ -307,6 +307,9 @@ def test_cures() -> None:
         "do this",
         f"backport {FAILURE}/backport.py: a default",
     )
+    # Who has a newer release than these goes back.
+    older = [{"upgrade": {"lightning": ">=2.2.0,<2.6.0"}}]
+    assert cures_of(failure(cures=older)) == ("use lightning >=2.2.0,<2.6.0",)
 
 
 @pytest.mark.parametrize(
