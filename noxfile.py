@@ -66,7 +66,6 @@ def check(session: nox.Session) -> None:
 
 def measure(session: nox.Session, arguments: Sequence[str]) -> None:
     """Run the unit tests with coverage of lines, in subprocesses too: 95 % of all, 99 % of what only decides."""
-    # The monitoring of Python 3.12 costs next to nothing; the tracer of 3.11 a third more of the time.
     core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "tests/unit", *arguments, env=core)
@@ -74,7 +73,6 @@ def measure(session: nox.Session, arguments: Sequence[str]) -> None:
     for unfinished in Path().glob(".coverage.*"):  # of ranks that were killed while they wrote
         unfinished.unlink()
     session.run("coverage", "report")
-    # 100 % but for refusals in the rules for a user's own script.
     session.run("coverage", "report", "--fail-under=99", f"--include={','.join(DECIDING)}")
 
 

@@ -18,7 +18,7 @@ from repro.model.script_failure import ANY_EXIT, ScriptFailure, with_signature
 from repro.model.verdict import Judgement, Verdict
 from repro.verdict.judge import failed_itself, judge
 from repro.verdict.script_run import ending
-from repro.verdict.signature import is_limit, owner_of, shows, why_not_still
+from repro.verdict.signature import owner_of, shows, why_not_still
 
 MESSAGE_CHARACTERS = 160
 """So much of the first line of a message is kept."""
@@ -117,8 +117,6 @@ def _of_end(failure: ScriptFailure, observation: Observation, judgement: Judgeme
         return Signature(
             kind="exit", type=how, ranks=_ranks([r for r in observation.ranks if ending(r) == how], observation)
         )
-    if is_limit(root.error):
-        raise UndecidedError(f"it met a limit of the machine: {root.error.line}")
     signature = signature_of(root.error)
     showing = [rank for rank in observation.ranks if rank.error is not None and shows(rank.error, signature)]
     for rank in observation.ranks:

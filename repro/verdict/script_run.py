@@ -40,15 +40,8 @@ def ending(rank: Rank) -> str:
     if rank.stopped or rank.error is not None:
         return ""
     if rank.signal is not None:
-        return _name(rank.signal) if rank.signal in CRASHES else ""
+        return signal.Signals(rank.signal).name if rank.signal in CRASHES else ""
     return f"exit code {rank.exit_code}" if rank.exit_code not in {0, None} else ""
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def completed(ranks: Sequence[Rank]) -> bool:

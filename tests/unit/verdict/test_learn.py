@@ -6,7 +6,7 @@ import pytest
 
 from repro.errors import ContradictionError, UndecidedError
 from repro.model.observation import Observation, Origin, Phase, Rank
-from repro.model.pattern import is_found
+from repro.model.pattern import PATTERN_CHARACTERS, is_found
 from repro.model.script_failure import ScriptFailure, script_failure, with_signature
 from repro.model.verdict import Verdict
 from repro.verdict.judge import judge
@@ -77,6 +77,14 @@ class TestGeneralise:
         message = "{[(" * 500
         assert is_found(generalise(message), message)
 
+    def test_so_does_one_of_many_numbers(self) -> None:
+        """Each number becomes a long class: of such a message less is kept, but never nothing."""
+        message = "at " + "1 " * 500
+        pattern = generalise(message)
+        assert len(pattern) <= PATTERN_CHARACTERS
+        assert is_found(pattern, message)
+        assert not is_found(pattern, "at none")
+
 
 class TestLearn:
     def test_a_library_exception_on_every_rank(self) -> None:
@@ -116,11 +124,24 @@ class TestLearn:
     def test_a_hang(self) -> None:
         made = learned(late(waiting(0), waiting(1)))
         assert (made.signature.kind, made.signature.function, made.signature.ranks) == ("hang", "all_gather", "all")
+        assert describe(made.signature) == "a hang in all_gather of torch, on every rank"
 
     def test_a_hang_in_two_places(self) -> None:
         barrier = (script_frame(), frame("barrier", "torch/distributed/c10d.py"))
         signature = learn(FAILURE, [late(waiting(0, *barrier), waiting(1))])
         assert (signature.function, signature.ranks, signature.others) == ("barrier", 0, "all_gather")
+        assert describe(signature) == "a hang in barrier of torch, on rank 0 only, the others in all_gather"
+
+    def test_a_crash_of_one_rank(self) -> None:
+        made = learned(observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))
+        assert describe(made.signature) == "SIGSEGV, on rank 0 only"
+        aborted = killed(1, 6, tail="NCCL watchdog thread terminated")
+        assert judge(made, observation(killed(0, 11), aborted)).verdict is Verdict.REPRODUCED
+
+    @pytest.mark.parametrize("other", [failed(1, ERROR), killed(1, 6), rank(1, exit_code=3)])
+    def test_a_crash_beside_another_failure_is_another_failure(self, other: Rank) -> None:
+        made = learned(observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))
+        assert judge(made, observation(killed(0, 11), other)).verdict is Verdict.DIFFERENT
 
     def test_an_import_that_a_release_has_dropped(self) -> None:
         error = raised("ImportError", "cannot import name 'Fabric' from 'lightning'", script_frame())
@@ -153,6 +174,29 @@ class TestRefusals:
         busy: Any = {"between_dumps": None}
         with pytest.raises(UndecidedError, match="did not end within 120 s"):
             learn(FAILURE, [late(waiting(0, **busy), waiting(1))])
+
+    def test_a_hang_in_the_script(self) -> None:
+        """A rank that waits in its own loop says nothing of a library."""
+        with pytest.raises(UndecidedError, match="rank 1 waits in no library"):
+            learn(FAILURE, [late(waiting(0), waiting(1, script_frame("poll")))])
+
+    @pytest.mark.parametrize(
+        "places",
+        [
+            [("barrier", "torch/distributed/c10d.py"), ("broadcast", "torch/distributed/c10d.py")],
+            [("barrier", "lightning/fabric/strategies/fsdp.py")],
+        ],
+    )
+    def test_a_hang_in_places_that_no_signature_names(self, places: list[tuple[str, str]]) -> None:
+        """A signature names two functions of one library."""
+        others = [waiting(n, script_frame(), frame(*place)) for n, place in enumerate(places, 1)]
+        with pytest.raises(UndecidedError, match=r"wait in several places: .*rank 1 in barrier"):
+            learn(FAILURE, [late(waiting(0), *others)])
+
+    def test_a_signature_that_its_own_run_does_not_show(self) -> None:
+        """Two ranks end with different exit codes: neither is how the script fails."""
+        with pytest.raises(UndecidedError, match="no signature that holds: exit code 3, on rank 0 only"):
+            learn(FAILURE, [observation(rank(0, exit_code=3), rank(1, exit_code=4))])
 
     def test_runs_that_fail_in_different_ways(self) -> None:
         other = raised("ValueError", "other")
@@ -219,3 +263,17 @@ class TestJudgeOfScripts:
         held = installed(VERSIONS | {"other": "1.0"})
         ranks = [rank(n, oracle=None, imported={}) for n in (0, 1)]
         assert judge(self.MADE, observation(*ranks, installed=held)).verdict is Verdict.ABSENT
+
+    def test_an_environment_that_is_not_known_is_no_verdict(self) -> None:
+        passed = [rank(n, oracle=None) for n in (0, 1)]
+        judged = judge(self.MADE, observation(*passed, installed=None))
+        assert (judged.verdict, judged.reason) == (
+            Verdict.UNRUNNABLE,
+            "it is not known what is installed in the environment",
+        )
+
+    @pytest.mark.parametrize("code", [0, None])
+    def test_a_rank_that_never_reached_the_script_is_no_pass(self, code: int | None) -> None:
+        ranks = [rank(0, oracle=None), rank(1, oracle=None, reached=False, exit_code=code)]
+        judged = judge(self.MADE, observation(*ranks, launcher_code=0))
+        assert (judged.verdict, judged.reason) == (Verdict.UNRUNNABLE, "rank 1 never reached its own code")
