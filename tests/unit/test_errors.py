@@ -8,6 +8,7 @@ from repro.errors import (
     Fault,
     RecordError,
     ReproError,
+    StoppedError,
     StoreError,
     UsageError,
     exit_of,
@@ -61,3 +62,9 @@ def test_exit_of() -> None:
     assert exit_of(unknown=True) is Exit.UNKNOWN
     assert exit_of(changed=True) is exit_of(changed=True, unknown=True) is Exit.CHANGED
     assert [int(code) for code in Exit] == [0, 1, 2, 3, 130]
+
+
+def test_interrupted() -> None:
+    error = StoppedError()
+    assert error.exit_code is Exit.INTERRUPTED
+    assert str(error) == "interrupted; no rank is left running, finished runs are stored"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.catalog.shards import BUILD_COST, shards
+from repro.catalog.shards import BUILD_COST, jobs, shards
 from tests.unit.factories import cell
 
 CELLS = st.lists(
@@ -34,3 +34,12 @@ def test_balance() -> None:
     cells += [cell(environment=name) for name in ("a", "b")]
     made = shards(cells, 2)
     assert [{item.environment.label for item in group} for group in made] == [{"big"}, {"a", "b"}]
+
+
+def test_jobs() -> None:
+    """Each machine knows its number, its cells and the environments that it builds, each once."""
+    cells = [cell(environment=name, failure=failure) for name in ("a", "b") for failure in ("x", "y")]
+    one, other = jobs(cells, 2)
+    assert {one.environments, other.environments} == {"a", "b"}
+    assert [(made.shard, made.cells) for made in (one, other)] == [("1/2", 2), ("2/2", 2)]
+    assert [made.environments.split() for made in jobs(cells, 1)] == [["a", "b"]]

@@ -8,7 +8,16 @@ import pytest
 from repro.model.failure import Failure
 from repro.model.verdict import Side, Verdict
 from repro.search.releases import Listing, Release
-from repro.search.watch_plan import Facts, ReleaseState, Seen, Snapshot, WatchedRelease, plan
+from repro.search.watch_plan import (
+    Facts,
+    ReleaseState,
+    Seen,
+    Snapshot,
+    Watched,
+    WatchedFloat,
+    WatchedRelease,
+    plan,
+)
 from repro.store.answers import SkippedRelease, Tried, Turned
 from tests.unit.factories import failure
 
@@ -259,3 +268,11 @@ def test_sentences() -> None:
     assert answer(after=agreed).sentence.endswith("as the record says")
     assert "is back (1.1 does not show it, 1.2 does" in answer(before=cured.after, after=cured.before).sentence
     assert not answer(after=cured.before).holds
+
+
+def test_unexpected_counts_over_all() -> None:
+    """A verdict against a record counts once for each release of each floating environment."""
+    facts = {"distribution": "torch", "version": "2.14.0", "day": "2026-11-20", "state": ReleaseState.RUN}
+    releases = [WatchedRelease.model_validate(facts | {"unexpected": names}) for names in (("a", "b"), ("a",), ())]
+    floats = tuple(WatchedFloat(name=name, day="2026-11-20", releases=tuple(releases)) for name in ("one", "other"))
+    assert Watched(date="2026-11-25T00:00:00+00:00", floats=floats).unexpected == 6
