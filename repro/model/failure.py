@@ -333,6 +333,12 @@ class Failure(Strict):
         return self
 
     @property
+    def never_tried(self) -> tuple[str, ...]:
+        """The releases that may be affected too and that nobody tried: ``torch before 2.11.0``."""
+        older = [f"{name} before {oldest}" for name, oldest in self.open_below.items()]
+        return (*older, *(f"{name} after {newest}" for name, newest in self.open_above.items()))
+
+    @property
     def lane(self) -> Lane:
         """The lane in which it runs where none is asked for: the CPU's, if it has that."""
         return Lane.CPU if Lane.CPU in self.needs.lanes else self.needs.lanes[0]
