@@ -26,7 +26,7 @@ DECIDING = (
 )
 """Modules that decide and have no effects: a line that no test runs there is a decision that no test knows."""
 
-WORKFLOWS = sorted(str(file) for file in Path(".github/workflows", ".github/actions").glob("*.yml"))
+WORKFLOWS = sorted(str(file) for file in Path(".github/workflows").glob("*.yml"))
 ISSUE_FORMS = sorted(str(file) for file in Path(".github/ISSUE_TEMPLATE").glob("*.yml") if file.stem != "config")
 
 
