@@ -14,6 +14,7 @@ from repro.catalog.project import Project
 from repro.launch.session import Options, Session
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
+from repro.model.failure import Lane
 from repro.store.observations import Store
 from repro.testing.matched import expected, stored
 from repro.verdict.result import Result
@@ -25,7 +26,7 @@ PROJECT = Project.here()
 def every_cell() -> Iterator[ParameterSet]:
     """All default cells; those for whose failure and kind others stand are marked."""
     represented: set[object] = set()
-    for cell in default_cells(PROJECT.matrix, PROJECT.catalog):
+    for cell in default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU):
         kinds = {cell.failure, (expected(PROJECT, cell), cell.world_size)}
         marks = [pytest.mark.xdist_group(cell.failure)]
         marks += [pytest.mark.whole] if kinds <= represented else []
