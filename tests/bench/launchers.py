@@ -30,6 +30,7 @@ from repro.launch.job import prepare
 from repro.launch.session import Options, Session
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
+from repro.model.failure import Lane
 from repro.store.observations import Store
 from repro.verdict.result import Result
 
@@ -159,7 +160,7 @@ def main() -> None:
     parser.add_argument("--torch-cells", type=int, default=12, help="cells of the group about torch alone")
     parser.add_argument("--out", type=Path, help="write the numbers as JSON (format 1)")
     options = parser.parse_args()
-    cells = default_cells(PROJECT.matrix, PROJECT.catalog)
+    cells = default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU)
     founding = [cell for cell in cells if cell.failure in FOUNDING]
     torch_only = [cell for cell in cells if cell.environment.label.startswith("torch-")][: options.torch_cells]
     for name in dict.fromkeys(cell.environment.label for cell in [*founding, *torch_only]):

@@ -24,12 +24,13 @@ from repro.launch.session import Session
 from repro.launch.slots import Slots, rank_limit
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
+from repro.model.failure import Lane
 from repro.model.verdict import Expectation, Status
 from repro.store.observations import Store
 from repro.testing.matched import expected
 
 PROJECT = Project.here()
-CELLS = default_cells(PROJECT.matrix, PROJECT.catalog)
+CELLS = default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU)
 SCRIPT = """\
 import json, sys, warnings
 sys.path += {paths!r}  # ours, and what it needs, behind the environment's own
