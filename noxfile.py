@@ -64,18 +64,6 @@ def check(session: nox.Session) -> None:
     session.run("repro", "check")
 
 
-def measure(session: nox.Session, arguments: Sequence[str]) -> None:
-    """Run the unit tests with coverage of lines, in subprocesses too: 95 % of all, 100 % of what only decides."""
-    core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "tests/unit", *arguments, env=core)
-    session.run("coverage", "combine", "--quiet")
-    for unfinished in Path().glob(".coverage.*"):  # of ranks that were killed while they wrote
-        unfinished.unlink()
-    session.run("coverage", "report")
-    session.run("coverage", "report", "--fail-under=100", f"--include={','.join(DECIDING)}")
-
-
 def processes(arguments: Sequence[str]) -> list[str]:
     """The option of pytest-xdist among pytest's arguments."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -123,9 +111,16 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """The unit tests with their coverage alone."""
+    """The unit tests with coverage of lines, in subprocesses too: 95 % of all, 100 % of what only decides."""
     install(session)
-    measure(session, session.posargs)
+    core = {"COVERAGE_CORE": "sysmon"} if sys.version_info >= (3, 12) else {}
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "tests/unit", *session.posargs, env=core)
+    session.run("coverage", "combine", "--quiet")
+    for unfinished in Path().glob(".coverage.*"):  # of ranks that were killed while they wrote
+        unfinished.unlink()
+    session.run("coverage", "report")
+    session.run("coverage", "report", "--fail-under=100", f"--include={','.join(DECIDING)}")
 
 
 @nox.session(venv_backend="none")

@@ -36,7 +36,7 @@ def show(
 def _described(failure: Failure) -> list[str]:
     lines = [f"{failure.id}: {failure.title}", "", failure.summary.strip(), ""]
     lines += [f"affected   {format_releases(releases)}" for releases in failure.affected]
-    lines += [f"untried    {text}" for text in failure.never_tried]
+    lines += [f"untried    {untried.words}" for untried in failure.never_tried]
     lines += [f"rejected   {format_releases(rejection.releases)}" for rejection in failure.rejected]
     lines += [f"fixed in   {name} {version}" for name, version in failure.fixed_in.items()]
     lines += [f"upstream   {failure.upstream.state}: {', '.join(failure.upstream.issues) or 'no issue'}"]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
-from repro.model.failure import Failure, is_affected, is_open, specifiers_of, untried
+from repro.model.failure import Failure, is_affected, is_open, specifiers_of
 from repro.model.specifiers import covers
 from repro.model.version import parsed_version
 
@@ -91,10 +91,9 @@ def _under_one_name(failure: Failure, stack: Stack) -> Judged:
     doubts = [_doubt(name, facts) for name in _deciding(readings, found) if (facts := held[name])]
     if set(found) == {Exposure.UNKNOWN}:
         doubts = [
-            f"{name} {'before' if text.startswith('<') else 'after'} {text[1:]} was never tried"
-            for name in specifiers
-            for text in untried(failure, name)
-            if any(covers({name: text}, versions) for versions in readings)
+            f"{untried.words} was never tried"
+            for untried in failure.never_tried
+            if any(covers({untried.name: untried.specifier}, versions) for versions in readings)
         ]
     newest = stack.newest(specifiers)
     return Judged(

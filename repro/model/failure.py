@@ -12,7 +12,7 @@ from repro.model.base import Day, Strict
 from repro.model.pattern import check_pattern
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
-from repro.model.specifiers import covers
+from repro.model.specifiers import Untried, covers
 from repro.model.version import parsed_version
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
@@ -333,10 +333,11 @@ class Failure(Strict):
         return self
 
     @property
-    def never_tried(self) -> tuple[str, ...]:
-        """The releases that may be affected too and that nobody tried: ``torch before 2.11.0``."""
-        older = [f"{name} before {oldest}" for name, oldest in self.open_below.items()]
-        return (*older, *(f"{name} after {newest}" for name, newest in self.open_above.items()))
+    def never_tried(self) -> tuple[Untried, ...]:
+        """The releases that may be affected too and that nobody tried."""
+        older = [Untried(name, f"<{oldest}", f"{name} before {oldest}") for name, oldest in self.open_below.items()]
+        newer = [Untried(name, f">{newest}", f"{name} after {newest}") for name, newest in self.open_above.items()]
+        return (*older, *newer)
 
     @property
     def lane(self) -> Lane:
@@ -372,22 +373,17 @@ def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
     for releases in (*failure.affected, *(rejection.releases for rejection in failure.rejected)):
         for name, text in releases.items():
             said[name].append(text)
-    for name in said:
-        said[name] += untried(failure, name)
+    for untried in failure.never_tried:
+        said[untried.name].append(untried.specifier)
     return {name: tuple(texts) for name, texts in said.items()}
-
-
-def untried(failure: Failure, name: str) -> list[str]:
-    """Specifiers of the releases of a distribution that were never tried and may be affected."""
-    older, newer = failure.open_below.get(name), failure.open_above.get(name)
-    return [*([f"<{older}"] if older else []), *([f">{newer}"] if newer else [])]
 
 
 def is_open(failure: Failure, versions: Mapping[str, str]) -> bool:
     """True if the versions would be affected, but for a release that is older or newer than any that was tried."""
 
     def fits(name: str, text: str) -> bool:
-        return any(covers({name: releases}, versions) for releases in (text, *untried(failure, name)))
+        untried = (item.specifier for item in failure.never_tried if item.name == name)
+        return any(covers({name: releases}, versions) for releases in (text, *untried))
 
     return not is_affected(failure, versions) and any(
         all(fits(name, text) for name, text in releases.items()) for releases in failure.affected

@@ -2,9 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
+
+
+class Untried(NamedTuple):
+    """Releases of a distribution that nobody tried."""
+
+    name: str
+    specifier: str
+    words: str
+    """``torch before 2.11.0``."""
 
 
 def installed_versions(distributions: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Command lines, run in this process."""
 
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -15,14 +14,9 @@ Call = Callable[..., tuple[int, str, str]]
 def called(
     arguments: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, str, str]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.setattr(sys, "argv", ["repro", *arguments])
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
     out, err = capsys.readouterr()
     code = ended.value.code
     return (code if isinstance(code, int) else 0 if code is None else 1), out, err

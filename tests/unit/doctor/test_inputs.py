@@ -4,13 +4,11 @@ An input is a folder: the files, or a ``make.sh`` that makes an environment; and
 its exit code, the findings that are right, and texts that the output must have.
 """
 
-import contextlib
 import io
 import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -111,23 +109,13 @@ def ask(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
         monkeypatch.setattr(sys, "argv", words)
         capsys.readouterr()
-        with _signals_kept(), pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()
         code = ended.value.code
         return Answer(code if isinstance(code, int) else 0 if code is None else 1, out, err)
 
     return run
-
-
-@contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("folder", list(_cases()))
