@@ -3,9 +3,9 @@
     python -m tests.campaign.campaign 1000 --seed 1 --output reports/measurements/campaign.json
 
 Two kinds of trial: one run with a fault of its script, through one of the two launchers; and a session of several
-cells whose harness is killed or interrupted at some moment.  Counted are wrong verdicts (a verdict that is neither
-the truth nor ``unrunnable``, or one whose reason is another), processes that live on, half written files, and
-finished runs that were lost.
+cells whose harness is killed or interrupted at some moment, or loses one of its processes or the disk.  Counted are
+wrong verdicts (a verdict that is neither the truth nor ``unrunnable``, or one whose reason is another), processes that
+live on, half written files, and finished runs that were lost.
 """
 
 import argparse
@@ -21,20 +21,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
 import psutil
 
-from repro.launch import job, processes, warm
+from repro.errors import Exit, StoreError
+from repro.launch import job, processes, untrusted, warm
 from repro.launch.run_cell import run_cell, torchrun
 from repro.launch.warm import WarmLauncher
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
-from repro.store.observations import read_observation
+from repro.store.observations import Store, read_observation
 from repro.verdict.judge import judge
+from tests.campaign.harness import ENDLESS, SOURCES
 from tests.campaign.scenarios import LIGHTNING, SCENARIOS, Scenario
 from tests.unit.factories import cell, entry
 from tests.unit.launch.fake import environment
@@ -47,7 +49,18 @@ HARNESS_SECONDS = 2 * GRACE_SECONDS + 8.0
 """Likewise after the harness was killed: its keeper asks, waits the grace and kills."""
 ENDED_SECONDS = 6 * HARNESS_SECONDS
 """The harness itself ends within this time after a signal, on a loaded machine too."""
-ENDS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGINT twice")
+SIGNALS = {
+    "SIGKILL": 1, "SIGTERM": 1, "SIGINT": 1, "SIGINT twice": 2, "SIGINT five times": 5, "SIGHUP": 1,
+}  # fmt: skip
+"""Signals to the harness, and how often they come, 50 ms apart."""
+KILLED = {"a zygote is killed": "zygote.py", "a launcher is killed": "distributed.run", "a rank is killed": None}
+"""What is killed while the harness goes on, and a part of its command line; a rank is known by its note."""
+FULL = "the disk is full"
+KILLED_SECONDS = 6.0
+"""A process to kill is waited for at most this long."""
+MARK = "REPRO_CAMPAIGN"
+"""A variable that every process of a harness inherits, unless it is cleared."""
+ENDS = (*SIGNALS, *KILLED, FULL)
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,9 @@ class Figures:
     seed: int
     trials: int = 0
     interrupted: int = 0
-    """Trials in which the harness itself was killed or interrupted."""
+    """Trials in which the harness itself was killed or interrupted, or lost a process or its disk."""
+    ends: dict[str, int] = field(default_factory=dict)
+    """How often each of these was tried."""
     wrong: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     """``unrunnable`` where there was a true verdict to give: not wrong, but nothing learnt."""
@@ -84,13 +99,15 @@ class Figures:
 
 @contextmanager
 def short_waits() -> Iterator[None]:
-    """Grace and pauses of the launchers, shortened."""
+    """Grace and pauses of the launchers, shortened, and limits that a rank exceeds soon."""
     values = (
         (processes, "TERM_GRACE_SECONDS", GRACE_SECONDS),
         (processes, "DUMP_PAUSE_SECONDS", 1.8),
         (processes, "SETTLE_SECONDS", 0.3),
         (warm, "TERM_GRACE_SECONDS", GRACE_SECONDS + 6.0),
         (job, "GRACE_SECONDS", 1.0),
+        (untrusted, "MAX_FOLDER_BYTES", 256 << 20),
+        (untrusted, "MAX_FOLDER_FILES", 2000),
     )
     with ExitStack() as held:
         for module, name, seconds in values:
@@ -111,14 +128,51 @@ def living(notes: Path) -> list[int]:
     return found
 
 
-def orphans(notes: Path, seconds: float) -> list[int]:
+def marked(place: Path) -> list[int]:
+    """The processes that inherited the mark of a harness: keepers, builds and whatever has no note."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK) == str(place) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
+def orphans(notes: Path, seconds: float, place: Path | None = None) -> list[int]:
     """Those that still run after so many seconds; they are killed, so that a campaign leaves none."""
     deadline = time.monotonic() + seconds
-    while (left := living(notes)) and time.monotonic() < deadline:
+    while (left := living(notes) or (marked(place) if place else [])) and time.monotonic() < deadline:
         time.sleep(0.05)
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return left
+
+
+def kill_one(harness: int, part: str | None, notes: Path, choice: random.Random) -> None:
+    """Kill a process whose command line has that part, and not its keeper, or a rank; wait for one for a while."""
+    deadline = time.monotonic() + KILLED_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(psutil.Error, ProcessLookupError):
+            fit = living(notes)
+            if part is not None:
+                below = [(found.pid, found.cmdline()) for found in psutil.Process(harness).children(recursive=True)]
+                lines = [(pid, " ".join(line)) for pid, line in below]
+                fit = [pid for pid, line in lines if part in line and "keeper.py" not in line]
+            if fit:
+                os.kill(choice.choice(fit), signal.SIGKILL)
+                return
+        time.sleep(0.05)
+
+
+def allowed_codes(how: str) -> set[int]:
+    """The exit codes with which a harness may end; 0 if it had finished before."""
+    if how in KILLED:
+        return {Exit.OK}
+    if how == FULL:
+        return {Exit.UNKNOWN}
+    # CPython itself ends by SIGINT, which a shell calls 130, if the interrupt came while it ran a string.
+    return {Exit.OK, Exit.INTERRUPTED, -signal.SIGINT, -signal.Signals[how.split(maxsplit=1)[0]]}
 
 
 class Campaign:
@@ -137,8 +191,9 @@ class Campaign:
         """All trials; every scenario comes before one comes twice."""
         began = time.monotonic()
         with short_waits(), WarmLauncher() as launcher, ThreadPoolExecutor(workers) as pool:
-            wanted = {pool.submit(self.fault, trial, launcher): str(trial) for trial in self.trials()}
-            wanted |= {pool.submit(self.interrupt, n): f"harness {n}" for n in range(self._interrupted)}
+            # The longest first.
+            wanted = {pool.submit(self.interrupt, n): f"harness {n}" for n in range(self._interrupted)}
+            wanted |= {pool.submit(self.fault, trial, launcher): str(trial) for trial in self.trials()}
             for future, what in wanted.items():
                 # One trial that breaks is a finding; it must not cost the figures of the others.
                 if error := future.exception():
@@ -184,20 +239,32 @@ class Campaign:
                 self.figures.orphans.append(f"{what}: {len(left)} processes live on")
 
     def interrupt(self, number: int) -> None:
-        """A session of several cells whose harness ends early: nothing lives on, nothing is half written or lost."""
+        """A session of several cells whose harness ends early, or loses a process or its disk.
+
+        Nothing lives on, nothing is half written or lost, and no verdict is wrong.
+        """
         choice = random.Random(f"{self._seed}-interrupt-{number}")
         place = self._root / f"interrupt-{number}"
         notes = place / "notes"
         notes.mkdir(parents=True)
-        how, after = choice.choice(ENDS), choice.uniform(0.3, 8.0)
+        # Every kind comes before one comes twice.
+        how, after = ENDS[number % len(ENDS)], choice.uniform(0.3, 8.0)
+        launcher = {"a zygote is killed": "warm", "a launcher is killed": "torchrun"}.get(how)
         command = [sys.executable, "-m", "tests.campaign.harness", str(place), str(place / "environment")]
-        command.append(choice.choice(["torchrun", "warm"]))
+        command.append(launcher or choice.choice(["torchrun", "warm"]))
+        if how == FULL:
+            command.append(str(choice.randrange(6)))
         log = place / "harness.log"
+        what = f"harness {number}: {how} after {after:.2f} s"
         with log.open("wb") as output:
-            harness = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+            harness = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True, env=os.environ | {MARK: str(place)}
+            )
             time.sleep(after)
-            for _ in range(2 if how.endswith("twice") else 1):
-                harness.send_signal(signal.Signals[how.split()[0]])
+            if how in KILLED:
+                kill_one(harness.pid, KILLED[how], notes, choice)
+            for _ in range(SIGNALS.get(how, 0)):
+                harness.send_signal(signal.Signals[how.split(maxsplit=1)[0]])
                 time.sleep(0.05)
             try:
                 code = harness.wait(ENDED_SECONDS)
@@ -205,25 +272,46 @@ class Campaign:
                 harness.kill()
                 code = harness.wait()
                 with self._lock:
-                    self.figures.orphans.append(f"harness {number}: {how} after {after:.2f} s: does not end")
-        left = orphans(notes, HARNESS_SECONDS)
-        finished = {line.split()[1] for line in log.read_text().splitlines() if line.startswith("stored ")}
-        what = f"harness {number}: {how} after {after:.2f} s, exit code {code}"
-        problems = list(self._damaged(place / "reports"))
+                    self.figures.orphans.append(f"{what}: does not end")
+        left = orphans(notes, HARNESS_SECONDS, place)
+        said = log.read_text(errors="replace")
+        finished = {line.split()[1] for line in said.splitlines() if line.startswith("stored ")}
+        what = f"{what}, exit code {code}"
+        problems = list(self._damaged(place / "reports", killed=code in {-signal.SIGKILL, -signal.SIGHUP}))
         held = {file.stem for file in place.glob("reports/**/*.json")}
         with self._lock:
             self.figures.interrupted += 1
+            self.figures.ends[how] = self.figures.ends.get(how, 0) + 1
             self.figures.half_files += [f"{what}: {problem}" for problem in problems]
             self.figures.lost += [f"{what}: {found}" for found in sorted(finished - held)]
+            self.figures.wrong += [f"{what}: {verdict}" for verdict in self.misjudged(place)]
             if left:
                 self.figures.orphans.append(f"{what}: {len(left)} processes live on")
-            # CPython itself ends by SIGINT, which a shell calls 130, if the interrupt came while it ran a string.
-            if code not in {0, 130, -signal.SIGINT, -signal.SIGKILL} or "Traceback" in log.read_text():
-                self.figures.wrong.append(f"{what}: {log.read_text()[-300:]}")
+            if code not in allowed_codes(how) or "Traceback" in said:
+                self.figures.wrong.append(f"{what}: {said[-300:]}")
+            if code == 0 and len(finished) < len(SOURCES):
+                self.figures.lost.append(f"{what}: only {len(finished)} cells of {len(SOURCES)} have ended")
 
     @staticmethod
-    def _damaged(reports: Path) -> Iterator[str]:
+    def misjudged(place: Path) -> Iterator[str]:
+        """Verdicts of stored runs that are not true: none shows the signature, and some never reach their oracle."""
+        recorded = Store(place / "reports").recorded_verdicts()
+        for file in place.glob("reports/*/*.json"):
+            try:
+                seen = read_observation(file)
+            except StoreError:
+                continue  # a half file is a finding of its own
+            source = SOURCES[int(seen.cell.failure.removeprefix("pytorch-"))]
+            allowed = {Verdict.UNRUNNABLE} if source in ENDLESS else {Verdict.UNRUNNABLE, Verdict.ABSENT}
+            if recorded.get(seen.id, Verdict.UNRUNNABLE) not in allowed:
+                yield f"{source!r} got {recorded[seen.id]}"
+
+    @staticmethod
+    def _damaged(reports: Path, *, killed: bool) -> Iterator[str]:
+        """Files that cannot be read; a harness that was not killed leaves no temporary file either."""
         for file in reports.glob("**/*"):
+            if file.name.startswith(".") and not killed:
+                yield f"{file.name} was left"
             if file.suffix == ".json":
                 try:
                     read_observation(file)

@@ -1,9 +1,15 @@
 """A harness to interrupt: runs a few cells in a session, as the command line does, and says what it has stored.
 
-python -m tests.campaign.harness FOLDER ENVIRONMENT LAUNCHER
+python -m tests.campaign.harness FOLDER ENVIRONMENT LAUNCHER [FULL]
+
+With FULL, the store takes that many observations; then every write of it fails as on a full disk, in the middle.
 """
 
+import itertools
+import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +19,11 @@ if TYPE_CHECKING:
     from repro.model.cell import Cell
     from repro.verdict.result import Result
 
-SOURCES = (
+FULL_BYTES = 300
+"""How large a file can become on the full disk: less than an observation."""
+TIMEOUT = 4
+PASSING = (
     "oracle()",
-    "time.sleep(1)\noracle()",
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(2)\noracle()",
     """
 if os.fork() == 0:
@@ -26,7 +34,25 @@ if os.fork() == 0:
     os.execve('/bin/sleep', ['sleep', '600'], {})
 oracle()
 """,
+    "time.sleep(1)\noracle()",
 )
+ENDLESS = (
+    "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\ntime.sleep(600)",
+    "os.kill(os.getpid(), signal.SIGSTOP) if faulty else None\noracle()",
+)
+SOURCES = (*PASSING, *ENDLESS, *PASSING)
+"""What the ranks of each cell do."""
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    """No file of this process grows beyond a few bytes; the kernel itself refuses, as for a quota."""
+    held = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_BYTES, held[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, held)
 
 
 class _Reports:
@@ -47,23 +73,34 @@ class _Reports:
 def main() -> None:
     # As in the command line: signals are handled before the slow imports.
     from repro.launch.session import Options, Session  # noqa: PLC0415
+    from repro.model.observation import Observation  # noqa: PLC0415
     from repro.store.observations import Store  # noqa: PLC0415
     from tests.campaign.campaign import short_waits  # noqa: PLC0415
     from tests.campaign.scenarios import HEAD, LIGHTNING  # noqa: PLC0415
     from tests.unit.factories import cell, project, write_failure  # noqa: PLC0415
     from tests.unit.launch.fake import environment  # noqa: PLC0415
 
+    written = itertools.count()
+    room = int(sys.argv[4]) if len(sys.argv) > 4 else None
+
+    class Bounded(Store):
+        def add(self, observation: Observation) -> Path:
+            if room is None or next(written) < room:
+                return super().add(observation)
+            with _full_disk():
+                return super().add(observation)
+
     place, under_test = Path(sys.argv[1]), Path(sys.argv[2])
     made = project(place / "project", failures=False)
     cells = []
-    for number, source in enumerate(SOURCES * 2):
+    for number, source in enumerate(SOURCES):
         script = HEAD.format(faulty=0, notes=str(place / "notes")) + source
         write_failure(made.failures, script=script, id=f"pytorch-{number}")
         cells.append(cell(failure=f"pytorch-{number}", environment="old"))
     interpreter = environment(under_test, lightning=LIGHTNING)
     with short_waits():
-        options = Options(warm=sys.argv[3] == "warm")
-        session = Session(made, Store(place / "reports"), options, _Reports(), provide=lambda _: interpreter)
+        options = Options(warm=sys.argv[3] == "warm", timeout=TIMEOUT)
+        session = Session(made, Bounded(place / "reports"), options, _Reports(), provide=lambda _: interpreter)
         session.run(cells)
 
 

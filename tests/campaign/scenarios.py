@@ -68,6 +68,32 @@ time.sleep(0.1)
 oracle()
 """
 
+# Each generation lives for a moment; whoever kills a list of processes kills the one before.
+GENERATIONS = """
+if faulty and os.fork() == 0:
+    os.setsid()
+    for generation in range(400):
+        if os.fork():
+            os._exit(0)
+        note()
+        os.chdir("/")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(0.05)
+    time.sleep(600)
+time.sleep(0.3)
+oracle()
+"""
+
+# Takes the place of a file that the harness reads, once the rank has opened its own.
+REPLACED = """
+if faulty:
+    name = os.path.join(folder, "{name}" % rank)
+    if os.path.exists(name):
+        os.remove(name)
+    {make}
+{then}
+"""
+
 LIMIT = """
 import errno, resource
 if faulty:
@@ -156,10 +182,10 @@ SCENARIOS = (
     Scenario("hangs on any rank", "lightning.all_gather() if faulty else lightning.all_reduce()", R, LOOSE, HANGING),
     *(
         Scenario(f"{name}, {which}", f"if not faulty: lightning.{peer}()\n{source}", U, signature, HANGING, reason)
-        for which, signature, peer in (
-            ("all", HANG, "all_gather"),
-            ("any", LOOSE, "all_gather"),
-            ("numbered", STANDING, "all_reduce"),
+        for which, signature, peer, own in (
+            ("all", HANG, "all_gather", "lightning.all_gather()"),
+            ("any", LOOSE, "all_gather", "lightning.all_reduce()"),
+            ("numbered", STANDING, "all_reduce", "lightning.all_gather()"),
         )
         for name, source, reason in (
             ("peer is stopped", "os.kill(os.getpid(), signal.SIGSTOP)", "SIGSTOP"),
@@ -168,6 +194,17 @@ SCENARIOS = (
             ("peer works slowly", "lightning.all_gather(pause=0.01)", ""),
             ("peer sleeps elsewhere", "time.sleep(60)", "does not wait in"),
             ("peer leaves", "os._exit(0)", "had ended"),
+            (
+                "peer is stopped in its place",
+                f"threading.Timer(2, os.kill, (os.getpid(), signal.SIGSTOP)).start()\n{own}",
+                "SIGSTOP",
+            ),
+            ("peer loops in C", "sum(range(1 << 60))", ""),
+            (
+                "peer has a pipe for a stack",
+                f"name = os.path.join(folder, 'rank%d.stacks1' % rank)\nos.remove(name)\nos.mkfifo(name)\n{own}",
+                "",
+            ),
             ("peer ignores all", "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\ntime.sleep(60)", "dump"),
         )
     ),
@@ -188,6 +225,11 @@ SCENARIOS = (
         "ancdata",
         "import socket\nfrom multiprocessing import reduction\nours, theirs = socket.socketpair()\n"
         "ours.send(b'!')\nreduction.recv_handle(theirs)",
+    ),
+    *_limited(
+        "no thread",
+        "threading.stack_size(1 << 30)\nresource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))\n"
+        "for _ in range(9): threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
     ),
     # Beside a peer that fails at once it would be ended before its limit.
     _limited("RLIMIT_CPU", "resource.setrlimit(resource.RLIMIT_CPU, (1, 9))\nwhile True: pass", reason="SIGXCPU")[0],
@@ -240,10 +282,50 @@ SCENARIOS = (
     Scenario(
         "writes much", "os.write(1, b'x' * (40 << 20)) if faulty else None\noracle()", U, reason="32 MiB of output"
     ),
+    Scenario(
+        "fills the disk",
+        "if faulty:\n    with open('big', 'wb') as file:\n"
+        "        for _ in range(150): file.write(bytes(4 << 20)); file.flush()\n    time.sleep(60)\noracle()",
+        U,
+        reason="to disk",
+    ),
+    Scenario(
+        "makes files for ever",
+        "if faulty:\n    for n in range(9999): open('small%d' % n, 'w').close()\n    time.sleep(60)\noracle()",
+        U,
+        reason="files",
+    ),
+    Scenario("removes its folder", "import shutil\nif faulty: shutil.rmtree(folder, ignore_errors=True)\noracle()", U),
+    *(
+        Scenario(f"{name} is {word}", REPLACED.format(name=file, make=make, then="oracle()"), U, timeout=HANGING)
+        for name, file in (("output", "rank%d.log"), ("stack dump", "rank%d.stacks1"))
+        for word, make in (
+            ("a pipe", "os.mkfifo(name)"),
+            ("a folder", "os.mkdir(name)"),
+            ("a link to a device", "os.symlink('/dev/zero', name)"),
+        )
+    ),
+    Scenario("fails with a surrogate", "if faulty: raise ValueError('\\ud800')\noracle()", D),
+    Scenario("fails with a megabyte", "if faulty: raise ValueError('x' * 1_000_000)\noracle()", D),
+    Scenario("fails with ten megabytes", "if faulty: raise ValueError('x' * 10_000_000)\noracle()", U, reason="4 MiB"),
+    Scenario(
+        "fails without words",
+        "class E(Exception):\n    def __str__(self): raise ValueError('no words')\nif faulty: raise E\noracle()",
+        D,
+    ),
+    Scenario("fails too deeply", "def f(): f()\nif faulty: f()\noracle()", D),
+    Scenario(
+        "fails in a long chain",
+        "if faulty:\n    error = None\n    for n in range(3000):\n        new = ValueError(n)\n"
+        "        new.__cause__ = error\n        error = new\n    raise error\noracle()",
+        D,
+    ),
     Scenario("says no text", "os.write(1, bytes(range(128, 256)) * 99)\noracle()", A),
     # What must not outlive the run.
     Scenario("leaves a daemon", DAEMON.format(then="time.sleep(600)"), A),
     Scenario("leaves an empty daemon", DAEMON.format(then="os.execve('/bin/sleep', ['sleep', '600'], {})"), A),
+    Scenario("leaves a stopped daemon", DAEMON.format(then="os.kill(os.getpid(), signal.SIGSTOP)"), A),
+    Scenario("leaves a daemon that forks on", GENERATIONS, A),
     Scenario("ignores SIGTERM", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)", U, HANG, HANGING),
     Scenario(
         "fails and ignores SIGTERM",
