@@ -146,14 +146,14 @@ def _blame_script(
     after = script_project(project, learned, own.snapshot.folder, own.variables)
     with Progress(out) as steps, Trials(after, learned, run, steps, failure.needs.lanes[0]) as trials:
         trials.define(ends)
-        answer = lead_blame(trials, learned, first, last, notify=notify)
-        AnswerStore(project.reports / "data").put(answer)
+        answer = lead_blame(trials, learned, first, last, notify=notify).model_copy(update={"script": learned})
+        file = AnswerStore(project.reports / "data").put(answer)
         found = [
             _release_of(trials, after, learned, answer, (first, last), cause, package, notify)
             for cause in answer.causes
             for package in cause
         ]
-    lines = [*blamed_lines(answer), *found, f"effort      {effort(answer)}"]
+    lines = [*blamed_lines(answer), *found, f"effort      {effort(answer)}", f"answer      {file}"]
     print_answer(answer, lines, out, as_json=as_json)
     return exit_of_answer(answer)
 

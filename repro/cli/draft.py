@@ -8,33 +8,45 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
-from repro.errors import EnvironmentFailure, exit_of
+from repro.errors import EnvironmentFailure, UsageError, exit_of
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
 from repro.model.answers.evidence import DraftAnswer
 from repro.model.failure import Lane
-from repro.report.draft.case import Case, ShowingRun, describe_missing, find
+from repro.report.draft.case import Case, describe_missing, find
 from repro.report.draft.forms import FORMS, Form, Tracker
+from repro.report.draft.own_script import case_of, is_search, read_searched
 from repro.report.draft.write import Draft, compose, length, write
-from repro.report.private import redactor_of
+from repro.report.private import Redact, redactor_of
 
 
-def _described(project: Project, found: ShowingRun, form: Form, *, static: bool) -> Described:
+def _described(project: Project, name: str, lane: Lane, form: Form, *, static: bool) -> Described:
     """What upstream's command prints of the environment, or why there is nothing."""
     if static:
         return Described(form.environment[0].text, problem="not asked (--static)")
-    name = found.result.cell.environment.label
     try:
         interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
         # It imports torch, so it waits for a free core like a rank.
         with Slots(project.cache / "slots", rank_limit()).take(1, threading.Event()):
-            return describe(interpreter, form.environment, found.result.cell.lane)
-    except EnvironmentFailure as error:
+            return describe(interpreter, form.environment, lane)
+    except (EnvironmentFailure, UsageError) as error:
         return Described(form.environment[0].text, problem=str(error))
 
 
+def _redacted(described: Described, redact: Redact) -> Described:
+    problem = redact(described.problem) if described.problem else None
+    return Described(described.command, redact(described.text), problem)
+
+
 def draft(
-    failure_id: Annotated[str, typer.Argument(metavar="ID", help="A failure's id, as `repro list` shows it.")],
+    failure_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|FILE",
+            help="A failure's id; or, for your own script, the log of a finished `repro bisect SCRIPT`, the answer of "
+            "`repro blame SCRIPT`, or a stored run (repro-runs/data/.../*.json).",
+        ),
+    ],
     *,
     tracker: Annotated[Tracker, typer.Option("--for", help="Whose form to fill.")],
     env: Annotated[
@@ -55,34 +67,78 @@ def draft(
     Nothing is posted.
 
     Evidence comes from the store.  Only upstream's own command that describes the environment is run there.
-    Exit code 3 if it failed.
+    Exit code 3 if it failed.  A user's own script needs no record: its log, or one run of it, is enough.
 
     Example: repro draft pytorch-192202 --for pytorch
+
+    Example: repro draft repro-runs/data/searches/ID/bisect-lightning-20261125T120000Z.jsonl --for lightning
     """
+    form = FORMS[tracker]
+    if is_search(failure_id):
+        if env is not None or lane is not Lane.CPU:
+            raise UsageError("--env and --lane go with an id: a log or a run says where it ran")
+        case, redact = _case_of_script(Path(failure_id), form, reports, catalog, static=static)
+    else:
+        case, redact = _case_of_record(failure_id, form, env, lane, reports, catalog, static=static)
+    made = compose(case, form, redact)
+    folder = out or Path("drafts") / f"{case.failure.id}-{tracker}"
+    files = write(made, folder)
+    if as_json:
+        typer.echo(_answer(made, case, folder, files).model_dump_json(indent=1, by_alias=True))
+    else:
+        _print_draft(made, case, folder, files)
+    raise typer.Exit(exit_of(unknown=bool(case.described.problem) and not static))
+
+
+def _case_of_record(  # noqa: PLR0917 - the options of the command
+    failure_id: str,
+    form: Form,
+    env: str | None,
+    lane: Lane,
+    reports: Path | None,
+    catalog: Path | None,
+    *,
+    static: bool,
+) -> tuple[Case, Redact]:
     project = Project.here(reports, catalog)
-    redact, form = redactor_of(project), FORMS[tracker]
+    redact = redactor_of(project)
     found = find(project, failure_id, env, lane, redact)
-    described = _described(project, found, form, static=static)
+    cell = found.result.cell
+    described = _described(project, cell.environment.label, cell.lane, form, static=static)
     entry = project.catalog[failure_id]
     case = Case(
         entry=entry,
         script=entry.script.read_text(encoding="utf-8"),
         view=found.view,
         result=found.result,
-        environment=project.environments.environment(found.result.cell.environment.label),
-        described=Described(
-            described.command, redact(described.text), redact(described.problem) if described.problem else None
-        ),
+        environment=project.environments.environment(cell.environment.label),
+        described=_redacted(described, redact),
         missing=describe_missing(found),
     )
-    made = compose(case, form, redact)
-    folder = out or Path("drafts") / f"{failure_id}-{tracker}"
-    files = write(made, folder)
-    if as_json:
-        typer.echo(_answer(made, case, folder, files).model_dump_json(indent=1, by_alias=True))
-    else:
-        _print_draft(made, case, folder, files)
-    raise typer.Exit(exit_of(unknown=bool(described.problem) and not static))
+    return case, redact
+
+
+def _case_of_script(
+    file: Path, form: Form, reports: Path | None, catalog: Path | None, *, static: bool
+) -> tuple[Case, Redact]:
+    project = Project.here(reports, catalog)
+    redact = redactor_of(project)
+    searched = read_searched(file)
+    found = case_of(searched, project.catalog, redact)
+    around = project.deriving(searched.definitions or {})
+    cell = found.result.cell
+    described = _described(around, cell.environment.label, cell.lane, form, static=static)
+    case = Case(
+        entry=found.entry,
+        script=found.script,
+        view=found.view,
+        result=found.result,
+        environment=found.environment,
+        described=_redacted(described, redact),
+        missing=found.missing,
+        notes=found.notes,
+    )
+    return case, redact
 
 
 def _print_draft(made: Draft, case: Case, folder: Path, files: list[Path]) -> None:

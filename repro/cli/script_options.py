@@ -213,7 +213,7 @@ def signature_given(how: ScriptOptions) -> Signature | None:
         return None
     if how.by_exit:
         raise UsageError("--like and --exit: a signature, or the exit code alone")
-    from repro.search.like import signature_in  # noqa: PLC0415 - for this option only
+    from repro.doctor.log.last_error import signature_in  # noqa: PLC0415 - for this option only
 
     return signature_in(how.like)
 

@@ -15,7 +15,7 @@ from repro.search.script_search import SCRIPTS
 from repro.store.answers import Bisected, read_answer
 
 
-def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:
+def read_answered(log: Path) -> tuple[SearchLog, Bisected, Path]:
     """A log of a user's script, its answer, and the copy of the script.
 
     Raises UsageError if it is the log of something else, UndecidedError if the search is not finished.
@@ -24,8 +24,6 @@ def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:
     learned = journal.question.script
     if learned is None:
         raise UsageError(f"{log} is a search of {journal.question.failure}, which has a record")
-    if journal.question.metric is not None or learned.rule != "signature":
-        raise UsageError(f"{log} judges by a number or an exit code: a record needs a signature")
     answers = [read_answer(file) for file in sorted(log.parent.glob("*.json"))]
     found = next((answer for answer in answers if isinstance(answer, Bisected) and answer.log == log.name), None)
     if found is None:
@@ -33,6 +31,15 @@ def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:
     folder = log.resolve().parents[3] / SCRIPTS / learned.id
     if not (folder / learned.script).is_file():
         raise UsageError(f"{folder}: the copy of the script is gone; bisect again")
+    return journal, found, folder
+
+
+def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:
+    """As ``read_answered``, for a search that is judged by a signature; raises UsageError for another one."""
+    journal, found, folder = read_answered(log)
+    learned = journal.question.script
+    if journal.question.metric is not None or learned is None or learned.rule != "signature":
+        raise UsageError(f"{log} judges by a number or an exit code: a record needs a signature")
     return journal, found, folder
 
 

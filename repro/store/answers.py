@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from repro.errors import StoreError
 from repro.files import path_inside, write_whole, writing
 from repro.model.base import FileName, Strict
+from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
 from repro.model.verdict import Side, Verdict, side_of
 from repro.store.observations import SEARCHES, read_stored
@@ -129,6 +130,8 @@ class Blamed(Strict):
     changes: tuple[Changed, ...]
     tried: tuple[Tried, ...]
     seconds: float
+    script: ScriptFailure | None = None
+    """Of a user's script: how it fails, as it was learned from the end that does."""
 
     @property
     def slug(self) -> str:

@@ -165,6 +165,14 @@ def _waits(stack: Sequence[Frame]) -> Frame | None:
     return next((frame for frame in reversed(stack[inner + 1 :]) if frame.origin is Origin.LIBRARY), None)
 
 
+def in_short(signature: Signature) -> str:
+    """``FileNotFoundError in save_to_json of transformers``: a title."""
+    if signature.kind == "exit":
+        return str(signature.type)
+    where = f"{signature.function} of {signature.library or 'the script'}"
+    return f"A hang in {where}" if signature.kind == "hang" else f"{signature.type} in {where}"
+
+
 def describe(signature: Signature) -> str:
     """``FileNotFoundError in save_to_json of transformers, on rank 0 only``."""
     ranks = {"all": "on every rank", "any": "on some ranks"}.get(

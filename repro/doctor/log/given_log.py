@@ -76,14 +76,14 @@ def answer_log(file: Path, known: Known, redact: Callable[[str], str], stack: St
 
     Raises UsageError if it cannot be read.
     """
-    with _opened(file) as stream:
+    with opened(file) as stream:
         shown = read_log(stream, known, stack)
     name = "standard input" if file == STANDARD_INPUT else file.name
     return answer(name, shown, known, redact)
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def opened(file: Path) -> Iterator[BinaryIO]:
     """A stream of the log's bytes; never waits for a writer that may not come, but for standard input."""
     if file == STANDARD_INPUT:
         yield sys.stdin.buffer

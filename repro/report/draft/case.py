@@ -15,6 +15,7 @@ from repro.model.cell import make_cell
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.observation import Rank
+from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict
 from repro.report.private import Redact, RedactedLookup, redacted
 from repro.report.rows import Lookup, Row, row_of
@@ -39,6 +40,13 @@ class Case:
     described: Described
     missing: tuple[str, ...]
     """What was not run, one sentence for each."""
+    notes: tuple[str, ...] = ()
+    """What the person has to know besides, one sentence for each."""
+
+    @property
+    def own(self) -> ScriptFailure | None:
+        """The failure, if it is one of a user's script, without a record."""
+        return self.failure if isinstance(self.failure, ScriptFailure) else None
 
     @property
     def failure(self) -> Failure:

@@ -1,6 +1,7 @@
 """Fills in the fields of a form.  Pure: a case in, Markdown out."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -116,7 +117,9 @@ def _logs(case: Case, detail: Detail) -> str:
 def _environment(case: Case, detail: Detail) -> str:
     described = case.described
     if described.problem is not None:
-        held = "\n".join(f"{name}=={version}" for name, version in case.row.versions.items())
+        installed = case.result.newest.installed
+        listed = installed.distributions if case.own and installed else case.row.versions
+        held = "\n".join(f"{name}=={version}" for name, version in listed.items())
         text = f"`{described.command}` gave nothing: {described.problem}\n\nPython {case.row.python}\n{held}"
     else:
         text = described.text
@@ -132,8 +135,11 @@ def _traceback(case: Case, detail: Detail) -> str:
 def _observed(case: Case, detail: Detail) -> str:
     root = case.root
     ranks = ", ".join(f"rank {rank.rank}: {format_exit(rank)}" for rank in case.result.newest.ranks)
+    shown = _traceback(case, detail)
+    if not shown:
+        return f"{ranks}. {code(case.result.judgement.evidence or case.result.judgement.reason)}"
     words = f"{ranks}. The first error, of rank {root.rank}:" if root.chain else f"{ranks}. Rank {root.rank}:"
-    return f"{words}\n\n{fenced(_traceback(case, detail))}"
+    return f"{words}\n\n{fenced(shown)}"
 
 
 _EXPECTED = (
@@ -147,7 +153,7 @@ _LIFTED = (
 
 
 def _expected(case: Case, _detail: Detail) -> str:
-    lines = [_EXPECTED]
+    lines = ["Exit code 0 on every rank." if case.own else _EXPECTED]
     other = _passing(case)
     if other is not None:
         told = "refuses the configuration" if other.verdict is Verdict.REJECTED else "ends well"
@@ -155,7 +161,8 @@ def _expected(case: Case, _detail: Detail) -> str:
         versions = " ".join(f"{name} {held[name]}" for name in case.row.versions if name in held)
         changed = ", ".join(f"--{name} {value}" for name, value in other.cell.factors.items())
         with_flags = f" with {code(changed)}" if changed else ""
-        lines.append(f"On {escape(versions)}{with_flags} it {told}: {code(other.judgement.evidence)}.")
+        seen = f": {code(other.judgement.evidence)}" if other.judgement.evidence else ""
+        lines.append(f"On {escape(versions)}{with_flags} it {told}{seen}.")
     return "\n\n".join(lines)
 
 
@@ -179,20 +186,26 @@ def _passing(case: Case) -> Result | None:
 def _steps(case: Case, script: str) -> str:
     size = case.result.cell.world_size
     python = ".".join(case.row.python.split(".")[:2]) or "3.11"
-    lines = [f"Save {script} as `repro.py` and run it:", ""]
-    command = f"torchrun --standalone --nproc-per-node {size} repro.py"
+    name = case.own.script if case.own else "repro.py"
+    lines = [f"Save {script} as `{name}` and run it:", ""]
+    given = f" {shlex.join(case.own.arguments)}" if case.own and case.own.arguments else ""
+    command = f"torchrun --standalone --nproc-per-node {size} {name}{given}"
     pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case).items())
     # If single packages have cut-off days of their own, one day for all would exclude them.
     day = "" if case.environment.cutoffs else f" --exclude-newer {case.environment.cutoff}"
     lines.append(fenced(f"uv run --no-project --python {python}{day} {pins} \\\n  {command}", "bash"))
-    lines += ["", "or `torchrun` alone in an environment of these releases. It needs nothing to be downloaded."]
+    lines += ["", "or `torchrun` alone in an environment of these releases."]
+    if not case.own:
+        lines[-1] += " It needs nothing to be downloaded."
     if case.row.gates:
         lines += ["", _LIFTED]
     return "\n".join(lines)
 
 
 def _needed_pins(case: Case) -> dict[str, str]:
-    """The pins of the environment; only torch and numpy if the script imports none of the others."""
+    """The pins of the environment; only torch and numpy if a record's script imports none of the others."""
+    if case.own:
+        return case.environment.pins
     alone = {"torch", "numpy"}
     pins = case.environment.pins
     others = [name for name in pins if name not in alone]

@@ -44,6 +44,7 @@ class Draft:
     """Names of the fields that the address fills."""
     notes: tuple[str, ...]
     """What the person has to know or do before filing."""
+    script_name: str = "repro.py"
 
     @property
     def body(self) -> str:
@@ -76,7 +77,8 @@ def compose(case: Case, form: Form, redact: Redact) -> Draft:
             title = redact(title_of(case))
             address, inside = _address(form, title, fields)
             notes = _notes(case, form, fields, detail, changed=script != case.script)
-            return Draft(form, title, script, fields, address, inside, tuple(notes))
+            name = case.own.script if case.own else "repro.py"
+            return Draft(form, title, script, fields, address, inside, tuple(notes), name)
     raise UsageError(
         f"{case.failure.id}: the script has {length(case.script)} characters, a body takes {BODY_CHARACTERS};"
         " make it smaller"
@@ -112,8 +114,10 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
         said = f"{', '.join(own)} ({failure.upstream.state})"
         notes.append(f"Already reported as {said}: comment there instead of filing it a second time.")
     newest = ", ".join(dict.fromkeys(point.text for point in standing.newest))
+    notes += case.notes
     if not standing.present:
-        notes.append(f"Not seen in the newest release that was run ({newest}): this is a record, not a report to file.")
+        done = "a report of something mended" if case.own else "a record, not a report to file"
+        notes.append(f"Not seen in the newest release that was run ({newest}): this is {done}.")
     elif case.row.versions not in [
         row.versions for row in case.view.rows if row.cell.environment.label in _where(case)
     ]:
@@ -121,7 +125,8 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
             f"A newer release shows it too ({newest}): draft it with that one, maintainers ask for the newest."
         )
     if not set(form.distributions) & set(failure.distributions):
-        notes.append(f"The record does not speak of {form.distributions[0]}: is this the right tracker?")
+        source = "The search" if case.own else "The record"
+        notes.append(f"{source} does not speak of {form.distributions[0]}: is this the right tracker?")
     if case.described.problem:
         notes.append(f"`{case.described.command}`: {case.described.problem}; the versions come from the stored run.")
     if detail.cut:
@@ -161,7 +166,7 @@ def write(draft: Draft, folder: Path) -> list[Path]:
         "title.txt": draft.title + "\n",
         "issue.md": draft.body,
         "address.txt": draft.address + "\n",
-        "repro.py": draft.script,
+        draft.script_name: draft.script,
         "NOTES.md": _notes_text(draft),
     }
     for number, filled in enumerate(draft.fields, 1):

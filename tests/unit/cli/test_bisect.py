@@ -1,53 +1,33 @@
 """The commands that search, with an index and verdicts that are made up."""
 
 import json
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from repro.catalog.project import Project
 from repro.cli import bisect, blame, sweep
-from repro.environments.locks import Lock, Locked
 from repro.errors import EnvironmentFailure
 from repro.model.failure import is_affected
-from repro.model.matrix import Environment
 from repro.model.verdict import Verdict, side_of
 from repro.search.releases import IndexFile
 from repro.store.answers import Run, Tried
 from repro.store.observations import Store
 from tests.unit import factories
 from tests.unit.cli.calls import Call
+from tests.unit.cli.fake_trials import FakeTrials
 
 FAILURE = factories.FAILURE
 RELEASES = ["2.0.9", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0", "2.3.1rc1"]
 
 
-class FakeTrials:
-    """Fails from 2.1.0 to the release that ``last_bad`` names; is interrupted before a run that is told."""
+class RecordTrials(FakeTrials):
+    """Fails from 2.1.0 to the release that ``last_bad`` names."""
 
     last_bad = "2.2.1"
-    interrupt_at: int | None = None
-    asked: list[str] = []
     repeated: list[str] = []
-
-    def __init__(self, project: Project, *_: object) -> None:
-        self.project = project
-        self.environments: dict[str, Environment] = dict(project.matrix.environments)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def define(self, definitions: Mapping[str, Environment]) -> None:
-        self.environments.update(definitions)
-
-    def lock(self, name: str) -> Lock:
-        pins = self.environments[name].pins
-        return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in pins.items()))
 
     def repeat(self, name: str, label: str, runs: int) -> Tried:
         fact = self._run(name, label)
@@ -57,11 +37,7 @@ class FakeTrials:
         seen = [Run(observation=one, verdict=fact.verdict, launcher="torchrun") for one in made]
         return fact.model_copy(update={"runs": tuple(seen), "observations": tuple(made)})
 
-    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        del ahead
-        if len(self.asked) == self.interrupt_at:
-            raise KeyboardInterrupt
-        self.asked.append(label)
+    def first_run(self, name: str, label: str) -> Tried:
         fact = self._run(name, label)
         assert fact.verdict
         run = Run(observation=f"{label}-warm", verdict=fact.verdict, launcher="warm")
@@ -84,14 +60,14 @@ class FakeTrials:
 
 
 @pytest.fixture(autouse=True)
-def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
+def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[RecordTrials]:
     """Neither network nor runs."""
     day = datetime(2024, 4, 1, tzinfo=UTC)
 
     def fetch(_: str) -> list[IndexFile]:
         return [IndexFile(f"lightning-{v}-py3-none-any.whl", v, "wheel", day) for v in RELEASES]
 
-    made = type("World", (FakeTrials,), {"asked": [], "repeated": []})
+    made = type("World", (RecordTrials,), {"asked": [], "repeated": []})
     for command in (bisect, blame, sweep):
         monkeypatch.setattr(command, "fetch_files", fetch, raising=False)
         monkeypatch.setattr(command, "Trials", made)
@@ -135,7 +111,7 @@ class TestBisect:
         assert "at most" in err
 
     def test_a_record_that_disagrees_is_in_the_exit_code_and_can_be_written(
-        self, call: Call, held: Project, world: type[FakeTrials]
+        self, call: Call, held: Project, world: type[RecordTrials]
     ) -> None:
         world.last_bad = "2.2.2"
         code, out, _ = call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0", "--write")
@@ -146,7 +122,7 @@ class TestBisect:
         assert f"{record}: affected lightning >=2.1.0,<2.3.0" in out
 
     def test_an_interruption_prints_the_command_that_goes_on(
-        self, call: Call, world: type[FakeTrials], tmp_path: Path
+        self, call: Call, world: type[RecordTrials], tmp_path: Path
     ) -> None:
         world.interrupt_at = 2
         code, _, err = call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0", "--reports", str(tmp_path / "reports"))
@@ -162,7 +138,7 @@ class TestBisect:
         assert "first good  lightning 2.2.2" in out
         assert not set(world.asked[2:]) & set(before)
 
-    def test_a_log_is_replayed(self, call: Call, world: type[FakeTrials], held: Project) -> None:
+    def test_a_log_is_replayed(self, call: Call, world: type[RecordTrials], held: Project) -> None:
         call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")
         (log,) = (held.reports / "data" / "searches" / FAILURE).glob("*.jsonl")
         count = len(world.asked)
@@ -197,7 +173,7 @@ class TestBisect:
 
     @pytest.mark.parametrize("part", ["script", "record", "environment"])
     def test_a_log_of_another_script_record_or_environment_is_not_resumed(
-        self, call: Call, held: Project, world: type[FakeTrials], part: str
+        self, call: Call, held: Project, world: type[RecordTrials], part: str
     ) -> None:
         """Its answers would be believed of what never ran."""
         call(*BISECT, "--bad", "2.1.0", "--good", "2.3.0")
@@ -228,7 +204,7 @@ class TestBisect:
         assert (code, "is of an older version and does not name its script" in err) == (2, True)
 
     def test_an_interruption_before_the_log_prints_the_command(
-        self, call: Call, held: Project, world: type[FakeTrials]
+        self, call: Call, held: Project, world: type[RecordTrials]
     ) -> None:
         reporter_only(held, ">=2.2.0")
         world.interrupt_at = 1
@@ -238,7 +214,7 @@ class TestBisect:
 
     @pytest.mark.parametrize("specifiers", [">=2.2.0", "==2.2.0"])
     def test_a_record_of_the_reporters_release_alone(
-        self, call: Call, held: Project, world: type[FakeTrials], specifiers: str
+        self, call: Call, held: Project, world: type[RecordTrials], specifiers: str
     ) -> None:
         """Nothing says whether it was ever fixed: the newest release is run, and it is good."""
         reporter_only(held, specifiers)
@@ -251,7 +227,7 @@ class TestBisect:
         assert "open_below: {lightning: '2.2.0'}" in record, "nothing older was run"
 
     def test_a_record_of_the_reporters_release_alone_that_was_never_fixed(
-        self, call: Call, held: Project, world: type[FakeTrials]
+        self, call: Call, held: Project, world: type[RecordTrials]
     ) -> None:
         """The newest release is bad, too: the first bad one is looked for backwards, 2.0.9 only when it is its turn."""
         reporter_only(held, ">=2.2.1")
@@ -323,7 +299,7 @@ class TestSweep:
         assert [fact["label"] for fact in answer["tried"]] == ["2.0.9", "2.1.0", "2.2.2", "2.3.0"]
         assert answer["latest"]["verdict"] == "absent"
 
-    def test_an_interruption_prints_the_command(self, call: Call, world: type[FakeTrials]) -> None:
+    def test_an_interruption_prints_the_command(self, call: Call, world: type[RecordTrials]) -> None:
         world.interrupt_at = 1
         code, _, err = call("sweep", FAILURE, "--package", "lightning", "--since", "2.1.0")
         assert code == 130

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -25,6 +24,7 @@ from repro.store.answers import Tried
 from repro.store.observations import Store
 from repro.verdict.result import Result, judge_repetitions
 from tests.unit.cli.calls import Call
+from tests.unit.cli.fake_trials import FakeTrials
 from tests.unit.factories import failed, installed, observation, raised, rank
 
 RELEASES = ["2.0.9", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0", "2.3.1"]
@@ -45,44 +45,26 @@ def since(first_bad: str) -> Ranks:
     return lambda version: fails() if RELEASES.index(version) >= RELEASES.index(first_bad) else passes()
 
 
-class FakeTrials:
-    """Runs nothing: ``ranks`` says what each release does."""
+class ScriptTrials(FakeTrials):
+    """``ranks`` says what each release does."""
 
     ranks: Ranks = staticmethod(since("2.2.1"))
     both: Callable[[Mapping[str, str]], Sequence[Rank]] | None = None
     """Of all packages, in place of ``ranks``."""
-    interrupt_at: int | None = None
-    asked: list[str] = []
     variables: dict[str, str] = {}
 
     def __init__(self, project: Project, failure: ScriptFailure, *_: object) -> None:
-        self.project, self.failure = project, failure
-        self.environments: dict[str, Environment] = dict(project.matrix.environments)
+        super().__init__(project)
+        self.failure = failure
         own = project.catalog[failure.id]
         assert own.script.is_file()
         type(self).variables = dict(own.variables)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def define(self, definitions: Mapping[str, Environment]) -> None:
-        self.environments.update(definitions)
-
-    def lock(self, name: str) -> Lock:
-        pins = {**self.environments[name].preferred, **self.environments[name].pins}
-        return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in pins.items()))
 
     def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
         del ahead
         return [self._observed(name, "torchrun" if torchrun or runs > 1 else "warm") for _ in range(runs)]
 
-    def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        del ahead
-        if len(self.asked) == self.interrupt_at:
-            raise KeyboardInterrupt
-        self.asked.append(label)
+    def first_run(self, name: str, label: str) -> Tried:
         return self._tried(name, label, [self._observed(name, "warm")])
 
     def repeat(self, name: str, label: str, runs: int) -> Tried:
@@ -92,7 +74,7 @@ class FakeTrials:
         return tried(label, name, self.failure, judge_repetitions(self.failure, seen), 1.0)
 
     def _observed(self, name: str, launcher: str) -> Observation:
-        versions = {**self.environments[name].preferred, **self.environments[name].pins}
+        versions = self.pins(name)
         both = type(self).both
         ranks = both(versions) if both is not None else type(self).ranks(versions["lightning"])
         store = Store(self.project.reports / "data")
@@ -110,7 +92,7 @@ class FakeTrials:
 
 
 @pytest.fixture(autouse=True)
-def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
+def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[ScriptTrials]:
     """Neither network nor runs."""
 
     def fetch(_: str) -> list[IndexFile]:
@@ -119,7 +101,7 @@ def world(monkeypatch: pytest.MonkeyPatch, held: Project) -> type[FakeTrials]:
             for n, v in enumerate(RELEASES)
         ]
 
-    made = type("World", (FakeTrials,), {"asked": []})
+    made = type("World", (ScriptTrials,), {"asked": []})
 
     def resolve(name: str, environment: Environment, _: object) -> Lock:
         held = {**environment.preferred, **environment.pins}
@@ -162,7 +144,7 @@ def test_names_a_documented_failure_with_the_same_signature(call: Call, script: 
     assert "lightning-19492: Sharded weights-only checkpoints cannot be saved" in out
 
 
-def test_another_failure_is_skipped_and_makes_a_range(call: Call, script: Path, world: type[FakeTrials]) -> None:
+def test_another_failure_is_skipped_and_makes_a_range(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     broken = {"2.2.0", "2.2.1"}
     world.ranks = staticmethod(lambda v: fails("ValueError", "other") if v in broken else since("2.2.0")(v))
     code, out, _ = call(*words(script))
@@ -172,7 +154,7 @@ def test_another_failure_is_skipped_and_makes_a_range(call: Call, script: Path, 
     assert "cap: lightning<=2.1.0" in out
 
 
-def test_by_exit_code_another_failure_counts(call: Call, script: Path, world: type[FakeTrials]) -> None:
+def test_by_exit_code_another_failure_counts(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     broken = {"2.2.0", "2.2.1"}
     world.ranks = staticmethod(lambda v: fails("ValueError", "other") if v in broken else since("2.2.0")(v))
     code, out, _ = call(*words(script, "--exit"))
@@ -180,7 +162,7 @@ def test_by_exit_code_another_failure_counts(call: Call, script: Path, world: ty
     assert "lightning 2.2.0 of 2024-04-03 is the first release" in out
 
 
-def test_finds_a_fix(call: Call, script: Path, world: type[FakeTrials]) -> None:
+def test_finds_a_fix(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     world.ranks = staticmethod(lambda v: passes() if v in {"2.3.0", "2.3.1"} else fails())
     code, out, _ = call(
         "bisect", str(script), "--package", "lightning", "--bad", "2.0.9", "--good", "2.3.1", "--base", "old"
@@ -201,7 +183,7 @@ def test_finds_a_fix(call: Call, script: Path, world: type[FakeTrials]) -> None:
     ],
 )
 def test_an_end_that_does_not_show_what_it_must(
-    call: Call, script: Path, world: type[FakeTrials], ranks: Ranks, said: str
+    call: Call, script: Path, world: type[ScriptTrials], ranks: Ranks, said: str
 ) -> None:
     world.ranks = staticmethod(ranks)
     code, _, err = call(*words(script))
@@ -211,7 +193,7 @@ def test_an_end_that_does_not_show_what_it_must(
 
 
 def test_resumes_where_it_was_broken_off_and_replays(
-    call: Call, script: Path, world: type[FakeTrials], held: Project
+    call: Call, script: Path, world: type[ScriptTrials], held: Project
 ) -> None:
     world.interrupt_at = 2
     code, _, err = call(*words(script, "--", "--steps", "2"))
@@ -244,7 +226,7 @@ def test_a_log_of_something_else_is_not_resumed(call: Call, script: Path, held: 
 
 
 def test_variables_reach_the_ranks_and_no_file(
-    call: Call, script: Path, world: type[FakeTrials], held: Project, monkeypatch: pytest.MonkeyPatch
+    call: Call, script: Path, world: type[ScriptTrials], held: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKEN", "s3cr3t-value")
     call(*words(script, "--env", "TOKEN", "--env", "SEED=1"))
@@ -281,7 +263,9 @@ LOSS = dict.fromkeys(RELEASES, 2.0) | dict.fromkeys(RELEASES[4:], 2.5)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.005, 0.04])
-def test_a_number_is_the_judge(call: Call, script: Path, world: type[FakeTrials], held: Project, noise: float) -> None:
+def test_a_number_is_the_judge(
+    call: Call, script: Path, world: type[ScriptTrials], held: Project, noise: float
+) -> None:
     world.ranks = staticmethod(measures(LOSS, noise))
     code, out, _ = call(*words(script, "--metric", "loss"))
     assert code == 0
@@ -293,7 +277,7 @@ def test_a_number_is_the_judge(call: Call, script: Path, world: type[FakeTrials]
     assert "lightning 2.2.2 of 2024-04-05" in out
 
 
-def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, world: type[FakeTrials]) -> None:
+def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     world.ranks = staticmethod(measures(LOSS, noise=0.3))
     code, _, err = call(*words(script, "--metric", "loss"))
     assert (code, "does not tell the ends apart beyond its noise" in err) == (3, True)
@@ -305,7 +289,7 @@ def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, wor
     assert "cannot be judged by loss" in err
 
 
-def test_a_release_with_a_third_number_is_skipped(call: Call, script: Path, world: type[FakeTrials]) -> None:
+def test_a_release_with_a_third_number_is_skipped(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     world.ranks = staticmethod(measures(LOSS | {"2.2.1": 9.0}))
     code, out, _ = call(*words(script, "--metric", "loss"))
     assert code == 3
@@ -358,7 +342,7 @@ class TestBlame:
         return ["--from", str(tmp_path / "good.txt"), "--to", str(tmp_path / "bad.txt")]
 
     def test_one_package_and_its_release(
-        self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]
+        self, call: Call, script: Path, world: type[ScriptTrials], stacks: list[str]
     ) -> None:
         world.both = staticmethod(lambda held: since("2.2.1")(held["lightning"]))
         code, out, _ = call("blame", str(script), *stacks)
@@ -368,7 +352,9 @@ class TestBlame:
         assert "six 1.16.0 → 1.17.0: innocent (tested)" in out
         assert "release     lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in out
 
-    def test_two_packages_together(self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]) -> None:
+    def test_two_packages_together(
+        self, call: Call, script: Path, world: type[ScriptTrials], stacks: list[str]
+    ) -> None:
         def ranks(held: Mapping[str, str]) -> Sequence[Rank]:
             return since("2.2.1")(held["lightning"]) if held["idna"] == "3.10" else passes()
 
@@ -378,13 +364,15 @@ class TestBlame:
         assert "cause       idna and lightning, together" in out
         assert "release     lightning 2.2.1 of 2024-04-04 is the first release" in out
 
-    def test_the_other_way_round(self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]) -> None:
+    def test_the_other_way_round(self, call: Call, script: Path, world: type[ScriptTrials], stacks: list[str]) -> None:
         world.both = staticmethod(lambda held: since("2.2.1")(held["lightning"]))
         code, out, _ = call("blame", str(script), "--from", stacks[3], "--to", stacks[1])
         assert code == 0
         assert "release     lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in out
 
-    def test_stacks_that_both_pass(self, call: Call, script: Path, world: type[FakeTrials], stacks: list[str]) -> None:
+    def test_stacks_that_both_pass(
+        self, call: Call, script: Path, world: type[ScriptTrials], stacks: list[str]
+    ) -> None:
         world.both = staticmethod(lambda _: passes())
         code, _, err = call("blame", str(script), *stacks)
         assert code == 2
@@ -457,6 +445,129 @@ class TestNewFromRun:
 
     def test_from_script_needs_a_run(self, call: Call, script: Path) -> None:
         assert call("new", "lightning-99999", "--from-script", str(script))[0] == 2
+
+
+class TestDraft:
+    """A report for a tracker, before there is a record."""
+
+    @pytest.fixture(autouse=True)
+    def leaky(self, world: type[ScriptTrials]) -> None:
+        """Each run that fails prints the name of a machine and a secret."""
+        message = "'optimizer_states' of 17 on 10.1.2.3, token=hf_abcdefghijklmnopqrst"
+        world.ranks = staticmethod(
+            lambda v: fails("KeyError", message) if RELEASES.index(v) >= RELEASES.index("2.2.1") else passes()
+        )
+
+    @pytest.fixture
+    def data(self, held: Project) -> Path:
+        return held.reports / "data"
+
+    @staticmethod
+    def written(call: Call, file: Path, out: Path, tracker: str, *more: str) -> str:
+        code, _, err = call("draft", str(file), "--for", tracker, "--static", "--out", str(out), *more)
+        assert (code, err) == (0, ""), err
+        return (out / "issue.md").read_text()
+
+    @pytest.mark.parametrize("tracker", ["lightning", "accelerate", "transformers", "pytorch"])
+    def test_from_a_log_for_each_tracker(
+        self, call: Call, script: Path, data: Path, tmp_path: Path, tracker: str
+    ) -> None:
+        call(*words(script, "--", "--steps", "2"))
+        (log,) = data.rglob("*.jsonl")
+        body = self.written(call, log, tmp_path / "out", tracker)
+        assert "lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in body
+        assert "import torch\nimport lightning\n" in body
+        assert "--nproc-per-node 2 train.py --steps 2" in body
+        assert "KeyError: 'optimizer_states' of 17" in body
+        title = (tmp_path / "out" / "title.txt").read_text().strip()
+        assert title == "KeyError in save_checkpoint of lightning since lightning 2.2.1 (not with 2.2.0)"
+        notes = (tmp_path / "out" / "NOTES.md").read_text()
+        assert "There is no record of this failure" in notes
+        assert "lightning-19492" in notes
+        assert (tmp_path / "out" / "train.py").is_file()
+        for file in (tmp_path / "out").iterdir():
+            assert "10.1.2.3" not in file.read_text(), file
+            assert "hf_abcdefghijklmnopqrst" not in file.read_text(), file
+
+    def test_the_newest_release_that_fails_is_drafted(
+        self, call: Call, script: Path, data: Path, tmp_path: Path
+    ) -> None:
+        """Maintainers ask for the newest release; the expected behaviour is that of a run that passed."""
+        call(*words(script))
+        (log,) = data.rglob("*.jsonl")
+        body = self.written(call, log, tmp_path / "out", "pytorch")
+        assert '--with "lightning==2.3.1"' in body
+        assert "On lightning 2.2.0 torch 2.2.2 it ends well" in body
+        assert "prints `oracle passed" not in body
+
+    def test_files_beside_and_variables_are_named(self, call: Call, script: Path, data: Path, tmp_path: Path) -> None:
+        (script.parent / "rows.txt").write_text("1\n")
+        call(*words(script, "--env", "SEED=s3cr3t"))
+        (log,) = data.rglob("*.jsonl")
+        self.written(call, log, tmp_path / "out", "pytorch")
+        notes = (tmp_path / "out" / "NOTES.md").read_text()
+        assert "files beside it that the report does not hold: rows.txt" in notes
+        assert "variables SEED" in notes
+        assert not [file for file in (tmp_path / "out").iterdir() if "s3cr3t" in file.read_text()]
+
+    def test_from_one_run(self, call: Call, script: Path, data: Path, tmp_path: Path) -> None:
+        call(*words(script))
+        (log,) = data.rglob("*.jsonl")
+        for answer in log.parent.glob("*.json"):
+            answer.unlink()
+        runs = {seen.id: seen for seen in Store(data).of_failure(log.parent.name)}
+        bad = next(name for name, seen in runs.items() if not all(rank.exit_code == 0 for rank in seen.ranks))
+        body = self.written(call, data / log.parent.name / f"{bad}.json", tmp_path / "out", "lightning")
+        assert "fails with lightning 2.3.1 torch 2.2.2" in body
+        good = next(name for name, seen in runs.items() if all(rank.exit_code == 0 for rank in seen.ranks))
+        code, _, err = call("draft", str(data / log.parent.name / f"{good}.json"), "--for", "lightning", "--static")
+        assert (code, "does not show the failure: absent" in err) == (3, True)
+
+    def test_from_an_answer_of_blame(self, call: Call, script: Path, tmp_path: Path, world: type[ScriptTrials]) -> None:
+        (tmp_path / "good.txt").write_text("torch==2.2.2\nlightning==2.0.9\nidna==3.6\n")
+        (tmp_path / "bad.txt").write_text("torch==2.2.2\nlightning==2.3.1\nidna==3.10\n")
+        world.both = staticmethod(lambda held: since("2.2.1")(held["lightning"]))
+        code, out, _ = call(
+            "blame", str(script), "--from", str(tmp_path / "good.txt"), "--to", str(tmp_path / "bad.txt")
+        )
+        (line,) = [line for line in out.splitlines() if line.startswith("answer ")]
+        assert code == 0
+        body = self.written(call, Path(line.split(maxsplit=1)[1]), tmp_path / "out", "lightning")
+        assert "lightning turns it: lightning 2.0.9 → 2.3.1" in body
+        assert '--with "lightning==2.3.1"' in body
+
+    def test_a_number_and_an_exit_code(
+        self, call: Call, script: Path, data: Path, tmp_path: Path, world: type[ScriptTrials]
+    ) -> None:
+        world.ranks = staticmethod(measures(LOSS))
+        call(*words(script, "--metric", "loss"))
+        (log,) = data.rglob("*.jsonl")
+        body = self.written(call, log, tmp_path / "out", "pytorch")
+        assert "loss = 2.5, the mean of" in body
+        assert "loss: good 2, bad 2.5" in body
+        assert "loss changed since lightning 2.2.2" in (tmp_path / "out" / "title.txt").read_text()
+
+    def test_an_environment_that_cannot_be_asked_is_said(
+        self, call: Call, script: Path, held: Project, data: Path, tmp_path: Path
+    ) -> None:
+        call(*words(script))
+        (log,) = data.rglob("*.jsonl")
+        held.environments.built.parent.mkdir(parents=True, exist_ok=True)
+        held.environments.built.write_text("in the way")
+        code, out, _ = call("draft", str(log), "--for", "lightning", "--out", str(tmp_path / "out"))
+        assert code == 3
+        assert "the versions come from the stored run" in out
+
+    def test_mistakes(self, call: Call, script: Path, data: Path, tmp_path: Path) -> None:
+        call(*words(script))
+        (log,) = data.rglob("*.jsonl")
+        for answer in log.parent.glob("*.json"):
+            answer.unlink()
+        code, _, err = call("draft", str(log), "--for", "lightning")
+        assert (code, "has no answer yet" in err) == (3, True)
+        for target, more in ((str(log), ["--env", "old"]), (str(tmp_path / "no.jsonl"), []), (str(script), [])):
+            code, _, err = call("draft", target, "--for", "lightning", *more)
+            assert (code, len(err.strip().splitlines())) == (2, 1), target
 
 
 class FakeSession:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from repro.doctor.log.last_error import signature_in
 from repro.errors import UsageError
-from repro.search.like import signature_in
 
 TRACEBACK = """\
 Traceback (most recent call last):
@@ -49,4 +49,25 @@ def test_a_log_without_a_traceback(tmp_path: Path) -> None:
     file = tmp_path / "log.txt"
     file.write_text("ValueError: mentioned in prose\n")
     with pytest.raises(UsageError, match="shows no traceback"):
+        signature_in(file)
+
+
+def test_what_only_reports_a_lost_peer_is_not_taken(tmp_path: Path) -> None:
+    """The last traceback of a log is often that of a rank whose peer has gone: no release is to blame for it."""
+    peer = (
+        'Traceback (most recent call last):\n  File "/e/lib/python3.11/site-packages/torch/distributed/x.py", line 3, '
+        "in all_reduce\n    work.wait()\nRuntimeError: [/x/gloo/transport/tcp/pair.cc:534] Connection closed by peer "
+        "[127.0.0.1]:4711\n"
+    )
+    file = tmp_path / "log.txt"
+    file.write_text(TRACEBACK + peer)
+    assert signature_in(file).function == "save_to_json"
+
+
+def test_mixed_frames_of_two_ranks_are_refused(tmp_path: Path) -> None:
+    """Two ranks wrote at once, without prefixes: the innermost frame may be the other one's."""
+    lines = TRACEBACK.splitlines()
+    file = tmp_path / "log.txt"
+    file.write_text("\n".join([*lines[:3], *lines]) + "\n")
+    with pytest.raises(UsageError, match="frames of several ranks are mixed"):
         signature_in(file)
