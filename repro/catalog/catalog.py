@@ -138,7 +138,7 @@ def load(root: Path, cache: Path | None = None) -> Catalog:
     for folder in sorted(path for path in folders if not path.name.startswith(("_", "."))):
         file = folder / RECORD
         try:
-            entry = Entry(known.failure(file), folder)
+            entry = Entry(known.parsed(Failure, file), folder)
         except RecordError as error:
             faults[folder.name] = error.faults
             continue

@@ -1,8 +1,8 @@
-"""Remembers what records said, so that a command need not parse every YAML file again.
+"""Remembers what records and the matrix said, so that a command need not parse every YAML file again.
 
-One file in the cache holds the records of one catalogue folder, each under the digest of its text.  A record that is
-taken from there is validated again; a file that is missing, damaged or written under other rules counts as empty.
-Records that are not valid are never remembered: their faults need the lines of the file.
+One file in the cache holds the records of one catalogue folder, or one matrix, each under the digest of its text.
+What is taken from there is validated again; a file that is missing, damaged or written under other rules counts as
+empty.  A record that is not valid is never remembered: its faults need the lines of the file.
 """
 
 import json
@@ -15,40 +15,41 @@ from pydantic import ValidationError
 
 from repro.errors import Fault, RecordError, UnreadableFileError
 from repro.files import PACKAGE, YAML_LIMIT, read_bytes_file, read_text_file, write_whole
-from repro.model.failure import Failure
+from repro.model.base import Model
 
 MAX_BYTES = 64_000_000
-_RULES = ("catalog/yaml_reader.py", "model/failure.py")
+_RULES = ("catalog/yaml_reader.py", "model/*.py")
 """What a text becomes depends on these files: after a change nothing that was remembered counts."""
 
 
 class KnownRecords:
-    """The records of one catalogue folder; without a cache nothing is remembered."""
+    """The records of one catalogue folder, or one matrix; without a cache nothing is remembered."""
 
     def __init__(self, root: Path, cache: Path | None) -> None:
         name = sha256(str(root.resolve()).encode()).hexdigest()[:16]
         self._file = cache / "records" / f"{name}.json" if cache else None
-        self._rules = sha256(b"\0".join((PACKAGE / file).read_bytes() for file in _RULES)).hexdigest()
+        rules = (file for pattern in _RULES for file in sorted(PACKAGE.glob(pattern)))
+        self._rules = sha256(b"\0".join(file.read_bytes() for file in rules)).hexdigest()
         self._remembered = self._read()
         self._used: dict[str, Any] = {}
 
-    def failure(self, file: Path) -> Failure:
-        """The record in a file; raises RecordError with every fault of it."""
+    def parsed(self, model: type[Model], file: Path) -> Model:
+        """What a file says; raises RecordError with every fault of it."""
         try:
             text = read_text_file(file, YAML_LIMIT)
         except UnreadableFileError as error:
             raise RecordError([Fault(file, 0, "", error.problem)]) from None
         digest = sha256(text.encode()).hexdigest()
         with suppress(KeyError, ValidationError):
-            failure = Failure.model_validate(self._remembered[digest])
+            found = model.model_validate(self._remembered[digest])
             self._used[digest] = self._remembered[digest]
-            return failure
-        from repro.catalog.yaml_reader import parse  # noqa: PLC0415 - slow, and not for a record that is remembered
+            return found
+        from repro.catalog.yaml_reader import parse  # noqa: PLC0415 - slow, and not for what is remembered
 
-        failure = parse(Failure, text, file)
+        found = parse(model, text, file)
         # Without defaults: they are those of the code that reads this.
-        self._used[digest] = failure.model_dump(mode="json", exclude_unset=True)
-        return failure
+        self._used[digest] = found.model_dump(mode="json", exclude_unset=True)
+        return found
 
     def save(self) -> None:
         """Remember the records that were asked for and no other; a cache that cannot be written is no error."""

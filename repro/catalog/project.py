@@ -11,13 +11,14 @@ from platformdirs import user_cache_path
 from pydantic import ValidationError
 
 from repro.catalog.catalog import Catalog, Entry, load
+from repro.catalog.known_records import KnownRecords
 from repro.errors import Fault, RecordError
 from repro.files import PACKAGE, catalog_elsewhere
-from repro.model.matrix import Environment, Matrix
 
 if TYPE_CHECKING:
     from repro.environments.build import Environments
     from repro.environments.locks import Lock
+    from repro.model.matrix import Environment, Matrix
 
 
 def cache_root() -> Path:
@@ -35,7 +36,7 @@ class Project:
     locks: Path
     reports: Path
     cache: Path
-    derived: Mapping[str, Environment] = field(default_factory=dict)
+    derived: "Mapping[str, Environment]" = field(default_factory=dict)
     held: "Mapping[str, Lock]" = field(default_factory=dict)
     """Locks of environments in ``derived`` that are at hand."""
     tests: Path | None = None
@@ -90,16 +91,19 @@ class Project:
         return load(self.failures, self.cache)
 
     @cached_property
-    def own_matrix(self) -> Matrix:
+    def own_matrix(self) -> "Matrix":
         """The content of the matrix file; a catalogue elsewhere needs one only to run something."""
+        from repro.model.matrix import Matrix  # noqa: PLC0415 - not for every command
+
         if self.base is not None and not self.matrix_file.is_file():
             return Matrix(format=1, environments={}, runs={})
-        from repro.catalog.yaml_reader import read_yaml  # noqa: PLC0415 - slow, and not for every command
-
-        return read_yaml(Matrix, self.matrix_file)
+        known = KnownRecords(self.matrix_file, self.cache)
+        matrix = known.parsed(Matrix, self.matrix_file)
+        known.save()
+        return matrix
 
     @cached_property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> "Matrix":
         """The matrix; raises RecordError also for names that it uses and nothing defines."""
         try:
             matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
@@ -123,7 +127,7 @@ class Project:
         other = self.base.locks if self.base else None
         return Environments(self.matrix, self.locks, self.cache, self.derived, self.held, other)
 
-    def deriving(self, environments: Mapping[str, Environment]) -> "Project":
+    def deriving(self, environments: "Mapping[str, Environment]") -> "Project":
         """The same project with environments that a search defines."""
         return replace(self, derived=environments)
 

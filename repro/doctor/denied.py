@@ -1,7 +1,5 @@
 """Releases that must not be installed, found in a stack.  Pure."""
 
-from packaging.version import InvalidVersion
-
 from repro.doctor.stack.stack import Stack
 from repro.model.matrix import Matrix
 
@@ -16,10 +14,7 @@ def denied_releases(matrix: Matrix, stack: Stack) -> tuple[str, ...]:
     found = []
     for name, held in sorted(stack.held.items()):
         for version in held.versions:
-            try:
-                entry = matrix.denied(name, version)
-            except InvalidVersion:
-                continue
+            entry = matrix.denied(name, version)
             if entry:
                 found.append(f"{name} {version}: {entry.reason}; {WHAT_TO_DO}")
     return tuple(found)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
@@ -12,10 +13,12 @@ from repro.doctor.stack.inexact import describe
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.errors import Exit, exit_of
 from repro.model.failure import Cure, Failure, inapplicable
-from repro.model.observation import Observation
 from repro.model.specifiers import covers
 from repro.model.verdict import Verdict
-from repro.verdict.result import Result
+
+if TYPE_CHECKING:  # not loaded where nothing is run
+    from repro.model.observation import Observation
+    from repro.verdict.result import Result
 
 
 class Finding(StrEnum):
@@ -55,7 +58,7 @@ Tried = Mapping[str, Mapping[str, str]]
 def diagnose(
     failures: Iterable[Failure],
     stack: Stack,
-    results: Mapping[str, Result] | None = None,
+    results: "Mapping[str, Result] | None" = None,
     not_run: Mapping[str, str] | None = None,
     tried: Tried | None = None,
 ) -> list[Diagnosis]:
@@ -148,7 +151,7 @@ def _unrun(item: Diagnosis, reason: str | None) -> Diagnosis:
     return replace(item, why=f"{item.why}; not run: {reason}")
 
 
-def _with_result(static: Diagnosis, result: Result | None) -> Diagnosis:
+def _with_result(static: Diagnosis, result: "Result | None") -> Diagnosis:
     """What a run adds to the record's word.
 
     What was seen counts, whatever the record says.  A run that could not be judged never makes a finding better.
@@ -170,7 +173,7 @@ def _with_result(static: Diagnosis, result: Result | None) -> Diagnosis:
     return replace(static, finding=Finding.UNKNOWN, why=why, newest=None)
 
 
-def cause_of(result: Result) -> str:
+def cause_of(result: "Result") -> str:
     """The reason of a verdict with the error that stands behind it, in one line."""
     evidence = result.judgement.evidence or _last_line(result.newest)
     return f"{result.judgement.reason}: {evidence}" if evidence else result.judgement.reason
@@ -179,7 +182,7 @@ def cause_of(result: Result) -> str:
 _ERROR = re.compile(r"^(?:\[\S+\]:)?((?:[\w.]*\.)?\w*(?:Error|Exception)\b.*)$", re.MULTILINE)
 
 
-def _last_line(observation: Observation) -> str:
+def _last_line(observation: "Observation") -> str:
     """The last error that a rank or the launcher printed, where nothing was recorded: a broken torch."""
     for text in (*(rank.tail for rank in observation.ranks), observation.launcher_tail):
         found = _ERROR.findall(text)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from repro.doctor.code.combined import CodeAnswer
+from repro.doctor.code.code_answer import CodeAnswer
 from repro.doctor.diagnosis import Diagnosis, Finding
 from repro.doctor.exposure import Exposure
 from repro.doctor.stack.given import notes_of

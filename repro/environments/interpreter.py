@@ -39,6 +39,11 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 def stated(found):
     try:
+        # The head is read without the parser of mail, which takes most of the time for a large environment.
+        head = (found.read_text("METADATA") or "").partition("\n\n")[0]
+        named = re.findall(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", head, re.MULTILINE)
+        if sorted(key for key, _ in named) == ["Name", "Version"]:
+            return dict(named)["Name"], dict(named)["Version"]
         return found.metadata["Name"], found.metadata["Version"]
     except Exception:
         return None, None
@@ -46,7 +51,11 @@ def tops(found):
     listed = found.read_text("top_level.txt")
     if listed:
         return listed.split()
-    firsts = {str(file).split("/")[0] for file in found.files or ()}
+    record = found.read_text("RECORD")
+    if record and '"' not in record:
+        firsts = {line.split(",")[0].split("/")[0] for line in record.splitlines() if line}
+    else:
+        firsts = {str(file).split("/")[0] for file in found.files or ()}
     return sorted(
         first[:-3] if first.endswith(".py") else first
         for first in firsts if not first.endswith((".dist-info", "..", "__pycache__", ".pth", ".libs"))

@@ -38,4 +38,4 @@ Model = TypeVar("Model", bound="Strict")
 class Strict(BaseModel):
     """Base of every model that is read from or written to a file: immutable, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -5,7 +5,8 @@ from importlib import metadata
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+
+from repro.model.version import parsed_version
 
 
 class Untried(NamedTuple):
@@ -33,10 +34,8 @@ def covers(releases: Mapping[str, str], versions: Mapping[str, str]) -> bool:
 
     Pre-releases and local builds (``2.13.0+cpu``) count by their version; what is no version lies nowhere.
     """
-    try:
-        return all(
-            name in versions and SpecifierSet(text).contains(Version(versions[name]), prereleases=True)
-            for name, text in releases.items()
-        )
-    except InvalidVersion:
-        return False
+    for name, text in releases.items():
+        version = parsed_version(versions[name]) if name in versions else None
+        if version is None or not SpecifierSet(text).contains(version, prereleases=True):
+            return False
+    return True

@@ -10,7 +10,7 @@ from typing import Literal, overload
 from packaging import tags
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from repro.errors import UsageError, nearest
 from repro.model.base import Strict
@@ -110,7 +110,7 @@ def _installs(file: IndexFile, python: str) -> bool:
         return file.kind == "sdist"
     try:
         return not parse_wheel_filename(file.filename)[3].isdisjoint(_supported(python))
-    except (InvalidWheelFilename, InvalidVersion):
+    except InvalidWheelFilename:
         return False
 
 
@@ -125,6 +125,14 @@ def _supported(python: str) -> frozenset[tags.Tag]:
             *tags.compatible_tags((major, minor), f"cp{major}{minor}", platforms),
         ]
     )
+
+
+def _end(text: str) -> Version:
+    """An end that a user named."""
+    version = parsed_version(text)
+    if version is None:
+        raise UsageError(f"{text!r} is no version: one such as '2.5.1' is expected")
+    return version
 
 
 class Releases(Sequence[Release]):
@@ -159,10 +167,7 @@ class Releases(Sequence[Release]):
 
     def between(self, first: str | None, last: str | None) -> Sequence[Release]:
         """The releases from one version to another, both included; raises UsageError for what is no version."""
-        try:
-            lowest, highest = (Version(text) if text else None for text in (first, last))
-        except InvalidVersion as error:
-            raise UsageError(f"{error}: a version is expected") from None
+        lowest, highest = (_end(text) if text else None for text in (first, last))
         return [
             release
             for release in self

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from repro.doctor.code.code_answer import CodeAnswer, CodeFailure, CodePlace
 from repro.doctor.code.decide import CodeFinding, Reached
 from repro.doctor.diagnosis import Diagnosis, Finding
 from repro.errors import Exit, exit_of
-from repro.model.base import Strict
 from repro.model.failure import Failure
 
 _ORDER = (Finding.SUFFERS, Finding.LISTED, Finding.UNKNOWN, Finding.NOT_SEEN, Finding.NOT_AFFECTED)
@@ -64,38 +63,6 @@ def exit_of_combined(found: Iterable[Combined], *, static: bool) -> Exit:
         changed=any(item.is_alert and (item.diagnosis is None or item.diagnosis.finding in alerts) for item in items),
         unknown=any(item.reached.finding is not CodeFinding.NOT_NAMED and not item.is_ruled_out for item in items),
     )
-
-
-class CodePlace(Strict):
-    """Where the code names something."""
-
-    what: str
-    file: str
-    line: int
-    cell: int = 0
-    """Of a notebook: the number of the cell, in which the line is counted; 0 elsewhere."""
-
-
-class CodeFailure(Strict):
-    """What the code says of one failure."""
-
-    id: str
-    title: str
-    finding: Literal["named", "could not tell", "not named"]
-    who: str
-    """Who reaches the failure, by its record."""
-    places: tuple[CodePlace, ...] = ()
-    why: str = ""
-    """Why it could not be told."""
-
-
-class CodeAnswer(Strict):
-    """What ``repro doctor --code`` read.  Named does not mean that it suffers, nor not named that it does not."""
-
-    root: str
-    files: int
-    notes: tuple[str, ...] = ()
-    failures: tuple[CodeFailure, ...]
 
 
 def code_answer(root: str, files: int, notes: Sequence[str], found: Iterable[Combined]) -> CodeAnswer:

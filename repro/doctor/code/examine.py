@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.doctor.code.combined import CodeAnswer, Combined, code_answer, combine
+from repro.doctor.code.code_answer import CodeAnswer
+from repro.doctor.code.combined import Combined, code_answer, combine
 from repro.doctor.code.decide import Reached, judge_code
 from repro.doctor.code.vocabulary import Vocabulary
 from repro.doctor.code.walk import read_project

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Literal
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import Field
 
 from repro.doctor.diagnosis import cures_of
 from repro.doctor.stack.stack import ALIASES, allowed
 from repro.model.base import Strict
 from repro.model.failure import Failure
+from repro.model.version import parsed_version
 
 SCHEMA_VERSION = "1.7.0"
 PREFIX = "x_repro-"
@@ -151,10 +152,10 @@ def ranges_of(specifiers: Sequence[str]) -> tuple[Range, ...]:
 
 def matches(record: OsvRecord, package: str, version: str) -> bool:
     """True if a version of a package is affected, as the schema defines it; the local part (``+cu121``) is ignored."""
-    try:
-        held = Version(Version(version).public)
-    except InvalidVersion:
+    stated = parsed_version(version)
+    if stated is None:
         return False
+    held = Version(stated.public)
     return any(
         _is_inside(part.events, held)
         for affected in record.affected or ()

@@ -11,7 +11,8 @@ from packaging.version import Version
 
 from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.document import Document
-from repro.doctor.stack.statements import LIBRARIES, Rank, Reading, names_dependencies_of_torch, statement
+from repro.doctor.stack.stack import LIBRARIES
+from repro.doctor.stack.statements import Rank, Reading, names_dependencies_of_torch, statement
 from repro.model.version import parsed_version
 
 _NAMES = {

@@ -14,8 +14,8 @@ import yaml
 from repro.doctor.stack import commands, conda, conda_locks, declared, env_reports, listings, locks
 from repro.doctor.stack.document import Document, decoded
 from repro.doctor.stack.requirements import read_requirements
-from repro.doctor.stack.stack import Stack
-from repro.doctor.stack.statements import LIBRARIES, Reading, stack_of_reading
+from repro.doctor.stack.stack import LIBRARIES, Stack
+from repro.doctor.stack.statements import Reading, stack_of_reading
 from repro.errors import UnreadableFileError, UsageError
 from repro.files import read_bytes_file
 

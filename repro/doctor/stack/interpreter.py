@@ -6,9 +6,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from repro.doctor.stack.conda_spec import CONDA_NAMES
-from repro.doctor.stack.stack import KnownVersion, Stack
-from repro.doctor.stack.statements import LIBRARIES
+from repro.doctor.stack.stack import LIBRARIES, KnownVersion, Stack
 from repro.environments.interpreter import Interpreter
 
 
@@ -35,6 +33,8 @@ def stack_of_interpreter(interpreter: Interpreter) -> Stack:
 
 def conda_versions(prefix: Path) -> dict[str, str]:
     """The versions of ``conda-meta/*.json`` by PyPI's names; records that cannot be read are left out."""
+    from repro.doctor.stack.conda_spec import CONDA_NAMES  # noqa: PLC0415 - slow, and for conda's interpreters alone
+
     found: dict[str, str] = {}
     for file in sorted((prefix / "conda-meta").glob("*.json")):
         try:

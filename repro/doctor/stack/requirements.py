@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 from repro.doctor.stack.conda_spec import CONDA_NAMES, HIDDEN_BY_PIP, parse_item
 from repro.doctor.stack.document import Document, Read
 from repro.doctor.stack.sources import is_conda_build, is_source, of_address
+from repro.doctor.stack.stack import LIBRARIES
 from repro.doctor.stack.statements import (
-    LIBRARIES,
     Reading,
     Statement,
     names_dependencies_of_torch,

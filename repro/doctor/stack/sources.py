@@ -11,9 +11,9 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion
 
-from repro.doctor.stack.statements import LIBRARIES, Statement, shortened, statement
+from repro.doctor.stack.stack import LIBRARIES
+from repro.doctor.stack.statements import Statement, shortened, statement
 from repro.model.version import parsed_version
 
 SCHEMES = ("git+", "hg+", "svn+", "bzr+", "http:", "https:", "ftp:", "file:", "./", "../", "/", "~")
@@ -80,7 +80,7 @@ def _file(address: str, where: str) -> Statement | None:
             distribution, version, _, _ = parse_wheel_filename(path.name)
         else:
             distribution, version = parse_sdist_filename(path.name)
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+    except (InvalidWheelFilename, InvalidSdistFilename):
         return None
     return statement(distribution, f"=={version}", where=where)
 

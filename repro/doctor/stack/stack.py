@@ -10,6 +10,8 @@ from packaging.version import Version
 from repro.doctor.stack.inexact import span
 from repro.model.version import parsed_version
 
+LIBRARIES = frozenset({"torch", "lightning", "pytorch-lightning", "transformers", "accelerate"})
+"""What our own records are about."""
 ALIASES = {"lightning": "pytorch-lightning"}
 """The same source under the same release number, as another distribution."""
 _BRINGS = {"lightning": "torch", "pytorch-lightning": "torch", "accelerate": "torch"}

@@ -8,12 +8,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.markers import MACHINES, Holds, Target, holds, needed_extras, targets
-from repro.doctor.stack.stack import KnownVersion, Stack
+from repro.doctor.stack.stack import LIBRARIES, KnownVersion, Stack
 from repro.errors import UsageError
 from repro.model.version import parsed_version
 
-LIBRARIES = frozenset({"torch", "lightning", "pytorch-lightning", "transformers", "accelerate"})
-"""What our own records are about."""
 _BROUGHT_BY_TORCH = frozenset({"filelock", "jinja2", "sympy"})
 """What every torch since 2.0 needs and nobody lists by hand."""
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from repro.environments.interpreter import Interpreter, probe
 from repro.environments.pack.manifest import PACK_FILE, WHEELS, Pack, Wheel
 from repro.errors import EnvironmentFailure, UsageError, unknown
+from repro.files import writing
 from repro.model.observation import Overlay
 
 _INSIDE = ("purelib", "platlib")
@@ -59,7 +60,7 @@ def lay(folder: Path, pack: Pack, name: str, *, over: Path, cache: Path, called:
 def _unpacked(wheels: Path, chosen: tuple[Wheel, ...], target: Path, over: Path) -> Path:
     """The folder of unpacked wheels, whole or not at all."""
     site = target / "site-packages"  # Libraries and the probe recognise a folder of distributions by that name.
-    try:
+    with writing(target, EnvironmentFailure):
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not site.is_dir():
@@ -74,8 +75,6 @@ def _unpacked(wheels: Path, chosen: tuple[Wheel, ...], target: Path, over: Path)
                     partial.rename(target)
                 finally:
                     shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise EnvironmentFailure(f"{target} cannot be written: {error.strerror}") from None
     return site
 
 

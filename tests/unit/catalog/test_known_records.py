@@ -1,6 +1,7 @@
 """Records that are remembered: the same as those that are read, and never what is no longer so."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from repro.catalog import known_records, yaml_reader
 from repro.catalog.catalog import load
+from repro.catalog.project import Project
 from repro.errors import RecordError
 from repro.files import PACKAGE
 from repro.model.failure import Failure
@@ -128,3 +130,19 @@ def test_defaults_are_not_remembered(tmp_path: Path) -> None:
     (record,) = json.loads(remembered(tmp_path / "cache").read_text())["records"].values()
     assert "timeout" not in record
     assert Failure.model_validate(record).timeout == 120
+
+
+def test_own_matrix(tmp_path: Path, parsed: list[Path]) -> None:
+    """The matrix is remembered as it was read, apart from the records, and read anew once it has changed."""
+    matrix = tmp_path / "matrix.yaml"
+    matrix.write_text((PACKAGE.parent / "matrix.yaml").read_text())
+    project = replace(Project.here(), matrix_file=matrix, cache=tmp_path / "cache")
+    first, second = project.own_matrix, replace(project).own_matrix
+    assert first == second
+    assert len(parsed) == 1
+    assert {name: runs.model_fields_set for name, runs in first.floating.items()} == {
+        name: runs.model_fields_set for name, runs in second.floating.items()
+    }
+    matrix.write_text(matrix.read_text().replace("format: 1", "format: 1 # changed"))
+    assert replace(project).own_matrix == first
+    assert len(parsed) == 2

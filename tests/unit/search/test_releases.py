@@ -150,7 +150,7 @@ class TestReleases:
         releases = self.releases([])
         assert [release.version for release in releases.between("1.1", None)] == ["1.2"]
         assert [release.version for release in releases.between(None, "1.1.9")] == ["1.0"]
-        with pytest.raises(UsageError, match="a version is expected"):
+        with pytest.raises(UsageError, match="is no version: one such as"):
             releases.between("x", None)
 
 
