@@ -8,6 +8,8 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Junit, Reports
 from repro.cli.skipped import print_skipped
+from repro.doctor.browser.box import box_knowledge, box_script
+from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import publish
 from repro.report.terminal import console, table
 from repro.report.write import write_junit, write_reports
@@ -33,7 +35,7 @@ def report(
     print_skipped(project)
     found = write_reports(project, store)
     if html:
-        publish(project, store, found)
+        publish(project, store, found, AnswerBox(box_script(), box_knowledge(project)))
     rows = found.report.rows
     write_junit(junit, rows, project)
     if as_json:

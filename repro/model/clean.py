@@ -7,7 +7,7 @@ the window or write to the clipboard.  Invisible characters that reorder text ar
 import re
 from typing import Any, TextIO
 
-_ESCAPES = re.compile(
+ESCAPES = re.compile(
     r"""
       (?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]                       # CSI: colours, movements
     | (?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,10000}(?:\x07|\x1b\\|\x9c)?  # OSC, DCS and other strings
@@ -16,7 +16,7 @@ _ESCAPES = re.compile(
     re.VERBOSE,
 )
 _REORDERING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"
-_CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_REORDERING}\ud800-\udfff\ufffe\uffff]")
+CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_REORDERING}\ud800-\udfff\ufffe\uffff]")
 REPLACEMENT = "\ufffd"
 
 
@@ -25,7 +25,7 @@ def clean(text: str) -> str:
 
     The result can be printed on a terminal, encoded as UTF-8, and held by XML 1.0.
     """
-    return _CONTROL.sub(REPLACEMENT, _ESCAPES.sub("", text.replace("\r\n", "\n")))
+    return CONTROL.sub(REPLACEMENT, ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 
 def clean_line(text: str) -> str:
@@ -35,7 +35,7 @@ def clean_line(text: str) -> str:
 
 def escape(text: str) -> str:
     """The text with a code in place of each control or reordering character: the one that JSON has for it."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
 
 
 class EscapedStream:

@@ -9,9 +9,11 @@ from playwright.sync_api import BrowserContext, Dialog, Page, Playwright, Viewpo
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
+from repro.doctor.browser.box import box_knowledge, box_script
 from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.model.verdict import Verdict
+from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import publish
 from repro.report.write import write_reports
 from repro.store.answers import AnswerStore
@@ -64,8 +66,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answers.put(swept(*releases, failure=first))
     answers.put(bisected(failure=first))
     store = Store(held.reports / "data")
-    publish(held, store, write_reports(held, store))
+    publish(held, store, write_reports(held, store), box_of(held))
     return held.reports
+
+
+def box_of(project: Project) -> AnswerBox:
+    """The box, as `repro report --html` builds it."""
+    return AnswerBox(box_script(), box_knowledge(project))
 
 
 def _cells(held: Project, failure: str) -> list[Cell]:
@@ -76,7 +83,16 @@ def _cells(held: Project, failure: str) -> list[Cell]:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of what is stored in the repository."""
     project = Project.here(tmp_path_factory.mktemp("own"))
-    publish(project, Store(OWN), write_reports(project, Store(OWN)))
+    publish(project, Store(OWN), write_reports(project, Store(OWN)), box_of(project))
+    return project.reports
+
+
+@pytest.fixture(scope="session")
+def answering(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of our own records without a run: its box answers as that of the whole one."""
+    project = Project.here(tmp_path_factory.mktemp("answering"))
+    store = Store(project.reports / "data")
+    publish(project, store, write_reports(project, store), box_of(project))
     return project.reports
 
 

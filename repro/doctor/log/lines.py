@@ -27,12 +27,12 @@ TAIL_LINES = 25_000
 TAIL_BYTES = 16 << 20
 """Of the lines that may matter so many are read at the start and at the end of a log."""
 
-_OF_INTEREST = (
+OF_INTEREST = (
     r"Traceback|Error\b|Exception|Interrupt|\bFile \"|\.py\", line |\.py:\d+\)|\.py:\d+ in |\.py\]\(|\.py in "
     r"|Fatal Python|Thread \S+ \(|Current thread|Watchdog|watchdog|ProcessGroup|FAILED|Root Cause"
     r"|terminated with the following|metadata: \{|has no attribute|❱|--> |most recent call"
 )
-_OF_ITS_OWN_LINE = (
+OF_ITS_OWN_LINE = (
     r"Warning|WARN|(?:torch|ightning|transformers|accelerate|peft|trl)[ \w(?)'\"`*]{0,24}[=:v \-]{1,4}\d+\.\d+\.\d+"
 )
 
@@ -62,6 +62,16 @@ _JSON_TEXTS = ("message", "msg", "log", "text", "line", "event", "textPayload")
 _JSON_TRACES = ("exc_info", "exc_text", "exception", "traceback", "stack_trace", "stack", "stack_info", "error")
 _JSON_RANKS = ("global_rank", "rank", "local_rank")
 _JSON_LINES = 400
+EXPRESSIONS = {
+    "rank": _RANK, "role": _ROLE, "srun": _SRUN, "ray": _RAY, "viewer": _VIEWER, "quoted": _QUOTED, "glog": _GLOG,
+    "stamp": _STAMP, "level": _LEVEL, "host": _HOST, "box": _BOX, "box_edge": _BOX_EDGE,
+}  # fmt: skip
+"""What a page needs to read lines as this module does."""
+LIMITS = {
+    "window": WINDOW, "prefixes": _MOST_PREFIXES, "json_lines": _JSON_LINES, "line": LINE_BYTES, "head": HEAD_LINES
+}  # fmt: skip
+KEYS = {"texts": _JSON_TEXTS, "traces": _JSON_TRACES, "ranks": _JSON_RANKS}
+MAY_BE_PREFIX = "".join(sorted(_MAY_BE_PREFIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,8 @@ def _wanted(extra: tuple[str, ...]) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 64 << 20
-    alone = "|".join(f"(?:{text})" for text in (_OF_ITS_OWN_LINE, *extra))
-    return re2.compile(f"(?:{_OF_INTEREST})|({alone})".encode(), options)
+    alone = "|".join(f"(?:{text})" for text in (OF_ITS_OWN_LINE, *extra))
+    return re2.compile(f"(?:{OF_INTEREST})|({alone})".encode(), options)
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -96,6 +96,21 @@ _LOST = re.compile(
     r"|ProcessGroupNCCL\.cpp:\d+\]|terminate called after throwing an instance of 'c10::DistBackendError'"
 )
 """What launchers and NCCL's threads write of a rank that failed; NCCL's own reports end with a bracket there."""
+_DIGITS = re.compile(r"\d+")
+EXPRESSIONS = {
+    "site": _SITE, "stdlib": _STDLIB, "source": _SOURCE, "file": _FILE, "pyspy": _PYSPY, "rich": _RICH,
+    "rich_start": _RICH_START, "ipython": _IPYTHON, "pretty": _PRETTY, "error": _ERROR, "inline": _INLINE,
+    "orphan": _ORPHAN, "twice": _TWICE, "carets": _CARETS, "head": _HEAD, "first_call": _FIRST_CALL, "fatal": _FATAL,
+    "of_rank": _OF_RANK, "spawned": _SPAWNED, "table": _TABLE, "table_row": _TABLE_ROW, "lost": _LOST,
+    "digits": _DIGITS,
+}  # fmt: skip
+"""What a page needs to read traces as this module does."""
+ENDINGS = _ENDINGS
+CHAINS = {"cause": _CAUSE, "context": _CONTEXT}
+LIMITS = {
+    "traces": MOST_TRACES, "writers": MOST_WRITERS, "frames": MOST_FRAMES, "message_lines": MESSAGE_LINES,
+    "message": MESSAGE_CHARACTERS,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -465,9 +480,6 @@ class TraceReader:
         if len(self._end) > MOST_TRACES:
             del self._ranks[_shape(self._end.popleft())]
             self._read.left_out += 1
-
-
-_DIGITS = re.compile(r"\d+")
 
 
 def _shape(trace: Trace) -> tuple[object, ...]:

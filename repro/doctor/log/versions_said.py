@@ -23,6 +23,10 @@ _IN_PATH = re.compile(
 _PYTHON = re.compile(r"[/\\]python(3\.\d{1,2})[/\\](?:site|dist)-packages")
 _MOST = 20_000
 """Lines that are looked at."""
+EXPRESSIONS = {"said": _SAID, "in_path": _IN_PATH, "python": _PYTHON}
+"""What a page needs to read versions as this module does."""
+NAMES = _NAMES
+MOST = _MOST
 
 
 class SaidVersions:

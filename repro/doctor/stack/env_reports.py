@@ -39,7 +39,7 @@ _CONDA_LINE = re.compile(
     r"^\s*\[conda\]\s+(?P<name>[\w.-]+)\s+(?P<version>\d\S*)(?:\s+(?P<build>\S+))?(?:\s+(?P<channel>\S+))?"
 )
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*[0-9A-Za-z.+!_-]*)")
-_ANCHOR = re.compile(
+ANCHOR = re.compile(
     r"Collecting environment information|^\s*\[(?:pip\d*|conda)\] |^\s*\*\s*Lightning:|^\s*\*\s*CUDA:"
     r"|^[\s>#*-]*`?(?:transformers|accelerate|(?:PyTorch )?Lightning|PyTorch|torch)`? version\s*(?:\([^)]*\))?\s*:",
     re.MULTILINE | re.IGNORECASE,
@@ -51,7 +51,7 @@ _NUMBERS = 3
 
 def is_report(text: str) -> bool:
     """True if a text holds a line that only such a report has."""
-    return bool(_ANCHOR.search(text))
+    return bool(ANCHOR.search(text))
 
 
 def read_report(document: Document) -> Reading:

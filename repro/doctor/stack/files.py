@@ -51,6 +51,10 @@ _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)[^\n`]*\n(?P<body>.*?)(?:^[ \t>]*\1[ \t
 _PINNED = re.compile(r"^\s*[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?\s*===?\s*[\d$]")
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _SETUP_CFG = re.compile(r"^\[options\]\s*$(?:.*\n)*?^install_requires\s*=", re.MULTILINE)
+EXPRESSIONS = {
+    "toml": _TOML, "yaml": _YAML, "fence": _FENCE, "pinned": _PINNED, "setup_cfg": _SETUP_CFG
+}  # fmt: skip
+"""What a page needs to know a format that it does not read."""
 _HTML = re.compile(r"</?(?:details|summary|pre|code|br|p)\b[^>]*>", re.IGNORECASE)
 
 

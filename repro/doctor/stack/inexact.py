@@ -6,7 +6,7 @@ from packaging.version import Version
 
 from repro.model.version import parsed_version
 
-_OFFICIAL = re.compile(r"(cpu|cu\d+|rocm[\d.]+|xpu)(\..*)?")
+OFFICIAL = re.compile(r"(cpu|cu\d+|rocm[\d.]+|xpu)(\..*)?")
 """Local version labels of the project's own wheels: the code is that of the release."""
 
 
@@ -40,4 +40,4 @@ def describe(version: str, inexact: str = "") -> str:
 
 
 def _is_vendor(version: Version) -> bool:
-    return version.local is not None and not _OFFICIAL.fullmatch(version.local)
+    return version.local is not None and not OFFICIAL.fullmatch(version.local)

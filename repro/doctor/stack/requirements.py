@@ -30,6 +30,11 @@ _NAME = re.compile(
 )
 _STAR_BOUND = re.compile(r"((?:>=|<=|>|<)\s*\d[\w.]*?)\.\*")
 _CONDA_ITEM = re.compile(r"[A-Za-z0-9_.-]+=[^=].*")
+EXPRESSIONS = {
+    "option": _OPTION, "editable": _EDITABLE, "conda_header": _CONDA_HEADER, "named": _NAME, "star_bound": _STAR_BOUND,
+    "conda_item": _CONDA_ITEM,
+}  # fmt: skip
+"""What a page needs to read lines as this module does."""
 
 
 def read_requirements(document: Document) -> Reading:

@@ -1,4 +1,7 @@
-"""The site: ``index.html``, a page a failure, raw logs and a feed.  Static; a script only filters and adds ages."""
+"""The site: ``index.html``, ``releases.html``, a page a failure, raw logs and a feed.
+
+Static: a script filters, adds ages and answers to pasted texts, and fetches nothing.
+"""
 
 import base64
 import hashlib
@@ -30,11 +33,13 @@ from repro.report.fragments import Code, Strong
 from repro.report.ranks import traces
 from repro.report.rows import Row, gate_reasons, row_of
 from repro.report.site.anchors import anchor, page_name
+from repro.report.site.answer_box import AnswerBox
 from repro.report.site.commands import by_hand, questions, repeat
 from repro.report.site.feed import feed
 from repro.report.site.overview import HeatRow, Overview, State
 from repro.report.site.prose import phrase, prose
 from repro.report.site.raw_output import log_name, log_text
+from repro.report.site.strips import LibraryStrip, Word, seen_of, strips
 from repro.report.upstream import LOOK_DAYS, Reading, has_old_look
 from repro.report.view import format_measured, format_predicted
 from repro.search.watch_plan import Watched
@@ -47,6 +52,14 @@ LOGS = "logs"
 SHOWN_RUNS = 12
 SHOWN_FRAMES = 6
 SHOWN_POINTS = 20
+_STRIP = {
+    Word.LISTED: ("listed", "■"),
+    Word.WITH_OTHERS: ("with", "◧"),
+    Word.REFUSED: ("refused", "r"),
+    Word.UNTRIED: ("untried", "?"),
+    Word.CLEAR: ("clear", "·"),
+}
+"""Class and sign of a cell of the strips."""
 
 
 def site_files(
@@ -59,14 +72,19 @@ def site_files(
     lanes: str = "",
     watched: Watched | None = None,
     floats: bool = False,
+    box: AnswerBox | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site, by its name below ``reports/``: pure, and the same bytes for the same store.
 
     ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment,
     ``rot`` what became of the locks when they were last tried, ``lanes`` how the lanes compare, in words,
-    ``watched`` what new releases owe, and ``floats`` whether an environment floats, so that this should be known.
+    ``watched`` what new releases owe, ``floats`` whether an environment floats, so that this should be known, and
+    ``box`` answers to pasted texts.
     """
-    yield "index.html", _index(view, releases, rot, lanes, watched=watched, floats=floats)
+    yield "index.html", _index(view, releases, rot, lanes, watched=watched, floats=floats, box=box)
+    if box:
+        yield "answers.json", box.knowledge
+    yield "releases.html", _render("releases.html.j2", strips=_strips(view, releases), words=_STRIP)
     yield "feed.xml", feed(view.news, view.newest, turned_of(view))
     for row in view.rows:
         yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
@@ -94,6 +112,10 @@ def evidence(row: HeatRow) -> dict[str, Result]:
     return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
 
 
+def _strips(view: Overview, releases: Mapping[str, Mapping[str, str]]) -> tuple[LibraryStrip, ...]:
+    return strips([row.failure for row in view.rows], releases, seen_of(view.rows))
+
+
 def turned_of(view: Overview) -> list[Turned]:
     """What new releases changed, the newest first."""
     found = [answer for row in view.rows for answer in row.view.answers if isinstance(answer, Turned) and answer.holds]
@@ -116,12 +138,15 @@ def _index(
     *,
     watched: Watched | None,
     floats: bool,
+    box: AnswerBox | None,
 ) -> str:
     used = {name: releases.get(name, {}) for name in view.environments}
     comparisons = [row.view.upstream for row in view.rows]
     order = list(Reading)
     return _render(
         "index.html.j2",
+        more_script=box.script if box else "",
+        known=Markup(box.knowledge) if box else "",  # noqa: S704 - without a character of HTML
         view=view,
         rot=rot,
         lanes=lanes,
@@ -213,8 +238,8 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; style-src 'unsafe-inline'; {script_source}; base-uri 'none'; form-action 'none'"
 
 
-def _render(template: str, **values: object) -> str:
-    script = _asset("site.js")
+def _render(template: str, more_script: str = "", **values: object) -> str:
+    script = _asset("site.js") + Markup(more_script)  # noqa: S704 - ours
     page = _environment().get_template(template)
     return page.render(policy=_policy(script), stylesheet=_asset("site.css"), script=script, **values)
 

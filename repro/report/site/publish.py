@@ -8,6 +8,7 @@ from repro.errors import StoreError
 from repro.files import writing
 from repro.report.lanes import format_lanes
 from repro.report.private import redacted, redacted_history, redactor_of
+from repro.report.site.answer_box import AnswerBox
 from repro.report.site.overview import overview
 from repro.report.site.pages import site_files, write_site
 from repro.report.write import Gathered, stored_watch
@@ -15,8 +16,10 @@ from repro.store.observations import Store
 from repro.verdict.history import histories
 
 
-def publish(project: Project, store: Store, found: Gathered) -> None:
+def publish(project: Project, store: Store, found: Gathered, box: AnswerBox | None = None) -> None:
     """Write the site from what was gathered for every failure, and its history from the whole store.
+
+    ``box`` answers to texts on the first page.
 
     Raises StoreError if it cannot be written.
     """
@@ -34,6 +37,7 @@ def publish(project: Project, store: Store, found: Gathered) -> None:
         lanes=format_lanes(found.lanes),
         watched=redacted(watched, redact) if watched else None,
         floats=bool(project.matrix.floating),
+        box=box,
     )
     with writing(f"{project.reports}: the site"):
         write_site(project.reports, content)

@@ -1,0 +1,165 @@
+"""For each library: its releases and the failures that they have, by the records and as runs show it.  Pure.
+
+A column stands for the releases from its own on to the next column: between two bounds that records name nothing
+changes, so that the strip speaks of every release although it names few; pre-releases aside.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from repro.model.failure import Failure, specifiers_of
+from repro.model.specifiers import covers
+from repro.model.verdict import Verdict
+from repro.model.version import parsed_version
+from repro.report.site.overview import HeatRow
+
+
+class Word(StrEnum):
+    """What a record says of a release of one library."""
+
+    LISTED = "listed"
+    WITH_OTHERS = "listed with some releases of others"
+    REFUSED = "refused with a clear error"
+    UNTRIED = "never tried"
+    CLEAR = "not listed"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A release, and those up to the next column."""
+
+    label: str
+    version: Version
+    pinned: bool
+    """True if an environment holds exactly this release."""
+
+
+@dataclass(frozen=True)
+class StripCell:
+    """What is said of a failure in a column."""
+
+    word: Word
+    others: str
+    """For ``WITH_OTHERS``: ``torch >=2.5``."""
+    verdict: Verdict | None
+    """What runs on that very release showed, if they agree."""
+
+
+@dataclass(frozen=True)
+class StripRow:
+    failure: Failure
+    cells: tuple[StripCell, ...]
+
+
+@dataclass(frozen=True)
+class LibraryStrip:
+    """One library."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[StripRow, ...]
+
+    def listed(self, column: int) -> int:
+        """How many failures a column is listed for, alone or with some releases of others."""
+        return sum(row.cells[column].word in {Word.LISTED, Word.WITH_OTHERS} for row in self.rows)
+
+
+Seen = Mapping[tuple[str, str], frozenset[Verdict]]
+"""By failure and environment: what the runs without a backport showed."""
+Pins = Mapping[str, Mapping[str, str]]
+"""By environment and distribution."""
+
+
+def seen_of(rows: Iterable[HeatRow]) -> Seen:
+    """What the runs of the map showed."""
+    found: dict[tuple[str, str], set[Verdict]] = {}
+    for row in rows:
+        for environment, pairs in row.places.items():
+            for tile in (tile for pair in pairs for tile in (pair.cpu, pair.cuda) if tile):
+                if tile.result and not tile.cell.backport:
+                    found.setdefault((row.failure.id, environment), set()).add(tile.result.verdict)
+    return {key: frozenset(verdicts) for key, verdicts in found.items()}
+
+
+def strips(failures: Iterable[Failure], pins: Pins, seen: Seen) -> tuple[LibraryStrip, ...]:
+    """A strip for each library that decides who is affected, the one with most failures first."""
+    concerned: dict[str, list[Failure]] = {}
+    for failure in failures:
+        for name in failure.judged_by:
+            concerned.setdefault(name, []).append(failure)
+    found = [_strip(name, held, pins, seen) for name, held in concerned.items()]
+    return tuple(sorted(found, key=lambda strip: (-len(strip.rows), strip.name)))
+
+
+def _strip(name: str, failures: Sequence[Failure], pins: Pins, seen: Seen) -> LibraryStrip:
+    pinned = {version for held in pins.values() for other, version in held.items() if other == name}
+    texts = [text for failure in failures for text in specifiers_of(failure).get(name, ())]
+    columns = _columns(texts, pinned)
+    made = [(failure, [_cell(failure, name, column, pins, seen) for column in columns]) for failure in failures]
+    kept = [
+        at
+        for at, column in enumerate(columns)
+        if at == 0 or column.pinned or any(cells[at].word != cells[at - 1].word for _, cells in made)
+    ]
+    return LibraryStrip(
+        name,
+        tuple(columns[at] for at in kept),
+        tuple(StripRow(failure, tuple(cells[at] for at in kept)) for failure, cells in made),
+    )
+
+
+def _columns(texts: Iterable[str], pinned: Iterable[str]) -> list[Column]:
+    """Where something may change, the oldest first; what stands before the first bound is a column too."""
+    exact = {Version(text) for text in pinned}
+    labels = {version: str(version) for version in exact}
+    for text in texts:
+        for clause in SpecifierSet(text):
+            bound = parsed_version(clause.version.removesuffix(".*"))
+            if bound is None:
+                continue
+            labels.setdefault(bound, str(bound))
+            after = Version(f"{bound.base_version}.0.0.1")
+            if clause.operator in {"<=", ">", "==", "!=", "==="}:
+                labels.setdefault(after, f"after {bound}")
+            if clause.operator in {"==", "!=", "~="}:  # a series ends where the next one begins
+                *kept, last = bound.release if clause.version.endswith(".*") else bound.release[:-1] or bound.release
+                following = Version(".".join(str(part) for part in (*kept, last + 1)))
+                labels.setdefault(following, str(following))
+    ordered = sorted(labels)
+    return [Column("older", Version("0"), pinned=False), *(Column(labels[at], at, at in exact) for at in ordered)]
+
+
+def _cell(failure: Failure, name: str, column: Column, pins: Pins, seen: Seen) -> StripCell:
+    word, others = word_of(failure, name, str(column.version))
+    there = [environment for environment, held in pins.items() if parsed_version(held.get(name, "")) == column.version]
+    verdicts = {verdict for environment in there for verdict in seen.get((failure.id, environment), ())}
+    decided = verdicts & {Verdict.REPRODUCED, Verdict.ABSENT, Verdict.REJECTED}
+    return StripCell(word, others, next(iter(decided)) if len(verdicts) == len(decided) == 1 else None)
+
+
+def word_of(failure: Failure, name: str, version: str) -> tuple[Word, str]:
+    """What a record says of one release of one library, and of which other releases that depends."""
+    held = {name: version}
+    fitting = [releases for releases in failure.affected if name in releases and covers({name: releases[name]}, held)]
+    if any(set(releases) == {name} for releases in fitting):
+        return Word.LISTED, ""
+    if fitting:
+        others = [
+            ", ".join(f"{other} {text}".strip() for other, text in releases.items() if other != name)
+            for releases in fitting
+        ]
+        return Word.WITH_OTHERS, " or ".join(others)
+    if any(covers({item.name: item.specifier}, held) for item in failure.never_tried if item.name == name):
+        return Word.UNTRIED, ""
+    if any(set(item.releases) == {name} and covers(item.releases, held) for item in failure.rejected):
+        return Word.REFUSED, ""
+    others = [
+        ", ".join(f"{other} {text}" for other, text in releases.items())
+        for releases in failure.affected
+        if name not in releases
+    ]
+    return (Word.WITH_OTHERS, " or ".join(others)) if others else (Word.CLEAR, "")
