@@ -17,8 +17,8 @@ from repro.model.verdict import Side
 from repro.report.terminal import console
 from repro.search.log import environments_of
 from repro.search.seen import read_finished
-from repro.search.shrink import Reduction, lines_of
-from repro.search.shrink_runs import Budget, EndRuns
+from repro.search.shrink import lines_of
+from repro.search.shrink_runs import Budget, EndRuns, reduce
 from repro.verdict.learn import describe
 
 
@@ -37,9 +37,10 @@ def shrink(
 ) -> None:
     """Make a script smaller that still fails in the same way.
 
-    Statements, arguments, names and numbers are left out or made small as long as the script shows the signature of the
-    search on the same ranks with the bad neighbour of the answer, and passes with the good one.  The result is run
-    again on both through torchrun.  Comments are lost.
+    Statements, arguments and names are left out, numbers and the number of ranks are made small, and precisions become
+    float32, as long as the script shows the signature of the search on the same ranks with the bad neighbour of the
+    answer, and passes with the good one.  (On fewer ranks, a signature of every rank must be on every rank that is
+    left.)  The result is run again on both through torchrun.  Comments are lost.
 
     Exit code 3 if time or runs ended before nothing more could be left out, or if torchrun does not confirm the result.
 
@@ -66,20 +67,22 @@ def shrink(
     with EndRuns(project, learned, folder, variables, (bad.environment, good.environment), budget) as ends:
         if not ends.interesting(text):
             raise UndecidedError("the script as it is does not show what the search says: bisect again")
-        reduction = Reduction(text, ends.interesting)
-        reduction.run()
+        reduction = reduce(ends, text)
         ends.confirm(reduction.text)
-        made = ends.runs
+        made, ranks = ends.runs, ends.ranks
     with writing(target, UsageError):
         target.write_text(reduction.text, encoding="utf-8")
     before, after = lines_of(text), lines_of(reduction.text)
     seconds = round(time.monotonic() - began)
     if as_json:
         facts = {"format": 1, "file": str(target), "lines_before": before, "lines_after": after, "runs": made}
+        facts |= {"ranks_before": learned.needs.world_size, "ranks_after": ranks}
         typer.echo(json.dumps(facts | {"seconds": seconds, "complete": reduction.complete}, indent=1))
     else:
         end = "nothing more can be left out" if reduction.complete else "time or runs ended: it may become smaller"
         screen.print(Text(f"{before} lines before, {after} after ({1 - after / max(before, 1):.0%} less); {end}"))
+        if ranks < learned.needs.world_size:
+            screen.print(Text(f"{learned.needs.world_size} ranks before, {ranks} after"))
         screen.print(Text(f"{made} runs, {seconds} s; confirmed through torchrun on both ends; {target}"))
     code: Exit = exit_of(unknown=not reduction.complete)
     raise typer.Exit(code)

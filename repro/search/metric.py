@@ -1,16 +1,18 @@
 """A number as the judge of a search: how often each release must run, and which side its mean is on.  Pure.
 
-Both ends are run ``END_RUNS`` times.  The noise of one run is taken to be the same on both sides and normal; its
+Both ends are run ``END_RUNS`` times.  The noise of one run is taken to be normal and the same at every release; its
 spread is estimated from both ends together and then enlarged to the upper bound of its 95 % confidence interval.  The
 ends differ if all values of one lie above all values of the other (by chance that happens in 1 of 126 searches over
-equal ends) and if at most ``MOST_RUNS`` runs a step are enough.
+equal ends) and if at most ``MOST_RUNS`` runs of a step are enough; else the search is refused.
 
-A step runs a release so often that its mean falls on the wrong side of the middle with a probability of at most
-``ERROR`` over all steps of the search together, counted over all searches that are asked: those that are refused are
-never wrong.  A simulation in ``tests/unit/search/test_metric.py`` holds it.
+What is bounded: of all searches that are asked, the refused ones included, at most ``ERROR`` have a step whose release
+is as one of the ends and is taken for the other.  The bound is not one for the answered searches alone where the ends
+can only just be told apart: such ends are nearly always refused, and those few that are answered were lucky in their
+first runs, so they are wrong more often.  ``tests/bench/metric_noise.py`` simulates both shares: from ends that are 4
+spreads apart, the answered searches keep the bound as well.
 
-A mean that lies farther from its own end than the middle does, on the
-outer side, is neither: it is a third behaviour, and skipped.
+A mean that lies farther from its own end than the middle does, on the outer side, is neither: it is a third behaviour,
+and skipped.
 """
 
 import math
@@ -30,7 +32,7 @@ END_RUNS = 5
 MOST_RUNS = 16
 """Runs of one step; noise that asks for more is too much."""
 ERROR = 0.01
-"""Probability of a wrong side somewhere in the search."""
+"""Share of all searches asked, the refused ones included, that may have a step on the wrong side."""
 CONFIDENCE = 0.95
 _NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(?:@(?P<place>[1-9][0-9]{0,3}))?")
 
@@ -47,7 +49,7 @@ class MetricRule(Strict):
     runs: int
     """Runs of each step."""
     error: float
-    """Bound of the probability that some step of the search is on the wrong side."""
+    """Bound of the share of all searches asked, the refused ones included, with a step on the wrong side."""
 
     @property
     def middle(self) -> float:
@@ -61,11 +63,11 @@ class MetricRule(Strict):
         return Side.BAD if abs(mean - self.bad) < abs(mean - self.good) else Side.GOOD
 
     def describe(self) -> str:
-        """``loss@10: good 2.1, bad 2.4, spread 0.05; 3 runs a step, wrong in at most 1 % of searches``."""
+        """``loss: good 2.1, bad 2.4, spread 0.05; 3 runs a step, a wrong step in at most 1% of all ...``."""
         return (
             f"{self.metric}: good {self.good:.6g}, bad {self.bad:.6g}, spread of a run at most {self.spread:.2g}; "
             f"{self.runs} run{'s' if self.runs > 1 else ''} a step, a wrong step in at most {self.error:.0%} of "
-            f"searches"
+            f"all searches asked"
         )
 
 

@@ -1,7 +1,8 @@
-"""Makes a script smaller while it stays interesting.  Pure: proposes texts, is told which of them are interesting.
+"""Makes a script smaller while it stays interesting.  Pure: proposes texts, and asks which of them are interesting.
 
 Delta debugging over the syntax tree: statements of each block, from the outermost inwards; then compound statements
-are replaced by what they hold; then arguments, elements and imported names are left out, and numbers are made small.
+are replaced by what they hold; then arguments, elements and imported names are left out, numbers are made small, and
+low and high precisions become float32.
 This is repeated until nothing changes.  Whoever asks decides what is interesting: the same signature on the same
 ranks, in ``shrink_runs``.
 """
@@ -17,6 +18,18 @@ BLOCKS = ("body", "orelse", "finalbody", "handlers")
 LISTS = ("keywords", "args", "elts", "names", "decorator_list", "items")
 SMALL = (1, 2)
 """What a larger number is replaced by, if possible."""
+
+
+PLAIN_NAMES = {
+    "bfloat16": "float32", "float16": "float32", "float64": "float32", "float8_e4m3fn": "float32", "half": "float",
+    "double": "float",
+}  # fmt: skip
+"""Names of attributes: a dtype of torch, or a method that converts to one; and what is used by default."""
+PLAIN_TEXTS = {
+    "bf16-mixed": "32-true", "16-mixed": "32-true", "bf16-true": "32-true", "16-true": "32-true", "64-true": "32-true",
+    "bf16": "no", "fp16": "no", "bfloat16": "float32", "float16": "float32", "float64": "float32",
+}  # fmt: skip
+"""Texts by which trainers are given a precision."""
 
 
 class OutOfBudgetError(Exception):
@@ -41,7 +54,7 @@ class Reduction:
         try:
             while True:
                 before = self.text
-                for step in (self._blocks, self._unwrap, self._lists, self._numbers):
+                for step in (self._blocks, self._unwrap, self._lists, self._numbers, self._precisions):
                     step()
                 if self.text == before:
                     self.complete = True
@@ -125,6 +138,18 @@ class Reduction:
                 if small < before and self._accept(tree):
                     break
                 node.value = before
+
+    def _precisions(self) -> None:
+        tree = ast.parse(self.text)
+        for node in _outermost_first(tree):
+            if isinstance(node, ast.Attribute) and node.attr in PLAIN_NAMES:
+                before, node.attr = node.attr, PLAIN_NAMES[node.attr]
+                if not self._accept(tree):
+                    node.attr = before
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in PLAIN_TEXTS:
+                text, node.value = node.value, PLAIN_TEXTS[node.value]
+                if not self._accept(tree):
+                    node.value = text
 
 
 def _outermost_first(tree: ast.AST) -> Iterator[ast.AST]:

@@ -18,7 +18,7 @@ from repro.launch.warm import WarmLauncher
 from repro.model.cell import make_cell
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Verdict
-from repro.search.shrink import OutOfBudgetError
+from repro.search.shrink import OutOfBudgetError, Reduction
 from repro.store.observations import Store
 from repro.verdict.result import Result
 
@@ -70,6 +70,27 @@ class EndRuns:
     def runs(self) -> int:
         return self._runs
 
+    @property
+    def ranks(self) -> int:
+        """The number of ranks that candidates are run on."""
+        return self._learned.needs.world_size
+
+    def fewer_ranks(self, text: str) -> bool:
+        """Take the smallest number of ranks on which a text is still interesting; False if that is today's."""
+        whole, signature = self._learned, self._learned.signature
+        least = signature.ranks + 1 if isinstance(signature.ranks, int) else 1
+        for count in range(max(least, 1), self.ranks):
+            needs = whole.needs.model_copy(update={"world_size": count})
+            self._learned = whole.model_copy(update={"needs": needs})
+            kept = False
+            try:
+                kept = self.interesting(text)
+            finally:
+                self._learned = self._learned if kept else whole
+            if kept:
+                return True
+        return False
+
     def interesting(self, text: str) -> bool:
         """True if a text shows the signature on the bad end and passes on the good end; each is run once."""
         if self._runs >= self._budget.runs or time.monotonic() - self._began > self._budget.seconds:
@@ -105,3 +126,18 @@ class EndRuns:
             return results[0] if results else None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def reduce(ends: EndRuns, text: str) -> Reduction:
+    """A text on as few ranks and as small as the budget allows; it is interesting as it is."""
+    reduction = Reduction(text, ends.interesting)
+    try:
+        ends.fewer_ranks(text)
+        reduction.run()
+        # A smaller script may do with fewer ranks, and then with less text.
+        while reduction.complete and ends.fewer_ranks(reduction.text):
+            reduction = Reduction(reduction.text, ends.interesting)
+            reduction.run()
+    except OutOfBudgetError:
+        reduction.complete = False
+    return reduction

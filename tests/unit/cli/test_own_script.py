@@ -576,6 +576,8 @@ class FakeSession:
     launchers: list[str] = []
     torchrun_passes = False
     needed = ""
+    least_ranks = 1
+    """On fewer ranks it passes."""
 
     def __init__(self, project: Project, _store: object, options: Options, **_: object) -> None:
         self.project, self.options = project, options
@@ -588,7 +590,11 @@ class FakeSession:
         self.launchers.append("warm" if self.options.warm else "torchrun")
         broken = "fail(" in text and (bad_end or self.needed not in text)
         ranks = fails() if broken and not (self.torchrun_passes and not self.options.warm) else passes()
-        seen = observation(*ranks, cell=cell, installed=installed({"lightning": "2.2.1", "torch": "2.2.2"}))
+        if cell.world_size < self.least_ranks:
+            ranks = passes()
+        seen = observation(
+            *ranks[: cell.world_size], cell=cell, installed=installed({"lightning": "2.2.1", "torch": "2.2.2"})
+        )
         return [judge_repetitions(own.failure, [seen] * self.options.repeat)]
 
 
@@ -603,7 +609,7 @@ class TestShrink:
         assert call(*words(script, "--env", "SEED=1"))[0] == 0
         monkeypatch.setattr(shrink_runs, "Session", FakeSession)
         monkeypatch.setattr(shrink_runs, "WarmLauncher", nullcontext)
-        for name, value in (("launchers", []), ("torchrun_passes", False), ("needed", "")):
+        for name, value in (("launchers", []), ("torchrun_passes", False), ("needed", ""), ("least_ranks", 1)):
             monkeypatch.setattr(FakeSession, name, value)
         (found,) = (held.reports / "data" / "searches").rglob("*.jsonl")
         return found
@@ -612,8 +618,16 @@ class TestShrink:
         code, out, _ = call("shrink", str(log), "--env", "SEED=1")
         assert code == 0
         assert "7 lines before, 1 after (86% less); nothing more can be left out" in out
+        assert "2 ranks before, 1 after" in out
         assert Path("train_small.py").read_text() == "fail()\n"
         assert FakeSession.launchers[-2:] == ["torchrun", "torchrun"], "both ends, at the very end"
+
+    def test_ranks_that_the_failure_needs_stay(self, call: Call, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(FakeSession, "least_ranks", 2)
+        code, out, _ = call("shrink", str(log), "--env", "SEED=1", "--json")
+        assert code == 0
+        facts = json.loads(out)
+        assert (facts["ranks_before"], facts["ranks_after"], facts["lines_after"]) == (2, 2, 1)
 
     def test_what_fails_on_the_good_end_too_is_not_kept(
         self, call: Call, log: Path, monkeypatch: pytest.MonkeyPatch

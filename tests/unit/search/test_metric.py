@@ -50,9 +50,12 @@ class TestPlan:
 
 @pytest.mark.parametrize("distance", [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0])
 def test_a_simulated_search_is_seldom_wrong(distance: float) -> None:
-    """Ends so many spreads apart: of all searches, at most the stated share has a wrong step; of clear ones as well."""
+    """Ends so many spreads apart: of all searches asked, at most the stated share has a wrong step.
+
+    From 4 spreads on, as ``docs/how-to/your-own-script.md`` says, the same holds for the answered ones alone.
+    """
     generator = random.Random(int(distance * 100))
-    searches, begun, wrong = 1500, 0, 0
+    searches, begun, wrong = 6000 if distance == 4 else 1500, 0, 0
     for _ in range(searches):
         rule = plan("x", drawn(generator, 0, END_RUNS), drawn(generator, distance, END_RUNS), STEPS)
         if isinstance(rule, Inseparable):
@@ -64,9 +67,10 @@ def test_a_simulated_search_is_seldom_wrong(distance: float) -> None:
             for side, mean in (sides[n % 2] for n in range(STEPS))
         )
     assert wrong <= ERROR * searches
+    if distance >= 4:
+        assert wrong <= ERROR * begun
     if distance >= 8:
         assert begun > searches / 2, "ends that are clear enough are searched"
-        assert wrong <= ERROR * begun
 
 
 def test_equal_ends_are_seldom_taken_for_different() -> None:

@@ -124,6 +124,28 @@ def test_numbers_become_small() -> None:
     assert made.text == "build(size * 1, 1)\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [
+        ("build(torch.bfloat16)\n", "build(torch.float32)\n"),
+        ("build(model.half())\n", "build(model.float())\n"),
+        ("build(precision='bf16-mixed')\n", "build(precision='32-true')\n"),
+        ("build(mode='bf16x')\n", "build(mode='bf16x')\n"),
+    ],
+)
+def test_precisions_become_plain(text: str, small: str) -> None:
+    made = Reduction(text, lambda candidate: "build(" in candidate and "build()" not in candidate)
+    made.run()
+    assert made.text == small
+
+
+def test_a_precision_that_the_failure_needs_stays() -> None:
+    made = Reduction("build(torch.bfloat16, torch.float16)\n", lambda candidate: "torch.bfloat16" in candidate)
+    made.run()
+    assert "torch.bfloat16" in made.text
+    assert "float16)" not in made.text.replace("bfloat16", "")
+
+
 @pytest.mark.parametrize(("text", "count"), [("", 0), ("a\n\n# b\n  # c\nd\n", 2)])
 def test_lines(text: str, count: int) -> None:
     assert lines_of(text) == count

@@ -1,0 +1,334 @@
+"""How well ``repro bisect`` and ``blame`` answer for scripts without a record, beside a shell loop, in the same run.
+
+Thirty regressions (``planted.py``: 10 exceptions, 15 silent numbers, 5 interactions of two packages) lie in made-up
+releases of libraries that three real trainers call: torch's FSDP2 alone, Lightning's Trainer, transformers' Trainer.
+The releases are served on the loopback device; everything else comes from the index that is used anyway.
+
+    python -m tests.bench.own_script [--seed N] [--most-seconds N] [--only NAME] [--out FILE]
+
+A regression that ``--out`` holds already is not run again: the benchmark can be broken off and gone on with.
+``--most-seconds`` begins no further regression after that time.
+
+The shell loop is what one would write by hand: for each release a fresh environment by uv, torchrun, the exit code, and
+half the releases left.  For a silent number it compares the printed number with the middle of one run of each end;
+of an interaction it puts back one package at a time, and bisects each one that cures.
+
+An answer is *right* if it names exactly the release (both, of an interaction) where the regression begins,
+*inconclusive* if the command says that it does not know (exit code 3), else *wrong*.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from uv import find_uv_bin
+
+from repro.catalog.project import cache_root
+from repro.errors import Exit
+from repro.search.index import index_address
+from tests.bench.planted import RELEASES, Regression, plan, published, version
+from tests.unit.search.local_index import JSON, LocalIndex
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "reports" / "measurements" / "own-script.json"
+TRAINERS = Path(__file__).with_name("trainers")
+PORT = 18765
+"""Always the same: uv remembers what it downloaded by the address of the index."""
+STACKS = {
+    "fsdp2_loop": {"torch": "2.13.0", "numpy": "2.2.3"},
+    "lightning_fit": {"torch": "2.13.0", "numpy": "2.2.3", "lightning": "2.5.2"},
+    "trainer_train": {"torch": "2.13.0", "numpy": "2.2.3", "transformers": "4.53.3", "accelerate": "1.9.0"},
+}
+RANKS = 2
+TORCHRUN_SECONDS = 180
+
+
+@contextmanager
+def served(index: LocalIndex) -> Iterator[str]:
+    """Serve the planted libraries, and send whoever asks for another one to the index that is used anyway."""
+    upstream = index_address().rstrip("/")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            kind, _, name = self.path.strip("/").partition("/")
+            body = index.page(name) if kind == "simple" else index.file(name) if kind == "files" else None
+            if body is None and kind == "simple":
+                self.send_response(302)
+                self.send_header("Location", f"{upstream}/{name}/")
+            else:
+                self.send_response(200 if body is not None else 404)
+                self.send_header("Content-Type", JSON if kind == "simple" else "application/octet-stream")
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_: object) -> None:
+            """A benchmark prints its figures only."""
+
+    ThreadingHTTPServer.allow_reuse_address = True
+    with ThreadingHTTPServer(("127.0.0.1", PORT), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{PORT}/simple/"
+        finally:
+            server.shutdown()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one way of asking came to."""
+
+    outcome: str
+    """right, wrong or inconclusive."""
+    said: str
+    seconds: float
+    runs: int
+    """Times that torchrun or the warm launcher started ranks, or environments that the loop made."""
+    environments: int
+    """Environments that were built for it."""
+    own_bytes: int
+    """Bytes of these that no other file shares: those of uv's cache are linked, not copied."""
+
+
+def requirements(one: Regression, train: int | None, data: int, innocent: int | None = None) -> str:
+    pins = {**STACKS[one.trainer], "datakit": version(data)}
+    pins |= {} if train is None else {"trainkit": version(train)}
+    pins |= {} if innocent is None else dict.fromkeys(("logkit", "pathkit"), version(innocent))
+    return "".join(f"{name}=={held}\n" for name, held in pins.items())
+
+
+def own_bytes(folders: Sequence[Path]) -> int:
+    """Bytes of files with one name only, and of the folders themselves."""
+    total = 0
+    for folder in folders:
+        for place, _, files in os.walk(folder):
+            total += os.stat(place).st_blocks * 512  # noqa: PTH116
+            for name in files:
+                facts = os.lstat(os.path.join(place, name))  # noqa: PTH118
+                total += facts.st_blocks * 512 if facts.st_nlink == 1 else 0
+    return total
+
+
+def built() -> set[Path]:
+    folder = cache_root() / "environments"
+    return {path for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+
+
+def repro(one: Regression, folder: Path) -> Figures:
+    """Ask the command line."""
+    script = folder / f"{one.trainer}.py"
+    shutil.copy(TRAINERS / script.name, script)
+    before, began = built(), time.monotonic()
+    if one.kind == "interaction":
+        (folder / "good.txt").write_text(requirements(one, 0, 0, 0))
+        (folder / "bad.txt").write_text(requirements(one, RELEASES - 1, RELEASES - 1, RELEASES - 1))
+        words = ["blame", script.name, "--from", "good.txt", "--to", "bad.txt"]
+    else:
+        (folder / "requirements.txt").write_text(requirements(one, None, RELEASES - 1))
+        words = ["bisect", script.name, "--package", "trainkit", "--requirements", "requirements.txt"]
+        words += ["--good", version(0), "--bad", version(RELEASES - 1)]
+        words += ["--metric", "loss"] if one.kind == "number" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", *words, "--timeout", str(TORCHRUN_SECONDS), "--", one.module],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    new = sorted(built() - before)
+    runs = len([file for file in (folder / "repro-runs" / "data").rglob("*-*.json") if "searches" not in file.parts])
+    said = _said(one, done.stdout) or (done.stderr.strip().splitlines() or ["nothing"])[-1]
+    right = {name: version(number) for name, number in _begins(one).items()}
+    if done.returncode in {Exit.OK, Exit.CHANGED} and said == _as_text(right):
+        outcome = "right"
+    elif done.returncode == Exit.UNKNOWN:
+        outcome = "inconclusive"
+    else:
+        outcome = "wrong"
+    return Figures(outcome, said[:300], round(seconds, 1), runs, len(new), own_bytes(new))
+
+
+def _begins(one: Regression) -> dict[str, int]:
+    data = {} if one.first_bad_data is None else {"datakit": one.first_bad_data}
+    return {**data, "trainkit": one.first_bad}
+
+
+def _as_text(found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {held}" for name, held in sorted(found.items()))
+
+
+def _said(one: Regression, out: str) -> str:
+    """What the output names, in the form of the right answer."""
+    first = re.compile(r"^(?:release\s+)?(\w+) (\S+) of \S+ is the first release with which ", re.MULTILINE)
+    if one.kind == "interaction" and "cause       datakit and trainkit, together" not in out:
+        return next((line for line in out.splitlines() if line.startswith("cause")), "")
+    return _as_text(dict(first.findall(out)))
+
+
+class ShellLoop:
+    """Fresh environments, torchrun, exit codes."""
+
+    def __init__(self, one: Regression, folder: Path, torch: str) -> None:
+        self._one, self._folder, self._torch = one, folder, torch
+        self.runs = 0
+        self.bytes = 0
+
+    def ask(self, train: int, data: int, innocent: int) -> float | None:
+        """Run the script once in a fresh environment: its number (0 if it prints none), None if it fails."""
+        self.runs += 1
+        place = self._folder / f"venv{self.runs}"
+        text = requirements(self._one, train, data, innocent)
+        given = self._folder / "given.txt"
+        given.write_text(text.replace(f"torch=={STACKS[self._one.trainer]['torch']}\n", f"torch=={self._torch}\n"))
+        uv, python = find_uv_bin(), str(place / "bin" / "python")
+        subprocess.run([uv, "venv", "--quiet", "--no-project", "--python", "3.11", str(place)], check=True)
+        install = [uv, "pip", "install", "--quiet", "--python", python, "--requirement", str(given)]
+        subprocess.run([*install, "--index-url", os.environ["REPRO_INDEX"]], check=True)
+        command = [python, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(RANKS)]
+        try:
+            done = subprocess.run(
+                [*command, str(TRAINERS / f"{self._one.trainer}.py"), self._one.module],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TORCHRUN_SECONDS,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            )
+        finally:
+            self.bytes += own_bytes([place])
+            shutil.rmtree(place)
+        found = re.findall(r"measured loss = (\S+)", done.stdout)
+        return None if done.returncode else float(found[-1]) if found else 0.0
+
+    def bisect(self, package: str) -> str:
+        """The first bad release of a package, the others as at the bad end."""
+        last = RELEASES - 1
+
+        def at(number: int) -> float | None:
+            return self.ask(number if package == "trainkit" else last, number if package == "datakit" else last, last)
+
+        low, high = 0, last
+        good, bad = at(low), at(high)
+        if self._one.kind == "number" and (good is None or bad is None or good == bad):
+            return "nothing"
+
+        def is_bad(value: float | None) -> bool:
+            if self._one.kind != "number" or good is None or bad is None:
+                return value is None
+            return value is None or abs(value - bad) < abs(value - good)
+
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if is_bad(at(middle)) else (middle, high)
+        return version(high)
+
+    def blame(self) -> dict[str, str]:
+        """The packages that cure alone when they are put back, each with its first bad release."""
+        last = RELEASES - 1
+        tried = {"trainkit": (0, last, last), "datakit": (last, 0, last), "logkit": (last, last, 0)}
+        cures = [name for name, held in tried.items() if self.ask(*held) is not None]
+        return {name: self.bisect(name) for name in cures if name != "logkit"}
+
+
+def shell_loop(one: Regression, folder: Path, torch: str) -> Figures:
+    loop, began = ShellLoop(one, folder, torch), time.monotonic()
+    found = loop.blame() if one.kind == "interaction" else {"trainkit": loop.bisect("trainkit")}
+    said = _as_text(found)
+    right = said == _as_text({name: version(number) for name, number in _begins(one).items()})
+    seconds = round(time.monotonic() - began, 1)
+    return Figures("right" if right else "wrong", said, seconds, loop.runs, loop.runs, loop.bytes)
+
+
+def torch_of(folder: Path) -> str:
+    """The build of torch that the runs of the command line had: the loop takes the same."""
+    for file in (folder / "repro-runs" / "data").rglob("*-*.json"):
+        held = json.loads(file.read_bytes()).get("installed")
+        if held:
+            return str(held["distributions"]["torch"])
+    return STACKS["fsdp2_loop"]["torch"]
+
+
+def ask_both(one: Regression, result: dict[str, Any], late: Callable[[], bool]) -> bool:
+    """Ask in both ways, as far as it was not done before; returns False where no time is left."""
+    for way in ("repro", "shell_loop"):
+        if way in result:
+            continue
+        if late():
+            return False
+        load = round(os.getloadavg()[0], 1)
+        with tempfile.TemporaryDirectory(prefix="repro-bench-") as name:
+            if way == "repro":
+                result[way] = asdict(repro(one, Path(name)))
+                result["torch"] = torch_of(Path(name))
+            else:
+                result[way] = asdict(shell_loop(one, Path(name), result["torch"]))
+        result[way]["load_before"] = load
+        print(f"{one.name} ({one.kind}, {one.trainer}): {way} {result[way]}", flush=True)
+    return True
+
+
+def totals(results: dict[str, Any]) -> dict[str, Any]:
+    """The sums over what ran."""
+    results = {name: held for name, held in results.items() if "repro" in held and "shell_loop" in held}
+    found: dict[str, Any] = {"of_30": len(results)}
+    for way in ("repro", "shell_loop"):
+        held = [result[way] for result in results.values()]
+        found[way] = {
+            **{name: sum(one["outcome"] == name for one in held) for name in ("right", "wrong", "inconclusive")},
+            "seconds": round(sum(one["seconds"] for one in held), 1),
+            "environments": sum(one["environments"] for one in held),
+            "own_bytes": sum(one["own_bytes"] for one in held),
+        }
+    warm = [result["repro"]["seconds"] for result in results.values() if not result["repro"]["environments"]]
+    found["repro"]["longest_seconds_with_every_environment_built"] = max(warm, default=None)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=18)
+    parser.add_argument("--most-seconds", type=float, default=float("inf"))
+    parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--out", type=Path, default=FILE)
+    given = parser.parse_args()
+    regressions = plan(given.seed)
+    held = json.loads(given.out.read_text()) if given.out.is_file() else {"seed": given.seed, "results": {}}
+    if held["seed"] != given.seed:
+        parser.error(f"{given.out} holds figures of seed {held['seed']}")
+    began = time.monotonic()
+    with served(LocalIndex(published(regressions))) as address:
+        os.environ["REPRO_INDEX"] = address
+        for one in regressions:
+            if given.only and one.name not in given.only:
+                continue
+            begins = {name: version(number) for name, number in _begins(one).items()}
+            facts = {"kind": one.kind, "trainer": one.trainer, "begins": begins}
+            result = {**facts, **held["results"].get(one.name, {})}
+            done = ask_both(one, result, lambda: time.monotonic() - began > given.most_seconds)
+            if "repro" in result:
+                held["results"][one.name] = result
+            machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+            held |= {"machine": machine, "totals": totals(held["results"])}
+            given.out.write_text(json.dumps(held, indent=1) + "\n")
+            if not done:
+                break
+    print(json.dumps(held.get("totals"), indent=1))
+
+
+if __name__ == "__main__":
+    main()
