@@ -43,6 +43,8 @@ class Job:
     agents: tuple[Command, ...]
     """The torchrun commands: one agent for each node."""
     timeout: int
+    devices: tuple[str, ...] = ()
+    """The run's own CUDA devices; none in the CPU lane."""
 
 
 def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
@@ -168,4 +170,5 @@ def prepare(
             for own in divided(devices, cell.nodes)
         ),
         timeout=timeout,
+        devices=tuple(devices),
     )

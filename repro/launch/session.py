@@ -194,7 +194,7 @@ class Session:
         entry = self.project.catalog[cell.failure]
         try:
             if warm:
-                warm.prepare(cell, entry, interpreter, self.stop)
+                warm.prepare(cell, entry, interpreter, self.stop, self._first_devices(cell))
             # Devices first: a cell that waits for one must not block the cores.
             with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
                 if self.stop.is_set():
@@ -222,8 +222,15 @@ class Session:
         if cell.lane is Lane.CPU:
             yield ()
             return
-        with Devices.here(self.project.cache / "devices").take(cell.world_size, self.stop) as taken:
+        with self._all_devices().take(cell.world_size, self.stop) as taken:
             yield taken
+
+    def _first_devices(self, cell: Cell) -> tuple[str, ...]:
+        """The devices that a cell is given if all are free."""
+        return () if cell.lane is Lane.CPU else self._all_devices().names[: cell.world_size]
+
+    def _all_devices(self) -> Devices:
+        return Devices.here(self.project.cache / "devices")
 
     def _confirming(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
         """The newest stored run through torchrun that confirms a new warm run; empty if the repetitions include one."""

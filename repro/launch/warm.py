@@ -6,9 +6,10 @@ its variables and a hash seed of its own.  It forks further processes, each of w
 scripts which begin with the same imports share them.  A run is forked from the process that has made exactly the
 imports that its script (or its backport) is certain to make first, in the same order; the run does the rest itself.
 
-These processes serve the CPU lane only: CUDA does not survive a fork.  Imports that fail, start threads or seed a
-global random generator are not made ahead.  In these cases, for records that are about torchrun itself and for runs on
-several nodes, the run goes through torchrun, and the observation says so.
+Imports that fail, start threads, seed a global random generator or initialise CUDA, which does not survive a fork, are
+not made ahead.  In these cases, for records that are about torchrun itself and for runs on several nodes, the run goes
+through torchrun, and the observation says so.  In the CUDA lane the processes see the devices of the run, and each rank
+initialises CUDA itself.
 """
 
 import json
@@ -45,6 +46,10 @@ MAX_BRANCHES = 60
 """A family with more branches than this is ended and begun anew."""
 TORCHRUN_GRACE_SECONDS = 30.0
 """How long torchrun waits for a rank that it has asked to end."""
+
+
+NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
+"""Keeps torch from initialising CUDA while libraries that are imported ask whether there are devices."""
 
 
 class WarmError(Exception):
@@ -183,11 +188,13 @@ class Family:
         file = self._folder / f"plan{rank}.json"
         file.write_text(json.dumps(plan), encoding="utf-8")
         own = {"HOME": str(self._home), "TMPDIR": str(self._home), **torchrun_variables(rank, start.world_size, port)}
+        if start.lane is Lane.CUDA:
+            own[NVML_CHECK] = "1"
         with theirs, (self._folder / f"zygote{rank}.log").open("wb") as log:
             self._roots.append(
                 subprocess.Popen(
                     kept([start.interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
-                    env=rank_variables(start.lane, self._folder, start.interpreter) | own,
+                    env=rank_variables(start.lane, self._folder, start.interpreter, start.devices) | own,
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -289,10 +296,16 @@ class Start:
     gates: tuple[str, ...]
     modules: Path | None
     """The script's folder, if it holds modules that a library could import; else None."""
+    devices: tuple[str, ...] = ()
+    """The CUDA devices that ranks and imports see; none in the CPU lane."""
 
     @property
     def key(self) -> tuple[object, ...]:
-        return (self.interpreter.executable, self.interpreter.overlay, self.world_size, self.gates, self.modules)
+        interpreter = self.interpreter
+        return (
+            *(interpreter.executable, interpreter.overlay),
+            *(self.lane, self.devices, self.world_size, self.gates, self.modules),
+        )
 
 
 @dataclass(frozen=True)
@@ -305,9 +318,9 @@ class Plan:
     """What a second run of the same kind has in common with the first."""
 
 
-def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter) -> Plan | None:
-    """How a cell runs warm; None where it must go through torchrun."""
-    if cell.lane is not Lane.CPU or entry.failure.needs.torchrun or not hasattr(os, "fork"):
+def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[str, ...] = ()) -> Plan | None:
+    """How a cell runs warm on these devices; None where it must go through torchrun."""
+    if entry.failure.needs.torchrun or not hasattr(os, "fork"):
         return None
     if cell.nodes > 1:
         return None  # only torchrun's agents find one another
@@ -319,9 +332,8 @@ def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter) -> Plan | None:
         beside = any(file.name not in ours and not _is_no_module(file) for file in folder.iterdir())
     except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
         return None  # under torchrun the script's own interpreter says what is wrong
-    start = Start(
-        cell.lane, interpreter, cell.world_size, applicable_gates(cell.lane, interpreter), folder if beside else None
-    )
+    gates = applicable_gates(cell.lane, interpreter)
+    start = Start(cell.lane, interpreter, cell.world_size, gates, folder if beside else None, devices)
     return Plan(start, imports, (entry.script, cell.model_dump_json()))
 
 
@@ -356,12 +368,20 @@ class WarmLauncher:
                 family.close()
             self._idle.clear()
 
-    def prepare(self, cell: Cell, entry: Entry, interpreter: Interpreter, stop: threading.Event) -> None:
-        """Make a cell's imports ahead, so that its run does not hold cores meanwhile.
+    def prepare(
+        self,
+        cell: Cell,
+        entry: Entry,
+        interpreter: Interpreter,
+        stop: threading.Event,
+        devices: tuple[str, ...] = (),
+    ) -> None:
+        """Make a cell's imports ahead, so that its run holds no cores and no devices meanwhile.
 
+        ``devices`` are those that the run will probably be given; a run on others makes its imports itself.
         Does nothing while another run uses the processes: it would need a second set of them.
         """
-        plan = plan_of(cell, entry, interpreter)
+        plan = plan_of(cell, entry, interpreter, devices)
         if plan is None or self._is_busy(plan.start.key):
             return
         # What keeps it from starting shows again in the run, which reports it.
@@ -374,7 +394,7 @@ class WarmLauncher:
 
     def run(self, job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        plan = plan_of(job.cell, job.entry, job.interpreter)
+        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices)
         if plan is None:
             return torchrun(job, stop)
         try:

@@ -35,6 +35,9 @@ WORDS = 624
 MAX_BLOCKS = 2000
 """So many blocks of draws are followed, more than a million draws; then a generator counts as seeded."""
 DESCRIPTOR_BYTES = array.array("i").itemsize
+NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
+"""With this variable torch asks the driver's management library whether there are devices, which a fork survives."""
+CUDA_NOT_INITIALIZED = 3
 
 
 def load_bootstrap():
@@ -245,6 +248,8 @@ class Zygote:
             self.refuse(f"an import seeds the global generator of {seeded}")
         if threads() != 1:
             self.refuse("an import starts threads")
+        if cuda_is_initialised():
+            self.refuse("an import initialises CUDA, which does not survive a fork")
         gc.enable()
         # What the imports have made lives to the end.  Runs that looked through it again and again for garbage, and at
         # their end once more, would copy its pages and spend most of their time there.
@@ -291,6 +296,7 @@ class Zygote:
             job = json.load(file)
         os.chdir(job["folder"])
         os.environ.update(HOME=job["folder"], TMPDIR=job["folder"], **request["variables"])
+        os.environ.pop(NVML_CHECK, None)  # a run asks for devices as it does under torchrun
         if "tempfile" in sys.modules:
             sys.modules["tempfile"].tempdir = None
         journal = self.bootstrap.Journal(job["folder"], os.environ["RANK"])
@@ -330,6 +336,18 @@ def threads():
         import threading
 
         return threading.active_count()
+
+
+def cuda_is_initialised():
+    """Whether this process has initialised the CUDA driver, by whatever library; a forked one could not use it."""
+    import ctypes
+
+    try:
+        # The driver only if it is loaded already: to load it would change the process.
+        driver = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except (OSError, AttributeError):
+        return False
+    return driver.cuDeviceGetCount(ctypes.byref(ctypes.c_int())) != CUDA_NOT_INITIALIZED
 
 
 def die_with_parent(number):

@@ -1,10 +1,13 @@
 """The warm launcher is as truthful as torchrun: the same cells, the same verdict, the same signature.
 
-The first cell of each failure, and of each expected verdict and world size; all with ``nox -s launchers``.
+The first cell of each failure, and of each expected verdict and world size; all with ``nox -s launchers``.  In the CUDA
+lane all cells, where there are devices (``-m gpu``).  With ``--reports`` the runs stay: tests/bench/cuda_launchers.py
+reads from them what the launchers cost.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -16,14 +19,23 @@ from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.store.observations import Store
-from repro.testing.matched import expected, stored
+from repro.testing.matched import expected, parameter, placed_cells, stored, venue_of
 from repro.verdict.result import Result
 from repro.verdict.signature import is_consequence
 
 PROJECT = Project.here()
 
 
-def every_cell() -> Iterator[ParameterSet]:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The cells of the CPU lane in their own environments, and those of the CUDA lane where the options say."""
+    venue = venue_of(metafunc.config)
+    names = dict.fromkeys(cell.failure for cell in default_cells(PROJECT.matrix, PROJECT.catalog))
+    placed = [item for name in names for item in placed_cells(venue, name) if item.cell.lane is Lane.CUDA]
+    on_devices = [parameter(item.cell, item.cell.label, item) for item in placed]
+    metafunc.parametrize("cell", [*cells_of_the_cpu(), *on_devices])
+
+
+def cells_of_the_cpu() -> Iterator[ParameterSet]:
     """All default cells; those for whose failure and kind others stand are marked."""
     represented: set[object] = set()
     for cell in default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU):
@@ -35,18 +47,32 @@ def every_cell() -> Iterator[ParameterSet]:
 
 
 @pytest.fixture
-def by_warm(cell: Cell, warm: WarmLauncher, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """The result of a new run of the test's cell through the warm launcher."""
-    (result,) = Session(PROJECT, Store(tmp_path_factory.mktemp("warm")), warm=warm).run([cell])
+def store(pytestconfig: pytest.Config, tmp_path: Path) -> Store:
+    """Where the runs stay with ``--reports``, else a store of the test's own."""
+    reports: Path | None = pytestconfig.getoption("repro_reports", default=None)
+    return Store((reports or tmp_path) / "data")
+
+
+@pytest.fixture
+def by_torchrun(cell: Cell, pytestconfig: pytest.Config, store: Store) -> Result:
+    """The result of the test's cell through torchrun: of a new run, or of a stored one with ``--stored``.
+
+    The test is skipped where devices are too few.
+    """
+    venue, earlier = venue_of(pytestconfig), stored(pytestconfig)
+    lacking = venue.devices.lack(cell.world_size) if cell.lane is Lane.CUDA else None
+    if lacking:
+        pytest.skip(lacking)
+    options = Options(warm=False, fresh=earlier is None)
+    (result,) = Session(venue.project, store, options, overlaid=venue.overlaid, earlier=earlier).run([cell])
     return result
 
 
 @pytest.fixture
-def by_torchrun(cell: Cell, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """The result of the test's cell through torchrun: of a new run, or of a stored one with ``--stored``."""
-    earlier = stored(pytestconfig)
-    options = Options(warm=False, fresh=earlier is None)
-    (result,) = Session(PROJECT, Store(tmp_path_factory.mktemp("cold")), options, earlier=earlier).run([cell])
+def by_warm(by_torchrun: Result, pytestconfig: pytest.Config, warm: WarmLauncher, store: Store) -> Result:
+    """The result of a new run of the same cell through the warm launcher."""
+    venue = venue_of(pytestconfig)
+    (result,) = Session(venue.project, store, warm=warm, overlaid=venue.overlaid).run([by_torchrun.cell])
     return result
 
 
@@ -84,7 +110,6 @@ def shown(result: Result) -> Shown:
     )
 
 
-@pytest.mark.parametrize("cell", list(every_cell()))
 def test_same_verdict_and_signature(by_warm: Result, by_torchrun: Result) -> None:
     """A cell shows the same through both launchers."""
     assert by_torchrun.newest.launcher == "torchrun"

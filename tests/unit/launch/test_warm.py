@@ -4,6 +4,7 @@ import ctypes
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +92,36 @@ def test_a_zygote_that_died_is_started_again(tmp_path: Path) -> None:
         assert launched("third", launcher) == "warm"
         assert not {process.pid for process in zygotes()} & {process.pid for process in before}
     assert not zygotes()
+
+
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "PYTORCH_NVML_BASED_CUDA_CHECK")
+IMPORTS_SEE = f"import os\nSEEN = [os.environ.get(name, '') for name in {VARIABLES}]\n"
+SHOWS = f"""
+import json
+import os
+import lightning
+import torch
+print("measured imports =", json.dumps(lightning.SEEN))
+print("measured run =", json.dumps([os.environ.get(name, "") for name in {VARIABLES}]))
+print("oracle passed: yes")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
+    """In the CUDA lane; while libraries are imported, torch asks for devices in a way that survives a fork."""
+    interpreter = environment(tmp_path / "env", lightning="import json\n" + IMPORTS_SEE.replace("[os", "[os"))
+    held = entry(tmp_path / "failure", script=SHOWS)
+    with WarmLauncher() as launcher:
+        launcher.prepare(cell(lane="cuda"), held, interpreter, threading.Event(), ("1", "3"))
+        made = {process.pid for process in zygotes()}
+        for devices in (("1", "3"), ("0", "2")):
+            seen = run_cell(
+                cell(lane="cuda"), held, interpreter, run="x", timeout=30, launch=launcher.run, devices=devices
+            )
+            assert seen.launcher == "warm"
+            for rank in seen.ranks:
+                assert rank.measured["imports"] == [",".join(devices), "1"]
+                assert rank.measured["run"] == [",".join(devices), ""]
+            # The imports that were made for the devices of the first run are no other run's.
+            assert ({process.pid for process in zygotes()} > made) is (devices != ("1", "3"))

@@ -1,6 +1,8 @@
-"""A warm process: which use of a global random generator by an import keeps it from serving."""
+"""A warm process: which acts of an import keep it from serving."""
 
+import ctypes
 import importlib.util
+import os
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -92,3 +94,26 @@ def test_torch(generators: Any, monkeypatch: pytest.MonkeyPatch, seed: int, foun
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(default_generator=generator))
     generators.torch = 1
     assert generators.seeded() == found
+
+
+@pytest.mark.parametrize(
+    ("driver", "initialised"),
+    [
+        (None, False),  # not loaded
+        (3, False),  # CUDA_ERROR_NOT_INITIALIZED
+        (0, True),
+        (100, True),  # initialised, without a device
+    ],
+)
+def test_cuda(zygote: ModuleType, monkeypatch: pytest.MonkeyPatch, driver: int | None, *, initialised: bool) -> None:
+    """The driver is asked only if an import has loaded it."""
+
+    def load(name: str, mode: int) -> SimpleNamespace:
+        assert name == "libcuda.so.1"
+        assert mode & os.RTLD_NOLOAD
+        if driver is None:
+            raise OSError(name)
+        return SimpleNamespace(cuDeviceGetCount=lambda _: driver)
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    assert zygote.cuda_is_initialised() is initialised
