@@ -126,8 +126,8 @@ def _parameter(parameter: Any) -> str:
         name = ", ".join(f"`{option}{value}`" for option in names)
     default = parameter.default
     shown = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
-    told = f" Default: `{getattr(default, 'value', default)}`." if shown else ""
-    return f"| {name.replace('|', chr(92) + '|')} | {_cell(parameter.help or '')}{told} |"
+    shown_default = f" Default: `{getattr(default, 'value', default)}`." if shown else ""
+    return f"| {name.replace('|', chr(92) + '|')} | {_cell(parameter.help or '')}{shown_default} |"
 
 
 def _value(default: Any) -> str:

@@ -6,7 +6,7 @@
 Importing this costs next to nothing, and nothing of the laboratory is loaded beside a training job.
 
 NotAffectedError     the installed releases do not have the failure: nothing was touched
-BackportWarning      told once for each failure whose backport is applied
+BackportWarning      issued once for each failure whose backport is applied
 """
 
 import sys

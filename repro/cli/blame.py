@@ -32,7 +32,7 @@ from repro.model.verdict import Side
 from repro.report.answers import blamed_lines, effort
 from repro.report.script_answer import sentence
 from repro.report.terminal import Progress, console
-from repro.search.environments import Vector, moves
+from repro.search.environments import Vector, version_changes
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection, lead_blame, today
 from repro.search.learn_ends import learn_either
@@ -133,7 +133,7 @@ def _blame_script(
         raise UsageError(
             f"--from {names[0]} and --to {names[1]}: two environments, or files of other names, are expected"
         )
-    changed = tuple(move.distribution for move in moves(first, last))
+    changed = tuple(change.distribution for change in version_changes(first, last))
     own = prepare(changed or ("torch",))
     failure = own.failure if how.by_exit else own.failure.model_copy(update={"rule": "signature"})
     ends = {held.name: held.environment for held in (first, last)}

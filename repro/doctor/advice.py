@@ -3,7 +3,7 @@
 from typing import Literal
 
 from repro.doctor.cap import Cap
-from repro.doctor.upgrade import Change, Step
+from repro.doctor.upgrade import ProposedChange, Step
 from repro.model.base import Strict
 from repro.model.verdict import Verdict
 
@@ -11,7 +11,7 @@ from repro.model.verdict import Verdict
 class RefusedProposal(Strict):
     """A set of changes that was proposed and is not the answer."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ProposedChange, ...]
     why: str
 
 
@@ -30,10 +30,10 @@ class VerifyingRun(Strict):
 class Remedy(Strict):
     """The smallest set of changes that leaves none of the failures that are cared about."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ProposedChange, ...]
     distance: int
     """Releases between the old and the new versions, summed up."""
-    carried: tuple[Change, ...] = ()
+    carried: tuple[ProposedChange, ...] = ()
     """What the resolver moves besides."""
     ran: tuple[VerifyingRun, ...] = ()
     """Runs in a fresh environment; empty where it was not verified."""

@@ -14,7 +14,7 @@ from repro.doctor.diagnosis import cause_of
 from repro.doctor.exposure import Exposure, exposure
 from repro.doctor.proposals import Axis, Proposal, open_failures, proposals
 from repro.doctor.stack.stack import ALIASES, Stack
-from repro.doctor.upgrade import Change, step
+from repro.doctor.upgrade import ProposedChange, step
 from repro.environments.locks import Lock, is_accelerator
 from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
@@ -146,15 +146,19 @@ class RemedySearch:
         nearest = format_changes(self._changes(freed))
         return f"every set that cures them brings others; the nearest, {nearest}, brings {brought}"
 
-    def _changes(self, proposal: Proposal) -> tuple[Change, ...]:
+    def _changes(self, proposal: Proposal) -> tuple[ProposedChange, ...]:
         held = self.stack.versions
         return tuple(
-            Change(distribution=name, before=held.get(name), after=version)
+            ProposedChange(distribution=name, before=held.get(name), after=version)
             for name, version in proposal.versions.items()
         )
 
     def _tried(
-        self, proposal: Proposal, changes: tuple[Change, ...], told: Sequence[Failure], wanted: Sequence[Failure]
+        self,
+        proposal: Proposal,
+        changes: tuple[ProposedChange, ...],
+        told: Sequence[Failure],
+        wanted: Sequence[Failure],
     ) -> Remedy:
         """Resolve a proposal, build it and run it; raises EnvironmentFailure."""
         name = f"advised: {format_changes(changes)}"
@@ -162,7 +166,7 @@ class RemedySearch:
         versions = vector(name, self._definitions[name], lock).versions
         held = self.stack.versions
         carried = tuple(
-            Change(distribution=other, before=held[other], after=version)
+            ProposedChange(distribution=other, before=held[other], after=version)
             for other, version in versions.items()
             if other in held and other not in proposal.versions and _public(held[other]) != _public(version)
         )
@@ -217,9 +221,9 @@ class RemedySearch:
             )
 
 
-def format_changes(changes: Iterable[Change]) -> str:
+def format_changes(changes: Iterable[ProposedChange]) -> str:
     """``lightning 2.2.1 → 2.2.2, torch 2.2.2 → 2.4.0``."""
-    return ", ".join(str(change) for change in changes)
+    return ", ".join(change.text for change in changes)
 
 
 def _public(version: str) -> str | None:

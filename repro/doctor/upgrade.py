@@ -8,27 +8,28 @@ from repro.doctor.exposure import Exposure, exposure, may_affect
 from repro.doctor.stack.stack import Stack
 from repro.model.base import Strict
 from repro.model.failure import Failure
+from repro.model.version_change import VersionChange
 
 
-class Change(Strict):
-    """One distribution at another version; None where it is not installed or not known."""
+class ProposedChange(VersionChange):
+    """One distribution at another version; ``before`` is None where it is not installed or not known."""
 
-    distribution: str
-    before: str | None
     after: str
 
     @property
     def is_downgrade(self) -> bool:
         return self.before is not None and Version(self.after) < Version(self.before)
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """``torch 2.4.0 → 2.5.0``."""
         return f"{self.distribution} {self.before or '(not pinned)'} → {self.after}"
 
 
 class Step(Strict):
     """What some changes would do, by failure."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[ProposedChange, ...]
     cured: tuple[str, ...] = ()
     brought: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -53,7 +54,7 @@ def step(failures: Iterable[Failure], stack: Stack, versions: Mapping[str, str])
         if kind:
             found[kind].append(failure.id)
     changes = tuple(
-        Change(distribution=name, before=stack.versions.get(name), after=version)
+        ProposedChange(distribution=name, before=stack.versions.get(name), after=version)
         for name, version in versions.items()
         if stack.versions.get(name) != version
     )

@@ -175,7 +175,7 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
-# What a user's own shell tells an adopted interpreter about the user's own folder of distributions.
+# By these variables of the user's shell an adopted interpreter finds the user's own folder of distributions.
 _USER_SITE = ("PYTHONUSERBASE", "PYTHONNOUSERSITE")
 
 

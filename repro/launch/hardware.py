@@ -45,12 +45,12 @@ def cuda_stack(interpreter: Interpreter) -> CudaStack:
 def _cuda_stack(executable: Path, overlay: Path | None) -> CudaStack:
     answer = ask(executable, _STACK, clean_environment() | overlay_variables(overlay))
     try:
-        told = json.loads(answer.splitlines()[-1])
+        facts = json.loads(answer.splitlines()[-1])
     except (ValueError, IndexError):
         raise EnvironmentFailure(f"torch of {executable.name}: its answer cannot be read: {answer[-200:]!r}") from None
-    if not told.get("devices"):
-        raise EnvironmentFailure(f"torch of {executable.name} sees no CUDA device (built for CUDA {told.get('cuda')})")
-    return CudaStack(told.get("cuda"), told.get("nccl"))
+    if not facts.get("devices"):
+        raise EnvironmentFailure(f"torch of {executable.name} sees no CUDA device (built for CUDA {facts.get('cuda')})")
+    return CudaStack(facts.get("cuda"), facts.get("nccl"))
 
 
 @cache

@@ -21,12 +21,12 @@ POLL_SECONDS = 0.1
 
 def rank_limit() -> int:
     """How many ranks may run at once: the cores of this machine, or ``REPRO_RANKS``."""
-    told = os.environ.get("REPRO_RANKS")
-    if told is None:
+    given = os.environ.get("REPRO_RANKS")
+    if given is None:
         return os.cpu_count() or 1
-    if not told.isdecimal() or int(told) < 1:
-        raise UsageError(f"REPRO_RANKS: a number of ranks is expected, not {told!r}")
-    return int(told)
+    if not given.isdecimal() or int(given) < 1:
+        raise UsageError(f"REPRO_RANKS: a number of ranks is expected, not {given!r}")
+    return int(given)
 
 
 @contextmanager

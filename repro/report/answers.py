@@ -110,13 +110,13 @@ def blamed_lines(answer: Blamed) -> list[str]:
 
 def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
     """Each range of equal verdicts by its ends, its length and the evidence of its last release."""
-    told = [
+    found = [
         (one.first.label if one.count == 1 else f"{one.first.label} to {one.last.label}", one.count, one.last)
         for one in stretches(answer.tried)
     ]
     if answer.latest:
-        told.append((f"the newest stack of {answer.date[:10]}", 1, answer.latest))
-    return told
+        found.append((f"the newest stack of {answer.date[:10]}", 1, answer.latest))
+    return found
 
 
 def swept_lines(answer: Swept) -> list[str]:
@@ -141,7 +141,7 @@ class Section:
 
 
 def sections(answers: Sequence[Stored]) -> list[Section]:
-    """The parts of a page that tell what searches found: sweeps first."""
+    """The parts of a page with what searches found: sweeps first."""
     order = {"sweep": 0, "release": 1, "bisect": 2, "blame": 3}
     return [_section(answer) for answer in sorted(answers, key=lambda found: order[found.kind])]
 

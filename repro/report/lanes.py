@@ -3,8 +3,8 @@
 A pair is one cell in both lanes on the same interpreter with the same distributions.  The lanes agree where the verdict
 is the same, the same ranks fail by the same errors of their own, and the ranks measured the same facts, such as the
 types of weights; numbers with a fraction do not count, since devices round and draw random numbers each in their way.
-How the other ranks then end is a consequence that differs by nature: gloo tells a rank at once that its peer has gone,
-under NCCL it waits.
+How the other ranks then end is a consequence that differs by nature: under gloo a rank fails at once
+when its peer has gone, under NCCL it waits.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Compares what upstream says of a failure with what runs show.  Pure: a record, rows and stored answers in.
 
-Upstream's word is the state of its report and the release that it names as fixed.  Runs are the default cells that
-could be told, and the points of stored searches; cells with a changed factor or a backport say nothing of a release.
+Upstream's word is the state of its report and the release that it names as fixed.  Runs are the default cells with a
+conclusive verdict, and the points of stored searches.  Cells with a changed factor or a backport say nothing of a
+release.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

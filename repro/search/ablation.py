@@ -62,12 +62,12 @@ class Ablation:
     smallest: tuple[dict[str, str], ...]
     """The smallest sets of default values with which every run row shows the failure; several may tie."""
     undecided: int
-    """Rows that could not be told."""
+    """Rows without a conclusive verdict."""
 
 
 def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[Row, Verdict]]) -> Ablation:
     """Read the verdicts of the rows; the default row must be among them."""
-    told = [(row, verdict) for row, verdict in outcomes if verdict not in {Verdict.UNRUNNABLE, Verdict.FLAKY}]
+    conclusive = [(row, verdict) for row, verdict in outcomes if verdict not in {Verdict.UNRUNNABLE, Verdict.FLAKY}]
     default = {factor.name: factor.default for factor in factors}
     influences = []
     for factor in factors:
@@ -83,13 +83,13 @@ def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[Row, Verdict]]) 
                 alone,
                 necessary=bool(alone)
                 and all(verdict in {Verdict.ABSENT, Verdict.REJECTED, Verdict.DIFFERENT} for verdict in alone.values()),
-                irrelevant=not _matters(factor.name, told) and bool(alone),
+                irrelevant=not _matters(factor.name, conclusive) and bool(alone),
             )
         )
-    return Ablation(tuple(influences), _smallest(default, told), len(outcomes) - len(told))
+    return Ablation(tuple(influences), _smallest(default, conclusive), len(outcomes) - len(conclusive))
 
 
-def _matters(name: str, told: Sequence[tuple[Row, Verdict]]) -> bool:
+def _matters(name: str, conclusive: Sequence[tuple[Row, Verdict]]) -> bool:
     """Whether two rows that differ in this factor alone have different verdicts."""
 
     def others(row: Row) -> dict[str, str]:
@@ -97,13 +97,13 @@ def _matters(name: str, told: Sequence[tuple[Row, Verdict]]) -> bool:
 
     return any(
         first_verdict is not second_verdict
-        for (first, first_verdict), (second, second_verdict) in combinations(told, 2)
+        for (first, first_verdict), (second, second_verdict) in combinations(conclusive, 2)
         if first[name] != second[name] and others(first) == others(second)
     )
 
 
-def _smallest(default: Row, told: Sequence[tuple[Row, Verdict]]) -> tuple[dict[str, str], ...]:
-    if not any(dict(row) == dict(default) and verdict is Verdict.REPRODUCED for row, verdict in told):
+def _smallest(default: Row, conclusive: Sequence[tuple[Row, Verdict]]) -> tuple[dict[str, str], ...]:
+    if not any(dict(row) == dict(default) and verdict is Verdict.REPRODUCED for row, verdict in conclusive):
         return ()
     sizes = (
         [
@@ -111,7 +111,7 @@ def _smallest(default: Row, told: Sequence[tuple[Row, Verdict]]) -> tuple[dict[s
             for names in combinations(default, size)
             if all(
                 verdict is Verdict.REPRODUCED
-                for row, verdict in told
+                for row, verdict in conclusive
                 if all(row[name] == default[name] for name in names)
             )
         ]

@@ -12,6 +12,7 @@ from packaging.version import Version
 from repro.environments.locks import Lock, is_accelerator
 from repro.errors import UsageError
 from repro.model.matrix import Environment
+from repro.model.version_change import VersionChange
 
 
 @dataclass(frozen=True)
@@ -106,32 +107,23 @@ def _applies(requirement: str, python: str) -> bool:
     return marker is None or marker.evaluate({"python_version": python, "python_full_version": f"{python}.0"})
 
 
-@dataclass(frozen=True)
-class Move:
-    """One package that differs between two vectors; None where it is not installed."""
-
-    distribution: str
-    before: str | None
-    after: str | None
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.before or 'not installed'} → {self.after or 'not installed'}"
-
-
-def moves(start: Vector, end: Vector) -> tuple[Move, ...]:
+def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
     """What differs; packages that an environment names come first, the others by name."""
     names = {canonicalize_name(name) for side in (start, end) for name in side.environment.pins}
     held = {**start.versions, **end.versions}
     differing = [name for name in held if start.versions.get(name) != end.versions.get(name)]
     ordered = sorted(differing, key=lambda name: (name not in names, name))
-    return tuple(Move(name, start.versions.get(name), end.versions.get(name)) for name in ordered)
+    return tuple(
+        VersionChange(distribution=name, before=start.versions.get(name), after=end.versions.get(name))
+        for name in ordered
+    )
 
 
-def mixture(start: Vector, end: Vector, taken: Sequence[Move], all_moves: Sequence[Move]) -> Variant:
-    """The starting environment with some of the moves made; every version of it is pinned."""
+def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: Sequence[VersionChange]) -> Variant:
+    """The starting environment with some of the changes made; every version of it is pinned."""
     if not taken:
         return _whole(start)
-    if len(taken) == len(all_moves):
+    if len(taken) == len(every):
         return _whole(end)
     versions = dict(start.versions)
     for move in taken:
@@ -143,7 +135,7 @@ def mixture(start: Vector, end: Vector, taken: Sequence[Move], all_moves: Sequen
     words = ", ".join(f"{move.distribution} {move.after or 'removed'}" for move in taken)
     name = f"{start.name} with {words}"
     if len(name) > _NAME_CHARACTERS:
-        name = f"{start.name} with {len(taken)} of {len(all_moves)} changes {sha256(words.encode()).hexdigest()[:8]}"
+        name = f"{start.name} with {len(taken)} of {len(every)} changes {sha256(words.encode()).hexdigest()[:8]}"
     definition = Environment(
         python=start.environment.python,
         cutoff=newest,

@@ -8,10 +8,11 @@ from repro.errors import ContradictionError, EnvironmentFailure, Exit, Undecided
 from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
+from repro.model.version_change import VersionChange
 from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, walk
 from repro.search.blame import Effect, drive, outcome_of
 from repro.search.confirm import TORCHRUN_RUNS, Confirmed, Noisy, Repeat, ahead, next_step, sides
-from repro.search.environments import Move, Vector, as_of, mixture, moves, vector
+from repro.search.environments import Vector, as_of, mixture, vector, version_changes
 from repro.search.log import Question, SearchLog, SearchPoint, describe_fact, environments_of, evidence_of, summary
 from repro.search.question import left_out_between, point_of
 from repro.search.releases import Releases, chosen
@@ -19,7 +20,7 @@ from repro.search.verdict_source import VerdictSource
 from repro.store.answers import (
     Bisected,
     Blamed,
-    Changed,
+    BlamedChange,
     Every,
     Role,
     Stored,
@@ -99,6 +100,7 @@ def _answer(
     ends = walk(question.range, answers).ends or (move.before, move.after)
     blame = None
     pair = _vectors(source, question, move)
+    changes = version_changes(*pair) if pair else ()
     if question.package is None and pair is not None:
         blame = lead_blame(source, failure, pair[0], pair[1], notify=notify, known=(before, after))
     return Bisected(
@@ -123,7 +125,7 @@ def _answer(
         between=(question.points[ends[0]].label, question.points[ends[1]].label),
         tried=tuple(facts.values()),
         points=len(question.points),
-        also_moved=tuple(str(m) for m in moves(*pair) if m.distribution != question.package) if pair else (),
+        also_moved=tuple(change.text for change in changes if change.distribution != question.package),
         upstream=(*failure.upstream.issues, *failure.upstream.fixes),
         left_out=question.left_out,
         log=journal.file.name,
@@ -183,7 +185,7 @@ def lead_blame(
     show opposite sides.
     """
     began = time.monotonic()
-    changes = moves(start, end)
+    changes = version_changes(start, end)
     if start.environment.python != end.environment.python:
         raise UsageError(f"{start.name} and {end.name} have different Pythons: only packages can be blamed")
     if not changes:
@@ -192,13 +194,13 @@ def lead_blame(
     if first.side is last.side:
         raise ContradictionError(f"{start.name} and {end.name} are both {first.side}: there is nothing to blame")
     facts: list[Tried] = []
-    seen: dict[tuple[Move, ...], Tried] = {}
+    seen: dict[tuple[VersionChange, ...], Tried] = {}
 
-    def ask(taken: tuple[Move, ...]) -> Effect:
+    def ask(taken: tuple[VersionChange, ...]) -> Effect:
         variant = mixture(start, end, taken, changes)
         if variant.definition is not None:
             source.define({variant.name: variant.definition})
-        fact = source.ask(variant.name, " + ".join(str(move) for move in taken))
+        fact = source.ask(variant.name, " + ".join(change.text for change in taken))
         facts.append(fact)
         seen[taken] = fact
         outcome = outcome_of(fact.side, start=first.side, end=last.side)
@@ -206,11 +208,11 @@ def lead_blame(
         return outcome
 
     found = drive(changes, ask)
-    guilty = {move for cause in found.causes for move in cause}
-    rest = tuple(move for move in changes if move not in guilty)
+    guilty = {change for cause in found.causes for change in cause}
+    rest = tuple(change for change in changes if change not in guilty)
     # Each cause, and all the others together, are run again: one run each led to them.
     for taken in (*found.causes, rest):
-        ordered = tuple(move for move in changes if move in taken)
+        ordered = tuple(change for change in changes if change in taken)
         if ordered in seen and seen[ordered].side is not Side.SKIP:
             facts[facts.index(seen[ordered])] = _repeated(source, seen[ordered], notify)
     return Blamed(
@@ -218,10 +220,9 @@ def lead_blame(
         date=_now(),
         start=first,
         end=last,
-        causes=tuple(tuple(move.distribution for move in cause) for cause in found.causes),
+        causes=tuple(tuple(change.distribution for change in cause) for cause in found.causes),
         changes=tuple(
-            Changed(distribution=move.distribution, before=move.before, after=move.after, part=found.parts[move])
-            for move in changes
+            BlamedChange.model_validate({**change.model_dump(), "part": found.parts[change]}) for change in changes
         ),
         tried=tuple(facts),
         seconds=round(time.monotonic() - began, 1),

@@ -235,7 +235,7 @@ def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried
     """One fact for all that was tried at a point: its verdict rests on the runs that count."""
     runs = runs_of(facts)
     newest = next((fact for fact in reversed(facts) if fact.side is side), facts[-1])
-    told = [
+    counted = [
         run
         for run in runs
         if side_of(run.verdict) is not Side.SKIP and (run.launcher == "torchrun" or not torchrun_only)
@@ -246,12 +246,12 @@ def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried
         "reused": all(run.reused for run in runs) if runs else newest.reused,
         "seconds": round(sum(fact.seconds for fact in facts), 1),
     }
-    if told and side is not Side.SKIP:
-        verdicts = Counter(run.verdict for run in told)
-        changes["observations"] = tuple(run.observation for run in told)
-        changes["verdict"] = told[0].verdict if len(verdicts) == 1 else Verdict.FLAKY
+    if counted and side is not Side.SKIP:
+        verdicts = Counter(run.verdict for run in counted)
+        changes["observations"] = tuple(run.observation for run in counted)
+        changes["verdict"] = counted[0].verdict if len(verdicts) == 1 else Verdict.FLAKY
         if len(verdicts) > 1:
-            changes["reason"] = ", ".join(f"{verdict} in {k} of {len(told)} runs" for verdict, k in verdicts.items())
+            changes["reason"] = ", ".join(f"{verdict} in {k} of {len(counted)} runs" for verdict, k in verdicts.items())
     elif runs:
         changes["observations"] = tuple(run.observation for run in runs)
     return newest.model_copy(update=changes)

@@ -72,7 +72,7 @@ class MetricRule(Strict):
 
 
 class Inseparable(Strict):
-    """The ends cannot be told apart."""
+    """The ends do not differ by more than the noise."""
 
     reason: str
 
@@ -120,7 +120,7 @@ def plan(metric: str, good: Sequence[float], bad: Sequence[float], steps: int) -
     """How to judge by a metric, from the values of both ends; ``steps`` is the most that the search may take."""
     shown = f"good {_shown(good)}; bad {_shown(bad)}"
     if not (max(good) < min(bad) or max(bad) < min(good)):
-        return Inseparable(reason=f"{metric} does not tell the ends apart beyond its noise: {shown}")
+        return Inseparable(reason=f"{metric} does not separate the ends beyond its noise: {shown}")
     spread = _spread(good, bad)
     half = abs(fmean(bad) - fmean(good)) / 2
     # Each step may be wrong on either side, and the ends' own means are uncertain as well.

@@ -6,7 +6,7 @@ floating environment if that holds it, else in the same environment with this on
 pre-release counts only if the floating environment holds it.
 
 A record is concerned with a release of a library that it names; every record is concerned with torch.  Affected and
-fixed records alike: a relapse is as telling as a cure.
+fixed records alike: a relapse matters as much as a cure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -244,7 +244,7 @@ def plan(facts: Facts) -> Plan:
         skipped = _skipped(listing, held)
         if skipped:
             left_out[distribution] = skipped
-    # The newest stack first: it tells most.
+    # The newest stack first: it matters most.
     releases.sort(key=lambda release: (release.environment != facts.current.name, release.day, release.name))
     changes = _changes(facts)
     watched = WatchedFloat(
@@ -339,10 +339,10 @@ def _watched(facts: Facts, distribution: str, release: Release) -> WatchedReleas
     versions = {**facts.current.versions, distribution: release.version}
     for failure in _ordered(facts.failures, distribution, versions):
         found = [facts.seen[failure.id, place.digest] for place in places if (failure.id, place.digest) in facts.seen]
-        told = next((seen for seen in found if seen.side is not Side.SKIP), None)
-        if told is not None:
-            run[failure.id] = told.verdict
-            contradicts = (told.side is Side.BAD) != is_affected(failure, versions)
+        conclusive = next((seen for seen in found if seen.side is not Side.SKIP), None)
+        if conclusive is not None:
+            run[failure.id] = conclusive.verdict
+            contradicts = (conclusive.side is Side.BAD) != is_affected(failure, versions)
             unexpected += [failure.id] if contradicts and not is_open(failure, versions) else []
             continue
         owed.append(failure.id)

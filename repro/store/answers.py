@@ -16,6 +16,7 @@ from repro.model.base import FileName, Strict
 from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
 from repro.model.verdict import Side, Verdict, side_of
+from repro.model.version_change import VersionChange
 from repro.store.observations import SEARCHES, read_stored
 
 
@@ -81,8 +82,8 @@ class Tried(Strict):
     @property
     def text(self) -> str:
         """``reproduced: KeyError: ...``."""
-        told = self.evidence or self.reason
-        return f"{self.verdict or 'does not apply'}: {told}" if told else str(self.verdict)
+        why = self.evidence or self.reason
+        return f"{self.verdict or 'does not apply'}: {why}" if why else str(self.verdict)
 
 
 class SkippedRelease(Strict):
@@ -103,17 +104,10 @@ class Every(StrEnum):
 FORMAT: Literal[1] = 1
 
 
-class Changed(Strict):
-    """One package of a blame."""
+class BlamedChange(VersionChange):
+    """One package of a blame, with its role."""
 
-    distribution: str
-    before: str | None
-    after: str | None
     part: Role
-
-    @property
-    def text(self) -> str:
-        return f"{self.distribution} {self.before or 'not installed'} → {self.after or 'not installed'}"
 
 
 class Blamed(Strict):
@@ -127,7 +121,7 @@ class Blamed(Strict):
     end: Tried
     causes: tuple[tuple[str, ...], ...]
     """Sets of distributions, each of which is enough alone."""
-    changes: tuple[Changed, ...]
+    changes: tuple[BlamedChange, ...]
     tried: tuple[Tried, ...]
     seconds: float
     script: ScriptFailure | None = None
@@ -142,7 +136,7 @@ class Blamed(Strict):
         return (self.start, self.end, *self.tried)
 
     @property
-    def untested(self) -> tuple[Changed, ...]:
+    def untested(self) -> tuple[BlamedChange, ...]:
         return tuple(change for change in self.changes if change.part is Role.UNTESTED)
 
 
@@ -326,8 +320,8 @@ def changes_in_strip(answers: Sequence[Stored], package: str) -> list[str]:
     for answer in answers:
         if not isinstance(answer, Swept) or answer.package != package:
             continue
-        told = [fact for fact in answer.tried if fact.side is not Side.SKIP]
-        turns = [(one, other) for one, other in pairwise(told) if one.side is not other.side]
+        conclusive = [fact for fact in answer.tried if fact.side is not Side.SKIP]
+        turns = [(one, other) for one, other in pairwise(conclusive) if one.side is not other.side]
         if len(turns) > 1:
             places = ", ".join(f"{one.label} {one.side} to {other.label} {other.side}" for one, other in turns)
             lines.append(f"the sweep of {answer.date[:10]} turns {len(turns)} times: {places}")
@@ -362,8 +356,9 @@ def _alike(fact: Tried) -> tuple[object, ...]:
 
 
 def stretches(points: Sequence[Tried]) -> list[Stretch]:
-    """A timeline as ranges of equal verdicts; apart stays what the record says differently of, or was not told
-    for different reasons.
+    """A timeline as ranges of equal verdicts.
+
+    Points stay apart if the record agrees with one and not with the other, or if the reasons of skips differ.
     """
     grouped = groupby(points, key=_alike)
     held = [list(group) for _, group in grouped]

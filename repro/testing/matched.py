@@ -201,5 +201,5 @@ def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> ExaminedCla
 
 def test_claim(claim: ExaminedClaim) -> None:
     """The published finding is the one that the evidence computes."""
-    told = [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
-    assert claim.finding is claim.claim.verdict, told  # noqa: S101 - the assertion of every matched pytest
+    evidence = [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
+    assert claim.finding is claim.claim.verdict, evidence  # noqa: S101 - the assertion of every matched pytest

@@ -31,7 +31,7 @@ class CheckedEvidence:
     cell: Cell
     result: Result | None
     holds: bool | None
-    """None where it could not be told."""
+    """None if it is not decided."""
     why: str
 
 
@@ -109,7 +109,7 @@ def _holds(evidence: Evidence, result: Result | None) -> tuple[bool | None, str]
 
 
 def finding_of(weighed: Sequence[CheckedEvidence]) -> ClaimFinding | None:
-    """All predictions hold: confirmed; none: refuted; some: partly.  One that cannot be told leaves it open."""
+    """Confirmed if all predictions hold, refuted if none does, else partly; None while one is not decided."""
     if not weighed:
         return ClaimFinding.UNTESTABLE
     held = [item.holds for item in weighed]

@@ -1,6 +1,6 @@
-"""What the runs of a cell told one after another, and what turned between them.  Pure: observations in.
+"""The results of a cell's runs over time, and what changed between them.  Pure.
 
-All of it is judged by the rule and the record of today, so that a better rule corrects the past as well.
+All runs are judged by the rule and the record of today, so that a better rule corrects the past as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from repro.model.observation import Observation
 from repro.model.verdict import Status, Verdict
 from repro.verdict.result import Result, judge_repetitions
 
-UNTOLD = frozenset({Verdict.UNRUNNABLE, Verdict.FLAKY})
+INCONCLUSIVE = frozenset({Verdict.UNRUNNABLE, Verdict.FLAKY})
 """Verdicts that say nothing of the failure."""
 NOTHING_RECORDED = "nothing that is recorded: the runs themselves differ"
 SOURCES = "the reproduction, a backport or the harness"
@@ -23,7 +23,7 @@ SOURCES = "the reproduction, a backport or the harness"
 
 @dataclass(frozen=True)
 class HistoryPoint:
-    """What one command told of a cell."""
+    """The result of a cell in one command."""
 
     run: str
     date: str
@@ -32,7 +32,7 @@ class HistoryPoint:
 
     @property
     def is_conclusive(self) -> bool:
-        return self.result.verdict not in UNTOLD
+        return self.result.verdict not in INCONCLUSIVE
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class History:
 
 
 class News(StrEnum):
-    """What is worth telling people who do not look every day."""
+    """What the feed reports to people who do not look every day."""
 
     RELAPSE = "relapsed"
     CURE = "cured"
@@ -52,7 +52,7 @@ class News(StrEnum):
 
 @dataclass(frozen=True)
 class Turn:
-    """Two points of a cell that do not tell the same; no ``before`` where the first point is news."""
+    """Two points of a cell with different results; ``before`` is None if the first point is news."""
 
     cell: Cell
     before: HistoryPoint | None
@@ -62,7 +62,7 @@ class Turn:
 
     @property
     def cause(self) -> str:
-        """What to put turns together by: the error of what broke, else what moved."""
+        """By this turns are grouped: the error of what broke, else what moved."""
         judgement = self.after.result.judgement
         if judgement.verdict in {Verdict.UNRUNNABLE, Verdict.DIFFERENT}:
             return judgement.evidence or judgement.reason
@@ -107,7 +107,7 @@ def _history(failure: Failure, runs: Mapping[str, Sequence[Observation]]) -> His
 
 
 def moved(before: Observation, after: Observation, named: Sequence[str]) -> tuple[str, ...]:
-    """What differs between two runs: packages that ``named`` knows by name, all others by their number."""
+    """What differs between two runs: the packages in ``named`` by name, all others by their number."""
     words: list[str] = []
     if before.installed and after.installed:
         old, new = before.installed.distributions, after.installed.distributions
@@ -142,7 +142,7 @@ def turns(history: History, named: Sequence[str]) -> list[Turn]:
 
 
 def news(history: History, named: Sequence[str]) -> list[tuple[News, Turn]]:
-    """Every relapse and cure, the oldest first; runs that could not be told neither begin nor end one."""
+    """Every relapse and cure, the oldest first; an inconclusive run neither begins nor ends one."""
     kinds = {Status.RELAPSED: News.RELAPSE, Status.CURED: News.CURE}
     found: list[tuple[News, Turn]] = []
     before: HistoryPoint | None = None

@@ -105,11 +105,11 @@ def _newest_first(view: FailureView, environments: Sequence[str]) -> list[str]:
 
 def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lane) -> str:
     """Why there is nothing to draft, and which command to run."""
-    told = []
+    found = []
     for name in names:
         result = lookup.result(make_cell(entry.failure, name, lane=lane))
-        told.append(f"{name} is {result.verdict}" if result else f"{name} was not run")
-    seen = "; ".join(told) or "matrix.yaml runs it nowhere"
+        found.append(f"{name} is {result.verdict}" if result else f"{name} was not run")
+    seen = "; ".join(found) or "matrix.yaml runs it nowhere"
     chosen = f" --env {names[0]}" if len(names) == 1 else ""
     in_lane = f" --lane {lane}" if lane is not Lane.CPU else ""
     command = f"repro run {entry.failure.id}{chosen}{in_lane}{' '.join(['', *entry.catalog_option])}"

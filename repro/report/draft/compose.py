@@ -156,13 +156,13 @@ def _expected(case: Case, _detail: Detail) -> str:
     lines = ["Exit code 0 on every rank." if case.own else _EXPECTED]
     other = _passing(case)
     if other is not None:
-        told = "refuses the configuration" if other.verdict is Verdict.REJECTED else "ends well"
+        ending = "refuses the configuration" if other.verdict is Verdict.REJECTED else "ends well"
         held = other.newest.installed.distributions if other.newest.installed else {}
         versions = " ".join(f"{name} {held[name]}" for name in case.row.versions if name in held)
         changed = ", ".join(f"--{name} {value}" for name, value in other.cell.factors.items())
         with_flags = f" with {code(changed)}" if changed else ""
         seen = f": {code(other.judgement.evidence)}" if other.judgement.evidence else ""
-        lines.append(f"On {escape(versions)}{with_flags} it {told}{seen}.")
+        lines.append(f"On {escape(versions)}{with_flags} it {ending}{seen}.")
     return "\n\n".join(lines)
 
 

@@ -280,7 +280,7 @@ def test_a_number_is_the_judge(
 def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     world.ranks = staticmethod(measures(LOSS, noise=0.3))
     code, _, err = call(*words(script, "--metric", "loss"))
-    assert (code, "does not tell the ends apart beyond its noise" in err) == (3, True)
+    assert (code, "does not separate the ends beyond its noise" in err) == (3, True)
     code, _, err = call(*words(script, "--metric", "accuracy"))
     assert (code, "it states no number accuracy" in err) == (3, True)
     world.ranks = staticmethod(lambda _: fails())

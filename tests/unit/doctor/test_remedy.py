@@ -95,8 +95,8 @@ def test_found(search: RemedySearch, world: World) -> None:
     world.resolved = {"numpy": "2.0.0"}
     sought = search.answer([FAILURE], [])
     assert sought.found is not None
-    assert [str(change) for change in sought.found.changes] == ["lightning 2.2.1 → 2.2.2"]
-    assert [str(change) for change in sought.found.carried] == ["numpy 1.26.4 → 2.0.0"]
+    assert [change.text for change in sought.found.changes] == ["lightning 2.2.1 → 2.2.2"]
+    assert [change.text for change in sought.found.carried] == ["numpy 1.26.4 → 2.0.0"]
     assert sought.found.verified
     assert [(item.failure, item.verdict) for item in sought.found.ran] == [(factories.FAILURE, Verdict.ABSENT)]
     assert sought.left_out == ("mine: was installed from an address",)

@@ -56,7 +56,7 @@ class TestSteps:
         """One package alone."""
         found = step(EVERYONE, STACK, {"transformers": "5.2"})
         assert (found.cured, found.brought, found.kept) == ((), ("transformers-2",), ("lightning-1", "transformers-3"))
-        assert str(found.changes[0]) == "transformers 4.40.2 → 5.2"
+        assert found.changes[0].text == "transformers 4.40.2 → 5.2"
 
     def test_set(self) -> None:
         """A set is more than its packages: the last step is the whole."""

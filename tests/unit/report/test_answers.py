@@ -10,7 +10,7 @@ from repro.store.answers import (
     AnswerStore,
     Bisected,
     Blamed,
-    Changed,
+    BlamedChange,
     Every,
     Role,
     Run,
@@ -64,7 +64,7 @@ def blamed(**changes: Any) -> Blamed:
         "end": fact("new", V.ABSENT, environment="new"),
         "causes": (("a", "b"),),
         "changes": tuple(
-            Changed(distribution=name, before="1", after="2", part=part)
+            BlamedChange(distribution=name, before="1", after="2", part=part)
             for name, part in zip("abcd", (Role.GUILTY, Role.NEEDED, Role.INNOCENT, Role.UNTESTED), strict=True)
         ),
         "tried": (),

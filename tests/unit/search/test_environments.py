@@ -5,16 +5,16 @@ import pytest
 from repro.environments.locks import Lock, Locked
 from repro.errors import UsageError
 from repro.model.matrix import Environment
+from repro.model.version_change import VersionChange
 from repro.search.environments import (
-    Move,
     Variant,
     Vector,
     as_of,
     days_between,
     kept_versions,
     mixture,
-    moves,
     vector,
+    version_changes,
     with_release,
 )
 
@@ -25,6 +25,10 @@ BASE = Environment(
     why="affected",
 )
 OLD = Vector("old", BASE, {"torch": "2.2.2", "lightning": "2.2.1", "numpy": "1.26.4", "fsspec": "2024.3.1"})
+
+
+def change(distribution: str, before: str | None, after: str | None) -> VersionChange:
+    return VersionChange(distribution=distribution, before=before, after=after)
 
 
 class TestRelease:
@@ -125,16 +129,16 @@ class TestVectors:
         assert found.versions == {"torch": "2.2.2", "numpy": "1.26"}
         assert found.days == ("2024-03-28", "2024-05-01")
 
-    def test_moves_name_all_that_differs_pins_first(self) -> None:
+    def test_changes_name_all_that_differs_pins_first(self) -> None:
         start = held("s", {"a": "1", "b": "1", "same": "3", "gone": "1"})
         end = held("e", {"a": "2", "b": "2", "same": "3", "came": "1"})
-        assert moves(start, end) == (
-            Move("b", "1", "2"),
-            Move("a", "1", "2"),
-            Move("came", None, "1"),
-            Move("gone", "1", None),
+        assert version_changes(start, end) == (
+            change("b", "1", "2"),
+            change("a", "1", "2"),
+            change("came", None, "1"),
+            change("gone", "1", None),
         )
-        assert str(moves(start, end)[2]) == "came not installed → 1"
+        assert version_changes(start, end)[2].text == "came not installed → 1"
 
 
 class TestMixture:
@@ -142,12 +146,12 @@ class TestMixture:
     end = held("e", {"a": "2", "b": "2", "same": "3", "came": "1"}, "2024-09-01", "2024-06-01")
 
     def test_none_and_all_are_the_ends_themselves(self) -> None:
-        every = moves(self.start, self.end)
+        every = version_changes(self.start, self.end)
         assert mixture(self.start, self.end, (), every) == Variant("s")
         assert mixture(self.start, self.end, every, every) == Variant("e")
 
     def test_pins_every_version_as_of_the_youngest_day(self) -> None:
-        every = moves(self.start, self.end)
+        every = version_changes(self.start, self.end)
         taken = [move for move in every if move.distribution in {"a", "came", "gone"}]
         made = mixture(self.start, self.end, taken, every).definition
         assert made is not None
@@ -158,7 +162,7 @@ class TestMixture:
     def test_long_names_stay_apart(self) -> None:
         start = held("s", {f"package-{n}": "1" for n in range(30)})
         end = held("e", {f"package-{n}": "2" for n in range(30)})
-        every = moves(start, end)
+        every = version_changes(start, end)
         names = {mixture(start, end, every[:n], every).name for n in range(1, 30)}
         assert len(names) == 29
         assert max(map(len, names)) < 200

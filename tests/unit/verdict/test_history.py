@@ -1,4 +1,4 @@
-"""What runs of a cell told one after another."""
+"""The results of a cell over time."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def history(catalog: Catalog, *observations: Observation) -> History:
 
 class TestHistories:
     def test_points_are_runs_in_the_order_of_time(self, catalog: Catalog) -> None:
-        """Repetitions of one command are one point, whatever the order in which the store tells them."""
+        """Repetitions of one command are one point, whatever the order in which the store lists them."""
         found = history(catalog, seen(3, shows=False), seen(1, shows=True), seen(2, shows=True, id="x", run="run-01"))
         assert [(point.run, point.result.verdict, point.result.n) for point in found.points] == [
             ("run-01", "reproduced", 2),
@@ -73,6 +73,23 @@ class TestMoved:
 
     def test_sources(self) -> None:
         assert moved(seen(1, shows=True), seen(2, shows=True, recipe="f" * 64), NAMED) == (SOURCES,)
+        assert SOURCES == "the reproduction, a backport or the harness"
+
+    def test_a_package_that_came_or_went(self) -> None:
+        """torch is always named, whatever the record speaks of; one other package is singular."""
+        before = seen(1, shows=True, installed=installed({"lightning": "2.2.1"}))
+        after = seen(2, shows=True, installed=installed({"torch": "2.2.2", "numpy": "2.0"}))
+        assert moved(before, after, NAMED) == (
+            "lightning 2.2.1 → not installed",
+            "torch not installed → 2.2.2",
+            "1 other package",
+        )
+
+    def test_an_unknown_side(self) -> None:
+        """Where nothing is known of one side's packages, or nothing was launched, they did not move."""
+        unknown = seen(1, shows=True, installed=None, launcher="none")
+        assert moved(unknown, seen(2, shows=True), NAMED) == ()
+        assert moved(seen(1, shows=True), seen(2, shows=True, installed=None, launcher="none"), NAMED) == ()
 
     def test_machine_launcher_and_python(self) -> None:
         machine = HARDWARE.model_copy(update={"machine": "aarch64"})
@@ -88,7 +105,12 @@ class TestTurns:
     def test_only_changes(self, catalog: Catalog) -> None:
         found = turns(history(catalog, seen(1, shows=True), seen(2, shows=True), seen(3, shows=False)), NAMED)
         assert [(turn.before and turn.before.run, turn.after.run) for turn in found] == [("run-02", "run-03")]
-        assert found[0].cause == NOTHING_RECORDED
+        assert found[0].cause == NOTHING_RECORDED == "nothing that is recorded: the runs themselves differ"
+
+    def test_several_causes(self, catalog: Catalog) -> None:
+        changed = seen(2, shows=False, versions={**NEW, "numpy": "2.0"})
+        (turn,) = turns(history(catalog, seen(1, shows=True), changed), NAMED)
+        assert turn.cause == "lightning 2.2.1 → 2.2.2, 1 other package"
 
     def test_cause_is_what_moved_or_the_error_that_broke_it(self, catalog: Catalog) -> None:
         lost = observation(
@@ -122,14 +144,17 @@ class TestNews:
             NAMED,
         )
         assert [(kind, turn.after.run) for kind, turn in found] == [(News.RELAPSE, "run-02"), (News.CURE, "run-05")]
+        assert [kind.value for kind, _ in found] == ["relapsed", "cured"]
 
-    def test_a_run_that_could_not_be_told_is_no_turn(self, catalog: Catalog) -> None:
-        """A relapse that an unrunnable run interrupts is told once."""
+    def test_an_inconclusive_run_is_no_turn(self, catalog: Catalog) -> None:
+        """A relapse that an unrunnable run interrupts is reported once."""
         fault = seen(3, shows=True, versions=NEW, ranks=(), fault="no disk", launcher="none")
         found = news(
             history(catalog, seen(2, shows=True, versions=NEW), fault, seen(4, shows=True, versions=NEW)), NAMED
         )
         assert [(turn.before, turn.after.run) for _, turn in found] == [(None, "run-02")]
+        later = news(history(catalog, fault, seen(4, shows=True, versions=NEW)), NAMED)
+        assert [turn.after.run for _, turn in later] == ["run-04"]
 
     def test_as_documented_is_none(self, catalog: Catalog) -> None:
         assert news(history(catalog, seen(1, shows=True), seen(2, shows=False, versions=NEW)), NAMED) == []
