@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from repro import __version__
-from repro.backports.find import Backport
+from repro.backports.find import FoundBackport
 from repro.errors import UsageError
 from repro.files import PACKAGE, templates_of
 
@@ -16,7 +16,7 @@ _COMPARED = (">=", "<=", ">", "<", "==", "!=")
 """What the guard of an exported file can compare without a library."""
 
 
-def exported(backport: Backport) -> str:
+def exported(backport: FoundBackport) -> str:
     """The text of the file.
 
     Raises UsageError where the record's specifiers go beyond plain comparisons.
@@ -46,7 +46,7 @@ def exported(backport: Backport) -> str:
     )
 
 
-def _bounds(backport: Backport, text: str) -> list[tuple[str, str]]:
+def _bounds(backport: FoundBackport, text: str) -> list[tuple[str, str]]:
     clauses = [(item.operator, item.version) for item in SpecifierSet(text)]
     for operator, version in clauses:
         if operator not in _COMPARED or version.endswith(".*"):

@@ -15,7 +15,7 @@ from repro.model.specifiers import covers, installed_versions
 
 
 @dataclass(frozen=True)
-class Backport:
+class FoundBackport:
     """One backport of a failure, and what the record says of the failure."""
 
     failure: str
@@ -72,7 +72,7 @@ def known(catalog: Path | None = None) -> list[str]:
     return sorted(file.parent.name for file in root.glob(f"*/{RECORD}"))
 
 
-def find(failure_id: str, name: str | None, catalog: Path | None = None) -> Backport:
+def find(failure_id: str, name: str | None, catalog: Path | None = None) -> FoundBackport:
     """The backport of that name; without a name the first that the record offers to users.
 
     Raises UsageError for an unknown failure or backport, RecordError for a record that cannot be read.
@@ -91,7 +91,7 @@ def find(failure_id: str, name: str | None, catalog: Path | None = None) -> Back
         if name is not None and name not in backports:
             raise unknown(f"backport of {failure_id}", name, backports)
         chosen = backports[name or offered[0]]
-        return Backport(
+        return FoundBackport(
             failure=failure_id,
             title=record["title"],
             name=chosen["name"],

@@ -10,7 +10,7 @@ BUILD_COST = 8
 """The cost of building an environment, in cells."""
 
 
-class Job(Strict):
+class ShardJob(Strict):
     """One machine's part of the default cells."""
 
     shard: str
@@ -25,20 +25,20 @@ class Jobs(Strict):
     """The answer of ``repro matrix --json``."""
 
     format: Literal[1] = 1
-    shards: tuple[Job, ...]
+    shards: tuple[ShardJob, ...]
 
 
 class GithubMatrix(Strict):
     """The answer of ``repro matrix --github``: the ``matrix`` of a job's ``strategy``."""
 
-    include: tuple[Job, ...]
+    include: tuple[ShardJob, ...]
 
 
-def jobs(cells: Sequence[Cell], count: int) -> tuple[Job, ...]:
+def jobs(cells: Sequence[Cell], count: int) -> tuple[ShardJob, ...]:
     """The default cells divided among at most ``count`` machines."""
     made = shards(cells, count)
     return tuple(
-        Job(
+        ShardJob(
             shard=f"{number}/{len(made)}",
             cells=len(group),
             environments=" ".join(dict.fromkeys(cell.environment.label for cell in group)),

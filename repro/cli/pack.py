@@ -10,7 +10,7 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.doctor.stack.files import read_stack
 from repro.environments.pack.manifest import WHEELS
-from repro.environments.pack.write import Target, write_pack
+from repro.environments.pack.write import PackTarget, write_pack
 from repro.errors import UsageError, unknown
 from repro.files import PACKAGE
 from repro.model.answers.upkeep import PackAnswer
@@ -56,7 +56,7 @@ def pack(
     major, _, minor = python.partition(".")
     if not (major.isdecimal() and minor.isdecimal()):
         raise UsageError(f"--python {python}: a release line such as 3.12 is expected")
-    target = Target(python, platform, _versions_of_base(base) if base else {})
+    target = PackTarget(python, platform, _versions_of_base(base) if base else {})
     names = list(dict.fromkeys(env))
     written = write_pack(project.environments, names, target, out, package=PACKAGE, tests=tests, notify=_say)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())

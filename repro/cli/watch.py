@@ -24,7 +24,7 @@ from repro.report.write import stored_watch, write_reports
 from repro.search.index import fetch_files
 from repro.search.watch_plan import WATCH_FILE
 from repro.search.watch_run import Watch, known_unresolved, look_at_all
-from repro.search.watch_search import Budget, write_bound
+from repro.search.watch_search import WatchBudget, write_bound
 from repro.search.write_lock import write_lock
 from repro.store.answers import Turned
 from repro.store.observations import Store
@@ -155,7 +155,7 @@ def _failures(project: Project, ids: list[str] | None) -> list[Failure]:
 
 
 def _run(watches: list[Watch], asked: Watching, out: Console) -> list[Turned]:
-    budget = Budget(asked.minutes)
+    budget = WatchBudget(asked.minutes)
     found: list[Turned] = []
 
     def notify(text: str) -> None:

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from repro.environments.interpreter import Interpreter, remembered
 from repro.environments.locks import Lock, header_of, read_lock, stale
-from repro.environments.place import BuildRecord, Place
+from repro.environments.place import BuildRecord, EnvironmentFolder
 from repro.environments.resolve import refuse_denied, resolve
 from repro.environments.torch_build import TorchBuild, choose_torch
 from repro.environments.uv import run_uv, torch_backend
@@ -91,14 +91,14 @@ class Environments:
             raise RecordError([Fault(file, 0, "", problem, f"run `repro lock {name}`")])
         return lock
 
-    def place(self, name: str) -> Place:
+    def place(self, name: str) -> EnvironmentFolder:
         """Where the environment is or would be: its folder is named by its lock and the build of torch asked for."""
         lock = self.lock(name)
         backend = torch_backend()
         python = self.environment(name).python
         suffix = f"-{backend}" if backend else ""
         folder = _DERIVED if name in self.derived else name
-        return Place(name, self.built / f"{folder}-py{python}-{lock.digest[:12]}{suffix}")
+        return EnvironmentFolder(name, self.built / f"{folder}-py{python}-{lock.digest[:12]}{suffix}")
 
     def interpreter(self, name: str, notify: Notify = quiet) -> Interpreter:
         """The interpreter of a named environment, built if missing, rebuilt if broken.
@@ -123,7 +123,7 @@ class Environments:
                 self._build(place, notify)
             return _known(place, lock.digest)
 
-    def _build(self, place: Place, notify: Notify) -> None:
+    def _build(self, place: EnvironmentFolder, notify: Notify) -> None:
         lock = self.lock(place.name)
         refuse_denied(lock, self.matrix)
         for leftover in place.folder.parent.glob(f"{place.folder.name}.partial-*"):
@@ -132,7 +132,7 @@ class Environments:
         partial = Path(tempfile.mkdtemp(prefix=f"{place.folder.name}.partial-", dir=place.folder.parent))
         try:
             with writing(place.name, EnvironmentFailure):
-                target = Place(place.name, partial)
+                target = EnvironmentFolder(place.name, partial)
                 torch = self._install(target, lock)
                 damage = find_damage(target, lock, thorough=True)
                 if damage and damage.distribution:
@@ -150,7 +150,7 @@ class Environments:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _install(self, target: Place, lock: Lock) -> TorchBuild | None:
+    def _install(self, target: EnvironmentFolder, lock: Lock) -> TorchBuild | None:
         """Install a lock into a new environment; returns the build of torch that was chosen, if the lock has one."""
         python = self.environment(target.name).python
         run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", python, str(target.folder)])
@@ -198,11 +198,11 @@ def install(python: Path, requirements: Sequence[str], *, hashes: bool = True, d
         )
 
 
-def _known(place: Place, digest: str) -> Interpreter:
+def _known(place: EnvironmentFolder, digest: str) -> Interpreter:
     return remembered(place.python, place.name, digest, place.site, place.folder / _ANSWER)
 
 
-def _wants_accelerator(place: Place) -> bool:
+def _wants_accelerator(place: EnvironmentFolder) -> bool:
     """Whether the torch build that was installed names accelerator packages among its needs."""
     for metadata in place.site.glob("torch-*.dist-info/METADATA"):
         return bool(re.search(r"^Requires-Dist: (nvidia-|cuda-|triton)", metadata.read_text(), re.MULTILINE))
@@ -219,7 +219,7 @@ class DiskUse:
     """Those of files that no environment counted before it holds."""
 
 
-def disk_use(place: Place, counted: set[tuple[int, int]] | None = None) -> DiskUse:
+def disk_use(place: EnvironmentFolder, counted: set[tuple[int, int]] | None = None) -> DiskUse:
     """Disk use of a built environment; hard links to uv's cache are counted apart.
 
     ``counted`` are the files of environments counted before, by device and inode; this one's are added to it.

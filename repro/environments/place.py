@@ -23,7 +23,7 @@ class BuildRecord:
 
 
 @dataclass(frozen=True)
-class Place:
+class EnvironmentFolder:
     """The folder of an environment of one lock."""
 
     name: str

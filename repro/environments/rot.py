@@ -6,7 +6,7 @@ from typing import Literal
 
 from repro.environments.build import install
 from repro.environments.locks import Lock
-from repro.environments.place import Place
+from repro.environments.place import EnvironmentFolder
 from repro.environments.resolve import refuse_denied
 from repro.environments.torch_build import choose_torch
 from repro.environments.uv import run_uv
@@ -46,7 +46,7 @@ def try_lock(name: str, python: str, lock: Lock, matrix: Matrix, *, dry: bool) -
     """
     refuse_denied(lock, matrix)
     with tempfile.TemporaryDirectory(prefix="repro-rot-") as folder:
-        place = Place(name, Path(folder) / "environment")
+        place = EnvironmentFolder(name, Path(folder) / "environment")
         try:
             run_uv(["venv", "--quiet", "--no-project", "--python", python, str(place.folder)])
             if lock.torch:

@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from repro.environments.locks import Lock
-from repro.environments.place import Place
+from repro.environments.place import EnvironmentFolder
 
 SAMPLE = 64
 """Small files whose hash is compared at every use."""
@@ -53,7 +53,7 @@ class Recorded:
     distribution: str
 
 
-def find_damage(place: Place, lock: Lock, *, thorough: bool = False) -> Damage | None:
+def find_damage(place: EnvironmentFolder, lock: Lock, *, thorough: bool = False) -> Damage | None:
     """What is wrong with a built environment: files lost, changed or added; None if nothing is found.
 
     ``thorough`` compares the hashes of all files, else of a random sample.

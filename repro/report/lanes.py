@@ -36,7 +36,7 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class Shown:
+class LaneRun:
     """What the newest run of a cell showed in one lane."""
 
     verdict: Verdict
@@ -70,8 +70,8 @@ class LanePair:
     """In the CUDA lane."""
     versions: dict[str, str]
     python: str
-    cpu: Shown | None
-    cuda: Shown
+    cpu: LaneRun | None
+    cuda: LaneRun
     why: str = ""
     """The differences between the lanes that the record documents."""
 
@@ -166,7 +166,7 @@ def distrusted(found: Iterable[LanePair]) -> tuple[str, ...]:
     return tuple(sorted({pair.cell.failure for pair in found if pair.agree is False}))
 
 
-def _shown(seen: Observation, catalog: Catalog) -> Shown:
+def _shown(seen: Observation, catalog: Catalog) -> LaneRun:
     own, others = [], []
     failure = catalog[seen.cell.failure].failure.in_lane(seen.cell.lane)
     for rank in seen.ranks:
@@ -178,7 +178,7 @@ def _shown(seen: Observation, catalog: Catalog) -> Shown:
             others.append((rank.rank, _end(rank, seen)))
     machine = seen.hardware
     cuda = f", CUDA {machine.cuda}, NCCL {machine.nccl}, driver {machine.driver}" if machine.cuda else ""
-    return Shown(
+    return LaneRun(
         judge(failure, seen).verdict,
         tuple(own),
         tuple(others),
@@ -280,7 +280,7 @@ def _compared(found: Iterable[LanePair], redact: Redact) -> str:
     return f"{COMPARED}{measured}"
 
 
-def _format_shown(shown: Shown | None, redact: Redact) -> str:
+def _format_shown(shown: LaneRun | None, redact: Redact) -> str:
     if shown is None:
         return "· not run"
     parts = [f"rank {rank}: {text}" for rank, text in sorted(shown.own + shown.others) if text != "passes"]

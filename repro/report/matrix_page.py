@@ -8,7 +8,7 @@ from repro.catalog.catalog import Catalog
 from repro.model.clean import clean_line
 from repro.report.format import LEGEND, format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.rows import Row, gate_reasons
-from repro.report.upstream import Reading, UpstreamComparison
+from repro.report.upstream import UpstreamAgreement, UpstreamComparison
 
 
 def escape(text: str) -> str:
@@ -72,8 +72,8 @@ def _standings(comparisons: Sequence[UpstreamComparison]) -> list[str]:
     """Upstream's statements against the runs: a line for each failure, the disagreements first."""
     if not comparisons:
         return []
-    order = list(Reading)
-    disagree = sum(standing.reading is Reading.DISAGREES for standing in comparisons)
+    order = list(UpstreamAgreement)
+    disagree = sum(standing.reading is UpstreamAgreement.DISAGREES for standing in comparisons)
     lines = ["## What upstream says, and what runs show", ""]
     lines += [f"Not as upstream says: {disagree} of {len(comparisons)} failures.", ""]
     lines += ["| failure | upstream says | newest release that was run | runs and upstream | where they disagree |"]

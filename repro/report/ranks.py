@@ -20,7 +20,7 @@ class Error:
 
 
 @dataclass(frozen=True)
-class Trace:
+class RankTrace:
     """Ranks that ended in the same way."""
 
     ranks: tuple[int, ...]
@@ -65,7 +65,7 @@ def _errors(chain: Iterable[Raised]) -> tuple[Error, ...]:
     return tuple(Error(raised.line, _LINKS[raised.link], _innermost_first(raised.frames)) for raised in chain)
 
 
-def traces(result: Result) -> tuple[Trace, ...]:
+def traces(result: Result) -> tuple[RankTrace, ...]:
     """The ranks of the newest run that did not end well, those that decided first, then by the time of the error."""
     deciding = result.judgement.rank
     bad = [rank for rank in result.newest.ranks if not rank.finished or rank.chain or rank.exit_code]
@@ -78,5 +78,5 @@ def traces(result: Result) -> tuple[Trace, ...]:
     found = []
     for (ended, errors, stack), ranks in groupby(bad, key=alike):
         numbers = tuple(sorted(rank.rank for rank in ranks))
-        found.append(Trace(numbers, str(ended), errors, stack, deciding in numbers))  # type: ignore[arg-type]
+        found.append(RankTrace(numbers, str(ended), errors, stack, deciding in numbers))  # type: ignore[arg-type]
     return tuple(found)

@@ -57,7 +57,7 @@ class Disagreement:
     """One sentence that names the releases."""
 
 
-class Reading(StrEnum):
+class UpstreamAgreement(StrEnum):
     """How upstream's statements compare with all runs together."""
 
     DISAGREES = "disagrees"
@@ -79,10 +79,10 @@ class UpstreamComparison:
     disagreements: tuple[Disagreement, ...]
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> UpstreamAgreement:
         if self.disagreements:
-            return Reading.DISAGREES
-        return Reading.AGREES if self.newest else Reading.NOT_JUDGED
+            return UpstreamAgreement.DISAGREES
+        return UpstreamAgreement.AGREES if self.newest else UpstreamAgreement.NOT_JUDGED
 
     @property
     def present(self) -> bool:

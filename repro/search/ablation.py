@@ -16,7 +16,7 @@ from repro.model.failure import WORLD_SIZE, Factor, Failure, is_affected
 from repro.model.matrix import Matrix
 from repro.model.verdict import Verdict
 
-Row = Mapping[str, str]
+FactorValues = Mapping[str, str]
 """Factor -> value, all factors given."""
 
 STRENGTH = 2
@@ -65,7 +65,7 @@ class Ablation:
     """Rows without a conclusive verdict."""
 
 
-def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[Row, Verdict]]) -> Ablation:
+def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[FactorValues, Verdict]]) -> Ablation:
     """Read the verdicts of the rows; the default row must be among them."""
     conclusive = [(row, verdict) for row, verdict in outcomes if verdict not in {Verdict.UNRUNNABLE, Verdict.FLAKY}]
     default = {factor.name: factor.default for factor in factors}
@@ -89,10 +89,10 @@ def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[Row, Verdict]]) 
     return Ablation(tuple(influences), _smallest(default, conclusive), len(outcomes) - len(conclusive))
 
 
-def _matters(name: str, conclusive: Sequence[tuple[Row, Verdict]]) -> bool:
+def _matters(name: str, conclusive: Sequence[tuple[FactorValues, Verdict]]) -> bool:
     """Whether two rows that differ in this factor alone have different verdicts."""
 
-    def others(row: Row) -> dict[str, str]:
+    def others(row: FactorValues) -> dict[str, str]:
         return {key: value for key, value in row.items() if key != name}
 
     return any(
@@ -102,7 +102,7 @@ def _matters(name: str, conclusive: Sequence[tuple[Row, Verdict]]) -> bool:
     )
 
 
-def _smallest(default: Row, conclusive: Sequence[tuple[Row, Verdict]]) -> tuple[dict[str, str], ...]:
+def _smallest(default: FactorValues, conclusive: Sequence[tuple[FactorValues, Verdict]]) -> tuple[dict[str, str], ...]:
     if not any(dict(row) == dict(default) and verdict is Verdict.REPRODUCED for row, verdict in conclusive):
         return ()
     sizes = (

@@ -54,7 +54,7 @@ Sides = Mapping[int, Side]
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """What is to be bisected: how many points, and what the older end shows."""
 
     count: int
@@ -85,7 +85,7 @@ class Walk:
     """The older and the newer end, once both are verified."""
 
 
-def walk(points: Range, answers: Sides) -> Walk:
+def walk(points: SearchRange, answers: Sides) -> Walk:
     """Search with the answers at hand, as far as they go."""
     used: set[int] = set()
     found: dict[bool, int] = {}
@@ -120,7 +120,7 @@ def walk(points: Range, answers: Sides) -> Walk:
             high = middle
 
 
-def next_move(points: Range, answers: Sides) -> NextStep:
+def next_move(points: SearchRange, answers: Sides) -> NextStep:
     """What to do with these answers at hand."""
     return walk(points, answers).move
 
@@ -137,7 +137,7 @@ def farthest(candidates: Sequence[int], known: Sequence[int]) -> int:
     return best
 
 
-def _end(points: Range, answers: Sides, order: Sequence[int], used: set[int], *, newer: bool) -> int | NextStep:
+def _end(points: SearchRange, answers: Sides, order: Sequence[int], used: set[int], *, newer: bool) -> int | NextStep:
     """The verified end, or what to do about it."""
     expected = points.older.opposite if newer else points.older
     for index in order:
@@ -154,7 +154,7 @@ def _end(points: Range, answers: Sides, order: Sequence[int], used: set[int], *,
     return Inconclusive(order[0], expected)
 
 
-def _order(points: Range, *, newer: bool) -> list[int]:
+def _order(points: SearchRange, *, newer: bool) -> list[int]:
     """The candidates for an end: the point that the user named, or the last one and points inside."""
     first = points.count - 1 if newer else 0
     return [first] if points.fixed[newer] else list(inwards(points.count, newer=newer)) or [first]
@@ -179,7 +179,7 @@ def _backwards(start: int) -> list[int]:
     return [*found, 0]
 
 
-def upcoming(points: Range, answers: Sides, limit: int = 2) -> tuple[int, ...]:
+def upcoming(points: SearchRange, answers: Sides, limit: int = 2) -> tuple[int, ...]:
     """The points that may be asked for after the next one, the likeliest first: prepare them meanwhile."""
     found: dict[int, None] = {}
     states = [dict(answers)]

@@ -21,7 +21,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from repro.model.verdict import Side
-from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, Range, Walk, farthest, upcoming, walk
+from repro.search.bisection import (
+    Boundary,
+    Contradiction,
+    Inconclusive,
+    Probe,
+    SearchRange,
+    Walk,
+    farthest,
+    upcoming,
+    walk,
+)
 
 NEIGHBOUR_RUNS = 4
 """Runs of each neighbour of an answer, the first look included."""
@@ -53,7 +63,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PointRuns:
     """The runs of one point, by launcher."""
 
     warm: Counts = field(default_factory=Counts)
@@ -97,7 +107,7 @@ class Confirmed:
 
 
 Step = Probe | Repeat | Contradiction | Inconclusive | Noisy | Confirmed
-Known = Mapping[int, Evidence]
+RunsByPoint = Mapping[int, PointRuns]
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class Trusted:
     noisy: bool
 
     @classmethod
-    def of(cls, known: Known) -> "Trusted":
+    def of(cls, known: RunsByPoint) -> "Trusted":
         """All runs, or those through torchrun only, where the launchers disagree or any runs do."""
         only = any(held.launchers_disagree or held.warm.mixed or held.torchrun.mixed for held in known.values())
         noisy = any(held.torchrun.mixed for held in known.values())
@@ -132,7 +142,7 @@ class Trusted:
         return Side.SKIP if given_up else None
 
 
-def _counts(held: Evidence, *, torchrun_only: bool) -> Counts:
+def _counts(held: PointRuns, *, torchrun_only: bool) -> Counts:
     warm, torchrun = held.warm, held.torchrun
     if torchrun_only and torchrun == Counts() and not warm.conclusive:
         # It never ran at all: it does not resolve, or does not apply.
@@ -145,12 +155,12 @@ def _counts(held: Evidence, *, torchrun_only: bool) -> Counts:
     return Counts(warm.bad + torchrun.bad, warm.good + torchrun.good, warm.skipped + torchrun.skipped)
 
 
-def sides(known: Known) -> dict[int, Side]:
+def sides(known: RunsByPoint) -> dict[int, Side]:
     """The answers that the runs at hand give."""
     return Trusted.of(known).sides
 
 
-def next_step(points: Range, known: Known) -> Step:
+def next_step(points: SearchRange, known: RunsByPoint) -> Step:
     """What to do with the runs at hand."""
     trusted = Trusted.of(known)
     path = walk(points, trusted.sides)
@@ -169,20 +179,20 @@ def next_step(points: Range, known: Known) -> Step:
     return _confirm(points, trusted, known, path)
 
 
-def ahead(points: Range, known: Known, limit: int = 2) -> tuple[int, ...]:
+def ahead(points: SearchRange, known: RunsByPoint, limit: int = 2) -> tuple[int, ...]:
     """The points that may be asked for after the next one: their environments can be prepared meanwhile."""
     step = next_step(points, known)
     found = dict.fromkeys(upcoming(points, sides(known), limit))
     if not isinstance(step, Probe):
         return tuple(found)[:limit]
     for counts in (Counts(bad=1), Counts(good=1)):
-        after = next_step(points, {**known, step.index: Evidence(warm=counts)})
+        after = next_step(points, {**known, step.index: PointRuns(warm=counts)})
         if isinstance(after, Probe | Repeat) and after.index not in known and after.index != step.index:
             found.setdefault(after.index)
     return tuple(found)[:limit]
 
 
-def most_runs(points: Range) -> int:
+def most_runs(points: SearchRange) -> int:
     """How many runs a steady failure needs at most, if every point has an answer."""
     return points.most_points + 2 * TORCHRUN_RUNS + 1
 
@@ -206,7 +216,7 @@ def _rate(trusted: Trusted, index: int) -> Repeat | Noisy | None:
     return None
 
 
-def _run_again(trusted: Trusted, known: Known, index: int, *, less: int = 0) -> Repeat | None:
+def _run_again(trusted: Trusted, known: RunsByPoint, index: int, *, less: int = 0) -> Repeat | None:
     """The runs that a point lacks until it is confirmed; None where it is.  ``less`` runs fewer are enough."""
     counts, torchrun = trusted.counts[index], known[index].torchrun
     missing = max(NEIGHBOUR_RUNS - less - counts.conclusive, TORCHRUN_RUNS - less - torchrun.conclusive)
@@ -215,7 +225,7 @@ def _run_again(trusted: Trusted, known: Known, index: int, *, less: int = 0) -> 
     return Repeat(index, torchrun.conclusive + torchrun.skipped + missing)
 
 
-def _confirm(points: Range, trusted: Trusted, known: Known, path: Walk) -> Step:
+def _confirm(points: SearchRange, trusted: Trusted, known: RunsByPoint, path: Walk) -> Step:
     """The next run that the boundary lacks, or the confirmed boundary."""
     boundary, answers = path.move, trusted.sides
     assert isinstance(boundary, Boundary)  # noqa: S101 - else there is nothing to confirm

@@ -20,8 +20,8 @@ from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict, side_of
-from repro.search.bisection import Range
-from repro.search.confirm import Counts, Evidence
+from repro.search.bisection import SearchRange
+from repro.search.confirm import Counts, PointRuns
 from repro.search.environments import Variant
 from repro.search.metric import MetricRule
 from repro.store.answers import Run, SkippedRelease, Tried
@@ -86,8 +86,8 @@ class Question(Strict):
     """Of a user's script: how it fails, as it was learned from the bad end."""
 
     @property
-    def range(self) -> Range:
-        return Range(len(self.points), self.older, self.fixed)
+    def range(self) -> SearchRange:
+        return SearchRange(len(self.points), self.older, self.fixed)
 
     @property
     def find_fix(self) -> bool:
@@ -189,7 +189,7 @@ class SearchLog:
             finally:
                 os.close(descriptor)
 
-    def evidence(self) -> dict[int, Evidence]:
+    def evidence(self) -> dict[int, PointRuns]:
         """What the runs showed, by the index of their points."""
         places = {point.label: index for index, point in enumerate(self.question.points)}
         labels = dict.fromkeys(fact.label for fact in self.tried if fact.label in places)
@@ -220,7 +220,7 @@ def runs_of(facts: Sequence[Tried]) -> list[Run]:
     return list(found.values())
 
 
-def evidence_of(facts: Sequence[Tried]) -> Evidence:
+def evidence_of(facts: Sequence[Tried]) -> PointRuns:
     """What the facts of one point come to."""
     sides = {"warm": [fact.side for fact in facts if not fact.runs], "torchrun": []}
     for run in runs_of(facts):
@@ -228,7 +228,7 @@ def evidence_of(facts: Sequence[Tried]) -> Evidence:
     warm, torchrun = (
         Counts(held.count(Side.BAD), held.count(Side.GOOD), held.count(Side.SKIP)) for held in sides.values()
     )
-    return Evidence(warm, torchrun)
+    return PointRuns(warm, torchrun)
 
 
 def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried:

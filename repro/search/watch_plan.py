@@ -138,7 +138,7 @@ class Watched(Strict):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ComparedEnvironment:
     """An environment with a lock that may be compared."""
 
     name: str
@@ -164,16 +164,16 @@ Sightings = Mapping[tuple[str, str], Seen]
 
 
 @dataclass(frozen=True)
-class Facts:
+class WatchFacts:
     """All that a plan is made from."""
 
     name: str
     """Of the floating environment."""
     today: date
     cooling_days: int
-    current: Snapshot
+    current: ComparedEnvironment
     """The floating environment of today."""
-    others: Sequence[Snapshot]
+    others: Sequence[ComparedEnvironment]
     """Earlier snapshots of it, and the same environment with one library held at a release."""
     comparable: frozenset[str]
     """Digests of those of ``others`` that new releases may be counted from."""
@@ -188,7 +188,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Job:
+class OwedRun:
     """One record to be run on a new release."""
 
     failure: str
@@ -199,23 +199,23 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Turn:
+class ChangeToSearch:
     """A change to be searched."""
 
     failure: str
-    before: Snapshot
-    after: Snapshot
+    before: ComparedEnvironment
+    after: ComparedEnvironment
     was: Seen
     found: Seen
 
 
 @dataclass(frozen=True)
-class Plan:
+class WatchPlan:
     """What is known and what comes next."""
 
     watched: WatchedFloat
-    jobs: tuple[Job, ...] = ()
-    turns: tuple[Turn, ...] = field(default=())
+    jobs: tuple[OwedRun, ...] = ()
+    turns: tuple[ChangeToSearch, ...] = field(default=())
     """The changes that were not searched yet."""
 
 
@@ -225,7 +225,7 @@ def concerns(failure: Failure, distribution: str, versions: Mapping[str, str]) -
     return named and inapplicable(failure, versions) is None
 
 
-def plan(facts: Facts) -> Plan:
+def plan(facts: WatchFacts) -> WatchPlan:
     """Which releases are new, what each of them owes, and which verdicts changed."""
     base = _base(facts)
     releases: list[WatchedRelease] = []
@@ -267,7 +267,7 @@ def plan(facts: Facts) -> Plan:
         ),
     )
     unsearched = tuple(turn for turn in changes if not _is_searched(facts, turn))
-    return Plan(watched, tuple(_jobs(facts, releases)), unsearched)
+    return WatchPlan(watched, tuple(_jobs(facts, releases)), unsearched)
 
 
 def _counts(release: Release, current: str | None) -> bool:
@@ -275,7 +275,7 @@ def _counts(release: Release, current: str | None) -> bool:
     return release.version == current or (parsed is not None and not parsed.is_prerelease)
 
 
-def _is_searched(facts: Facts, turn: Turn) -> bool:
+def _is_searched(facts: WatchFacts, turn: ChangeToSearch) -> bool:
     """True if a stored answer explains the change: of the same two, or of a release that lies between them."""
     return any(
         known.failure == turn.failure
@@ -289,13 +289,13 @@ def _is_searched(facts: Facts, turn: Turn) -> bool:
     )
 
 
-def _lies_between(distribution: str, version: str, turn: Turn) -> bool:
+def _lies_between(distribution: str, version: str, turn: ChangeToSearch) -> bool:
     texts = (turn.before.versions.get(distribution, ""), version, turn.after.versions.get(distribution, ""))
     first, middle, last = (parsed_version(text) for text in texts)
     return first is not None and middle is not None and last is not None and first < middle <= last
 
 
-def _base(facts: Facts) -> Snapshot:
+def _base(facts: WatchFacts) -> ComparedEnvironment:
     """The newest snapshot before today's whose releases owe nothing, else the oldest one."""
     earlier = sorted(
         (other for other in facts.others if other.digest in facts.comparable and other.day <= facts.current.day),
@@ -305,7 +305,7 @@ def _base(facts: Facts) -> Snapshot:
     return (complete or earlier[:1] or [facts.current])[-1]
 
 
-def _is_complete(facts: Facts, snapshot: Snapshot) -> bool:
+def _is_complete(facts: WatchFacts, snapshot: ComparedEnvironment) -> bool:
     """True if each record has a verdict on the snapshot's release of each library that concerns it."""
     return all(
         any(_is_conclusive(facts, failure.id, place) for place in _places(facts, distribution, version))
@@ -316,17 +316,17 @@ def _is_complete(facts: Facts, snapshot: Snapshot) -> bool:
     )
 
 
-def _places(facts: Facts, distribution: str, version: str) -> list[Snapshot]:
+def _places(facts: WatchFacts, distribution: str, version: str) -> list[ComparedEnvironment]:
     """The environments that hold a release, today's first."""
     return [place for place in (facts.current, *facts.others) if place.versions.get(distribution) == version]
 
 
-def _is_conclusive(facts: Facts, failure: str, snapshot: Snapshot) -> bool:
+def _is_conclusive(facts: WatchFacts, failure: str, snapshot: ComparedEnvironment) -> bool:
     seen = facts.seen.get((failure, snapshot.digest))
     return seen is not None and seen.side is not Side.SKIP
 
 
-def _watched(facts: Facts, distribution: str, release: Release) -> WatchedRelease:
+def _watched(facts: WatchFacts, distribution: str, release: Release) -> WatchedRelease:
     facts_of_it = {"distribution": distribution, "version": release.version, "day": release.day}
     if release.day > facts.current.day:
         wait = f"until {_thaws(release.day, facts.cooling_days)}"
@@ -388,7 +388,7 @@ def _skipped(listing: Listing, held: str | None) -> tuple[SkippedRelease, ...]:
     )
 
 
-def _jobs(facts: Facts, releases: Sequence[WatchedRelease]) -> Iterable[Job]:
+def _jobs(facts: WatchFacts, releases: Sequence[WatchedRelease]) -> Iterable[OwedRun]:
     asked: set[tuple[str, str]] = set()
     for release in releases:
         in_current = release.environment == facts.current.name
@@ -396,10 +396,10 @@ def _jobs(facts: Facts, releases: Sequence[WatchedRelease]) -> Iterable[Job]:
             key = (failure, release.environment)
             if key not in asked:
                 asked.add(key)
-                yield Job(failure, release.distribution, release.version, in_current)
+                yield OwedRun(failure, release.distribution, release.version, in_current)
 
 
-def _changes(facts: Facts) -> list[Turn]:
+def _changes(facts: WatchFacts) -> list[ChangeToSearch]:
     """Each record whose verdict in today's environment, or in one with a held release, is another than before."""
     found = []
     held = [other for other in facts.others if other.digest not in facts.comparable]
@@ -411,11 +411,11 @@ def _changes(facts: Facts) -> list[Turn]:
                 continue
             was = facts.seen[failure.id, before.digest]
             if was.side is not seen.side:
-                found.append(Turn(failure.id, before, after, was, seen))
+                found.append(ChangeToSearch(failure.id, before, after, was, seen))
     return found
 
 
-def _before(facts: Facts, failure: str, after: Snapshot) -> Snapshot | None:
+def _before(facts: WatchFacts, failure: str, after: ComparedEnvironment) -> ComparedEnvironment | None:
     """The newest earlier snapshot in which the record has a verdict, and in which no watched library is newer.
 
     A patch of an older series has none: that it differs from the newest series is no change.
@@ -432,6 +432,6 @@ def _before(facts: Facts, failure: str, after: Snapshot) -> Snapshot | None:
     return max(earlier, key=lambda other: other.day, default=None)
 
 
-def _is_newer(one: Snapshot, other: Snapshot, distribution: str) -> bool:
+def _is_newer(one: ComparedEnvironment, other: ComparedEnvironment, distribution: str) -> bool:
     first, second = (parsed_version(held.versions.get(distribution, "")) for held in (one, other))
     return first is not None and second is not None and first > second

@@ -18,18 +18,18 @@ from repro.model.failure import Failure
 from repro.search.environments import vector
 from repro.search.releases import Fetch, Listing, listing
 from repro.search.watch_plan import (
-    Facts,
-    Job,
-    Plan,
+    ChangeToSearch,
+    ComparedEnvironment,
+    OwedRun,
     ReleaseState,
     Seen,
-    Snapshot,
-    Turn,
     Watched,
     WatchedFloat,
+    WatchFacts,
+    WatchPlan,
     plan,
 )
-from repro.search.watch_search import Budget, BudgetSpentError, Notify, TurnSearch
+from repro.search.watch_search import BudgetSpentError, Notify, TurnSearch, WatchBudget
 from repro.store.answers import AnswerStore, Turned
 from repro.store.kept_locks import KeptLock, KeptLocks
 from repro.store.observations import Store
@@ -65,7 +65,7 @@ class Watch:
         self._current: KeptLock | None = None
         self._listings: dict[str, Listing] | None = None
 
-    def look(self) -> Plan:
+    def look(self) -> WatchPlan:
         """What is new and owed as the store is now.
 
         Raises EnvironmentFailure if the floating environment does not resolve or the index cannot be read.
@@ -74,7 +74,7 @@ class Watch:
         held = self._snapshots(current)
         digests = {snapshot.digest for snapshot in [*held, _snapshot(current)]}
         return plan(
-            Facts(
+            WatchFacts(
                 name=self.name,
                 today=self.today,
                 cooling_days=self.project.matrix.floating[self.name].cooling_days,
@@ -132,9 +132,9 @@ class Watch:
         # A day in the past is seen as it was, except for what was removed or yanked since.
         return Listing(tuple(release for release in found.releases if release.day <= days), found.left_out)
 
-    def _snapshots(self, current: KeptLock) -> list[Snapshot]:
+    def _snapshots(self, current: KeptLock) -> list[ComparedEnvironment]:
         """What may be compared: the locked environments, and every kept lock of the floating one."""
-        found: dict[str, Snapshot] = {}
+        found: dict[str, ComparedEnvironment] = {}
         for name in self._locked_names:
             locked = _snapshot(self._locked(name))
             found[locked.digest] = locked
@@ -161,7 +161,7 @@ class Watch:
         names = [name for name in matrix.floating if name in matrix.environments]
         return (self.name,) if self.name in names else tuple(names)
 
-    def environment(self, job: Job) -> KeptLock | None:
+    def environment(self, job: OwedRun) -> KeptLock | None:
         """Where a job runs; None if it does not resolve, which is then known to ``look``."""
         if job.in_current:
             return self.current()
@@ -174,7 +174,7 @@ class Watch:
             self.unresolved[name] = str(error)
             return None
 
-    def run(self, budget: Budget, listener: Listener, notify: Notify) -> list[Turned]:
+    def run(self, budget: WatchBudget, listener: Listener, notify: Notify) -> list[Turned]:
         """Run what is owed, then search each verdict that changed; returns what was found.
 
         Stops where the budget is spent: what is left is owed, and the next call goes on there.
@@ -200,9 +200,9 @@ class Watch:
             notify(f"{spent}: what is left is owed; the same command goes on there")
             return found
 
-    def _batch(self, steps: Plan, done: set[tuple[str, str]]) -> list[tuple[Job, KeptLock]]:
+    def _batch(self, steps: WatchPlan, done: set[tuple[str, str]]) -> list[tuple[OwedRun, KeptLock]]:
         """The next cells of one environment that were not tried by this command."""
-        batch: list[tuple[Job, KeptLock]] = []
+        batch: list[tuple[OwedRun, KeptLock]] = []
         for job in [job for job in steps.jobs if job.in_current or self.superseded]:
             kept = self.environment(job)
             key = (job.failure, f"cell {kept.lock.digest}") if kept else None
@@ -216,18 +216,18 @@ class Watch:
                 break
         return batch
 
-    def _run(self, batch: Sequence[tuple[Job, KeptLock]], listener: Listener) -> None:
+    def _run(self, batch: Sequence[tuple[OwedRun, KeptLock]], listener: Listener) -> None:
         kept = batch[0][1]
         project = holding_kept(self.project, kept)
         cells = [make_cell(self.project.catalog[job.failure].failure, kept.name) for job, _ in batch]
         # As in the default matrix, each verdict rests on a run through torchrun too.
         Session(project, self.store, Options(fresh=False, confirm=True), listener).run(cells)
 
-    def _search(self, turn: Turn, budget: Budget, listener: Listener, notify: Notify) -> Turned | None:
+    def _search(self, turn: ChangeToSearch, budget: WatchBudget, listener: Listener, notify: Notify) -> Turned | None:
         ends = (self._kept(turn.before), self._kept(turn.after))
         return TurnSearch(self.project, self.answers, self.fetch, budget, listener, notify).search(turn, ends)
 
-    def _kept(self, snapshot: Snapshot) -> KeptLock:
+    def _kept(self, snapshot: ComparedEnvironment) -> KeptLock:
         if snapshot.name in self.project.matrix.environments:
             return self._locked(snapshot.name)
         return self.locks.get(snapshot.digest)
@@ -236,9 +236,9 @@ class Watch:
         return KeptLock(name, self.project.matrix.environments[name], self.project.environments.lock(name))
 
 
-def _snapshot(kept: KeptLock) -> Snapshot:
+def _snapshot(kept: KeptLock) -> ComparedEnvironment:
     held = vector(kept.name, kept.environment, kept.lock)
-    return Snapshot(kept.name, kept.environment.cutoff, kept.lock.digest, held.versions)
+    return ComparedEnvironment(kept.name, kept.environment.cutoff, kept.lock.digest, held.versions)
 
 
 def look_at_all(watches: Sequence[Watch]) -> Watched:

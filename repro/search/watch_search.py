@@ -28,7 +28,7 @@ from repro.search.releases import Fetch, Release, listing
 from repro.search.start import digests_of
 from repro.search.trials import Trials
 from repro.search.verdict_source import VerdictSource
-from repro.search.watch_plan import Turn
+from repro.search.watch_plan import ChangeToSearch
 from repro.search.write import amend_record
 from repro.store.answers import AnswerStore, Bisected, Blamed, Tried, Turned
 from repro.store.kept_locks import KeptLock
@@ -42,7 +42,7 @@ class BudgetSpentError(ReproError):
 
 
 @dataclass(frozen=True)
-class Budget:
+class WatchBudget:
     """When to stop."""
 
     minutes: float | None = None
@@ -63,7 +63,7 @@ class Within:
     """A source of verdicts that begins no run once the time is over."""
 
     source: VerdictSource
-    budget: Budget
+    budget: WatchBudget
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
         """Make environments known by name."""
@@ -91,11 +91,11 @@ class TurnSearch:
     project: Project
     answers: AnswerStore
     fetch: Fetch
-    budget: Budget
+    budget: WatchBudget
     listener: Listener
     notify: Notify
 
-    def search(self, turn: Turn, kept: tuple[KeptLock, KeptLock]) -> Turned | None:
+    def search(self, turn: ChangeToSearch, kept: tuple[KeptLock, KeptLock]) -> Turned | None:
         """Find and store the release to blame for a change between two environments; None if it is not decided.
 
         Raises BudgetSpentError; what was run until then is stored.
@@ -154,7 +154,9 @@ class TurnSearch:
         self.answers.put(answer)
         return answer
 
-    def _turned(self, blamed: Blamed, bisected: Bisected | None, turn: Turn, python: str, seconds: float) -> Turned:
+    def _turned(
+        self, blamed: Blamed, bisected: Bisected | None, turn: ChangeToSearch, python: str, seconds: float
+    ) -> Turned:
         cause = blamed.causes[0] if blamed.causes else ()
         changes = [change for change in blamed.changes if change.distribution in cause]
         before, after = (bisected.before, bisected.after) if bisected else (blamed.start, blamed.end)

@@ -28,13 +28,13 @@ from repro.search.bisection import (
     Contradiction,
     Inconclusive,
     Probe,
-    Range,
+    SearchRange,
     Sides,
     Walk,
     next_move,
     walk,
 )
-from repro.search.confirm import Confirmed, Counts, Evidence, Noisy, Repeat, next_step
+from repro.search.confirm import Confirmed, Counts, Noisy, PointRuns, Repeat, next_step
 
 FILE = Path(__file__).parents[2] / "reports" / "measurements" / "search-noise.json"
 TRIALS = 20_000
@@ -62,8 +62,8 @@ class World:
         return cls(count, rng.randrange(1, count), rng.choice([Side.BAD, Side.GOOD]), rate, rng)
 
     @property
-    def range(self) -> Range:
-        return Range(self.count, self.older)
+    def range(self) -> SearchRange:
+        return SearchRange(self.count, self.older)
 
     @property
     def answer(self) -> Boundary:
@@ -77,16 +77,18 @@ class World:
 
 def confirmed(world: World) -> tuple[Outcome, int]:
     """How a search ends, and its number of runs.  A hint that there is another change is wrong, too."""
-    known: dict[int, Evidence] = {}
+    known: dict[int, PointRuns] = {}
     runs = 0
     while isinstance(step := next_step(world.range, known), Probe | Repeat):
-        held = known.get(step.index, Evidence())
+        held = known.get(step.index, PointRuns())
         count = step.runs - held.torchrun.conclusive if isinstance(step, Repeat) else 1
         assert count > 0, "a step that runs nothing would never end"
         bad = sum(world.shows(step.index) for _ in range(count))
         before = held.torchrun if isinstance(step, Repeat) else held.warm
         counts = Counts(before.bad + bad, before.good + count - bad)
-        known[step.index] = Evidence(held.warm, counts) if isinstance(step, Repeat) else Evidence(counts, held.torchrun)
+        known[step.index] = (
+            PointRuns(held.warm, counts) if isinstance(step, Repeat) else PointRuns(counts, held.torchrun)
+        )
         runs += count
     if isinstance(step, Confirmed):
         return "right" if step.boundary == world.answer and not step.odd else "wrong", runs
@@ -162,11 +164,11 @@ def _figures_json(name: str, found: Figures) -> dict[str, object]:
     }
 
 
-def remember_walks() -> Callable[[Range, Sides], Walk]:
+def remember_walks() -> Callable[[SearchRange, Sides], Walk]:
     """``walk``, which is pure, with its results kept: trials meet the same answers again and again."""
     kept: dict[object, Walk] = {}
 
-    def remembered(points: Range, answers: Sides) -> Walk:
+    def remembered(points: SearchRange, answers: Sides) -> Walk:
         key = points, frozenset(answers.items())
         if key not in kept:
             kept[key] = walk(points, answers)

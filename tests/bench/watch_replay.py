@@ -36,7 +36,7 @@ from repro.report.terminal import Progress
 from repro.search.index import fetch_files
 from repro.search.releases import Release, listing
 from repro.search.watch_run import Watch
-from repro.search.watch_search import Budget
+from repro.search.watch_search import WatchBudget
 from repro.store.answers import AnswerStore, Turned
 
 FILE = Path(__file__).parents[2] / "reports" / "measurements" / "watch-replay.json"
@@ -125,7 +125,7 @@ def main() -> None:
         if Lane.CPU in entry.failure.needs.lanes and {*LIBRARIES} & {*entry.failure.distributions}
         if not options.ids or entry.failure.id in options.ids
     ]
-    budget = Budget(options.max_minutes)
+    budget = WatchBudget(options.max_minutes)
     out = Console(stderr=True, highlight=False)
     timings = options.work / "minutes.json"
     spent: dict[str, float] = json.loads(timings.read_text()) if timings.is_file() else {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.project import Project
-from repro.environments.pack.write import Target, write_pack
+from repro.environments.pack.write import PackTarget, write_pack
 from repro.files import PACKAGE
 from repro.launch.slots import Slots, rank_limit
 from repro.report.rows import Report
@@ -39,7 +39,7 @@ def test_reproduced(tmp_path: Path) -> None:
     base = project.environments.interpreter(BASE)
     assert "lightning" not in base.installed.distributions
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    target = Target(here, f"manylinux_2_28_{platform.machine()}", base.installed.distributions)
+    target = PackTarget(here, f"manylinux_2_28_{platform.machine()}", base.installed.distributions)
     pack = write_pack(project.environments, [PACKED], target, tmp_path / "pack", package=PACKAGE)
 
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), CLOSED)

@@ -33,6 +33,12 @@ READS = {"open", "read_text", "read_bytes", "exists", "is_file", "is_dir", "iter
 PURE = {"model", "verdict"}
 ENDINGS = re.compile(r"(ings?|ers?|ors?|ions?|ed|es|s|e)$")
 
+SAME_CLASS = {
+    "Answer": "of `doctor --log`, and the base of every --json answer",
+    "Looks": "the one method that each of two searches needs of what runs an environment",
+}
+"""Names of two classes, each with its reason; every other name of a class stands for one thing."""
+
 Sources = Mapping[str, str]
 
 
@@ -118,6 +124,35 @@ def floors(sources: Sources) -> dict[str, int]:
     for name in reversed(ORDER):
         heights[name] = 1 + max((heights[below] for below in edges[name]), default=0)
     return heights
+
+
+def repeated_classes(sources: Sources) -> list[str]:
+    """Public names that stand for two classes."""
+    defined: dict[str, list[str]] = {}
+    for module, text in sources.items():
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                defined.setdefault(node.name, []).append(module)
+    return [f"{name}: {' and '.join(held)}" for name, held in sorted(defined.items()) if len(held) > 1]
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """A reader needs no import line to know which one is meant."""
+    found = repeated_classes(sources())
+    assert {text.partition(":")[0] for text in found} == set(SAME_CLASS), found
+    planted = {"model.a": "class Row:\n    pass", "report.b": "class Row:\n    pass", "cli.c": "class _Row:\n    pass"}
+    assert repeated_classes(planted) == ["Row: model.a and report.b"]
+
+
+def test_small_rules_are_said_once() -> None:
+    """One module catches what is no version, one words what cannot be written, one sets up Jinja."""
+    once = {
+        "except InvalidVersion": "model.version",
+        ": cannot be written: {": "files",
+        "import Environment, PackageLoader": "files",
+    }
+    for text, module in once.items():
+        assert [name for name, source in sources().items() if text in source] == [module], text
 
 
 def test_one_direction() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import yaml
 
 from repro.doctor.code.command_facts import facts_of_commands
-from repro.doctor.code.facts import CLASS_KEYS, Call, Fact, Named, Place, Setting, Text, Value
+from repro.doctor.code.facts import CLASS_KEYS, Call, Fact, NamedSymbol, Place, Setting, Text, Value
 from repro.doctor.code.names import canonical
 from repro.doctor.code.vocabulary import Vocabulary
 from repro.model.reach import normal_name, normal_value
@@ -87,7 +87,7 @@ def _described(node: yaml.MappingNode, vocabulary: Vocabulary, file: str) -> Ite
         pairs = given.value if isinstance(given, yaml.MappingNode) else []
         arguments = {normal_name(k.value): _value(v) for k, v in pairs if isinstance(k, yaml.ScalarNode)}
         if vocabulary.is_last(name.rpartition(".")[2]):
-            yield Named(name, place)
+            yield NamedSymbol(name, place)
             yield Call((name,), {k: v for k, v in arguments.items() if k in vocabulary.settings}, False, place)
 
 

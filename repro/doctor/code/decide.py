@@ -10,7 +10,18 @@ from enum import StrEnum
 from functools import cached_property
 
 from repro.catalog.reach_groups import group
-from repro.doctor.code.facts import CLASS_KEYS, INSTANTIATE, Call, Facts, Named, Open, Opening, Place, Setting, Value
+from repro.doctor.code.facts import (
+    CLASS_KEYS,
+    INSTANTIATE,
+    Call,
+    Facts,
+    NamedSymbol,
+    Open,
+    Opening,
+    Place,
+    Setting,
+    Value,
+)
 from repro.doctor.code.names import OURS, fits, fits_unresolved
 from repro.model.failure import Failure
 from repro.model.pattern import is_found
@@ -88,7 +99,7 @@ class _Project:
         described = any(name in self.by_setting for name in CLASS_KEYS)
         # What hydra makes is written in the configuration, where that is a part of the project.
         self.open = [item for item in facts.open if not (item.why == INSTANTIATE and described)]
-        self.names: dict[str, Named] = {}
+        self.names: dict[str, NamedSymbol] = {}
         for named in sorted(facts.named, key=lambda item: item.is_import):  # a use says more than its import
             self.names.setdefault(named.name, named)
 
@@ -135,14 +146,14 @@ class _Project:
                 return _Answer((Found(_short(named.name), named.place),))
         return _Answer(open=self._opened_symbol(symbols))
 
-    def _named(self, symbol: str) -> Named | None:
+    def _named(self, symbol: str) -> NamedSymbol | None:
         last = symbol.rpartition(".")[2]
         candidates = self.names.values() if "*" in last else self._by_last.get(last, ())
         return next((named for named in candidates if fits(symbol, named.name)), None)
 
     @cached_property
-    def _by_last(self) -> Mapping[str, list[Named]]:
-        found: dict[str, list[Named]] = {}
+    def _by_last(self) -> Mapping[str, list[NamedSymbol]]:
+        found: dict[str, list[NamedSymbol]] = {}
         for named in self.names.values():
             found.setdefault(named.name.rpartition(".")[2], []).append(named)
         return found

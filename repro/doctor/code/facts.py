@@ -28,7 +28,7 @@ Value = str | None
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedSymbol:
     """A name of a library, or of what may be one, with its modules."""
 
     name: str
@@ -114,14 +114,14 @@ class Defined:
     place: Place
 
 
-Fact = Named | Call | Setting | Text | Derived | Open | Defined
+Fact = NamedSymbol | Call | Setting | Text | Derived | Open | Defined
 
 
 @dataclass
 class Facts:
     """What a project holds, by kind."""
 
-    named: list[Named] = field(default_factory=list)
+    named: list[NamedSymbol] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Facts:
     def add(self, facts: Iterable[Fact]) -> None:
         """Take the facts of one more text."""
         lists: dict[type, list[Any]] = {
-            Named: self.named,
+            NamedSymbol: self.named,
             Call: self.calls,
             Setting: self.settings,
             Text: self.texts,

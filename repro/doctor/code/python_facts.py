@@ -12,7 +12,7 @@ from repro.doctor.code.facts import (
     Defined,
     Derived,
     Fact,
-    Named,
+    NamedSymbol,
     Open,
     Opening,
     Place,
@@ -185,7 +185,7 @@ class _Reader:
             for alias in node.names:
                 name = canonical(f"{module}.{alias.name}")
                 if self.vocabulary.is_last(alias.name):
-                    yield Named(name, self.place(node), is_import=True)
+                    yield NamedSymbol(name, self.place(node), is_import=True)
                 if name.partition(".")[0] in _ROOTS_FROM_ELSEWHERE:
                     yield Open(Opening.SETTINGS, "", self.place(node), name)
         for plain in self.tree.of(ast.Import):
@@ -197,13 +197,13 @@ class _Reader:
         for attribute in self.tree.of(ast.Attribute):
             if self.vocabulary.is_last(attribute.attr):
                 for name in self.resolve(attribute):
-                    yield Named(name, self.place(attribute))
+                    yield NamedSymbol(name, self.place(attribute))
         for node in self.tree.of(ast.Name):
             word = node.id
             if word in self.tree.names or self.vocabulary.is_last(word):
                 for name in self.resolve(node):
                     if self.vocabulary.is_last(name.rpartition(".")[2]):
-                        yield Named(name, self.place(node))
+                        yield NamedSymbol(name, self.place(node))
 
     def _calls(self) -> Iterator[Fact]:
         for node in self.tree.of(ast.Call):
@@ -258,7 +258,7 @@ class _Reader:
                 yield from self._replaced(f"{full}.{name.value!s}", place)
             elif isinstance(name, ast.Constant):
                 if isinstance(name.value, str) and self.vocabulary.is_last(name.value):
-                    yield Named(f"{full}.{name.value}", place)
+                    yield NamedSymbol(f"{full}.{name.value}", place)
             elif called == "getattr" and full.partition(".")[0] in _MODULES:
                 yield Open(Opening.ATTRIBUTE, f"{full}.{_beginning(name)}", place, full)
 
@@ -317,7 +317,7 @@ class _Reader:
             elif "." in text and text.rpartition(".")[2] in self.vocabulary.faults:
                 yield from self._replaced(text, self.place(node))
             elif "." in text and self._is_full_name(canonical(text)):
-                yield Named(canonical(text), self.place(node))
+                yield NamedSymbol(canonical(text), self.place(node))
 
     def _is_full_name(self, text: str) -> bool:
         root, last = text.partition(".")[0], text.rpartition(".")[2]

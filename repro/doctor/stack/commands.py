@@ -10,7 +10,7 @@ from typing import Any
 from repro.doctor.stack.conda_spec import is_system, parse_item
 from repro.doctor.stack.document import Document, Read
 from repro.doctor.stack.requirements import read_lines
-from repro.doctor.stack.statements import Rank, Reading, statement
+from repro.doctor.stack.statements import Authority, Reading, statement
 from repro.errors import UsageError
 
 DOCKERFILE = re.compile(r"^\s*FROM\s+\S+", re.MULTILINE | re.IGNORECASE)
@@ -38,12 +38,12 @@ def read_dockerfile(document: Document) -> Reading:
     for match in _FROM.finditer(document.text):
         stated = _PYTORCH_IMAGE.match(match["image"])
         if stated:
-            reading.required.append(statement("torch", f"=={stated['version']}", rank=Rank.IMAGE))
+            reading.required.append(statement("torch", f"=={stated['version']}", rank=Authority.IMAGE))
         elif _WITH_TORCH.search(match["image"]):
             reading.note(f"the base image {match['image'][:80]} brings versions that are not stated here")
             reading.unread = True
             if not any(item.name == "torch" for item in reading.required):
-                reading.required.append(statement("torch", rank=Rank.IMAGE, why="comes with the base image"))
+                reading.required.append(statement("torch", rank=Authority.IMAGE, why="comes with the base image"))
     return _completed(reading)
 
 

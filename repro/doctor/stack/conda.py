@@ -8,7 +8,7 @@ from typing import Any
 from repro.doctor.stack.conda_spec import is_system, parse_item
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.requirements import read_lines
-from repro.doctor.stack.statements import Rank, Reading, pin_of, shortened
+from repro.doctor.stack.statements import Authority, Reading, pin_of, shortened
 from repro.errors import UsageError
 
 _ONLY_IN_EXPORTS = re.compile(r"(_libgcc_mutex|_openmp_mutex|ld_impl|libgcc|libstdcxx|ca-certificates)\b")
@@ -51,7 +51,7 @@ def _add_item(reading: Reading, item: str, *, exact: bool) -> None:
         reading.python = _python(found.specifiers)
         reading.requires_python = "" if reading.python else found.specifiers
     elif not is_system(found.name):
-        reading.required.append(replace(found, rank=Rank.CONDA))
+        reading.required.append(replace(found, rank=Authority.CONDA))
 
 
 def _python(specifiers: str) -> str | None:

@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.conda_spec import CONDA_NAMES, is_system
 from repro.doctor.stack.listings import add_package_address
-from repro.doctor.stack.statements import Rank, Reading, Statement, names_dependencies_of_torch, statement
+from repro.doctor.stack.statements import Authority, Reading, Statement, names_dependencies_of_torch, statement
 from repro.errors import UsageError
 
 _MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
@@ -78,7 +78,7 @@ def _add(reading: Reading, name: str, version: str, *, pypi: bool, marker: str, 
         return
     known = name if pypi else CONDA_NAMES.get(canonicalize_name(name), name)
     found = statement(known, f"=={version}")
-    rank = Rank.PIP if pypi else Rank.CONDA
+    rank = Authority.PIP if pypi else Authority.CONDA
     reading.required.append(
         Statement(found.name, found.specifiers, why=found.why, rank=rank, marker=marker, only_with=only_with)
     )

@@ -5,7 +5,7 @@ import re
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from repro.doctor.stack.statements import Rank, Statement
+from repro.doctor.stack.statements import Authority, Statement
 
 CONDA_NAMES = {"pytorch": "torch", "pytorch-gpu": "torch", "pytorch-cpu": "torch"}
 """conda's names of what PyPI calls otherwise."""
@@ -34,11 +34,11 @@ def parse_item(item: str, *, exact: bool = False, where: str = "") -> Statement 
     name = CONDA_NAMES.get(canonicalize_name(match["name"]), canonicalize_name(match["name"]))
     if ranges is None:
         return Statement(
-            name, rank=Rank.CONDA, where=where, why=f"is not pinned ({' '.join(match['rest'].split())[:60]})"
+            name, rank=Authority.CONDA, where=where, why=f"is not pinned ({' '.join(match['rest'].split())[:60]})"
         )
     if len(ranges) > 1:
-        return Statement(name, any_of=ranges, rank=Rank.CONDA, where=where)
-    return Statement(name, ranges[0], rank=Rank.CONDA, where=where)
+        return Statement(name, any_of=ranges, rank=Authority.CONDA, where=where)
+    return Statement(name, ranges[0], rank=Authority.CONDA, where=where)
 
 
 def is_system(name: str) -> bool:

@@ -12,7 +12,7 @@ from packaging.version import Version
 from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.stack import LIBRARIES
-from repro.doctor.stack.statements import Rank, Reading, names_dependencies_of_torch, statement
+from repro.doctor.stack.statements import Authority, Reading, names_dependencies_of_torch, statement
 from repro.model.version import parsed_version
 
 _NAMES = {
@@ -71,10 +71,10 @@ def read_report(document: Document) -> Reading:
         elif conda:
             _conda(reading, conda)
         elif stated:
-            _version(reading, stated["name"], stated["version"], Rank.IMPORTED)
+            _version(reading, stated["name"], stated["version"], Authority.IMPORTED)
         elif row and section in {"lightning", "packages", "system"}:
             packages.append(canonicalize_name(row["name"]))
-            _version(reading, row["name"], row["version"], Rank.PIP)
+            _version(reading, row["name"], row["version"], Authority.PIP)
     reading.closed = names_dependencies_of_torch(packages)
     return reading
 
@@ -84,13 +84,13 @@ def _conda(reading: Reading, row: re.Match[str]) -> None:
         reading.required.append(statement(row["name"], f"=={row['version']}"))
         return
     name = CONDA_NAMES.get(canonicalize_name(row["name"]), row["name"])
-    reading.required.append(statement(name, f"=={row['version']}", rank=Rank.CONDA))
+    reading.required.append(statement(name, f"=={row['version']}", rank=Authority.CONDA))
 
 
-def _version(reading: Reading, told: str, text: str, rank: Rank) -> None:
+def _version(reading: Reading, told: str, text: str, rank: Authority) -> None:
     name = _NAMES.get(told.lower(), _NAMES.get(canonicalize_name(told), canonicalize_name(told)))
     value = text.strip().strip("`*")
-    if rank is Rank.IMPORTED and name not in _STATED:
+    if rank is Authority.IMPORTED and name not in _STATED:
         return
     if name == "python":
         found = re.match(r"\d+\.\d+(\.\d+)?", value)
@@ -108,7 +108,7 @@ def _version(reading: Reading, told: str, text: str, rank: Rank) -> None:
         return
     version = str(parsed)
     # People who fill in a form by hand write 2.2 for any 2.2.x.
-    typed = rank is Rank.IMPORTED and len(Version(version).release) < _NUMBERS
+    typed = rank is Authority.IMPORTED and len(Version(version).release) < _NUMBERS
     reading.required.append(
         statement(name, f"=={Version(version).base_version}.*" if typed else f"=={version}", rank=rank)
     )

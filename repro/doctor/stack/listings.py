@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from repro.doctor.stack.conda_spec import CONDA_NAMES, is_system
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.sources import of_address, path_of
-from repro.doctor.stack.statements import Rank, Reading, Statement, names_dependencies_of_torch, statement
+from repro.doctor.stack.statements import Authority, Reading, Statement, names_dependencies_of_torch, statement
 from repro.errors import UsageError
 from repro.model.version import parsed_version
 
@@ -126,7 +126,7 @@ def _add_conda(reading: Reading, name: str, version: str, *, pypi: bool, **facts
         reading.required.append(replace(_listed(name, version), **facts))
     elif not is_system(name):
         known = CONDA_NAMES.get(canonicalize_name(name), name)
-        reading.required.append(replace(_listed(known, version), rank=Rank.CONDA, **facts))
+        reading.required.append(replace(_listed(known, version), rank=Authority.CONDA, **facts))
 
 
 def _listed(name: str, version: str, *, editable: bool = False) -> Statement:

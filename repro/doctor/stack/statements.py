@@ -20,7 +20,7 @@ _LONGEST = 60
 """Characters of a foreign text in a message."""
 
 
-class Rank(IntEnum):
+class Authority(IntEnum):
     """Who states a version; the higher one is right about what is imported."""
 
     IMAGE = 0
@@ -46,7 +46,7 @@ class Statement:
     why: str = ""
     """Why no version is known, as a predicate of the name."""
     inexact: str = ""
-    rank: Rank = Rank.PIP
+    rank: Authority = Authority.PIP
     upgrade: bool = False
     """Installed with ``--upgrade``: it replaces a version that was installed before."""
     where: str = ""
@@ -107,7 +107,9 @@ class Reading:
         self.machines = tuple(machine for machine in self.machines if machine in other.machines) or self.machines
 
 
-def statement(name: str, specifiers: str = "", *, rank: Rank = Rank.PIP, where: str = "", why: str = "") -> Statement:
+def statement(
+    name: str, specifiers: str = "", *, rank: Authority = Authority.PIP, where: str = "", why: str = ""
+) -> Statement:
     """A statement with its name made canonical; specifiers that are not valid leave the version unknown."""
     try:
         text = str(SpecifierSet(specifiers))
@@ -240,7 +242,7 @@ class _Combined:
             both = _intersection([*merged, item]) if len(merged) == 1 and not (merged[0].why or item.why) else None
             if both is not None and len(both) == 1:
                 merged = [replace(merged[0], specifiers=both[0], any_of=())]
-            elif self.watched and not (merged[0].why and item.rank is Rank.IMAGE):
+            elif self.watched and not (merged[0].why and item.rank is Authority.IMAGE):
                 winner, loser = (" or ".join(each.ranges) or "a version" for each in (merged[0], item))
                 self._note(
                     f"{self.name} is stated twice: {_who(item)} {loser}, {_who(merged[0])} {winner}; the latter counts"
@@ -281,10 +283,10 @@ def _holds(item: Statement, target: Target) -> Holds:
 
 def _who(item: Statement) -> str:
     return {
-        Rank.IMAGE: "the base image",
-        Rank.CONDA: "conda",
-        Rank.PIP: "pip",
-        Rank.IMPORTED: "the library itself",
+        Authority.IMAGE: "the base image",
+        Authority.CONDA: "conda",
+        Authority.PIP: "pip",
+        Authority.IMPORTED: "the library itself",
     }[item.rank]
 
 

@@ -35,7 +35,7 @@ ENTRY = Path(__file__).resolve().parent / "go.py"
 
 
 @dataclass(frozen=True)
-class Target:
+class PackTarget:
     """The machine that a pack is for."""
 
     python: str
@@ -47,7 +47,7 @@ class Target:
 def write_pack(
     environments: Environments,
     names: Sequence[str],
-    target: Target,
+    target: PackTarget,
     out: Path,
     *,
     package: Path,

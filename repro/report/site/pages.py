@@ -40,7 +40,7 @@ from repro.report.site.overview import HeatRow, Overview, State
 from repro.report.site.prose import phrase, prose
 from repro.report.site.raw_output import log_name, log_text
 from repro.report.site.strips import LibraryStrip, Word, seen_of, strips
-from repro.report.upstream import LOOK_DAYS, Reading, has_old_look
+from repro.report.upstream import LOOK_DAYS, UpstreamAgreement, has_old_look
 from repro.report.view import format_measured, format_predicted
 from repro.search.watch_plan import Watched
 from repro.store.answers import Swept, Turned
@@ -142,7 +142,7 @@ def _index(
 ) -> str:
     used = {name: releases.get(name, {}) for name in view.environments}
     comparisons = [row.view.upstream for row in view.rows]
-    order = list(Reading)
+    order = list(UpstreamAgreement)
     return _render(
         "index.html.j2",
         more_script=box.script if box else "",
@@ -164,7 +164,7 @@ def _index(
         turned=turned_of(view),
         old_looks=_old_looks(view),
         look_days=LOOK_DAYS,
-        disagreeing=sum(found.reading is Reading.DISAGREES for found in comparisons),
+        disagreeing=sum(found.reading is UpstreamAgreement.DISAGREES for found in comparisons),
         gates=gate_reasons([row for item in view.rows for row in item.view.rows]),
     )
 

@@ -13,7 +13,7 @@ import pytest
 from repro.catalog.project import Project
 from repro.environments import build as building
 from repro.environments.build import Environments, disk_use
-from repro.environments.place import BuildRecord, Place
+from repro.environments.place import BuildRecord, EnvironmentFolder
 from repro.environments.torch_build import TorchBuild
 from repro.environments.verify import find_damage
 from repro.errors import EnvironmentFailure, RecordError, UsageError
@@ -34,7 +34,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what was built, by a build that takes a moment and a probe that answers at once."""
     done: list[str] = []
 
-    def build(environments: Environments, place: Place, _notify: object) -> None:
+    def build(environments: Environments, place: EnvironmentFolder, _notify: object) -> None:
         time.sleep(0.1)
         install(place.folder, others=environments.lock(place.name).libraries)
         done.append(place.name)
@@ -48,14 +48,14 @@ class TestDiskUse:
     """Bytes, with hard links counted once."""
 
     @pytest.fixture
-    def place(self, tmp_path: Path) -> Place:
+    def place(self, tmp_path: Path) -> EnvironmentFolder:
         install(tmp_path / "env")
-        return Place("old", tmp_path / "env")
+        return EnvironmentFolder("old", tmp_path / "env")
 
-    def site(self, place: Place) -> Path:
+    def site(self, place: EnvironmentFolder) -> Path:
         return place.site
 
-    def test_disk_use(self, place: Place) -> None:
+    def test_disk_use(self, place: EnvironmentFolder) -> None:
         """All bytes, and those that no other folder shares."""
         before = disk_use(place)
         os.link(self.site(place) / "torch" / "__init__.py", place.folder.parent / "cache")
@@ -63,11 +63,11 @@ class TestDiskUse:
         assert after.total == before.total
         assert after.own == before.own - 6
 
-    def test_disk_use_together(self, place: Place, tmp_path: Path) -> None:
+    def test_disk_use_together(self, place: EnvironmentFolder, tmp_path: Path) -> None:
         """A file that two environments share by a hard link counts once for both."""
         counted: set[tuple[int, int]] = set()
         first = disk_use(place, counted)
-        other = Place("other", tmp_path / "other")
+        other = EnvironmentFolder("other", tmp_path / "other")
         other.folder.mkdir()
         shared = self.site(place) / "torch" / "__init__.py"
         (other.folder / "shared.py").hardlink_to(shared)
@@ -226,7 +226,7 @@ class TestBuild:
             made.append(arguments)
             answer = run(arguments, **options)
             if arguments[0] == "venv" and len([call for call in made if call[0] == "venv"]) <= times:
-                (Place("old", Path(arguments[-1])).site / "torch" / "__init__.py").write_text("x = 2\n")
+                (EnvironmentFolder("old", Path(arguments[-1])).site / "torch" / "__init__.py").write_text("x = 2\n")
             return answer
 
         monkeypatch.setattr(building, "run_uv", damaging)

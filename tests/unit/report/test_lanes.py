@@ -10,7 +10,7 @@ from repro.catalog.catalog import Catalog
 from repro.model.failure import Failure, Lane
 from repro.model.observation import Observation, Rank
 from repro.model.verdict import Verdict
-from repro.report.lanes import LanePair, Shown, distrusted, format_lanes, lanes_markdown, of_lanes, pairs
+from repro.report.lanes import LanePair, LaneRun, distrusted, format_lanes, lanes_markdown, of_lanes, pairs
 from repro.report.matrix_page import escape
 from repro.report.redaction import Redactor
 from repro.store.observations import Store
@@ -59,9 +59,11 @@ def test_agree(catalog: Catalog) -> None:
 def test_redacted() -> None:
     """No text of a run is written as it is; lanes that differ only in what is replaced differ all the same."""
 
-    def shown(box: str) -> Shown:
+    def shown(box: str) -> LaneRun:
         facts = ((0, f"seen by {box}", f'"{box}"'),)
-        return Shown(Verdict.REPRODUCED, ((0, f"{box} in f"),), ((1, f"ends as {box}"),), box, "2026-11-22", "a", facts)
+        return LaneRun(
+            Verdict.REPRODUCED, ((0, f"{box} in f"),), ((1, f"ends as {box}"),), box, "2026-11-22", "a", facts
+        )
 
     pair = LanePair(cell(lane=Lane.CUDA), {"torch": "2.13.0"}, "3.11.7", shown("gpu-a"), shown("gpu-b"))
     same = replace(pair, cuda=shown("gpu-a"), cell=cell(lane=Lane.CUDA, world_size=4))
@@ -135,8 +137,8 @@ def test_differ(catalog: Catalog, cuda: tuple[Rank, ...], differences: tuple[str
 def test_same_verdict_on_other_ranks() -> None:
     """One verdict shown by other ranks is a difference too; equal errors are none, however the others end."""
 
-    def shown(own: tuple[tuple[int, str], ...], others: tuple[tuple[int, str], ...]) -> Shown:
-        return Shown(Verdict.REPRODUCED, own, others, "", "2026-11-22", "a")
+    def shown(own: tuple[tuple[int, str], ...], others: tuple[tuple[int, str], ...]) -> LaneRun:
+        return LaneRun(Verdict.REPRODUCED, own, others, "", "2026-11-22", "a")
 
     one = shown(((0, "KeyError in f"),), ((1, "loses its peer"),))
     later = shown(((0, "KeyError in f"),), ((1, "waits until it is ended"),))
@@ -278,7 +280,7 @@ def test_reason(catalog: Catalog) -> None:
 
 def test_where_only() -> None:
     """A failure whose lanes differ with a factor only is distrusted there."""
-    one = Shown(Verdict.DIFFERENT, (), (), "", "2026-11-22", "a")
+    one = LaneRun(Verdict.DIFFERENT, (), (), "", "2026-11-22", "a")
     other = replace(one, verdict=Verdict.ABSENT)
     full = LanePair(cell(lane="cuda", factors={"state-dict-type": "full"}), {}, "3.11.7", one, other)
     assert "not trusted for lightning-19492 (state-dict-type=full)." in format_lanes([full])

@@ -9,7 +9,7 @@ from repro.model.failure import Failure
 from repro.model.verdict import Verdict
 from repro.report.matrix_page import matrix_markdown
 from repro.report.rows import Row
-from repro.report.upstream import Reading, Rule, UpstreamComparison, compare_with_upstream, format_declared
+from repro.report.upstream import Rule, UpstreamAgreement, UpstreamComparison, compare_with_upstream, format_declared
 from tests.unit.factories import FAILURE, cell, failure, project
 from tests.unit.report.test_answers import bisected, fact, swept
 
@@ -35,7 +35,7 @@ class TestState:
     def test_open_and_seen(self) -> None:
         """As upstream says."""
         found = compare_with_upstream(said("open"), [row("2.1.0", V.ABSENT), row("2.6.6", V.REPRODUCED)])
-        assert (found.reading, found.present, rules(found)) == (Reading.AGREES, True, [])
+        assert (found.reading, found.present, rules(found)) == (UpstreamAgreement.AGREES, True, [])
         assert [point.text for point in found.newest] == ["lightning 2.6.6 (✗ reproduced)"]
 
     @pytest.mark.parametrize("verdict", [V.ABSENT, V.REJECTED])
@@ -50,17 +50,20 @@ class TestState:
         """A run that says nothing does not count as the newest, nor as gone."""
         rows = [row("2.2.1", V.REPRODUCED), row("2.6.6", V.UNRUNNABLE), row("2.7.0", V.DIFFERENT), row("2.8.0", None)]
         found = compare_with_upstream(said("open"), rows)
-        assert (found.reading, [point.where for point in found.newest]) == (Reading.AGREES, ["lightning-2.2.1"])
+        assert (found.reading, [point.where for point in found.newest]) == (
+            UpstreamAgreement.AGREES,
+            ["lightning-2.2.1"],
+        )
 
     def test_nothing_told(self) -> None:
         """Without a run nothing is said, neither agreement nor the contrary."""
         found = compare_with_upstream(said("open"), [row("2.6.6", None)])
-        assert (found.reading, found.present, found.newest) == (Reading.NOT_JUDGED, False, ())
+        assert (found.reading, found.present, found.newest) == (UpstreamAgreement.NOT_JUDGED, False, ())
 
     def test_two_newest_disagree(self) -> None:
         """Of two lanes of the newest release, one that shows it is enough for open."""
         found = compare_with_upstream(said("open"), [row("2.6.6", V.ABSENT), row("2.6.6", V.REPRODUCED, lane="cuda")])
-        assert found.reading is Reading.AGREES
+        assert found.reading is UpstreamAgreement.AGREES
         assert {point.where for point in found.newest} == {"lightning-2.6.6", "lightning-2.6.6 [cuda]"}
 
     def test_other_cells_say_nothing(self) -> None:
@@ -70,7 +73,7 @@ class TestState:
             row("2.6.6", V.ABSENT, factors={"state-dict-type": "full"}),
             row("2.6.6", V.ABSENT, failure="lightning-1"),
         ]
-        assert compare_with_upstream(said("open"), rows).reading is Reading.NOT_JUDGED
+        assert compare_with_upstream(said("open"), rows).reading is UpstreamAgreement.NOT_JUDGED
 
     def test_closed_without_a_release(self) -> None:
         """Closed with no fixed release named, and still there."""
@@ -89,7 +92,7 @@ class TestFixed:
     def test_as_said(self) -> None:
         """Bad before it, good from it on."""
         found = compare_with_upstream(said("closed", "2.2.2"), [row("2.2.1", V.REPRODUCED), row("2.2.2", V.ABSENT)])
-        assert found.reading is Reading.AGREES
+        assert found.reading is UpstreamAgreement.AGREES
 
     @pytest.mark.parametrize("version", ["2.2.2", "2.10.0", "2.2.2+cpu"])
     def test_seen_after_it(self, version: str) -> None:

@@ -13,7 +13,7 @@ from repro.search.bisection import (
     Inconclusive,
     NextStep,
     Probe,
-    Range,
+    SearchRange,
     Walk,
     next_move,
     upcoming,
@@ -40,10 +40,10 @@ class World:
 
 def run(sides: list[Side], older: Side, fixed: tuple[bool, bool] = (True, True)) -> tuple[NextStep, World]:
     world = World(sides)
-    return search(Range(len(sides), older, fixed), {}, world), world
+    return search(SearchRange(len(sides), older, fixed), {}, world), world
 
 
-def search(points: Range, answers: dict[int, Side], world: World) -> NextStep:
+def search(points: SearchRange, answers: dict[int, Side], world: World) -> NextStep:
     known = dict(answers)
     while isinstance(move := next_move(points, known), Probe):
         known[move.index] = world(move.index, upcoming(points, known))
@@ -80,7 +80,7 @@ class TestBisection:
         move, world = run([older] * first_new + [older.opposite] * (n - first_new), older)
         assert move == Boundary(first_new - 1, first_new, ())
         assert len(world.asked) <= math.ceil(math.log2(n)) + 2
-        assert len(world.asked) <= Range(n, older).most_points == math.ceil(math.log2(n)) + 2
+        assert len(world.asked) <= SearchRange(n, older).most_points == math.ceil(math.log2(n)) + 2
 
     @settings(deadline=None)
     @given(st.lists(st.booleans(), min_size=2, max_size=60), st.data())
@@ -143,7 +143,7 @@ class TestBisection:
         move, world = run(sides, G, (False, True))
         assert move == Boundary(39, 40, ())
         assert world.asked == [45, 44, 43, 41, 37, 39, 40]
-        assert len(world.asked) <= Range(len(sides), G, (False, True)).most_points
+        assert len(world.asked) <= SearchRange(len(sides), G, (False, True)).most_points
 
     def test_backwards_without_a_good_release(self) -> None:
         move, world = run([B] * 5, G, (False, True))
@@ -158,12 +158,12 @@ class TestBisection:
         first_bad = data.draw(st.integers(1, n - 1))
         move, world = run([G] * first_bad + [B] * (n - first_bad), G, (False, True))
         assert move == Boundary(first_bad - 1, first_bad, ())
-        assert len(world.asked) <= Range(n, G, (False, True)).most_points
+        assert len(world.asked) <= SearchRange(n, G, (False, True)).most_points
 
     def test_the_walk_names_its_ends_and_what_it_used(self) -> None:
-        found = walk(Range(9, B), {0: B, 8: G, 4: G, 2: B, 3: G, 6: B})
+        found = walk(SearchRange(9, B), {0: B, 8: G, 4: G, 2: B, 3: G, 6: B})
         assert found == Walk(Boundary(2, 3, ()), frozenset({0, 2, 3, 4, 8}), (0, 8))
-        assert walk(Range(9, B), {0: B}).ends is None
+        assert walk(SearchRange(9, B), {0: B}).ends is None
 
     def test_goes_away_from_what_cannot_be_told(self) -> None:
         """Neighbours of a broken release are broken too: the next one asked for is far from it."""
@@ -182,7 +182,7 @@ class TestBisection:
         _, whole = run(sides, B)
         known = {index: sides[index] for index in whole.asked[:3]}
         world = World(sides)
-        move = search(Range(60, B), known, world)
+        move = search(SearchRange(60, B), known, world)
         assert move == Boundary(29, 30, ())
         assert world.asked == whole.asked[3:]
 
@@ -193,17 +193,17 @@ class TestBisection:
         _, world = run([B] * first_new + [G] * (n - first_new), B)
         for count, asked in enumerate(world.asked):
             known = {index: B if index < first_new else G for index in world.asked[:count]}
-            assert next_move(Range(n, B), known) == Probe(asked)
+            assert next_move(SearchRange(n, B), known) == Probe(asked)
 
 
 class TestUpcoming:
     def test_names_both_next_midpoints(self) -> None:
         known = {0: B, 16: G}
-        assert next_move(Range(17, B), known) == Probe(8)
-        assert set(upcoming(Range(17, B), known)) == {4, 12}
+        assert next_move(SearchRange(17, B), known) == Probe(8)
+        assert set(upcoming(SearchRange(17, B), known)) == {4, 12}
 
     def test_looks_past_the_ends(self) -> None:
-        assert upcoming(Range(17, B), {}) == (16, 8)
+        assert upcoming(SearchRange(17, B), {}) == (16, 8)
 
     @settings(deadline=None)
     @given(st.integers(2, 60), st.data())

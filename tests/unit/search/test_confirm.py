@@ -3,16 +3,16 @@
 import pytest
 
 from repro.model.verdict import Side
-from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, Range
+from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, SearchRange
 from repro.search.confirm import (
     NOISY_LEAST,
     NOISY_RUNS,
     Confirmed,
     Counts,
-    Evidence,
-    Known,
     Noisy,
+    PointRuns,
     Repeat,
+    RunsByPoint,
     ahead,
     most_runs,
     next_step,
@@ -21,22 +21,22 @@ from repro.search.confirm import (
 from tests.bench.search_noise import remember_walks, simulate
 
 B, G, S = Side.BAD, Side.GOOD, Side.SKIP
-BAD, GOOD = Evidence(Counts(bad=1)), Evidence(Counts(good=1))
+BAD, GOOD = PointRuns(Counts(bad=1)), PointRuns(Counts(good=1))
 
 
-def warm(bad: int = 0, good: int = 0, skipped: int = 0, *, torchrun: Counts | None = None) -> Evidence:
-    return Evidence(Counts(bad, good, skipped), torchrun or Counts())
+def warm(bad: int = 0, good: int = 0, skipped: int = 0, *, torchrun: Counts | None = None) -> PointRuns:
+    return PointRuns(Counts(bad, good, skipped), torchrun or Counts())
 
 
-def torchrun(bad: int = 0, good: int = 0, skipped: int = 0) -> Evidence:
-    return Evidence(Counts(), Counts(bad, good, skipped))
+def torchrun(bad: int = 0, good: int = 0, skipped: int = 0) -> PointRuns:
+    return PointRuns(Counts(), Counts(bad, good, skipped))
 
 
 class TestSteady:
     """A range of four: bad, bad, good, good."""
 
-    POINTS = Range(4, B)
-    FOUND: Known = {0: BAD, 3: GOOD, 1: BAD, 2: GOOD}
+    POINTS = SearchRange(4, B)
+    FOUND: RunsByPoint = {0: BAD, 3: GOOD, 1: BAD, 2: GOOD}
 
     def test_both_neighbours_are_run_again(self) -> None:
         assert next_step(self.POINTS, self.FOUND) == Repeat(1, 3)
@@ -71,8 +71,8 @@ class TestSteady:
 
 
 class TestOtherChanges:
-    POINTS = Range(20, B)
-    FOUND: Known = {0: BAD, 19: GOOD, 9: BAD, 14: GOOD, 11: BAD, 12: GOOD}
+    POINTS = SearchRange(20, B)
+    FOUND: RunsByPoint = {0: BAD, 19: GOOD, 9: BAD, 14: GOOD, 11: BAD, 12: GOOD}
 
     def test_one_more_point_on_each_side(self) -> None:
         assert next_step(self.POINTS, self.FOUND) == Probe(4)
@@ -109,7 +109,7 @@ class TestOtherChanges:
 
 
 class TestLaunchers:
-    POINTS = Range(4, B)
+    POINTS = SearchRange(4, B)
 
     def test_a_disagreement_drops_all_warm_runs(self) -> None:
         known = {0: BAD, 3: GOOD, 1: BAD, 2: warm(0, 1, torchrun=Counts(bad=3))}
@@ -134,7 +134,7 @@ class TestLaunchers:
 
 
 class TestNoisy:
-    POINTS = Range(4, B)
+    POINTS = SearchRange(4, B)
 
     def test_a_good_answer_needs_many_runs(self) -> None:
         known = {0: torchrun(12, 4), 3: torchrun(good=4)}
@@ -162,7 +162,7 @@ class TestNoisy:
 
     def test_a_regression_measures_at_its_newer_end(self) -> None:
         known = {0: torchrun(good=16), 3: torchrun(1, 1)}
-        assert next_step(Range(4, G), known) == Repeat(3, 16)
+        assert next_step(SearchRange(4, G), known) == Repeat(3, 16)
 
 
 class TestSimulation:
@@ -188,15 +188,15 @@ class TestSimulation:
     @pytest.mark.parametrize("older", [B, G])
     def test_a_steady_failure_keeps_the_promise(self, older: Side) -> None:
         for first in range(1, 25):
-            points = Range(25, older, (older is B, True))
-            known: dict[int, Evidence] = {}
+            points = SearchRange(25, older, (older is B, True))
+            known: dict[int, PointRuns] = {}
             runs = 0
             while isinstance(step := next_step(points, known), Probe | Repeat):
                 bad = (step.index < first) == (older is B)
                 count = step.runs if isinstance(step, Repeat) else 1
                 counts = Counts(bad=count) if bad else Counts(good=count)
-                held = known.get(step.index, Evidence())
+                held = known.get(step.index, PointRuns())
                 runs += count - held.torchrun.conclusive if isinstance(step, Repeat) else 1
-                known[step.index] = Evidence(held.warm, counts) if isinstance(step, Repeat) else Evidence(counts)
+                known[step.index] = PointRuns(held.warm, counts) if isinstance(step, Repeat) else PointRuns(counts)
             assert step == Confirmed(Boundary(first - 1, first, ()))
             assert runs <= most_runs(points)

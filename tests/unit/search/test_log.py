@@ -7,7 +7,7 @@ import pytest
 from repro.errors import StoreError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side, Verdict
-from repro.search.confirm import Counts, Evidence
+from repro.search.confirm import Counts, PointRuns
 from repro.search.environments import Variant
 from repro.search.log import Question, SearchLog, SearchPoint, environments_of, summary, tried
 from repro.store.answers import Tried
@@ -102,7 +102,7 @@ class TestJournal:
         journal.add(fact("1.1", Side.GOOD))
         again = SearchLog.read(journal.file)
         assert again == journal
-        assert again.evidence() == {0: Evidence(Counts(bad=1)), 1: Evidence(Counts(good=1))}
+        assert again.evidence() == {0: PointRuns(Counts(bad=1)), 1: PointRuns(Counts(good=1))}
         assert len(journal.file.read_text().splitlines()) == 3
         assert environments_of(again.question.points) == {f"old with lib {n}": DEFINITION for n in ("1.0", "1.1")}
 
@@ -112,7 +112,7 @@ class TestJournal:
         with journal.file.open("a") as file:
             file.write('{"fact": "tried", "label": "1.1", "ü')
         again = SearchLog.read(journal.file)
-        assert again.evidence() == {0: Evidence(Counts(bad=1))}
+        assert again.evidence() == {0: PointRuns(Counts(bad=1))}
         again.add(fact("1.1", Side.GOOD))
         assert set(SearchLog.read(journal.file).evidence()) == {0, 1}
 
@@ -122,7 +122,7 @@ class TestJournal:
         journal.add(fact("1.0", runs=runs("b:reproduced:torchrun", "c:unrunnable:torchrun")))
         journal.add(fact("1.0", runs=runs("b:reproduced:torchrun", "d:absent:torchrun", "e:rejected:torchrun")))
         again = SearchLog.read(journal.file)
-        assert again.evidence() == {0: Evidence(Counts(bad=1), Counts(bad=1, good=2, skipped=1))}
+        assert again.evidence() == {0: PointRuns(Counts(bad=1), Counts(bad=1, good=2, skipped=1))}
         assert again.labels == ("1.0",)
         assert len(again.facts("1.0")) == 3
         assert again.facts("1.1") == []

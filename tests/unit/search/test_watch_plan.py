@@ -9,13 +9,13 @@ from repro.model.failure import Failure
 from repro.model.verdict import Side, Verdict
 from repro.search.releases import Listing, Release
 from repro.search.watch_plan import (
-    Facts,
+    ComparedEnvironment,
     ReleaseState,
     Seen,
-    Snapshot,
     Watched,
     WatchedFloat,
     WatchedRelease,
+    WatchFacts,
     plan,
 )
 from repro.store.answers import SkippedRelease, Tried, Turned
@@ -28,8 +28,8 @@ def record(name: str, affected: str = ">=1.0", **needs: str) -> Failure:
     return failure(id=f"lib-{name}", affected=[{"lib": affected}], needs={"distributions": needs}, fixed_in={})
 
 
-def snapshot(name: str, day: str, **versions: str) -> Snapshot:
-    return Snapshot(name, day, f"digest of {name}", {"torch": "2.0", "other": "1.0", **versions})
+def snapshot(name: str, day: str, **versions: str) -> ComparedEnvironment:
+    return ComparedEnvironment(name, day, f"digest of {name}", {"torch": "2.0", "other": "1.0", **versions})
 
 
 OLD = snapshot("newest", "2026-01-10", lib="1.0")
@@ -43,8 +43,8 @@ def releases(**days: str) -> Listing:
     return Listing(tuple(Release(version=version, day=day) for version, day in days.items()), ())
 
 
-def facts(**changes: object) -> Facts:
-    made = Facts(
+def facts(**changes: object) -> WatchFacts:
+    made = WatchFacts(
         name="newest",
         today=date(2026, 3, 10),
         cooling_days=2,
@@ -58,7 +58,7 @@ def facts(**changes: object) -> Facts:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def found(made: Facts) -> dict[str, WatchedRelease]:
+def found(made: WatchFacts) -> dict[str, WatchedRelease]:
     return {release.name: release for release in plan(made).watched.releases}
 
 

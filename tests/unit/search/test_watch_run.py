@@ -19,7 +19,7 @@ from repro.model.verdict import Verdict
 from repro.search.index import fetch_files
 from repro.search.watch_plan import ReleaseState, WatchedRelease
 from repro.search.watch_run import Watch
-from repro.search.watch_search import Budget, write_bound
+from repro.search.watch_search import WatchBudget, write_bound
 from repro.search.write_lock import write_lock
 from repro.store import upkeep
 from repro.store.kept_locks import KeptLocks
@@ -173,7 +173,7 @@ def test_the_whole_way(held: Project) -> None:
     }
 
     told: list[str] = []
-    found = {answer.failure: answer for answer in made.run(Budget(), Silent(), told.append)}
+    found = {answer.failure: answer for answer in made.run(WatchBudget(), Silent(), told.append)}
     assert set(found) == set(both), told
     assert (found["tool-alpha"].last, found["tool-alpha"].release) == ("1.1", "1.2")
     assert found["tool-alpha"].sentence == (
@@ -195,7 +195,7 @@ def test_the_whole_way(held: Project) -> None:
 
     runs = len(list(Store(held.reports / "data")))
     again = watch(held, unresolved=made.unresolved)
-    assert again.run(Budget(), Silent(), told.append) == []
+    assert again.run(WatchBudget(), Silent(), told.append) == []
     assert len(list(Store(held.reports / "data"))) == runs
 
     # The lock is found by the digest that the observations state.
@@ -230,7 +230,7 @@ def test_no_time(held: Project) -> None:
     made = watch(held)
     told: list[str] = []
     runs = len(list(Store(held.reports / "data")))
-    assert made.run(Budget(minutes=0), Silent(), told.append) == []
+    assert made.run(WatchBudget(minutes=0), Silent(), told.append) == []
     assert len(list(Store(held.reports / "data"))) == runs
     assert "left is owed" in told[-1]
     assert made.look().watched.is_owed
