@@ -18,7 +18,9 @@ from repro.cli.script_options import (
     OwnScript,
     ScriptOptions,
     ScriptTarget,
+    bad_runs,
     command,
+    gates_of,
     is_script,
     own_script,
     refuse_script_options,
@@ -36,7 +38,6 @@ from repro.errors import Exit, UsageError, exit_of
 from repro.launch.session import Options
 from repro.model.failure import Failure, Lane
 from repro.model.script_failure import ScriptFailure
-from repro.model.verdict import Side
 from repro.report.answers import bisected_lines
 from repro.report.script_answer import script_lines
 from repro.report.terminal import Progress, console
@@ -55,7 +56,6 @@ from repro.search.trials import Trials
 from repro.search.verdict_source import Replay
 from repro.search.write import amend_record
 from repro.store.answers import AnswerStore, Bisected, Tried
-from repro.store.observations import Store
 from repro.verdict.learn import describe
 
 
@@ -256,7 +256,8 @@ def _print_question(out: Console, journal: SearchLog) -> None:
     for line in describe_skipped(question.left_out):
         out.print(Text(line, style="dim"))
     known = f"; {len(journal.labels)} points are known from the log" if journal.tried else ""
-    runs = most_runs(question.range)
+    # A number needs several runs for each answer.
+    runs = most_runs(question.range) * (question.metric.runs if question.metric else 1)
     out.print(Text(f"at most {runs} runs, if each point gives a verdict and all runs agree{known}", style="dim"))
 
 
@@ -364,9 +365,6 @@ def _read_script_log(log: Path, own: OwnScript) -> SearchLog:
 
 def _script_lines(own: OwnScript, answer: Bisected, journal: SearchLog) -> list[str]:
     """The lines of the answer, with what the stored runs of the bad side say of known failures and of gates."""
-    store = Store(own.project.reports / "data")
-    ids = {name for fact in answer.tried for name in fact.observations if fact.side is Side.BAD}
-    shown = [found for found in store.of_failure(answer.failure) if found.id in ids]
+    shown = bad_runs(own.project, answer)
     known = known_failures(own.project.catalog, shown)
-    gates = {gate for found in shown for rank in found.ranks for gate in rank.gates}
-    return [*script_lines(answer, journal.question, known, gates), f"log         {journal.file}"]
+    return [*script_lines(answer, journal.question, known, gates_of(shown)), f"log         {journal.file}"]

@@ -14,6 +14,8 @@ from repro.cli.script_options import (
     OwnScript,
     ScriptOptions,
     ScriptTarget,
+    bad_runs,
+    gates_of,
     given_stack,
     is_script,
     own_script,
@@ -30,12 +32,12 @@ from repro.launch.session import Options
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side
 from repro.report.answers import blamed_lines, effort
-from repro.report.script_answer import sentence
+from repro.report.script_answer import gate_lines, known_lines, sentence
 from repro.report.terminal import Progress, console
 from repro.search.environments import Vector, version_changes
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection, lead_blame, today
-from repro.search.learn_ends import learn_either
+from repro.search.learn_ends import known_failures, learn_either
 from repro.search.log import SUFFIX, SearchLog
 from repro.search.question import Ends
 from repro.search.script_search import around_cause, question_of_script, script_project
@@ -153,7 +155,9 @@ def _blame_script(
             for cause in answer.causes
             for package in cause
         ]
-    lines = [*blamed_lines(answer), *found, f"effort      {effort(answer)}", f"answer      {file}"]
+    shown = bad_runs(project, answer)
+    seen = [*gate_lines(gates_of(shown)), *known_lines(known_failures(project.catalog, shown))]
+    lines = [*blamed_lines(answer), *found, *seen, f"effort      {effort(answer)}", f"answer      {file}"]
     print_answer(answer, lines, out, as_json=as_json)
     return exit_of_answer(answer)
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +17,17 @@ from repro.environments.interpreter import find_interpreter, probe
 from repro.errors import UsageError, unknown
 from repro.launch.first_imports import first_imports
 from repro.model.failure import Lane, Signature
+from repro.model.observation import Observation
 from repro.model.script_failure import ScriptFailure, script_failure
+from repro.model.verdict import Side
 from repro.search.environments import Vector
 from repro.search.lead import today
 from repro.search.metric import PEAK_MEMORY
 from repro.search.own_stack import from_given, from_imports, from_requirements, from_versions
 from repro.search.script_search import RUNS, SCRIPTS, Surroundings, stack_vector
 from repro.search.start import vector_of
+from repro.store.answers import Bisected, Blamed
+from repro.store.observations import Store
 
 Arguments = Annotated[
     list[str] | None, typer.Argument(metavar="[-- ARG]...", help="Of a script: its own arguments, after --.")
@@ -217,6 +222,17 @@ def signature_given(how: ScriptOptions) -> Signature | None:
     from repro.doctor.log.last_error import signature_in  # noqa: PLC0415 - for this option only
 
     return signature_in(how.like)
+
+
+def bad_runs(project: Project, answer: Bisected | Blamed) -> list[Observation]:
+    """The stored runs of a script's answer that show the failure."""
+    ids = {name for fact in answer.all_tried for name in fact.observations if fact.side is Side.BAD}
+    return [found for found in Store(project.reports / "data").of_failure(answer.failure) if found.id in ids]
+
+
+def gates_of(runs: Iterable[Observation]) -> set[str]:
+    """The gates that the CPU lane lifted in some rank of the runs."""
+    return {gate for found in runs for rank in found.ranks for gate in rank.gates}
 
 
 def given_stack(project: Project, name: str) -> Vector:

@@ -90,21 +90,30 @@ def script_lines(
     lines += [f"not the only change: {text}" for text in answer.other_changes]
     skipped = [fact for fact in answer.tried if fact.side is Side.SKIP]
     lines += [f"skipped     {answer.package} {fact.label}: {fact.text}" for fact in skipped]
-    lifted = sorted(set(gates))
-    if lifted:
-        lines.append(f"CPU lane    refusals to run without an accelerator were lifted: {', '.join(lifted)}")
-    for failure, covered in known:
-        how = "known       " if covered else "similar     "
-        less = "" if covered else " (its record does not list these versions)"
-        lines.append(f"{how}{failure.id}: {failure.title}{less}")
-    if not known and not question.metric:
-        lines.append("known       no documented failure has this signature")
+    lines += gate_lines(gates)
+    lines += known_lines(known) if known or not question.metric else []
     lines += [
         f"advice      {advice(answer)}",
         f"changelog   {changelog(str(answer.package), answer.after.label)}",
         f"effort      {effort(answer)}",
     ]
     return lines
+
+
+def gate_lines(gates: Iterable[str]) -> list[str]:
+    """What the CPU lane lifted in the runs; nothing if it lifted nothing."""
+    lifted = ", ".join(sorted(set(gates)))
+    return [f"CPU lane    refusals to run without an accelerator were lifted: {lifted}"] if lifted else []
+
+
+def known_lines(known: Sequence[tuple[Failure, bool]]) -> list[str]:
+    """The documented failures of the same signature, each with whether its record covers the versions."""
+    lines = []
+    for failure, covered in known:
+        how = "known       " if covered else "similar     "
+        less = "" if covered else " (its record does not list these versions)"
+        lines.append(f"{how}{failure.id}: {failure.title}{less}")
+    return lines or ["known       no documented failure has this signature"]
 
 
 def _said(fact: Tried) -> str:

@@ -1,6 +1,7 @@
 """Searches for a user's own script, with an index and runs that are made up."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -17,7 +18,10 @@ from repro.model.cell import Cell, make_cell
 from repro.model.matrix import Environment
 from repro.model.observation import Observation, Rank
 from repro.model.script_failure import ScriptFailure
+from repro.model.verdict import Side
 from repro.search import shrink_runs
+from repro.search.bisection import Range
+from repro.search.confirm import most_runs
 from repro.search.log import tried
 from repro.search.releases import IndexFile
 from repro.store.answers import Tried
@@ -277,6 +281,21 @@ def test_a_number_is_the_judge(
     assert "lightning 2.2.2 of 2024-04-05" in out
 
 
+@pytest.mark.parametrize(("noise", "times"), [(0.0, 1), (0.04, 2)])
+def test_the_most_runs_of_a_search_by_a_number_are_said(
+    call: Call, script: Path, world: type[ScriptTrials], noise: float, times: int
+) -> None:
+    """Each answer may need several runs: the budget counts them."""
+    world.ranks = staticmethod(measures(LOSS, noise))
+    _, out, _ = call(*words(script, "--metric", "loss"))
+    asked = re.search(r"at most (\d+) runs", out)
+    each = re.search(r"(\d+) runs? a step", out)
+    assert asked
+    assert each
+    assert int(each[1]) >= times
+    assert int(asked[1]) == int(each[1]) * most_runs(Range(len(RELEASES), Side.GOOD, (True, True)))
+
+
 def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, world: type[ScriptTrials]) -> None:
     world.ranks = staticmethod(measures(LOSS, noise=0.3))
     code, _, err = call(*words(script, "--metric", "loss"))
@@ -350,6 +369,8 @@ class TestBlame:
         assert "judged by KeyError in save_checkpoint of lightning" in out
         assert "cause       lightning, alone" in out
         assert "six 1.16.0 → 1.17.0: innocent (tested)" in out
+        assert "lifted: a-gate" in out
+        assert "lightning-19492: Sharded weights-only checkpoints cannot be saved" in out
         assert "release     lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in out
 
     def test_two_packages_together(
