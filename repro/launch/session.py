@@ -104,7 +104,7 @@ class Session:
         sweep()
         slots = Slots(self.project.cache / "slots", rank_limit())
         with (
-            nullcontext(self.warm) if self.warm else WarmLauncher() as warm,
+            nullcontext(self.warm) if self.warm else WarmLauncher(report=self.listener.progress) as warm,
             ThreadPoolExecutor(1, "build") as builder,
             # One more than can run: it imports the libraries of the next environment meanwhile.
             ThreadPoolExecutor(max(1, min(len(cells), slots.limit + 1)), "run") as runner,

@@ -21,7 +21,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +155,8 @@ class Family:
         self._stop = stop
         self._roots: list[subprocess.Popen[bytes]] = []
         self._branches: dict[tuple[Import, ...], list[Connection]] = {}
-        self._refused: set[tuple[Import, ...]] = set()
+        self._refused: dict[tuple[Import, ...], str] = {}
+        """Imports that cannot be made ahead, and why."""
         try:
             self._home.symlink_to(make_folder_in(self._folder, "nobody"))
             port = free_port()
@@ -207,7 +208,7 @@ class Family:
     def branch(self, imports: tuple[Import, ...], stop: threading.Event) -> list[Connection]:
         """The processes, one a rank, that have made these imports; they are forked if need be.  Raises WarmError."""
         if imports in self._refused:
-            raise WarmError("refused before")
+            raise WarmError(self._refused[imports])
         known = max((made for made in self._branches if imports[: len(made)] == made), key=len)
         # A process for each module on the way: other scripts may go on from there.
         ends = [index + 1 for index, (_, name) in enumerate(imports) if name is None and index >= len(known)]
@@ -215,8 +216,8 @@ class Family:
             if end > len(known):
                 try:
                     grown = self._grow(self._branches[known], imports[len(known) : end], stop)
-                except WarmError:
-                    self._refused.add(imports)
+                except WarmError as error:
+                    self._refused[imports] = str(error)
                     raise
                 known = imports[:end]
                 self._branches[known] = grown
@@ -350,6 +351,8 @@ class WarmLauncher:
     """
 
     limit: int = MAX_FAMILIES
+    report: Callable[[str], None] = lambda _: None
+    """Takes a line for people on each run that could not be warm, and why."""
     _idle: list[Family] = field(default_factory=list)
     _busy: list[tuple[object, ...]] = field(default_factory=list)
     """The keys of families that are in use or being started."""
@@ -399,12 +402,14 @@ class WarmLauncher:
             return torchrun(job, stop)
         try:
             family = self._take(plan, stop)
-        except WarmError:
+        except WarmError as error:
+            self._report(job, error)
             return torchrun(job, stop)
         try:
             family.served.add(plan.run)
             ended = family.run(job, plan.imports, stop)
-        except WarmError:
+        except WarmError as error:
+            self._report(job, error)
             # What it may have begun is ended before torchrun begins the same run.
             end_ranks(job.folder)
         else:
@@ -412,6 +417,9 @@ class WarmLauncher:
         finally:
             self._give_back(family)
         return torchrun(job, stop)
+
+    def _report(self, job: Job, error: WarmError) -> None:
+        self.report(f"{job.cell.label}: through torchrun, since {error}")
 
     def _is_busy(self, key: tuple[object, ...]) -> bool:
         with self._lock:

@@ -18,7 +18,7 @@ from repro.launch.warm import WarmLauncher
 from repro.model.verdict import Verdict
 from repro.verdict.judge import judge
 from tests.unit.factories import cell, entry
-from tests.unit.launch.fake import environment
+from tests.unit.launch.fake import LIGHTNING, environment
 from tests.unit.launch.test_run_cell import SCRIPT
 
 END = """
@@ -125,3 +125,17 @@ def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
                 assert rank.measured["run"] == [",".join(devices), ""]
             # The imports that were made for the devices of the first run are no other run's.
             assert ({process.pid for process in zygotes()} > made) is (devices != ("1", "3"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_a_run_that_cannot_be_warm_says_why(tmp_path: Path) -> None:
+    """Each time, from the first refusal on."""
+    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    interpreter = environment(tmp_path / "env", lightning=threads + LIGHTNING)
+    lines: list[str] = []
+    with WarmLauncher(report=lines.append) as launcher:
+        for name in ("first", "second"):
+            held = entry(tmp_path / name, script=SCRIPT)
+            seen = run_cell(cell(), held, interpreter, run="x", timeout=30, launch=launcher.run)
+            assert seen.launcher == "torchrun"
+    assert lines == [f"{cell().label}: through torchrun, since an import starts threads"] * 2
