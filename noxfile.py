@@ -168,6 +168,16 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Small changes of the code that decides: at least 90 % are noticed; figures in reports/measurements/mutation.json.
+
+    Goes on where it was stopped: a module whose code and tests did not change is not measured again.
+    """
+    install(session)
+    session.run("python", "-m", "tests.bench.mutation", *session.posargs)
+
+
+@nox.session
 def campaign(session: nox.Session) -> None:
     """A thousand seeded faults over real processes; needs no torch; figures in reports/measurements/campaign.json."""
     install(session)

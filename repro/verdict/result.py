@@ -25,7 +25,7 @@ class Result:
     n: int
     expectation: Expectation
     status: Status
-    reused: int = 0
+    reused: int
     """How many of the observations were stored before."""
 
     @property

@@ -4,7 +4,8 @@ import pytest
 
 from repro.model.observation import Observation
 from repro.model.verdict import Expectation, Status, Verdict
-from repro.verdict.result import judge_repetitions
+from repro.verdict.judge import judge
+from repro.verdict.result import judge_repetitions, launcher_disagreement
 from tests.unit.factories import cell, failed, failure, installed, observation, rank
 
 BROKEN = observation(failed(0), failed(1))
@@ -40,10 +41,10 @@ class TestConclude:
 
     def test_runs_disagree(self) -> None:
         """Runs that disagree are flaky and unknown, and all observations are kept in order."""
-        result = judge_repetitions(failure(), [FINE, BROKEN, BROKEN])
+        result = judge_repetitions(failure(), [BROKEN, BROKEN, FINE])
         assert (result.verdict, result.status, result.k, result.n) == (Verdict.FLAKY, Status.UNKNOWN, 2, 3)
-        assert result.observations == (FINE, BROKEN, BROKEN)
-        assert result.newest is BROKEN
+        assert result.observations == (BROKEN, BROKEN, FINE)
+        assert result.newest is FINE
 
     def test_one_run_could_not_start(self) -> None:
         """One pass and one run that could not start are not a pass; the expectation is still known."""
@@ -95,6 +96,14 @@ class TestLaunchers:
         """The same verdict from both is that verdict."""
         runs = [self.warm(FINE) if launcher == "warm" else FINE for launcher in seen]
         assert judge_repetitions(failure(), runs).verdict is verdict
+
+    def test_a_launcher_that_showed_nothing(self) -> None:
+        """An unrunnable run does not disagree with a verdict."""
+        unrunnable = self.warm(observation(fault="no slots"))
+        result = judge_repetitions(failure(), [unrunnable, BROKEN])
+        assert (result.verdict, result.status) == (Verdict.FLAKY, Status.UNKNOWN)
+        judgements = [judge(failure(), seen) for seen in (unrunnable, BROKEN)]
+        assert launcher_disagreement([unrunnable, BROKEN], judgements) == ""
 
     def test_a_launcher_that_differs_from_itself(self) -> None:
         """That is a flaky failure, whatever the other launcher says."""

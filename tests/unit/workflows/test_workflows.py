@@ -71,7 +71,7 @@ class TestCommands:
         """The commands that a schedule is made of, so that an empty list cannot pass."""
         called = {words[0] for words in commands("repro")}
         assert called == {"matrix", "run", "store", "report", "summary", "watch"}
-        assert {words[1] for words in commands("nox")} == {"unit", "tests", "rot"}
+        assert {words[1] for words in commands("nox")} == {"unit", "coverage", "tests", "rot"}
 
     def test_cheap(self, held: Project, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
         """Those that run no failure do what the next step reads."""
