@@ -20,7 +20,7 @@ from repro.model.observation import Observation, Rank
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side
 from repro.search import shrink_runs
-from repro.search.bisection import Range
+from repro.search.bisection import SearchRange
 from repro.search.confirm import most_runs
 from repro.search.log import tried
 from repro.search.releases import IndexFile
@@ -293,7 +293,7 @@ def test_the_most_runs_of_a_search_by_a_number_are_said(
     assert asked
     assert each
     assert int(each[1]) >= times
-    assert int(asked[1]) == int(each[1]) * most_runs(Range(len(RELEASES), Side.GOOD, (True, True)))
+    assert int(asked[1]) == int(each[1]) * most_runs(SearchRange(len(RELEASES), Side.GOOD, (True, True)))
 
 
 def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, world: type[ScriptTrials]) -> None:
