@@ -54,7 +54,10 @@ STACKS = {
     "trainer_train": {"torch": "2.13.0", "numpy": "2.2.3", "transformers": "4.53.3", "accelerate": "1.9.0"},
 }
 RANKS = 2
-TORCHRUN_SECONDS = 180
+RUN_SECONDS = 180
+"""Limit of a run of the command line; it says then that it does not know."""
+LOOP_SECONDS = 900
+"""Limit of a run of the loop: after it the run counts as one that fails, as it would after ``timeout``."""
 
 
 @contextmanager
@@ -143,7 +146,7 @@ def repro(one: Regression, folder: Path) -> Figures:
         words += ["--good", version(0), "--bad", version(RELEASES - 1)]
         words += ["--metric", "loss"] if one.kind == "number" else []
     done = subprocess.run(
-        [sys.executable, "-m", "repro", *words, "--timeout", str(TORCHRUN_SECONDS), "--", one.module],
+        [sys.executable, "-m", "repro", *words, "--timeout", str(RUN_SECONDS), "--", one.module],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -206,9 +209,11 @@ class ShellLoop:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=TORCHRUN_SECONDS,
+                timeout=LOOP_SECONDS,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
             )
+        except subprocess.TimeoutExpired:
+            return None
         finally:
             self.bytes += own_bytes([place])
             shutil.rmtree(place)
