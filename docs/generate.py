@@ -36,6 +36,7 @@ from repro.model.answers.upkeep import (
     RejudgeAnswer,
     VerifyAnswer,
 )
+from repro.model.answers.written_files import NewAnswer, ShrinkAnswer
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.model.observation import Observation
@@ -77,6 +78,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "repro-store-prune": PruneAnswer,
     "repro-rejudge": RejudgeAnswer,
     "repro-pack": PackAnswer,
+    "repro-new": NewAnswer,
+    "repro-shrink": ShrinkAnswer,
 }
 """Files and `--json` answers -> the model that writes and reads them."""
 

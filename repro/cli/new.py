@@ -1,6 +1,5 @@
 """``repro new``."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from repro.catalog.project import Project
 from repro.catalog.scaffold import Places, asked, beside_files, write, written
 from repro.cli.options import Elsewhere, Json
 from repro.errors import UsageError
+from repro.model.answers.written_files import NewAnswer
 from repro.search.seen import new_failure
 
 
@@ -77,7 +77,7 @@ def new(
     write(files, beside)
     files = {**files, **dict.fromkeys(beside, "")}
     if as_json:
-        typer.echo(json.dumps({"format": 1, "id": failure_id, "files": [str(file) for file in files]}, indent=1))
+        typer.echo(NewAnswer(id=failure_id, files=tuple(str(file) for file in files)).model_dump_json(indent=1))
         return
     for file in files:
         typer.echo(file)

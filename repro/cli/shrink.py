@@ -1,6 +1,5 @@
 """``repro shrink``."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from repro.cli.options import Json
 from repro.cli.script_options import variables_of
 from repro.errors import Exit, UndecidedError, UsageError, exit_of
 from repro.files import read_text_file, writing
+from repro.model.answers.written_files import ShrinkAnswer
 from repro.model.verdict import Side
 from repro.report.terminal import console
 from repro.search.log import environments_of
@@ -75,9 +75,17 @@ def shrink(
     before, after = lines_of(text), lines_of(reduction.text)
     seconds = round(time.monotonic() - began)
     if as_json:
-        facts = {"format": 1, "file": str(target), "lines_before": before, "lines_after": after, "runs": made}
-        facts |= {"ranks_before": learned.needs.world_size, "ranks_after": ranks}
-        typer.echo(json.dumps(facts | {"seconds": seconds, "complete": reduction.complete}, indent=1))
+        shrunk = ShrinkAnswer(
+            file=str(target),
+            lines_before=before,
+            lines_after=after,
+            runs=made,
+            ranks_before=learned.needs.world_size,
+            ranks_after=ranks,
+            seconds=seconds,
+            complete=reduction.complete,
+        )
+        typer.echo(shrunk.model_dump_json(indent=1))
     else:
         end = "nothing more can be left out" if reduction.complete else "time or runs ended: it may become smaller"
         screen.print(Text(f"{before} lines before, {after} after ({1 - after / max(before, 1):.0%} less); {end}"))

@@ -22,7 +22,7 @@ class Reason(Strict):
 
 
 class Cap(Strict):
-    """Tells whether an upper bound is still needed, by the failures of the catalogue."""
+    """Whether an upper bound is still needed, by the failures of the catalogue."""
 
     distribution: str
     specifiers: str

@@ -30,10 +30,10 @@ class Step(Strict):
     """What some changes would do, by failure."""
 
     changes: tuple[ProposedChange, ...]
-    cured: tuple[str, ...] = ()
-    brought: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
+    cured: tuple[str, ...]
+    brought: tuple[str, ...]
+    kept: tuple[str, ...]
+    unknown: tuple[str, ...]
     """Affected before or maybe after, and one of the two is not known."""
 
 

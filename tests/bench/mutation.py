@@ -61,7 +61,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     **{f"verdict.{name}": () for name in ("claims", "history", "judge", "learn", "result", "status")},
     "verdict.signature": ("verdict/test_signature.py", "verdict/test_judge.py"),
     "verdict.script_run": ("verdict/test_learn.py", "verdict/test_judge.py"),
-    **{f"doctor.{name}": () for name in ("cap", "diagnosis", "proposals", "upgrade")},
+    **{f"doctor.{name}": () for name in ("diagnosis", "proposals", "upgrade")},
+    "doctor.cap": ("doctor/test_cap.py", "doctor/test_upgrade.py"),
     "doctor.exposure": ("doctor/test_diagnosis.py", "doctor/test_against_releases.py"),
     **{f"search.{name}": () for name in ("ablation", "bisection", "blame", "confirm", "metric", "watch_plan")},
 }
@@ -268,19 +269,19 @@ def forked(target: Target, chosen: Sequence[Mutant]) -> list[str | None]:
 
         return act
 
-    seconds = 0.0
+    spent = []
     for items in (examples, properties):
-        how, spent = ended(run(lambda: None, items), processor=600, wall=600)
-        seconds = max(seconds, spent)
-        if how != "passed" and items:
+        how, seconds = ended(run(lambda: None, items), processor=600, wall=600)
+        spent.append(seconds)
+        if how != "passed":
             raise SystemExit(f"{target.name}: its tests fail on the code as it is")
     ends: list[str | None] = []
     for mutant in chosen:
         replace = module.replacement(mutant.tree) if mutant.inside else None
         end = None
-        for items in (examples, properties):
-            if replace is not None and end in {None, "passed"}:
-                end, _ = ended(run(replace, items), processor=2 + 5 * seconds, wall=60 + int(20 * seconds))
+        for items, seconds in zip((examples, properties), spent, strict=True):
+            if items and replace is not None and end in {None, "passed"}:
+                end, _ = ended(run(replace, items), processor=1 + 3 * seconds, wall=60 + int(20 * seconds))
                 killer.first_next_time(items)
         ends.append(end)
     return ends
@@ -327,7 +328,7 @@ def measure(target: Target, sample: int) -> dict[str, Any]:
         if ends[number] is None:
             ends[number], _ = ended(
                 lambda mutant=mutant: afresh(target, mutant.tree),  # type: ignore[misc]
-                processor=2 + 5 * seconds,
+                processor=1 + 3 * seconds,
                 wall=60 + int(20 * seconds),
             )
     left = [mutant for mutant, end in zip(chosen, ends, strict=True) if end == "passed"]

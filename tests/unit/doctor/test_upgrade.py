@@ -7,7 +7,7 @@ import pytest
 from repro.doctor.cap import cap, upper_bound
 from repro.doctor.exposure import Exposure, exposure, may_affect
 from repro.doctor.stack.stack import KnownVersion, Stack
-from repro.doctor.upgrade import step, steps
+from repro.doctor.upgrade import ProposedChange, step, steps
 from repro.model.failure import Failure
 from tests.unit.factories import failure
 
@@ -65,6 +65,21 @@ class TestSteps:
         assert found[-1].cured == ("lightning-1", "transformers-3")
         assert found[-1].brought == ("torch-4",)
         assert len(steps(EVERYONE, STACK, {"lightning": "2.6.6"})) == 1
+        assert [len(item.changes) for item in steps(EVERYONE, STACK, {"lightning": "2.6.6", "torch": "2.6.0"})] == [
+            1,
+            1,
+            2,
+        ]
+
+    @pytest.mark.parametrize(
+        ("before", "after", "downgrade"),
+        [("2.9", "2.10", False), ("2.10", "2.9", True), ("2.9", "2.9", False), (None, "2.9", False)],
+    )
+    def test_downgrade(self, before: str | None, after: str, downgrade: bool) -> None:
+        """By version, not by text; what was not there is not gone back to."""
+        change = ProposedChange(distribution="torch", before=before, after=after)
+        assert change.is_downgrade is downgrade
+        assert change.text == f"torch {before or '(not pinned)'} → {after}"
 
     def test_same(self) -> None:
         """A version that is there already is no change."""
