@@ -304,6 +304,16 @@ def totals(results: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def ran(results: dict[str, Any]) -> dict[str, Any]:
+    """Which of the 30 were asked, and in which ways."""
+    ways = {name: {"repro", "shell_loop"} & set(held) for name, held in results.items()}
+    return {
+        "in_both_ways": sum(len(held) > 1 for held in ways.values()),
+        "repro_alone": [name for name, held in ways.items() if held == {"repro"}],
+        "shell_loop_alone": [name for name, held in ways.items() if held == {"shell_loop"}],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=18)
@@ -328,7 +338,7 @@ def main() -> None:
             if "repro" in result:
                 held["results"][one.name] = result
             machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-            held |= {"machine": machine, "totals": totals(held["results"])}
+            held |= {"machine": machine, "totals": totals(held["results"]), "ran": ran(held["results"])}
             given.out.write_text(json.dumps(held, indent=1) + "\n")
             if not done:
                 break
