@@ -146,7 +146,23 @@ class TestCap:
 
     def test_nothing_within(self) -> None:
         """A cap below all releases."""
-        assert self.judged(YOUNG, specifiers="<4").since == "5.4"
+        found = self.judged(YOUNG, specifiers="<4")
+        assert (found.since, found.newest_within) == ("5.4", None)
+
+    def test_newest_within_decides(self) -> None:
+        """What the newest release within the cap has is no reason for it, whatever older ones have."""
+        found = self.judged(known("transformers-9", {"transformers": ">=5.3"}), YOUNG, specifiers="<5.4")
+        assert (found.newest_within, found.reasons, found.costs) == ("5.3", (), ("transformers-2",))
+
+    def test_several(self) -> None:
+        """A failure that is no reason hides none that comes after it."""
+        assert [reason.failure for reason in self.judged(BOTH, YOUNG).reasons] == ["transformers-2"]
+
+    def test_below(self) -> None:
+        """Releases below the range do not lie beyond its cap; a pre-release counts by its version."""
+        assert self.judged(specifiers=">=4.50,<5").since == "5.0"
+        found = cap((), STACK, "transformers", "<5", ("4.40.2", "4.99rc1", "5.0"))
+        assert (found.newest_within, found.since) == ("4.99rc1", "5.0")
 
 
 @pytest.mark.parametrize(
