@@ -1,4 +1,4 @@
-"""Writes the parts of README.md and docs/ that come from the code, and the JSON schemas.
+"""Writes the parts of README.md and docs/ that come from the code, the JSON schemas, and what the sentinels know.
 
 python docs/generate.py            # write
 python docs/generate.py --check    # exit code 1 if a file is not current
@@ -17,9 +17,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from repro.catalog.project import Project
 from repro.catalog.shards import Jobs
 from repro.cli.app import GROUPS, command_of, summary_of
 from repro.doctor.advice import Advice
+from repro.doctor.code.export_reach import data_text
 from repro.doctor.findings_table import DoctorAnswer
 from repro.doctor.log.outcome import LogAnswer
 from repro.environments.rot import Rots
@@ -211,6 +213,7 @@ def current() -> Iterator[tuple[Path, str]]:
             yield page, BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}", text)
     for name, model in SCHEMAS.items():
         yield ROOT / "docs" / "schemas" / f"{name}.json", json.dumps(model.model_json_schema(), indent=1) + "\n"
+    yield PACKAGE / "reach" / "sentinels.json", data_text(entry.failure for entry in Project.here().catalog)
 
 
 def stale() -> list[Path]:

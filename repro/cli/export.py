@@ -36,6 +36,14 @@ def export(
             help="Write the archive that osv-scanner reads offline, with OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY=DIR.",
         ),
     ] = None,
+    reach: Annotated[
+        Path | None,
+        typer.Option(
+            "--reach",
+            metavar="DIR",
+            help="Write repro_reach.py there: sentinels that watch a run, for an environment without this project.",
+        ),
+    ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Answer pip-audit and uv audit on this machine, until Ctrl-C.")
     ] = False,
@@ -46,7 +54,7 @@ def export(
     ] = None,
     catalog: Elsewhere = None,
 ) -> None:
-    """Export the catalogue for pip-audit, uv audit, osv-scanner.
+    """Export the catalogue for pip-audit, uv audit, osv-scanner, or a run.
 
     Each failure is an OSV record.
 
@@ -54,9 +62,18 @@ def export(
 
     Example: repro export --serve --port 8642
     """
-    if not (files or offline or serve):
-        raise UsageError("say what to do with the records: --files DIR, --offline DIR or --serve")
-    records = _records(Project.here(catalog=catalog), kinds or [Kind.SILENT, Kind.DATA_LOSS])
+    if not (files or offline or serve or reach):
+        raise UsageError("say what to do with the records: --files DIR, --offline DIR, --serve or --reach DIR")
+    project = Project.here(catalog=catalog)
+    if reach:
+        from repro.doctor.code.export_reach import write_reach  # noqa: PLC0415 - not for --help
+
+        script = write_reach(reach, [entry.failure for entry in project.catalog])
+        typer.echo(f"python {script} -- torchrun train.py")
+        if not (files or offline or serve):
+            print_skipped(project)
+            return
+    records = _records(project, kinds or [Kind.SILENT, Kind.DATA_LOSS])
     from repro.doctor.osv.write import write_files, write_offline  # noqa: PLC0415 - not for --help
 
     if files:

@@ -11,7 +11,7 @@ from repro.cli.app import COMMANDS
 from repro.files import PACKAGE
 
 ORDER = (
-    *("cli", "testing", "doctor", "report", "search", "launch", "store"),
+    *("cli", "testing", "reach", "doctor", "report", "search", "launch", "store"),
     *("verdict", "catalog", "environments", "backports", "model", "files", "errors"),
 )
 """Each package imports only what stands after it."""
@@ -167,11 +167,11 @@ def test_names_can_be_told_apart() -> None:
     assert not names(sources())
 
 
-def test_at_most_ten_floors_and_fourteen_entries() -> None:
+def test_at_most_ten_floors_and_fifteen_entries() -> None:
     """Each entry at the top of the package has its place in the order, and no package is left out of it."""
     top = {room(module) for module in sources()}
     assert top == set(ORDER)
-    assert len(top) <= 14
+    assert len(top) <= 15
     assert max(floors(sources()).values()) <= 10
 
 

@@ -77,6 +77,8 @@ class Specific(Strict):
     note: str = ""
     not_known_below: dict[str, str] = {}
     """By package, the oldest release that was ever tried: older ones may be affected."""
+    not_known_above: dict[str, str] = {}
+    """By package, the newest release that was ever tried: newer ones may be affected."""
 
 
 class OsvRecord(Strict):
@@ -123,6 +125,7 @@ def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
             conditions=tuple(together),
             note=_SEVERAL if together else "",
             not_known_below=failure.open_below,
+            not_known_above=failure.open_above,
         ),
     )
 

@@ -145,3 +145,10 @@ def test_files_and_archive(tmp_path: Path) -> None:
 
 def test_an_event_has_one_key() -> None:
     assert Event(introduced="0").model_dump(exclude_none=True) == {"introduced": "0"}
+
+
+def test_what_was_never_tried() -> None:
+    """Below the oldest and above the newest release that was tried nothing is known, and the record says so."""
+    held = failure(affected=[{"torch": "==2.11.0"}], open_below={"torch": "2.11.0"}, open_above={"torch": "2.11.0"})
+    specific = osv_record(held, DAY).database_specific
+    assert (specific.not_known_below, specific.not_known_above) == ({"torch": "2.11.0"}, {"torch": "2.11.0"})

@@ -1,0 +1,47 @@
+"""What the sentinels of ``repro.reach`` must know of the records: JSON for an environment without our dependencies."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from repro.catalog.reach_groups import group
+from repro.model.failure import Failure
+from repro.model.reach import Accepted, Use
+
+
+def sentinel_data(failures: Iterable[Failure]) -> dict[str, Any]:
+    """Every record that says what reaches it, with its groups written out."""
+    return {
+        "format": 1,
+        "failures": [
+            {
+                "id": failure.id,
+                "title": failure.title,
+                "affected": [dict(releases) for releases in failure.affected],
+                "when": _use(failure.reach.when),
+                "at_fault": list(failure.reach.at_fault),
+            }
+            for failure in failures
+            if failure.reach
+        ],
+    }
+
+
+def _use(use: Use) -> dict[str, Any]:
+    if use.group:
+        return _use(group(use.group))
+    for kind, parts in (("all_of", use.all_of), ("any_of", use.any_of)):
+        if parts:
+            return {kind: [_use(part) for part in parts]}
+    if use.symbols:
+        arguments = {name: _accepted(item) for name, item in use.arguments.items()}
+        return {"symbols": list(use.symbols), **({"arguments": arguments} if arguments else {})}
+    if use.settings:
+        return {"settings": list(use.settings), **_accepted(use.accepted)}
+    # Bases, methods of any object and texts: no call of a function shows them.
+    kind = next(kind for kind in ("bases", "defines", "methods", "texts") if getattr(use, kind))
+    return {"not_seen": kind}
+
+
+def _accepted(item: Accepted) -> dict[str, list[str]]:
+    found = {"values": list(item.values), "other_than": list(item.other_than)}
+    return {key: values for key, values in found.items() if values}

@@ -1,0 +1,223 @@
+"""Sentinels beside a script: libraries that stand in for the real ones, and real processes."""
+
+import ast
+import json
+import os
+import random
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from repro.catalog.project import Project
+from repro.doctor.code.export_reach import write_reach
+from repro.doctor.code.run_time import sentinel_data
+from repro.reach import sentinels
+
+STATE_DICT = """
+from dataclasses import dataclass
+import pickle
+@dataclass
+class StateDictOptions:
+    full_state_dict: bool = False
+    broadcast_from_rank0: bool = False
+def set_model_state_dict(model, model_state_dict, *, options=None):
+    "Loads."
+    return model_state_dict
+def get_optimizer_state_dict(model, optimizers, *, options=None):
+    raise KeyError("as the script expects")
+"""
+LOADS = """
+import inspect, os, pickle, sys
+assert "torch" not in sys.modules
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+assert str(inspect.signature(set_model_state_dict)) == "(model, model_state_dict, *, options=None)"
+assert pickle.loads(pickle.dumps(set_model_state_dict)) is set_model_state_dict
+assert set_model_state_dict.__doc__ == "Loads."
+for _ in range(3):
+    assert set_model_state_dict(1, {2: 3}, options=StateDictOptions(full_state_dict=FULL)) == {2: 3}
+assert not any("repro-reach" in path for path in sys.path), sys.path
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    err: str
+    reports: tuple[dict[str, Any], ...]
+
+
+Run = Callable[..., Ended]
+
+
+def library(root: Path, version: str) -> None:
+    """A torch that holds what the scripts here call."""
+    package = root / "torch" / "distributed" / "checkpoint"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    (package / "state_dict.py").write_text(STATE_DICT, encoding="utf-8")
+    facts = root / f"torch-{version}.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two files that `repro export --reach` writes."""
+    return write_reach(tmp_path_factory.mktemp("exported"), [entry.failure for entry in Project.here().catalog])
+
+
+@pytest.fixture
+def run(tmp_path: Path, exported: Path) -> Run:
+    """Run a script under the exported sentinels, in an interpreter that sees none of our packages."""
+
+    def started(script: str, *, version: str = "2.6.0", before: str = "", rank: str = "0", own: str = "") -> Ended:
+        site = tmp_path / "site"
+        library(site, version)
+        if own:
+            (site / "sitecustomize.py").write_text(own, encoding="utf-8")
+        file = tmp_path / "train.py"
+        file.write_text(before + textwrap.dedent(script), encoding="utf-8")
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(site), "RANK": rank, "HOME": str(tmp_path)}
+        if before:
+            environment["PYTHONPATH"] += os.pathsep + str(exported.parent)
+            command = [sys.executable, "-s", str(file)]
+        else:
+            command = [
+                sys.executable,
+                str(exported),
+                "--report",
+                str(tmp_path / "seen"),
+                "--",
+                sys.executable,
+                str(file),
+            ]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        reports = tuple(json.loads(found.read_text()) for found in sorted(tmp_path.glob("seen.*.json")))
+        return Ended(ended.returncode, ended.stderr, reports)
+
+    return started
+
+
+def test_warns_once_and_counts(run: Run) -> None:
+    """Calls with the failing arguments: one warning with the id, three calls in the report."""
+    ended = run(LOADS.replace("FULL", "True"))
+    assert ended.code == 0, ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.err.startswith("repro.reach: pytorch-153350: ")
+    (report,) = ended.reports
+    found = {item["id"]: item for item in report["failures"]}
+    assert (found["pytorch-153350"]["reached"], found["pytorch-153350"]["calls"]) == (True, 3)
+    assert not found["pytorch-149516"]["reached"]
+
+
+def test_other_arguments(run: Run) -> None:
+    ended = run(LOADS.replace("FULL", "False"))
+    assert (ended.code, ended.err) == (0, "")
+    assert not any(item["reached"] for item in ended.reports[0]["failures"])
+
+
+def test_versions_that_are_not_listed(run: Run) -> None:
+    """Nothing is wrapped for a failure that the versions do not have."""
+    ended = run(LOADS.replace("FULL", "True"), version="2.2.0")
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_versions_that_cannot_be_compared(run: Run) -> None:
+    """A vendor's build is watched, and said to be unknown."""
+    ended = run(LOADS.replace("FULL", "True"), version="2.6.0a0+nv24.10")
+    assert "could not be compared" in ended.err
+
+
+def test_other_ranks_are_silent(run: Run) -> None:
+    ended = run(LOADS.replace("FULL", "True"), rank="1")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.reports[0]["rank"] == "1"
+
+
+def test_an_import_in_place_of_the_command(run: Run) -> None:
+    ended = run(LOADS.replace("FULL", "True"), before="import repro_reach\n")
+    assert ended.code == 0, ended.err
+    assert "repro.reach: pytorch-153350" in ended.err
+
+
+def test_exceptions_and_exit_codes_pass(run: Run) -> None:
+    script = """
+        import sys
+        from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
+        try:
+            get_optimizer_state_dict(1, 2)
+        except KeyError as error:
+            assert error.args == ("as the script expects",)
+            sys.exit(7)
+    """
+    assert run(script).code == 7
+
+
+def test_the_environments_own_sitecustomize_runs(run: Run) -> None:
+    script = "import sitecustomize, sys; sys.exit(0 if sitecustomize.OWN and 'torch' not in sys.modules else 1)"
+    assert run(script, own="OWN = True\n").code == 0
+
+
+def test_objects_that_break_when_they_are_looked_at(run: Run) -> None:
+    """Arguments are the script's: a sentinel that cannot read them changes nothing."""
+    script = """
+        from torch.distributed.checkpoint.state_dict import set_model_state_dict
+        class Odd:
+            def __getattribute__(self, name):
+                raise RuntimeError(name)
+        assert set_model_state_dict(Odd(), 5, options=Odd()) == 5
+    """
+    ended = run(script)
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--report"], ["--report", "x"], ["--odd", "--", "true"], ["--"]])
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentinels.main(arguments) == 2
+    assert capsys.readouterr().err.startswith("repro.reach: usage: ")
+
+
+def test_a_command_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentinels.main(["--", "no-such-command-here"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_standard_library_only_and_old_pythons() -> None:
+    """The file runs where none of our dependencies is, with Python 3.9."""
+    tree = ast.parse(Path(sentinels.__file__).read_text(encoding="utf-8"), feature_version=(3, 9))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_specifiers_as_packaging_reads_them() -> None:
+    """For plain releases the comparison is that of PEP 440."""
+    draw = random.Random(3)
+    for _ in range(3000):
+        version = ".".join(str(draw.randint(0, 4)) for _ in range(draw.randint(1, 3)))
+        bound = ".".join(str(draw.randint(0, 4)) for _ in range(draw.randint(2, 3)))
+        operator = draw.choice(["==", "!=", "<=", ">=", "<", ">", "~="])
+        text = f"{operator}{bound}{draw.choice(['', '.*']) if operator in {'==', '!='} else ''},!=9"
+        held = sentinels._release(version)
+        assert held
+        assert sentinels._holds(text, held) == SpecifierSet(text).contains(Version(version)), (text, version)
+
+
+def test_every_record_is_watched() -> None:
+    """Our own records: each is there, and no part of one is lost."""
+    failures = [entry.failure for entry in Project.here().catalog]
+    data = sentinel_data(failures)
+    assert [item["id"] for item in data["failures"]] == [failure.id for failure in failures if failure.reach]
+    for item in data["failures"]:
+        watched = sentinels.Watched(item, "listed")
+        assert watched.leaves
+        assert watched.state() is not True
