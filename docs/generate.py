@@ -23,7 +23,7 @@ from repro.cli.app import GROUPS, command_of, summary_of
 from repro.doctor.advice import Advice
 from repro.doctor.code.export_reach import data_text
 from repro.doctor.findings_table import DoctorAnswer
-from repro.doctor.log.outcome import LogAnswer
+from repro.doctor.log.log_answer import LogAnswer
 from repro.environments.rot import Rots
 from repro.errors import Exit
 from repro.files import PACKAGE

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.cli.skipped import chosen_failures, exit_with_skipped
 from repro.doctor.denied import denied_releases
-from repro.doctor.diagnosis import Finding, diagnose, exit_of_diagnoses
+from repro.doctor.diagnosis import Diagnosis, Finding, diagnose, exit_of_diagnoses
 from repro.doctor.findings_table import (
     DoctorAnswer,
     examined,
@@ -30,6 +31,7 @@ from repro.report.terminal import Progress, console
 
 if TYPE_CHECKING:
     from repro.doctor.laid_over import LaidOver
+    from repro.doctor.log.log_answer import LogAnswer
     from repro.verdict.result import Result
 
 Python = Annotated[
@@ -70,7 +72,8 @@ LogFile = Annotated[
         "--log",
         metavar="FILE",
         help="The output of a failed run (- for standard input), of torchrun, srun, Ray or a notebook: which "
-        "documented failure is it? Versions come from the log, --python or --from; runs nothing.",
+        "documented failure is it? Versions come from the log, --python or --from; "
+        "runs nothing. With --code: the log, the versions, runs and the code in one answer.",
     ),
 ]
 
@@ -117,58 +120,109 @@ def doctor(
 
     Exit code 1 if a failure was seen (with --static or --from: is listed; with --log: is recognised) or a malicious
     release is there, 3 if a finding is unknown (with --log: a failure is possible, or only its consequences are there).
-    With --code a listed failure counts only if the code names it.
+    With --code a listed failure counts only if the code names it or the log shows it.
 
     Example: repro doctor --python .venv/bin/python
 
-    Example: repro doctor --from requirements.txt --code .
+    Example: repro doctor --from requirements.txt --code . --log train.log
     """
     project = Project.here(catalog=catalog)
     failures = chosen_failures(project, ids)
     _check_overlay(overlay, env, source)
-    if log:
-        if overlay or only_listed or code or sarif:
-            raise UsageError("--log goes with --python and --from only: it runs nothing")
+    if log and not code and (overlay or only_listed or sarif):
+        raise UsageError("--log goes with --python, --from and --code; without --code it runs nothing")
+    held = None
+    if log and not code:
         stack = stack_from(python, source, failures)[1] if python or source else None
-        raise typer.Exit(exit_with_skipped(_log(log, project, failures, stack, as_json=as_json), project, ids))
-    if code and not (source or python or overlay):
-        raise typer.Exit(exit_with_skipped(_code_alone(code, failures, sarif, as_json=as_json), project, ids))
-    laid = _lay_over(overlay, env, python, project) if overlay else None
-    where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
-    denied = denied_releases(project.matrix, stack)
-    static = static or source is not None or bool(denied)  # a malicious release must not be imported
-    tried = newest_tried(project.matrix)
-    found = diagnose(failures, stack, tried=tried)
-    if not static:
-        chosen = [item.failure for item in found if item.runs and not (only_listed and item.finding != Finding.LISTED)]
-        results, left_out = _run(project, laid or Adopted(where), chosen, lane)
-        found = diagnose(failures, stack, results, left_out, tried)
-    answer = examined(where, stack, found, static=static, denied=denied)
-    if code:
+        exit_code = _print_log(_read_log(log, project, failures, stack), as_json=as_json)
+        raise typer.Exit(exit_with_skipped(exit_code, project, ids))
+    if source or python or overlay or not code:
+        laid = _lay_over(overlay, env, python, project) if overlay else None
+        where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
+        held = _by_records(project, failures, where, stack)
+        if not (static or source or held.denied):  # a malicious release must not be imported
+            held = _by_runs(project, held, laid or Adopted(where), lane, only_listed=only_listed)
+    shown = _read_log(log, project, failures, held.stack if held else None) if log else None
+    if held is None and shown and shown.versions:
+        stack = replace(Stack.of(shown.versions, shown.python), closed=False)
+        held = _by_records(project, failures, shown.source, stack)
+    exit_code = _answer(failures, held, shown, code, sarif, details=details or bool(ids), as_json=as_json)
+    raise typer.Exit(exit_with_skipped(exit_code, project, ids))
+
+
+@dataclass(frozen=True)
+class _Environment:
+    """An environment, and what is said of it."""
+
+    where: str
+    stack: Stack
+    denied: tuple[str, ...]
+    found: Sequence[Diagnosis]
+    static: bool = True
+    """Whether nothing was run."""
+
+
+def _by_records(project: Project, failures: Sequence[Failure], where: str, stack: Stack) -> _Environment:
+    found = diagnose(failures, stack, tried=newest_tried(project.matrix))
+    return _Environment(where, stack, denied_releases(project.matrix, stack), found)
+
+
+def _by_runs(
+    project: Project, held: _Environment, place: "Adopted | LaidOver", lane: Lane, *, only_listed: bool
+) -> _Environment:
+    """The environment after runs of all that can run there."""
+    runs = (item for item in held.found if item.runs and (item.finding is Finding.LISTED or not only_listed))
+    results, left_out = _run(project, place, [item.failure for item in runs], lane)
+    failures = [item.failure for item in held.found]
+    found = diagnose(failures, held.stack, results, left_out, newest_tried(project.matrix))
+    return replace(held, found=found, static=False)
+
+
+def _answer(
+    failures: Sequence[Failure],
+    held: _Environment | None,
+    shown: "LogAnswer | None",
+    code: Path | None,
+    sarif: Path | None,
+    *,
+    details: bool,
+    as_json: bool,
+) -> Exit:
+    """Print the answer, by the code too if there is any; the exit code."""
+    found, where = (held.found, held.where) if held else ((), "")
+    static = held is None or held.static
+    if held:
+        answer = examined(held.where, held.stack, held.found, static=held.static, denied=held.denied)
+    else:
+        answer = DoctorAnswer(source=str(code), static=True, python=None, versions={}, failures=())
+    if code is None:
+        if held and not as_json:
+            print_examined(console(), where, held.stack, found, details=details, denied=held.denied)
+        exit_code = exit_of_diagnoses(found, static=static)
+    else:
         # Slow imports, and not for every command; so are those below.
         from repro.doctor.code.code_table import print_combined  # noqa: PLC0415
         from repro.doctor.code.combined import exit_of_combined  # noqa: PLC0415
         from repro.doctor.code.examine import examine_code  # noqa: PLC0415
 
         read = examine_code(code, failures)
-        together = read.combined(found)
-        answer = answer.model_copy(update={"code": read.answer(together)})
+        together = read.combined(found if held else None, shown)
+        answer = answer.model_copy(update={"code": read.answer(together), "log": shown})
         if not as_json:
-            print_environment(console(), where, stack, found, denied)
+            if shown:
+                _print_log(shown, as_json=False)
+            if held:
+                print_environment(console(), where, held.stack, found, held.denied)
             print_combined(console(), read, together)
-            print_details(console(), found if details or ids else ())
+            print_details(console(), found if details else ())
         exit_code = exit_of_combined(together, static=static)
-    else:
-        if not as_json:
-            print_examined(console(), where, stack, found, details=details or bool(ids), denied=denied)
-        exit_code = exit_of_diagnoses(found, static=static)
     if sarif:
         from repro.doctor.code.sarif import sarif_of, sarif_of_versions  # noqa: PLC0415
 
         _write_sarif(sarif, sarif_of(together, str(code)) if code else sarif_of_versions(found, where))
     if as_json:
         typer.echo(answer.model_dump_json(indent=1))
-    raise typer.Exit(exit_with_skipped(Exit.CHANGED if denied else exit_code, project, ids))
+    return Exit.CHANGED if held and held.denied else exit_code
 
 
 def _check_overlay(overlay: Path | None, env: str | None, source: Path | None) -> None:
@@ -193,40 +247,24 @@ def _lay_over(overlay: Path, env: str | None, python: Path | None, project: Proj
     return lay_over(overlay, env, python, project.cache)
 
 
-def _log(log: Path, project: Project, failures: Sequence[Failure], stack: Stack | None, *, as_json: bool) -> Exit:
-    """Say which failure a log shows; ``stack`` if the versions are known from elsewhere."""
+def _read_log(log: Path, project: Project, failures: Sequence[Failure], stack: Stack | None) -> "LogAnswer":
+    """Which failure a log shows; ``stack`` if the versions are known from elsewhere."""
     from repro.doctor.log.given_log import answer_log, known_of  # noqa: PLC0415
-    from repro.doctor.log.log_table import print_log_answer  # noqa: PLC0415
-    from repro.doctor.log.outcome import exit_of_log  # noqa: PLC0415
     from repro.report.redaction import of_this_machine  # noqa: PLC0415
 
-    answer = answer_log(log, known_of(project, failures), of_this_machine(), stack)
+    return answer_log(log, known_of(project, failures), of_this_machine(), stack)
+
+
+def _print_log(answer: "LogAnswer", *, as_json: bool) -> Exit:
+    """Print the answer to a log; the exit code."""
+    from repro.doctor.log.log_table import print_log_answer  # noqa: PLC0415
+    from repro.doctor.log.outcome import exit_of_log  # noqa: PLC0415
+
     if as_json:
         typer.echo(answer.model_dump_json(indent=1))
     else:
         print_log_answer(console(), answer)
     return exit_of_log(answer)
-
-
-def _code_alone(code: Path, failures: Sequence[Failure], sarif: Path | None, *, as_json: bool) -> Exit:
-    """Examine code without versions."""
-    from repro.doctor.code.code_table import print_combined  # noqa: PLC0415
-    from repro.doctor.code.combined import exit_of_combined  # noqa: PLC0415
-    from repro.doctor.code.examine import examine_code  # noqa: PLC0415
-    from repro.doctor.code.sarif import sarif_of  # noqa: PLC0415
-
-    read = examine_code(code, failures)
-    together = read.combined()
-    if sarif:
-        _write_sarif(sarif, sarif_of(together, str(code)))
-    if as_json:
-        answer = DoctorAnswer(
-            source=str(code), static=True, python=None, versions={}, failures=(), code=read.answer(together)
-        )
-        typer.echo(answer.model_dump_json(indent=1))
-    else:
-        print_combined(console(), read, together)
-    return exit_of_combined(together, static=True)
 
 
 def _write_sarif(file: Path, log: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from repro.doctor.code.code_answer import CodeAnswer
 from repro.doctor.diagnosis import Diagnosis, Finding
 from repro.doctor.exposure import Exposure
+from repro.doctor.log.log_answer import LogAnswer
 from repro.doctor.stack.given import notes_of
 from repro.doctor.stack.stack import Stack
 from repro.model.base import Strict
@@ -57,6 +58,8 @@ class DoctorAnswer(Strict):
     failures: tuple[ExaminedFailure, ...]
     code: CodeAnswer | None = None
     """What ``--code`` read; None without it."""
+    log: LogAnswer | None = None
+    """What ``--log`` read beside ``--code``; None without it."""
 
 
 def examined(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from repro.doctor.browser.portable import Dialect, Expression, NotPortableError, portable
 from repro.doctor.diagnosis import Tried, cures_of
 from repro.doctor.log import lines, traces, versions_said
-from repro.doctor.log.rule import RULE
+from repro.doctor.log.log_answer import RULE
 from repro.doctor.stack import commands, env_reports, files, inexact, listings, requirements
 from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.stack import ALIASES

@@ -46,12 +46,13 @@ def _table(alerts: Iterable[Combined]) -> Table:
         table.add_column(head, style=style, overflow="fold")
     for item in alerts:
         finding = item.diagnosis.finding if item.diagnosis else None
-        words = f"{finding}, {item.reached.finding}" if finding else str(item.reached.finding)
+        logged = f"{item.logged.answer} by the log, line {item.logged.line}" if item.logged else ""
+        words = ", ".join(filter(None, (logged, finding, item.reached.finding)))
         where = "\n".join(_printable(f"{found.place} {found.what}") for found in item.reached.found)
         cures = item.diagnosis.cures if item.diagnosis else cures_of(item.failure)
         table.add_row(
             Text(item.failure.id),
-            Text(words, style=STYLES[finding] if finding else "yellow"),
+            Text(words, style="bold red" if logged else STYLES[finding] if finding else "yellow"),
             Text(where or _printable(item.reached.why) or "—"),
             Text(next(iter(cures), "none is known")),
         )

@@ -1,4 +1,4 @@
-"""What versions, runs and code say of each failure together.  Pure."""
+"""What a log, versions, runs and code say of each failure together.  Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from repro.doctor.code.code_answer import CodeAnswer, CodeFailure, CodePlace
 from repro.doctor.code.decide import CodeFinding, Reached
 from repro.doctor.diagnosis import Diagnosis, Finding
+from repro.doctor.log.log_answer import FoundFailure, LogAnswer
 from repro.errors import Exit, exit_of
 from repro.model.failure import Failure
 
@@ -14,10 +15,12 @@ _ORDER = (Finding.SUFFERS, Finding.LISTED, Finding.UNKNOWN, Finding.NOT_SEEN, Fi
 
 @dataclass(frozen=True)
 class Combined:
-    """One failure: what the environment says of it, if one was examined, and what the code says."""
+    """One failure: what the code says of it, and the environment and the log, if they were examined."""
 
     reached: Reached
     diagnosis: Diagnosis | None = None
+    logged: FoundFailure | None = None
+    """If the log shows it, or may show it."""
 
     @property
     def failure(self) -> Failure:
@@ -31,37 +34,56 @@ class Combined:
 
     @property
     def is_ruled_out(self) -> bool:
-        """True if the environment does not have it.  Code alone never rules a failure out."""
-        return self.diagnosis is not None and self.diagnosis.finding in {Finding.NOT_AFFECTED, Finding.NOT_SEEN}
+        """True if the environment does not have it.  Code alone never rules a failure out, and a log shows it."""
+        return (
+            self.logged is None
+            and self.diagnosis is not None
+            and self.diagnosis.finding in {Finding.NOT_AFFECTED, Finding.NOT_SEEN}
+        )
 
     @property
     def is_alert(self) -> bool:
-        """True if it comes first: seen here, or named in the code and not ruled out by the versions."""
-        if self.diagnosis and self.diagnosis.finding is Finding.SUFFERS:
+        """True if it comes first: in the log, seen here, or named in the code and not ruled out by the versions."""
+        if self.logged or (self.diagnosis and self.diagnosis.finding is Finding.SUFFERS):
             return True
         return self.is_named and not self.is_ruled_out
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """By what matters: seen and named, seen, listed and named, the rest."""
+    def rank(self) -> tuple[int, int, int]:
+        """By what matters: known by the log, possible by the log, seen and named, seen, listed and named, the rest."""
+        logged = 2 if self.logged is None else int(self.logged.answer != "known")
         found = _ORDER.index(self.diagnosis.finding) if self.diagnosis else 0
-        return found, list(CodeFinding).index(self.reached.finding)
+        return logged, found, list(CodeFinding).index(self.reached.finding)
 
 
-def combine(reached: Iterable[Reached], found: Iterable[Diagnosis] | None) -> list[Combined]:
-    """Each failure once, by what matters."""
+def combine(
+    reached: Iterable[Reached], found: Iterable[Diagnosis] | None, log: LogAnswer | None = None
+) -> list[Combined]:
+    """Each failure once, by what matters.  What a public thread reports is no failure of ours."""
     diagnoses = {item.failure.id: item for item in found or ()}
-    together = [Combined(item, diagnoses.get(item.failure.id)) for item in reached]
+    logged = {item.id: item for item in log.found if item.answer != "reported, unproved"} if log else {}
+    together = [Combined(item, diagnoses.get(item.failure.id), logged.get(item.failure.id)) for item in reached]
     return sorted(together, key=lambda item: (*item.rank, item.failure.id))
 
 
 def exit_of_combined(found: Iterable[Combined], *, static: bool) -> Exit:
-    """CHANGED: seen, or (where nothing is run) named and listed; UNKNOWN: either of the two could not be told."""
+    """CHANGED: seen here or in the log, or (where nothing is run) named and listed.
+
+    UNKNOWN: one of these could not be told.
+    """
     items = list(found)
+    if any(item.logged and item.logged.answer == "known" for item in items):
+        return Exit.CHANGED
     alerts = {Finding.SUFFERS, Finding.LISTED} if static else {Finding.SUFFERS}
     return exit_of(
-        changed=any(item.is_alert and (item.diagnosis is None or item.diagnosis.finding in alerts) for item in items),
-        unknown=any(item.reached.finding is not CodeFinding.NOT_NAMED and not item.is_ruled_out for item in items),
+        changed=any(
+            item.is_alert and not item.logged and (item.diagnosis is None or item.diagnosis.finding in alerts)
+            for item in items
+        ),
+        unknown=any(
+            item.logged or (item.reached.finding is not CodeFinding.NOT_NAMED and not item.is_ruled_out)
+            for item in items
+        ),
     )
 
 

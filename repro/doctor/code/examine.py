@@ -10,6 +10,7 @@ from repro.doctor.code.decide import Reached, judge_code
 from repro.doctor.code.vocabulary import Vocabulary
 from repro.doctor.code.walk import read_project
 from repro.doctor.diagnosis import Diagnosis
+from repro.doctor.log.log_answer import LogAnswer
 from repro.model.failure import Failure
 
 
@@ -22,9 +23,9 @@ class ExaminedCode:
     notes: tuple[str, ...]
     reached: tuple[Reached, ...]
 
-    def combined(self, found: Sequence[Diagnosis] | None = None) -> list[Combined]:
-        """With what an environment says of them, by what matters."""
-        return combine(self.reached, found)
+    def combined(self, found: Sequence[Diagnosis] | None = None, log: LogAnswer | None = None) -> list[Combined]:
+        """With what an environment and a log say of them, by what matters."""
+        return combine(self.reached, found, log)
 
     def answer(self, found: Iterable[Combined]) -> CodeAnswer:
         """The answer for scripts."""

@@ -62,14 +62,15 @@ def _rule(failure: Failure) -> dict[str, Any]:
 
 def _result(item: Combined, index: int, root: str) -> dict[str, Any]:
     finding = item.diagnosis.finding if item.diagnosis else None
-    words = f"{finding}; {item.reached.finding} in the code" if finding else f"{item.reached.finding} in the code"
+    logged = f"{item.logged.answer} by the log" if item.logged else ""
+    words = "; ".join(filter(None, (logged, finding, f"{item.reached.finding} in the code")))
     named = ", ".join(found.what for found in item.reached.found)
     text = f"{item.failure.title}. {words}{f': {named}' if named else ''}. Cure: {_cure(item.failure)}"
     places = [found.place for found in item.reached.found]
     return {
         "ruleId": item.failure.id,
         "ruleIndex": index,
-        "level": "error" if finding is Finding.SUFFERS else "warning",
+        "level": "error" if finding is Finding.SUFFERS or item.logged else "warning",
         "message": {"text": text},
         "locations": [_location(places[0].file, places[0].line)] if places else [_location(root, 1)],
         "relatedLocations": [

@@ -9,7 +9,8 @@ from pathlib import Path
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, Entry
 from repro.doctor.log.given_log import answer_log
-from repro.doctor.log.outcome import Known, LogAnswer
+from repro.doctor.log.log_answer import LogAnswer
+from repro.doctor.log.outcome import Known
 from repro.errors import Fault, UsageError
 
 

@@ -13,7 +13,8 @@ import re2
 from repro.catalog.project import Project
 from repro.catalog.public_threads import reported_failures
 from repro.doctor.log.lines import Extent, Line, read_lines
-from repro.doctor.log.outcome import Known, LogAnswer, Shown, answer
+from repro.doctor.log.log_answer import LogAnswer
+from repro.doctor.log.outcome import Known, Shown, answer
 from repro.doctor.log.traces import TraceReader
 from repro.doctor.log.versions_said import SaidVersions
 from repro.doctor.stack.stack import Stack

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from repro.doctor.log.outcome import Answer, FoundFailure, LogAnswer
+from repro.doctor.log.log_answer import Answer, FoundFailure, LogAnswer
 
 _STYLES = {
     Answer.KNOWN: "bold red",

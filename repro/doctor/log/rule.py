@@ -14,9 +14,6 @@ from repro.model.observation import Frame, Origin
 from repro.model.pattern import groups_found, is_found, is_whole
 from repro.model.seen_as import Relation, SeenAs, SeenFrame
 
-RULE = 1
-"""The version of the rule: raised whenever it may give another answer for the same log."""
-
 
 class Grade(IntEnum):
     """How certain a match is."""

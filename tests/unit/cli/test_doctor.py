@@ -12,7 +12,7 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.doctor.findings_table import DoctorAnswer
-from repro.doctor.log.outcome import LogAnswer
+from repro.doctor.log.log_answer import LogAnswer
 from tests.unit.cli.calls import Call
 from tests.unit.doctor.stack.venv import SOURCES, environment, photograph, site_of
 from tests.unit.environments.pack.test_overlay import digest, pack, wheel
@@ -325,5 +325,13 @@ class TestLog:
         log.write_text("ValueError: odd\n")
         code, out, _ = call("doctor", "--log", str(log))
         assert (code, "new" in out) == (0, True)
+        project = tmp_path / "project"
+        project.mkdir()
+        (project / "train.py").write_text("print('nothing of it')\n", encoding="utf-8")
+        code, out, _ = call("doctor", "--log", str(log), "--code", str(project), "--json")
+        answer = json.loads(out)
+        assert (answer["log"]["lines"], answer["code"]["files"]) == (len(log.read_text().splitlines()), 1)
+        code, out, _ = call("doctor", "--log", str(log), "--sarif", str(tmp_path / "x"))
+        assert code == 2
         code, _, err = call("doctor", "--log", str(tmp_path / "missing"))
         assert (code, len(err.splitlines())) == (2, 1)

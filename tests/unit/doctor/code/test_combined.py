@@ -7,6 +7,7 @@ from repro.doctor.code.decide import CodeFinding, Found, Reached
 from repro.doctor.code.facts import Place
 from repro.doctor.code.sarif import sarif_of
 from repro.doctor.diagnosis import Diagnosis, Finding
+from repro.doctor.log.log_answer import Answer, FoundFailure, LogAnswer
 from tests.unit.factories import failure
 
 HELD = failure()
@@ -57,6 +58,42 @@ def test_order() -> None:
     codes = [Reached(held, code) for held, (_, code) in zip(failures, pairs, strict=True)]
     found = [Diagnosis(held, finding, "") for held, (finding, _) in zip(failures, pairs, strict=True)]
     assert [item.failure.id for item in combine(codes, found)] == [f"torch-{number}" for number in (4, 3, 2, 1, 0)]
+
+
+def logged(*found: tuple[str, str]) -> LogAnswer:
+    """A log that shows these failures, each with its answer."""
+    made = [
+        FoundFailure.model_validate(
+            {"id": name, "title": "x", "answer": answer, "pattern": "p", "line": 7, "rank": None, "ranks": 1,
+             "shown": "x", "because": (), "versions": "", "links": ()}
+        )
+        for name, answer in found
+    ]  # fmt: skip
+    return LogAnswer(source="log", answer=Answer.KNOWN, lines=9, found=tuple(made))
+
+
+def test_the_log_comes_first() -> None:
+    """Known by the log, possible by the log, suffers and named, suffers, listed and named, listed."""
+    facts = [
+        (Finding.LISTED, NOT), (Finding.LISTED, NAMED), (Finding.SUFFERS, NOT), (Finding.SUFFERS, NAMED),
+        (Finding.NOT_AFFECTED, NOT), (Finding.LISTED, NOT),
+    ]  # fmt: skip
+    failures = [failure(id=f"torch-{number}") for number in range(len(facts))]
+    codes = [Reached(held, code) for held, (_, code) in zip(failures, facts, strict=True)]
+    found = [Diagnosis(held, finding, "") for held, (finding, _) in zip(failures, facts, strict=True)]
+    together = combine(
+        codes, found, logged(("torch-4", "could be"), ("torch-5", "known"), ("torch-1", "reported, unproved"))
+    )
+    assert [item.failure.id for item in together] == [f"torch-{number}" for number in (5, 4, 3, 2, 1, 0)]
+    assert [item.is_alert for item in together] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("known", 1), ("could be", 3)])
+@pytest.mark.parametrize("static", [True, False])
+def test_exit_codes_with_a_log(answer: str, code: int, *, static: bool) -> None:
+    """What the log shows counts although neither versions nor code speak of it."""
+    together = combine([reached(NOT)], [Diagnosis(HELD, Finding.NOT_AFFECTED, "")], logged((HELD.id, answer)))
+    assert exit_of_combined(together, static=static) == code
 
 
 def test_sarif() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from repro.doctor.log.given_log import read_log
-from repro.doctor.log.outcome import Answer, Known, LogAnswer, answer, exit_of_log
+from repro.doctor.log.log_answer import Answer, LogAnswer
+from repro.doctor.log.outcome import Known, answer, exit_of_log
 from repro.doctor.stack.stack import Stack
 from repro.errors import Exit
 from repro.model.public_threads import Reported
