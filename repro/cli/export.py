@@ -54,9 +54,9 @@ def export(
     ] = None,
     catalog: Elsewhere = None,
 ) -> None:
-    """Export the catalogue for pip-audit, uv audit, osv-scanner, or a run.
+    """Export the catalogue for auditors, or to watch a run.
 
-    Each failure is an OSV record.
+    Each failure is an OSV record, for pip-audit, uv audit and osv-scanner.
 
     A condition over several packages is left out of the ranges, and stands under database_specific.
 

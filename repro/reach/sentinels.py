@@ -167,7 +167,7 @@ Node = Any
 """A leaf, or ``all_of`` or ``any_of`` with its nodes."""
 
 
-class Watched:
+class ReachedFailure:
     """One failure."""
 
     def __init__(self, record: Mapping[str, Any], versions: str) -> None:
@@ -218,7 +218,7 @@ class Watched:
 class Site:
     """A function that is watched: what a call of it may show."""
 
-    def __init__(self, path: str, names: Sequence[str], skip: int, failures: Sequence[Watched]) -> None:
+    def __init__(self, path: str, names: Sequence[str], skip: int, failures: Sequence[ReachedFailure]) -> None:
         self.path, self.skip, self.failures = path, skip, failures
         leaves = [leaf for failure in failures for leaf in failure.concerned(path)]
         self.plain = [leaf for leaf in leaves if not leaf.asks]
@@ -256,15 +256,15 @@ class Sentinels:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.left_out: list[str] = []
-        self.failures: list[Watched] = []
+        self.failures: list[ReachedFailure] = []
         for record in data["failures"]:
             versions = exposure(record["affected"])
             if versions == "not listed":
                 self.left_out.append(record["id"])
             else:
-                self.failures.append(Watched(record, versions))
-        self.by_last: dict[str, list[tuple[Watched, re.Pattern[str]]]] = {}
-        self.wild: list[tuple[re.Pattern[str], Watched, re.Pattern[str]]] = []
+                self.failures.append(ReachedFailure(record, versions))
+        self.by_last: dict[str, list[tuple[ReachedFailure, re.Pattern[str]]]] = {}
+        self.wild: list[tuple[re.Pattern[str], ReachedFailure, re.Pattern[str]]] = []
         for failure in self.failures:
             for symbol in failure.symbols:
                 *_, owner, last = symbol.split(".")
@@ -280,7 +280,7 @@ class Sentinels:
         self.inherited: dict[type, list[tuple[type, Site]]] = {}
         """By class: classes without an ``__init__`` of their own that use its, each with what its call may show."""
 
-    def concerned(self, name: str, path: str) -> list[Watched]:
+    def concerned(self, name: str, path: str) -> list[ReachedFailure]:
         """The failures that name a function or class at this path."""
         found = [failure for failure, pattern in self.by_last.get(name, ()) if pattern.fullmatch(path)]
         found += [item[1] for item in self.wild if item[0].fullmatch(name) and item[2].fullmatch(path)]
@@ -314,7 +314,7 @@ class Sentinels:
         if concerned and isinstance(made, FunctionType):
             self._wrap(owner, "__init__", made, path, concerned, skip=1)
 
-    def _look_at_base(self, owner: type, path: str, concerned: Sequence[Watched]) -> None:
+    def _look_at_base(self, owner: type, path: str, concerned: Sequence[ReachedFailure]) -> None:
         """Watch the class whose ``__init__`` a class inherits, for objects of this class alone."""
         base = next((item for item in owner.__mro__ if isinstance(vars(item).get("__init__"), FunctionType)), None)
         if base is None or base.__module__.partition(".")[0] not in self.roots or base.__name__ == "Module":
@@ -334,7 +334,13 @@ class Sentinels:
                 self._note(site, args, kwargs)
 
     def _wrap(  # noqa: PLR0917 - as setattr has them, and what they mean
-        self, owner: Any, key: str, function: FunctionType, path: str, concerned: Sequence[Watched], skip: int = 0
+        self,
+        owner: Any,
+        key: str,
+        function: FunctionType,
+        path: str,
+        concerned: Sequence[ReachedFailure],
+        skip: int = 0,
     ) -> None:
         if not concerned or getattr(function, "_repro_reach", False):
             return
@@ -379,7 +385,7 @@ class Sentinels:
         except Exception:  # noqa: BLE001 - see above
             return
 
-    def _warn(self, failure: Watched, path: str) -> None:
+    def _warn(self, failure: ReachedFailure, path: str) -> None:
         if not is_first_rank():
             return
         versions = (
@@ -523,7 +529,7 @@ def _write_report(sentinels: Sentinels) -> None:
     try:
         Path(name).write_text(json.dumps(sentinels.report(), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        _say(f"{name}: cannot be written: {error.strerror}")
+        _say(f"{name} was not written: {error.strerror}")
 
 
 # The command.

@@ -24,6 +24,8 @@ WINDOW = 40
 """Lines after something of interest that are read as well: a message may have many lines."""
 HEAD_LINES = 50_000
 TAIL_LINES = 25_000
+DENSE_LINES = 500
+"""If so many lines of a block of the middle may matter, the rest of it is looked at only if it is of the end."""
 TAIL_BYTES = 16 << 20
 """Of the lines that may matter so many are read at the start and at the end of a log."""
 
@@ -104,49 +106,105 @@ def read_lines(stream: BinaryIO, extra: Iterable[str] = (), extent: Extent | Non
     end are read.
     """
     extent = extent or Extent()
-    tail: deque[tuple[bytes, int]] = deque()
-    read = size = 0
-    for raw, number in _chosen(stream, _wanted(tuple(extra)), extent):
-        if read < HEAD_LINES:
-            read += 1
-            yield from cleaned(raw.decode("utf-8", "replace"), number)
-            continue
-        tail.append((raw, number))
-        size += len(raw)
-        if len(tail) > TAIL_LINES or size > TAIL_BYTES:
-            size -= len(tail.popleft()[0])
-            extent.left_out += 1
+    selector, tail = _Selector(_wanted(tuple(extra)), extent), _Tail(extent)
+    read = 0
+    for block in _blocks(stream):
+        dense = 0
+        for raw, number in selector.lines(block):
+            if read < HEAD_LINES:
+                read += 1
+                yield from cleaned(raw.decode("utf-8", "replace"), number)
+                continue
+            tail.add(raw, number, 1)
+            dense += 1
+            if dense == DENSE_LINES:
+                tail.add(*selector.rest())
+                break
     if extent.left_out:
-        yield Line(tail[0][1], "", logged=_MOST_PREFIXES)  # no message goes on over what was left out
-    for raw, number in tail:
+        yield Line(tail.first, "", logged=_MOST_PREFIXES)  # no message goes on over what was left out
+    for raw, number in tail.lines(selector.wanted):
         yield from cleaned(raw.decode("utf-8", "replace"), number)
 
 
-def _chosen(stream: BinaryIO, wanted: Any, extent: Extent) -> Iterator[tuple[bytes, int]]:
-    """Lines that may matter with their numbers; ``wanted`` has a group for what matters in its own line only."""
-    active = 0
-    for block in _blocks(stream):
+class _Tail:
+    """The last lines that may matter, and the rests of blocks in which nearly all do: looked at in the end."""
+
+    def __init__(self, extent: Extent) -> None:
+        self._extent = extent
+        self._held: deque[tuple[bytes, int, int]] = deque()
+        self._lines = self._size = 0
+
+    @property
+    def first(self) -> int:
+        """The number of its first line."""
+        return self._held[0][1]
+
+    def add(self, raw: bytes, number: int, lines: int) -> None:
+        """Add a line, or several; what is too much is dropped in front and counted."""
+        self._held.append((raw, number, lines))
+        self._lines += lines
+        self._size += len(raw)
+        while len(self._held) > 1 and (
+            self._lines - self._held[0][2] >= TAIL_LINES or self._size - len(self._held[0][0]) >= TAIL_BYTES
+        ):
+            dropped, _, count = self._held.popleft()
+            self._lines -= count
+            self._size -= len(dropped)
+            self._extent.left_out += count
+
+    def lines(self, wanted: Any) -> Iterator[tuple[bytes, int]]:
+        """Every line that may matter."""
+        for raw, number, lines in self._held:
+            if lines == 1:
+                yield raw, number
+                continue
+            yield from _Selector(wanted, Extent(lines=number - 1), active=WINDOW).lines(raw)
+
+
+class _Selector:
+    """Finds the lines that may matter, block by block; ``wanted`` has a group for what matters in its own line only."""
+
+    def __init__(self, wanted: Any, extent: Extent, active: int = 0) -> None:
+        self.wanted = wanted
+        self._extent = extent
+        self._active = active
+        self._block = b""
+        self._next = self._counted = 0
+
+    def lines(self, block: bytes) -> Iterator[tuple[bytes, int]]:
+        """The lines of the next block that may matter, with their numbers."""
+        wanted = self.wanted
         lines = block.replace(b"\r", b"\n")
-        at, counted = 0, 0
+        self._block, self._next, self._counted = block, 0, 0
         found = wanted.search(lines)
-        while at < len(lines):
-            if not active:
+        while self._next < len(lines):
+            at = self._next
+            if not self._active:
                 if found is None:
                     break
                 at = lines.rfind(b"\n", 0, found.start()) + 1
             end = lines.find(b"\n", at)
             end = len(lines) if end < 0 else end
-            if found is not None and found.start() < end:
-                active = max(active, 1 if found.group(1) is not None else WINDOW)
-                found = wanted.search(lines, end if active == WINDOW else found.end())
-                if found is not None and found.start() < end:  # something that matters more stands in the same line
-                    continue
-            active -= 1
-            extent.lines += block.count(b"\n", counted, at)
-            counted = at
-            yield lines[at : min(end, at + LINE_BYTES)], extent.lines + 1
-            at = end + (2 if block[end : end + 2] == b"\r\n" else 1)
-        extent.lines += block.count(b"\n", counted)
+            while found is not None and found.start() < end:
+                self._active = max(self._active, 1 if found.group(1) is not None else WINDOW)
+                found = wanted.search(lines, end if self._active == WINDOW else found.end())
+            self._active -= 1
+            self._count(at)
+            self._next = end + (2 if block[end : end + 2] == b"\r\n" else 1)
+            yield lines[at : min(end, at + LINE_BYTES)], self._extent.lines + 1
+        self._count(len(block))
+
+    def rest(self) -> tuple[bytes, int, int]:
+        """What follows the last line that was given, unread: its bytes, first number and how many lines it has."""
+        self._count(self._next)
+        number = self._extent.lines + 1
+        self._count(len(self._block))
+        self._active = WINDOW
+        return self._block[self._next :], number, self._extent.lines - number + 1
+
+    def _count(self, to: int) -> None:
+        self._extent.lines += self._block.count(b"\n", self._counted, to)
+        self._counted = max(self._counted, to)
 
 
 @lru_cache(maxsize=32)

@@ -218,6 +218,6 @@ def test_every_record_is_watched() -> None:
     data = sentinel_data(failures)
     assert [item["id"] for item in data["failures"]] == [failure.id for failure in failures if failure.reach]
     for item in data["failures"]:
-        watched = sentinels.Watched(item, "listed")
+        watched = sentinels.ReachedFailure(item, "listed")
         assert watched.leaves
         assert watched.state() is not True
