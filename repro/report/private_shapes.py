@@ -9,11 +9,16 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from repro.report.labels import COMMON_NAMES, FOLDER, HOST, SECRET, USER
+from repro.report.named_values import says_nothing
+from repro.report.web_addresses import KNOWN_OWNERS, TOP_LEVEL
 
 Replace = Callable[[re.Match[str]], str]
 
 RANDOM_CHANGES = 0.38
 """How often the kind of a character changes at least in a random string, per character; by chance it is 0.62."""
+MOST_OF_WORDS = 0.6
+"""What has so many of its characters in words is a name in camel case."""
+_CAMEL = re.compile("[A-Z][a-z]{3,}")
 _LOWER = re.compile("[a-z]+")
 _LONG = re.compile(r"(?<![A-Za-z0-9+/_<-])[A-Za-z0-9][A-Za-z0-9+/_-]{15,2000}={0,2}(?![A-Za-z0-9+/_-])")
 _VALUE = r"(?P<value>[A-Za-z0-9+/_~-]{10,2000}={0,2})(?![\w.(+/-])"
@@ -21,6 +26,15 @@ _NAMED = re.compile(
     r"(?i)(?P<head>(?:token|secret|passw(?:or)?d|passphrase|credentials?|(?<![a-z])auth(?:entication|orization)?"
     r"|(?<![a-z])(?:api)?key|apikey)(?:[_-][a-z]{1,12})?[\"'\]]{0,3}"
     r"(?:[ \t]{0,40}(?:->|=>|[:=|])[ \t]{0,4}|[ \t]{1,40})[\"'(]{0,2})" + _VALUE
+)
+_HEX = re.compile(
+    r"(?<![\w/+=@.-])(?=[0-9]{0,22}[A-Fa-f])(?=[A-Fa-f]{0,22}[0-9])(?:[0-9a-f]{24,200}|[0-9A-F]{24,200})(?![\w/+=.-])"
+)
+_DIGEST = re.compile(
+    r"(?i)sha\d|md5|hash|digest|commit|checksum|crc|\bgit|revision|\brev\b|\bHEAD\b|merge|cherry|tag|blob|"
+    r"tree|index|etag|cubin|cache|"
+    r"blake|xxh|manifest|layer|image|pull|snapshot|parent|branch|refs/|fingerprint of|seed|state_dict|"
+    r"weights?|param|tensor|bytes"
 )
 _LOGGED_IN = re.compile(r"(?i)(?P<head>\blogin (?:user )?[\w.@<>-]{2,60} )(?P<value>[A-Za-z0-9]{12,100})(?![\w.(])")
 _NAME_AND_VALUE = re.compile(
@@ -31,9 +45,9 @@ _NAME_AND_VALUE = re.compile(
 _NAME = r"(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*)"
 _HOST_FIELD = re.compile(
     r"(?i)(?P<head>(?<![A-Za-z0-9])(?:[a-z][a-z0-9]{0,30}[_.-]){0,6}(?:host(?:_?name)?|node_?name"
-    r"|pod_?name|computer_?name|(?:user_?)?domain"
+    r"|pod_?name|computer_?name|user_?domain"
     r"|(?:host|pod|node|cluster|process|head|local|remote|external|internal)_?ips?|nodes|ip|addr)"
-    r"[\"']?[ \t]{0,12}[:=][ \t]{0,3}[\"']?)" + _NAME + r"(?![\w(]|\.\w)"
+    r"[\"']?[ \t]{0,12}[:=][ \t]{0,3}[\"']?)" + _NAME + r"(?![\w([]|\.\w)"
 )
 _MACHINE_FIELD = re.compile(
     r"(?i)(?P<head>\b(?:node|server|machine)[\"']?[ \t]{0,20}[:=][ \t]{0,20}[\"']?)" + _NAME + "(?=/)"
@@ -55,13 +69,16 @@ _FAILED_ON = re.compile(
     r"(?P<head>\bon )(?P<name>[A-Za-z]+(?:-[A-Za-z]+)*)(?= (?:failed|died|crashed|exited|was lost|is down)\b)"
 )
 _NUMBERED = (
-    r"(?P<name>(?!(?:cuda|gpu|cpu|rank|local|global|python|py|torch|float|u?int|b?float|bf|fp|sha|utf|md|step|line|epoch|layer"
-    r"|cu|sm|ipv|gcc|g?cxx|lib|eth|ib|mlx|nvme|tp|dp|pp|cp|ep|fsdp|zero|conv|norm|fc|block|stage|level|model|gpt|llama|bert"
-    r"|resnet|vit|qwen|mistral|adam|test|seed|iter|batch|shard|checkpoint|ckpt|part|chunk|file|input|output|issue|pr|release|version|v)"
+    r"(?P<name>(?!(?:cuda|gpu|cpu|rank|local|global|base|bin|python|py|torch|float|u?int|b?float|bf|fp|sha|"
+    r"utf|md|step|line|epoch|layer"
+    r"|cu|sm|ipv|gcc|g?cxx|lib|eth|ib|mlx|nvme|tp|dp|pp|cp|ep|fsdp|zero|conv|norm|fc|block|stage|level|"
+    r"model|worker|trainer|server|ps|gpt|llama|bert"
+    r"|resnet|vit|qwen|mistral|adam|test|seed|iter|batch|shard|checkpoint|ckpt|part|chunk|file|input|"
+    r"output|issue|pr|release|version|v)"
     r"[-_]?v?\d)[a-z]{1,20}(?:-?[a-z0-9]{1,12}){0,4}?\d{1,6}(?:\.[\w.-]{1,99})?)(?![\w(.-]*[\w(])"
 )
 _ON = re.compile(r"(?P<head>(?:\b(?:on|from|reach|ping|mounting|dmesg:|[Nn]odes?[:=]) |\bnodes?=)[\"']?)" + _NUMBERED)
-_SHARE = re.compile(r"(?P<head>\b(?:[Mm]ount(?:ing|ed)?|from) )" + _NAME + r"(?=:/)")
+_SHARE = re.compile(r"(?P<head>\b(?:[Mm]ount(?:ing|ed)?|from) )" + _NAME + r"(?=:/(?!/))")
 _SYSLOG = re.compile(
     r"(?m)^(?P<head>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )(?P<name>[A-Za-z][\w.-]*)(?= [\w./-]{1,60}(?:\[\d+\])?: )"
 )
@@ -70,7 +87,10 @@ _CONNECT = re.compile(r"(?P<head>\b[Cc]onnect(?:ing|ed)? to [\"']?)" + _NAME + r
 _PING = re.compile(r"(?P<head>\b(?:ping|ssh|traceroute|nslookup): ?|\b(?:ping|dmesg:) )" + _NAME + "(?=:| kernel:)")
 _COUNTED = re.compile(r"(?P<head>\[)(?P<name>[a-z][a-z-]{0,30}\d[\w.-]{0,60})(?=:\d+/\d+\])")
 _DOMAIN = re.compile(
-    r"(?P<head>(?<![\w.@/-]))(?P<name>[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6}\.(?:edu|com|org|net|gov|mil|(?:ac|co|edu)\.[a-z]{2}))"
+    r"(?P<head>(?<![\w.@/-])|(?<=[,=]\.))(?P<name>(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6}\.(?:edu|com|"
+    r"org|net|gov|mil|(?:ac|co|edu)\.[a-z]{2}))"
+    rf"|(?=[a-z.]*[\d-])(?:[a-z][a-z0-9-]{{0,62}}\.){{2,6}}(?:{TOP_LEVEL})|"
+    rf"(?:[a-z][a-z0-9-]{{0,62}}\.){{1,6}}(?:test|example|invalid|corp|lan|intranet))"
     r"(?![\w(]|[.-]\w)"
 )
 _LAUNCHER = re.compile(
@@ -79,6 +99,11 @@ _LAUNCHER = re.compile(
 _LAUNCHED_ON = re.compile(
     r"(?P<head>(?:^|\s)(?:-w|-H|-{1,2}hosts?|-{1,2}nodelist|--include|--exclude)[ =])(?P<name>[\w.,:\[\]@-]{2,500})"
 )
+_CLIENT = re.compile(
+    r"\b(?:mysql|mysqldump|psql|pg_dump|pg_restore|redis-cli|mongosh?|mongodump|sqlcmd|ldapsearch|"
+    r"smbclient)\b[^\n]{0,500}"
+)
+_CLIENT_HOST = re.compile(r"(?P<head>(?:^|\s)(?:-h|-H|-S|--host)[ =]?)(?P<name>[A-Za-z][\w.-]{1,100})(?=\s|$)")
 _SLOTS = re.compile(r"(?m)^(?P<head>)(?P<name>[A-Za-z][\w.-]{0,99})(?= +slots=\d)")
 _WORLD = re.compile(
     r"(?i)\b(?:world info dict|host_?info|resources?|active_resources|hostfile|node_?list)\b[^\n]{0,2000}"
@@ -87,7 +112,7 @@ _WORLD_HOST = re.compile(r"(?P<head>[{ ][\"'])(?P<name>[A-Za-z][\w.-]*)(?=[\"']:
 _PORT = re.compile(
     r"(?P<head>(?<![\w./:@+-]))(?P<name>[A-Za-z][A-Za-z0-9-]*)"
     r"(?=:(?:(?:5000|27017|6379|5432|3306|8080|8888|10001|2379|29400|29500)\b(?![\w.]|:\S)"
-    r"|\d{2,7}:\d+ +(?:NCCL|UCX|ucp|uct)|\d{2,7}: NCCL))"
+    r"|\d{2,7}:\d+ +(?:NCCL|UCX|ucp|uct)|\d{2,7}:? NCCL))"
 )
 _NUMBERED_PORT = re.compile(
     r"(?P<head>(?<![\w./:@+-]))(?P<name>(?=[a-z-]{1,60}\d)[a-z][a-z0-9-]*)(?=:\d{4,5}(?![\w.]|:\S))"
@@ -120,12 +145,24 @@ _GREETED = re.compile(r"(?P<head>\b(?:Hello|Hi|Dear|Welcome)(?: back)?,? )" + _P
 _IDS = re.compile(r"(?P<head>\b(?:uid|gid|groups|euid)=\d+\()(?P<name>[A-Za-z_][\w.-]*)(?=\))")
 _LISTED = re.compile(r"(?m)^(?P<head>[-dlbcps][-rwxsStT]{9}[.+@]? +\d+ +)(?P<name>[A-Za-z_][\w.-]* +[A-Za-z_][\w.-]*)")
 _PROCESS = re.compile(r"(?m)^(?P<head>)(?P<name>[a-z_][\w.-]*\+?)(?= +\d{1,8} +\d{1,3}\.\d +\d{1,3}\.\d )")
-_SUDO = re.compile(r"(?P<head>\bsudo: +)(?P<name>[A-Za-z_][\w.-]*)(?= : )")
+_SUDO = re.compile(r"(?P<head>\bsudo(?:\[\d+\])?: +)(?P<name>[A-Za-z_][\w.-]*)(?= : )")
 _TILDE = re.compile(r"(?P<head>(?<![\w~/.<>])~)(?P<name>[a-z_][\w-]*)(?=/)")
 _REMOTE = re.compile(
-    r"(?P<head>(?<![\w@/+.:<-]))(?P<name>[a-z_][\w-]{0,31}(?:\.[\w-]+)*@[a-z][\w-]+)(?=:[~/\w]|:?(?:\s|$)|[\"',;)])(?!:\d)"
+    r"(?P<head>(?<![\w@/+.:<-]))(?P<name>[a-z_][\w-]{0,31}(?:\.[\w-]+)*@[a-z][\w-]+)(?=:[~/\w<]|:?(?:\s|$)|"
+    r"[\"',;)])(?!:\d)"
 )
 _AT_ADDRESS = re.compile(r"(?P<head>(?<![\w@/.-]))(?P<name>[a-z_][\w.-]{0,31})(?=@<address>)")
+_REPOSITORY = re.compile(
+    r"(?P<head>(?i:\b(?:from_pretrained|load_dataset|snapshot_download|hf_hub_download|push_to_hub|"
+    r"create_repo|repo_exists)\([\"']"
+    r"|\b(?:model_id|hub_model_id|repo_id|repo|model_name_or_path|pretrained_model_name_or_path|"
+    r"dataset_name|model_name|tokenizer_name|base_model"
+    r"|_name_or_path|model)[\"']?\s?[:=]\s?[\"']?|--(?:model|repo|hub|tokenizer|"
+    r"dataset)[\w-]{0,30}[ =][\"']?|\bto the Hub: )|(?<![\w/.@:-]))"
+    r"(?P<name>[A-Za-z][\w-]{1,60})(?P<tail>/[A-Za-z][\w.-]{1,95})(?=(?P<prose> is not a local (?:folder|"
+    r"file)| is not a valid model| is a private|"
+    r" does not exist on the Hub|[\"'] is not)|[\"'\s,;)]|$)"
+)
 _RUN_USER = re.compile(r"(?P<head>/run/user/\d+/)(?P<name>[a-z_][\w.-]*)(?=/)")
 
 _ROOTS = frozenset({
@@ -146,14 +183,16 @@ _PART = r"[^/\s:'\"<>|,;()\[\]{}=*?`$#&%\\^]"
 _ABSOLUTE = re.compile(rf"(?<![\w./~>:)\]}}*\\<-])/(?P<root>[A-Za-z_][\w.-]{{0,60}})(?P<rest>(?:/{_PART}{{1,255}})+)")
 _SHARED = re.compile(rf"(?<![\w:/.<>])//[A-Za-z][\w.-]{{0,99}}(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})")
 _DRIVE = re.compile(
-    r"(?i)(?<![\w\\])[a-z]:(?P<slash>\\{1,2})(?P<root>[^\\/:'\"<>|\n]{1,60})(?P<rest>(?:(?P=slash)[^\\/:'\"<>|\s]{1,99}){2,12})"
+    r"(?i)(?<![\w\\])[a-z]:(?P<slash>\\{1,2})(?P<root>[^\\/:'\"<>|"
+    r"\n]{1,60})(?P<rest>(?:(?P=slash)[^\\/:'\"<>|\s]{1,99}){2,12})"
 )
 _DRIVE_ROOTS = frozenset({
     "users", "documents and settings", "program files", "program files (x86)", "programdata", "windows", "tools", "a",
     "hostedtoolcache", "miniconda3", "anaconda3", "ci", "actions",
 })  # fmt: skip
 _STORE = re.compile(
-    rf"(?P<scheme>\b(?:s3a?|gs|gcs|az|abfss?|wasbs?|hdfs|r2|oci|oss|cos|obs)://[^\s/'\"]{{1,200}})(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})"
+    rf"(?P<scheme>\b(?:s3a?|gs|gcs|az|abfss?|wasbs?|hdfs|r2|oci|oss|cos|"
+    rf"obs)://[^\s/'\"]{{1,200}})(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})"
 )
 _CODE = re.compile(r"(?:^|/)((?:lib/python3|site-packages|dist-packages)(?:[./].*)?)$")
 
@@ -163,24 +202,26 @@ def hide_secrets(text: str) -> str:
     text = _LOGGED_IN.sub(_secret(0.3), text)
     text = _NAME_AND_VALUE.sub(_secret(0.0), text)
     text = _NAMED.sub(_secret(0.2), text)
+    text = "\n".join(line if _DIGEST.search(line) else _HEX.sub(SECRET, line) for line in text.split("\n"))
     return _LONG.sub(lambda found: SECRET if _is_random(found[0]) else found[0], text)
 
 
 def hide_machines(text: str, is_public: Callable[[str], bool]) -> str:
     """Names of machines, by the word or flag before them, the port after them or their domain."""
     text = _LAUNCHER.sub(lambda line: _LAUNCHED_ON.sub(_named(HOST), line[0]), text)
+    text = _CLIENT.sub(lambda line: _CLIENT_HOST.sub(_named(HOST), line[0]), text)
     text = _WORLD.sub(lambda line: _WORLD_HOST.sub(_named(HOST), line[0]), text)
     for rule in (
         *(_HOST_FIELD, _MACHINE_FIELD, _PLACED, _SLOTS, _PORT, _NUMBERED_PORT, _MPI, _UCX, _POD, _NAMESPACE),
         *(_SCHEDULER, _LOST, _FAILED_ON, _ON, _SHARE, _SYSLOG, _QUOTED_PORT, _CONNECT, _PING, _COUNTED),
     ):
-        text = rule.sub(_named(HOST), text)
+        text = rule.sub(_named(HOST, is_public), text)
     return _DOMAIN.sub(lambda found: found[0] if is_public(found[0]) else HOST, text)
 
 
 def hide_people(text: str) -> str:
     """Names of users, by the word before them or the form of the line."""
-    text = _REMOTE.sub(_remote, text)
+    text = _REPOSITORY.sub(_repository, _REMOTE.sub(_remote, text))
     for rule in (
         *(
             _PERSON_FIELD,
@@ -215,7 +256,8 @@ def _drive(found: re.Match[str]) -> str:
 
 
 def _folder(found: re.Match[str]) -> str:
-    if found["root"].lower() in _ROOTS:
+    line = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+    if found["root"].lower() in _ROOTS or (line.endswith("url: ") and HOST not in line):
         return found[0]
     parts = found["rest"][1:]
     code = _CODE.search(parts)
@@ -223,25 +265,38 @@ def _folder(found: re.Match[str]) -> str:
     return f"{FOLDER}/{last}" if "/" in parts else found[0]
 
 
-def _named(label: str) -> Replace:
+def _named(label: str, is_public: Callable[[str], bool] = lambda _: False) -> Replace:
     def put(found: re.Match[str]) -> str:
         name = found["name"]
         return (
             found[0]
-            if name.lower() in _NOBODY
+            if (label == HOST and (_TYPE.fullmatch(name) or says_nothing(name)))
+            or re.search(rf"(?<![\w]){re.escape(name)}$", found["head"].rstrip("= :\"'"))
+            or all(word in _NOBODY for word in name.lower().split())
+            or is_public(name)
             else f"{found['head']}{label}{found[0][found.end('name') - found.start() :]}"
         )
 
     return put
 
 
+_TYPE = re.compile(r"(?:[A-Z][a-z]+){2,6}")
+"""A name in camel case is a type, no machine."""
 _NOBODY = COMMON_NAMES | {
-    "a", "an", "the", "this", "that", "it", "another", "none", "null", "true", "false", "unknown", "all", "any",
+    "there", "everyone", "all", "world", "port", "a", "an", "the", "this", "that", "it", "another", "none", "null",
+    "true", "false", "unknown", "any",
     "each", "name", "memory", "side", "device", "rank", "group", "cpu", "cuda", "gpu", "str", "int", "bool", "self",
-    "other", "world", "x86_64", "aarch64", "arm64", "amd64", "is", "not", "to", "and", "or", "of", "in", "for",
+    "other", "x86_64", "aarch64", "arm64", "amd64", "is", "not", "to", "and", "or", "of", "in", "for",
     "failed", "error", "info", "import", "startup", "start", "load", "save", "exit", "tensor", "process", "agent",
     "server", "machine", "client", "system", "github", "gitlab", "pip", "conda",
 }  # fmt: skip
+
+
+def _repository(found: re.Match[str]) -> str:
+    """A repository of a model hub, after a word that says so, without an owner that nobody knows."""
+    if not (found["head"] or found["prose"]) or found["name"].lower() in KNOWN_OWNERS | _NOBODY:
+        return found[0]
+    return f"{found['head']}{USER}{found['tail']}"
 
 
 def _remote(found: re.Match[str]) -> str:
@@ -271,6 +326,8 @@ def _changes(text: str) -> float:
 def _is_random(text: str) -> bool:
     """True if a machine drew it: all kinds of characters in frequent turns.  A word, a path or a symbol has few."""
     if text.startswith("_Z") or not any(c.islower() for c in text) or not any(c.isupper() for c in text):
+        return False
+    if sum(map(len, _CAMEL.findall(text))) >= MOST_OF_WORDS * len(text):
         return False
     if sum(c.isdigit() for c in text) > 1:
         return _changes(text) >= RANDOM_CHANGES

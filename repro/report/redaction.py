@@ -17,18 +17,29 @@ from urllib.parse import unquote
 
 from repro.model.clean import clean
 from repro.report.labels import ADDRESS, COMMON_NAMES, FOLDER, HOME, HOST, IDENTITY, SECRET, USER
+from repro.report.named_values import (
+    NAMES,
+    SECRETS,
+    hide_named_values,
+    is_code,
+    is_of_text,
+    is_placeholder,
+    kind_of,
+    says_nothing,
+)
+from repro.report.private_lines import hide_lines, join_lists
 from repro.report.private_shapes import hide_folders, hide_machines, hide_people, hide_secrets
 from repro.report.secret_rules import secret_rules
+from repro.report.web_addresses import PUBLIC_HOSTS, hide_remote_folders, hide_web_addresses
 
-PUBLIC_HOSTS = (
-    "github.com", "githubusercontent.com", "github.io", "pytorch.org", "python.org", "pypi.org", "pythonhosted.org",
-    "huggingface.co", "hf.co", "lightning.ai", "readthedocs.io", "readthedocs.org", "nvidia.com", "numpy.org",
-    "pydantic.dev", "pypa.io", "apache.org", "wikipedia.org", "arxiv.org", "scipy.org", "anaconda.org", "anaconda.com",
-    "localhost", "127.0.0.1",
-)  # fmt: skip
-
+LEAST_CHARACTERS = 4
+"""Shorter values are no secrets."""
+_DRAWN = re.compile(r"(?=\S*\d)(?=\S*[a-zA-Z])\S{16}")
+_WRAPPED = re.compile(r"(?:Secret\w*|Password\w*|Token\w*|str|bytes|Str|quote)\([\"']")
+"""A call that only wraps a text: ``SecretStr('...')``."""
 _BEARER = re.compile(
-    r"(?i)\b((?:authorization[\"']?\s{0,3}[:=,]\s{0,3}[\"']?(?:(?:bearer|basic|token|negotiate|digest)\s+)?|bearer\s+)"
+    r"(?i)\b((?:authorization[\"']?\s{0,3}[:=,]\s{0,3}[\"']?(?:(?:bearer|basic|token|negotiate|"
+    r"digest)\s+)?|bearer\s+(?=\S{0,200}\d|\S{24}))"
     r"(?!(?:bearer|basic|token|negotiate|digest)\b))[^\s\"'<>]{6,}"
 )
 # What stands before the word does not matter, so it is not matched: a search stays linear in the text.
@@ -67,14 +78,16 @@ _FLAG = re.compile(
     r"(?i)((?:^|\s)--?[a-z._-]{0,30}(?:token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|auth)[ =])"
     r"(?!-)(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'<>]{4,})"
 )
-_LOGIN = re.compile(
-    r"\b(?:curl|mysql|mysqldump|sshpass|(?:docker|podman|helm|oras|skopeo|nerdctl) login)\b[^\n]{0,300}"
-)
+_LOGIN = re.compile(r"\b(?:curl|mysql|mysqldump|sshpass|(?:docker|podman|helm|oras|skopeo|nerdctl) login)\b")
 _SHORT_FLAG = re.compile(r"((?:^|\s)(?:-[up] ?|--(?:proxy-)?user[ =]))([^\s-][^\s]{3,})")
 _NETRC = re.compile(r"(?i)\b(machine\s+)\S+(\s+login\s+)\S+(\s+password\s+)\S+")
-_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/@'\"<>]*@)?([\w.-]+|\[[0-9a-f:.%]+\])")
 _MAIL = re.compile(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[a-z]{2,24}\b")
 _IPV4 = re.compile(r"(?<![\w.=<>!~-])(?<![=<>!~] )(\d{1,3}(?:\.\d{1,3}){3})(?![\w-])(?!\.\w)")
+_VERSION_WORD = re.compile(
+    r"(?i)\b(?:section|chapter|version|release|cuda|cudnn|driver|firmware|nccl|tensorrt|cublas|rocm|"
+    r"toolkit|build|ofed|openmpi|"
+    r"chrome|safari|windows|kernel|bios|vbios|schema|spec|rule|§) ?$"
+)
 _IPV6 = re.compile(
     r"(?<![\w:.])((?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:(?:\d{1,3}\.){3}\d{1,3})?)(%\w+)?(?![\w:])"
 )
@@ -87,8 +100,9 @@ _NAMED_HOST = re.compile(
     r"([\w.-]+)"
 )
 _ADDRESSED = re.compile(
-    r"(?i)((?:addr|address|host|ip|server|peer|endpoint|interface|node|url|from|to)[\"']?=[\"']?)"
-    r"(\d{1,3}(?:\.\d{1,3}){3})(?![\w.-])"
+    r"((?<![\w.])(?!\w{0,60}(?i:version|release|_ver|build)[\"']?=|(?i:ver|cuda|cudnn|nccl|driver|toolkit|"
+    r"nvidia\w*)=)[A-Za-z_]\w{0,60}[\"']?=[\"']?)"
+    r"(\d{1,3}(?:\.\d{1,3}){3})(?![\w.=-])"
 )
 _NCCL = re.compile(
     r"(?<![\w.-])()([A-Za-z0-9][\w.-]{0,99})(:\d+:\d+ (?:\[\d+\] )?(?:NCCL |[\w/.-]{1,60}\.(?:cc|cpp|h|cu):\d+ NCCL ))"
@@ -98,14 +112,15 @@ _NAMED_PLACE = re.compile(
     r"|\bnode: (?=[\w.-]+,? (?:local.)?rank)"
     r"|\bLinux (?=\S+ \d+\.\d+\.\d+))([A-Za-z0-9][\w.-]*)"
 )
+_LOGON = re.compile(r"(=[\"']?\\{2,4})[A-Za-z][\w.-]*(?=[\s\"']|$)")
 _SLURM = re.compile(
     r"\b((?:SLURM|SLURMD|SBATCH|PBS|LSB|SGE|KUBERNETES|MY_POD|MY_NODE)_?(?:[A-Z]+_){0,4}"
-    r"(?:NODELIST|NODENAME|NODE|HOST|HOSTS|USER|DIR|WORKDIR|ACCOUNT|NAME|HOSTNAME|LAUNCH_NODE_IPADDR|PARTITION)"
+    r"(?:NODELIST|NODENAME|NODE|CLUSTER|HOST|HOSTS|USER|DIR|WORKDIR|ACCOUNT|NAME|HOSTNAME|LAUNCH_NODE_IPADDR|PARTITION)"
     r"\s{0,2}=\s{0,2})(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"
 )
 _SLURM_NODE = re.compile(
     r"(\bsrun: (?:error|warning|info): |\bslurmstepd: \w+: \*{3} (?:STEP|JOB) [\w.+]{1,40} ON "
-    r"|\b(?:(?:Req|Exc|Sched)?NodeList|BatchHost|NodeName|NodeHostName|NodeAddr|AllocNode:Sid|UserId|Account)=)"
+    r"|\b(?:(?:Req|Exc|Sched)?NodeList|BatchHost|NodeName|NodeHostName|NodeAddr|AllocNode:Sid|UserId|GroupId|Account)=)"
     r"([\w.,()-]+(?:\[[\d,-]+\])?)(?=: task|\s|$)"
 )
 _PROMPT = re.compile(r"(?m)([A-Za-z_][\w.-]{0,31})@([A-Za-z0-9][\w.-]{0,62})(?=(?::|\s)[^\n$#%]{0,80}[$#%](?:\s|$))")
@@ -114,8 +129,9 @@ _POD = re.compile(
     r"(?![\w-])"
 )
 _PERCENT = re.compile(r"[^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){1,50}")
+_BLANK = re.compile(r"%20|%0[9AaDd]")
 _DISKS = re.compile(
-    r"(?<![\w./~>])(?:(?:/[\w.-]{1,40}){0,3}/(?:\w?scratch|gpfs|lustre|workspaces?|beegfs)"
+    r"(?<![\w./~>])(?!/mnt/[a-z]/Users/)(?:(?:/[\w.-]{1,40}){0,3}/(?:\w?scratch|gpfs|lustre|workspaces?|beegfs)"
     r"|/(?:data|mnt|fsx|nfs|efs|pfs|shared|proj|projects?|work|raid|datasets?|storage|ssd|nvme|disk|volumes?))\d{0,3}"
     r"(?:(?:/[^/\s:'\"<>|,;()]+)+(?=/[^/\s:'\"<>|,;()]+)|/[^/\s:'\"<>|,;().]+(?![^/\s:'\"<>|,;()])/?)"
 )
@@ -123,39 +139,52 @@ _TEMPORARY = re.compile(
     r"(?<![\w./~>])(/(?:var/)?tmp/(?:torchinductor_|pytest-of-|(?=[a-z]+(?:[._-][a-z]+)?/)))"
     r"(?!(?:tmp|torch|pip|pytest|ray|cuda|repro|uv|hsperf|<)|(?:root|runner|user)/)([\w.-]+)"
 )
-_SPOOL = re.compile(r"(/var/spool/slurmd?/)[^\s'\"<>]+")
+_SPOOL = re.compile(r"(/var/(?:spool/(?:slurmd?|pbs|torque|sge|cron|mail)|mail|folders)/)[^\s'\"<>]+")
 _NAMED_USER = re.compile(
     r"(?i)(?<![\w.])((?:user|username|logname|login)[\"']?\s{0,12}[:=]\s{0,3}[\"']?|\blogged in as:? )([\w.@-]+)"
 )
-_ENTITY = re.compile(r"(?<![\w.])wandb\.ai/[^/\s<>'\"]+")
 _PORT_HOST = re.compile(r"([\[(])([A-Za-z0-9][\w.-]*)(\]:|, )(\d{4,5}\b)")
 _PRIVATE_HOST = re.compile(
-    r"(?i)(?<![\w.-])[a-z0-9][\w.-]*\.(?:internal|intranet|lan|corp|localdomain|home\.arpa|consul)(?![\w.-]*[\w(])"
+    r"(?i)(?<![\w.-])(?<!from )(?<!import )[a-z0-9][\w.-]*\.(?:internal|intranet|lan|corp|localdomain|"
+    r"home\.arpa|consul)(?![\w.-]*[\w(])"
     r"|(?<![\w.-])[a-z0-9][\w.-]*\.cluster\.local(?![\w(])"
     r"|(?<![\w.-])[a-z0-9]+(?:-[a-z0-9]+)+\.local(?![\w(])"
 )
 _INDEXED_PACKAGE = re.compile(
     r"(?i)^\[(?:conda|pip3?)\]"
-    r"|^[\s*-]{0,12}(?![\w.-]{0,80}(?:ip|addr|address|host|node|peer|server|gateway|endpoint|dns|from|to|inet):?\s)\w[\w.-]{0,80}:?\s{1,80}\d+(?:\.\d+){3}\s*$"
+    r"|^[\s*-]{0,12}(?![\w.-]{0,80}(?:ip|addr|address|host|hostname|proxyjump|client|node|peer|server|"
+    r"gateway|endpoint|dns|from|to|inet):?\s)\w[\w.-]{0,80}:?\s{1,80}\d+(?:\.\d+){3}\s*$"
 )
 _HOMES = (
     (
         re.compile(
             r"(?i)(?<![\w])[a-z]:(\\+|/)(?:users|documents and settings)\1"
-            r"(?:[^\\/\s:'\"<>|]+(?: [^\\/\s:'\"<>|]+)*(?=\1)|[^\\/\s:'\"<>|]+)"
+            r"(?:[^\\/\s:'\"<>|]+(?: [^\\/\s:'\"<>|]+)*(?=\1|[>\"'])|[^\\/\s:'\"<>|]+)"
         ),
         HOME,
     ),
     (
         re.compile(
-            r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|homes)/(?!conda/feedstock_root/)(?:\w{0,2}users?/|(?<=homes/)[a-z]/|([a-z])/(?=\1))?"
+            r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|"
+            r"homes)/(?!conda/feedstock_root/)(?:\w{0,2}users?/|(?<=homes/)[a-z]/|([a-z])/(?=\1))?"
             r"(?:[^/\s:'\"<>|,;()]+(?: [A-Za-z.-]+(?=/))?)"
         ),
         HOME,
     ),
+    (re.compile(r"(?<=\\home\\)[^\\\s'\"<>]{1,60}(?=\\)"), USER),
+    (re.compile(r"(?<![\w./~>])/(?:run/)?media/(?!cdrom|usb\d?/)[^/\s]{1,60}/[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
+    (re.compile(r"/Volumes/(?!Macintosh HD)[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
+    (re.compile(r"(?<=/MyDrive/)[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
+    (re.compile(r"(?<=[\\/])(OneDrive|Dropbox) [-(][^/\\:'\"<>|\n]{1,60}(?=[/\\])"), r"\1"),
     (re.compile(r"(?<![\w./~>])/root(?=/|\b)(?![\w.-])"), HOME),
     (re.compile(r"(?<![\w./~>])/afs/[^/\s]{1,99}/(?:users?|home)/(?:\w/){0,2}[^/\s:'\"<>|,;()]+"), HOME),
-    (re.compile(r"(?<![\w:\\])\\\\(?!x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})[A-Za-z0-9][\w.-]*(?=\\)"), f"\\\\\\\\{HOST}"),
+    (
+        re.compile(
+            r"(?<![\w:\\])(\\\\(?:\\\\)?)(?!x[0-9A-Fa-f]{2}|"
+            r"u[0-9A-Fa-f]{4})[A-Za-z0-9][\w.$-]*(\\{1,2})(?:[\w.$ -]{1,80}?(?=\\)|[\w.$-]{1,80})"
+        ),
+        rf"\1{HOST}\2{FOLDER}",
+    ),
 )
 
 
@@ -177,7 +206,9 @@ def _ipv4(match: re.Match[str]) -> str:
         address = ipaddress.IPv4Address(match[1])
     except ValueError:
         return match[0] if any(int(part) > 255 for part in match[1].split(".")) else ADDRESS  # noqa: PLR2004 - octet
-    return match[0] if _loopback(address) else ADDRESS
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    kept = _loopback(address) or match[1].startswith("255.") or _VERSION_WORD.search(before)
+    return match[0] if kept else ADDRESS
 
 
 def _ipv6(match: re.Match[str]) -> str:
@@ -199,16 +230,18 @@ def _addressed(match: re.Match[str]) -> str:
     return match[0] if _loopback(address) else f"{match[1]}{ADDRESS}"
 
 
-def _url(match: re.Match[str]) -> str:
-    scheme, host = match[1], match[2]
-    if scheme.lower() == "file://":
-        return match[0]
-    return f"{scheme}{host if _public(host) or host == HOST else HOST}"
+def _mail(match: re.Match[str]) -> str:
+    user, _, host = match[0].partition("@")
+    if user != "git":
+        return ADDRESS
+    return match[0] if _public(host) else f"git@{HOST}"
 
 
 def _named(label: str) -> Callable[[re.Match[str]], str]:
     def put(match: re.Match[str]) -> str:
-        return match[0] if match[2].lower() in COMMON_NAMES or _public(match[2]) else f"{match[1]}{label}"
+        following = match.string[match.end() : match.end() + 1]
+        kept = says_nothing(match[2], following) or _public(match[2])
+        return match[0] if kept else f"{match[1]}{label}"
 
     return put
 
@@ -221,9 +254,31 @@ def _with_port(match: re.Match[str]) -> str:
 
 
 def _named_secret(match: re.Match[str]) -> str:
+    if _WRAPPED.match(match[2]):
+        return f"{match[1]}{SECRET}"
     value = match[2].rstrip(")]}").strip("\"'")
-    kept = not value or value in {SECRET, "None", "True", "False", "null"} or value.isdecimal() or len(value) < 4  # noqa: PLR2004
-    return match[0] if kept else f"{match[1]}{SECRET}"
+    before = match.string[max(0, match.start() - 60) : match.start()]
+    after = match.string[match.end() : match.end() + 1]
+    name = re.split(r"[\s\"'(=]", before + match[1].rstrip(" \t=:>,\"'"))[-1].lstrip("-")
+    quoted = match[2][:1] in {'"', "'"}
+    nothing = value in {"", SECRET, "None", "True", "False", "null"} or value.isdecimal()
+    if nothing or len(value) < LEAST_CHARACTERS or is_placeholder(value) or _is_no_secret(name, value):
+        return match[0]
+    code = not quoted and (says_nothing(value, after) or is_code(match[2] + after, name) or value == name)
+    # "signature, schema" is code; "'token', 'x'" is a pair.
+    unpaired = match[1].rstrip().endswith(",") and not (quoted and re.search("[\"']", match[1]))
+    return match[0] if code or unpaired or name.endswith("]") else f"{match[1]}{SECRET}"
+
+
+def _is_no_secret(name: str, value: str) -> bool:
+    """True for a working directory, the name of an entry and a piece of text."""
+    low = name.lower()
+    return (
+        (low.endswith(("signature", "sig")) and not any(c.isdigit() for c in value))
+        or (low in {"pwd", "oldpwd", "cwd"} and value.startswith(("/", "~")))
+        or (low.endswith("_key") and kind_of(name) is None and not any(c.isdigit() for c in value))
+        or ((is_of_text(name) or is_of_text(value)) and _DRAWN.search(value) is None)
+    )
 
 
 @dataclass(frozen=True)
@@ -244,38 +299,44 @@ class Redactor:
         for rule in secret_rules():
             text = rule.sub(SECRET, text)
         text = _NETRC.sub(rf"\g<1>{HOST}\g<2>{USER}\g<3>{SECRET}", text)
+        text = hide_named_values(hide_lines(text), SECRETS, _public)
         text = _BEARER.sub(rf"\g<1>{SECRET}", text)
         text = _COOKIES.sub(rf"\g<1>{SECRET}", text)
         for named in (_ELEMENT, _SPOKEN, _SET, _NAMED_SECRET, _ASSIGNED, _FLAG, _HEX_KEY):
             text = named.sub(_named_secret, text)
         text = hide_secrets(text)
-        text = _LOGIN.sub(lambda command: _SHORT_FLAG.sub(_named_secret, command[0]), text)
+        text = "\n".join(
+            _SHORT_FLAG.sub(_named_secret, line) if _LOGIN.search(line) else line for line in text.split("\n")
+        )
+        text = _LOGON.sub(rf"\g<1>{HOST}", text)
         text = _SLURM_NODE.sub(rf"\g<1>{HOST}", _SLURM.sub(rf"\g<1>{HOST}", text))
         nodes = {match[2] for match in _NCCL.finditer(text)} - COMMON_NAMES
         text = _PROMPT.sub(f"{USER}@{HOST}", text)
         for folder, label in sorted(self.folders, key=lambda item: -len(item[0])):
             text = re.sub(rf"(?<![\w.]){re.escape(folder)}(?![\w.-]*[\w-])", label, text)
+        text = _DISKS.sub(FOLDER, text)
         for pattern, label in _HOMES:
             text = pattern.sub(label, text)
-        text = _URL.sub(_url, _ENTITY.sub(f"wandb.ai/{USER}", text))
-        text = _MAIL.sub(ADDRESS, text)
+        text = hide_web_addresses(text, _public)
+        text = _MAIL.sub(_mail, text)
         text = _MAC.sub(ADDRESS, _UUID.sub(IDENTITY, text))
         text = "\n".join(line if _INDEXED_PACKAGE.match(line) else _IPV4.sub(_ipv4, line) for line in text.split("\n"))
         text = _IPV6.sub(_ipv6, _ADDRESSED.sub(_addressed, text))
         text = _TEMPORARY.sub(_named(USER), _SPOOL.sub(rf"\g<1>{FOLDER}", text))
-        text = hide_folders(_POD.sub(HOST, _DISKS.sub(FOLDER, text)))
+        text = hide_folders(_POD.sub(HOST, _PRIVATE_HOST.sub(HOST, text)))
         text = _NAMED_PLACE.sub(_named(HOST), _NAMED_HOST.sub(_named(HOST), text))
         text = _NAMED_USER.sub(_named(USER), text)
         text = _PORT_HOST.sub(_with_port, text)
-        text = hide_people(hide_machines(_PRIVATE_HOST.sub(HOST, text), _public))
+        text = hide_people(hide_machines(text, _public))
+        text = join_lists(hide_remote_folders(hide_named_values(text, NAMES, _public)))
         for names, label in ((self.hosts | nodes, HOST), (self.users, USER)):
             for name in sorted(names, key=lambda item: -len(item)):
                 text = re.sub(rf"(?i)(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", label, text)
         return text
 
     def _decoded(self, match: re.Match[str]) -> str:
-        """A percent-encoded text, decoded where it hides something."""
-        plain = unquote(match[0])
+        """A percent-encoded text, decoded where it hides something; a blank does not end what is encoded."""
+        plain = unquote(_BLANK.sub("+", match[0]))
         if "%" in plain or plain == match[0]:
             return match[0]
         left = self(plain)

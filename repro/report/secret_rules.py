@@ -31,6 +31,7 @@ _OWN = re.compile(
     | AC[a-f0-9]{32}(?![a-z0-9]) | SK[a-f0-9]{32}(?![a-z0-9]) )
     | -----BEGIN[ A-Z0-9]*PRIVATE\ KEY(?:\ BLOCK)?-----(?:.|\n)*?(?:-----END[ A-Z0-9]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z)
     | ssh-(?:rsa|ed25519|dss)\ AAAA[A-Za-z0-9+/=]{20,}(?:\ [\w.-]+@[\w.-]+)?
+    | \|1\|[A-Za-z0-9+/]{20,40}=\|[A-Za-z0-9+/]{20,40}=
     | (?<=/api/webhooks/)\d{6,}/[\w-]{20,}
     """,
     re.VERBOSE,

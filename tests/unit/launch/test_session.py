@@ -23,7 +23,17 @@ from repro.store import recipe
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict.result import Result
-from tests.unit.factories import FAILURE, failed, installed, interpreter, observation, project, rank, write_failure
+from tests.unit.factories import (
+    FAILURE,
+    MATRIX,
+    failed,
+    installed,
+    interpreter,
+    observation,
+    project,
+    rank,
+    write_failure,
+)
 from tests.unit.launch.ranks import wait_for
 
 VERSIONS = {"old": {"lightning": "2.2.1", "torch": "2.2.2"}, "new": {"lightning": "2.2.2", "torch": "2.2.2"}}
@@ -436,6 +446,19 @@ class TestEnvironments:
         assert probed == [(Path("/usr/bin/python3"), "python:/usr/bin/python3")]
         assert result.verdict is Verdict.REPRODUCED
         assert len(played.cells) == 1
+
+    def test_adopted_holds_a_denied_release(
+        self, tmp_path: Path, played: Played, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``run --python`` on an interpreter with a malicious release runs nothing there."""
+        holding = interpreter(installed=installed({"lightning": "2.6.2", "torch": "2.2.2"}))
+        monkeypatch.setattr(module, "probe", lambda *_: holding)
+        deny = [{"distribution": "lightning", "version": "2.6.2", "reason": "malicious upload", "date": "2026-04-01"}]
+        held = project(tmp_path / "denying", content=MATRIX | {"deny": deny})
+        (result,) = session(held).run(cells(held, Adopted("/usr/bin/python3")))
+        assert result.verdict is Verdict.UNRUNNABLE
+        assert "malicious upload" in result.judgement.reason
+        assert played.cells == []
 
     def test_adopted_is_missing(self, held: Project, played: Played) -> None:
         """An interpreter that is not there makes its cell unrunnable."""
