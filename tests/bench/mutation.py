@@ -9,8 +9,8 @@ A mutant is *killed* if a test fails or does not end in time; else it *survived*
 The answer is 1 if fewer than 90 % are killed, or a survivor has no reason.  A module whose source and tests did not
 change since the figures were written is not measured again, so that a run that was stopped goes on.
 
-Existing tools were tried: mutmut leaves properties, decorated functions and tables of constants alone, of which most
-of these modules are made; cosmic-ray starts a process for each mutant, which costs seconds.  Here, a process imports
+Why a tool of our own: by its source, mutmut leaves properties and most decorated functions alone, of which many of
+these modules are made, and cosmic-ray starts a process for each mutant; neither was run here.  Here, a process imports
 the libraries once; for each module a fork of it collects the tests; for each mutant a fork of that one replaces the
 code of the changed function wherever it is referred to.  A mutant of what runs at import is imported afresh, in a fork
 of the first process.
