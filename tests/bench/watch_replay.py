@@ -38,11 +38,13 @@ from repro.search.releases import Release, listing
 from repro.search.watch_run import Watch
 from repro.search.watch_search import WatchBudget
 from repro.store.answers import AnswerStore, Turned
+from repro.store.observations import Store
 
 FILE = Path(__file__).parents[2] / "reports" / "measurements" / "watch-replay.json"
 NAME = "replay"
 LIBRARIES = ("lightning", "transformers", "accelerate")
 TORCH = "2.13.0"
+COOLING_DAYS = Floating(libraries=LIBRARIES).cooling_days
 TORCH_DAYS = {"torch": "2026-07-20", "sympy": "2026-07-20", "setuptools": "2025-06-01"}
 
 
@@ -144,20 +146,32 @@ def main() -> None:
             owed = sum(job.in_current for job in look.jobs) + len(look.turns)
             minutes = round(spent[day.isoformat()], 1)
             replayed.append(ReplayedDay(day.isoformat(), minutes, complete=not owed, owed=owed))
-            for change in stored_changes(project, failures):
-                named.setdefault(change, day.isoformat())
+            named = dict(stored_changes(project, failures, [item.day for item in replayed]))
             out.print(f"{day}: {minutes} min, {owed} owed, {len(named)} changes named so far")
     print(json.dumps(write(options.write, replayed, named, failures, releases), indent=1))
     sys.exit(0)
 
 
-def stored_changes(project: Project, failures: Iterable[Failure]) -> Iterator[Change]:
-    """What the watch has named so far."""
+def stored_changes(
+    project: Project, failures: Iterable[Failure], replayed: Iterable[str]
+) -> Iterator[tuple[Change, str]]:
+    """What the watch has named so far, each with the day of the replay that named it.
+
+    The days run one after the other, in one command or in several: a change was named by the newest day that had
+    begun to run by then.
+    """
+    store, began = Store(project.reports / "data"), dict[str, str]()
+    as_of = {f"{NAME} as of {last_day(date.fromisoformat(day), COOLING_DAYS)}": day for day in replayed}
+    for observation in store:
+        day = as_of.get(observation.cell.environment.label)
+        if day is not None:
+            began[day] = min(began.get(day, observation.started), observation.started)
     answers = AnswerStore(project.reports / "data")
     for failure in failures:
         for answer in answers.of(failure.id):
             if isinstance(answer, Turned) and answer.holds:
-                yield Change(answer.failure, answer.package, answer.release)
+                day = max((day for day, time_ in began.items() if time_ <= answer.date), default="")
+                yield Change(answer.failure, answer.package, answer.release), day
 
 
 def write(
@@ -168,15 +182,14 @@ def write(
     releases: Mapping[str, list[Release]],
 ) -> dict[str, object]:
     """The figures: boundaries named in time, boundaries, false alarms, minutes a day."""
-    cooling = Floating(libraries=LIBRARIES).cooling_days
-    ends = [last_day(date.fromisoformat(item.day), cooling) for item in (replayed[0], replayed[-1])]
+    ends = [last_day(date.fromisoformat(item.day), COOLING_DAYS) for item in (replayed[0], replayed[-1])]
     stated = boundaries(failures, releases, (ends[0], ends[1]))
     uploaded = {Change("", name, held.version): held.day for name in LIBRARIES for held in releases[name]}
 
     def due(change: Change) -> str:
         """The first day of the replay that sees the release."""
         day = uploaded[replace(change, failure="")]
-        return next(item.day for item in replayed if last_day(date.fromisoformat(item.day), cooling) >= day)
+        return next(item.day for item in replayed if last_day(date.fromisoformat(item.day), COOLING_DAYS) >= day)
 
     figures: dict[str, object] = {
         "torch": TORCH,
