@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -222,14 +223,16 @@ class Session:
         if cell.lane is Lane.CPU:
             yield ()
             return
-        with self._all_devices().take(cell.world_size, self.stop) as taken:
+        with self._all_devices.take(cell.world_size, self.stop) as taken:
             yield taken
 
     def _first_devices(self, cell: Cell) -> tuple[str, ...]:
         """The devices that a cell is given if all are free."""
-        return () if cell.lane is Lane.CPU else self._all_devices().names[: cell.world_size]
+        return () if cell.lane is Lane.CPU else self._all_devices.names[: cell.world_size]
 
+    @cached_property
     def _all_devices(self) -> Devices:
+        """The devices of this machine; the driver is asked once a session."""
         return Devices.here(self.project.cache / "devices")
 
     def _confirming(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:

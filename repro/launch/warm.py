@@ -36,6 +36,7 @@ from repro.launch.folders import make_folder
 from repro.launch.job import Job, applicable_gates, free_port, rank_variables
 from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, Ended, ExcessWatch, dump_stacks, end_ranks
 from repro.launch.run_cell import LauncherName, torchrun
+from repro.launch.zygote import NVML_CHECK
 from repro.model.cell import Cell
 from repro.model.failure import Lane
 
@@ -46,10 +47,6 @@ MAX_BRANCHES = 60
 """A family with more branches than this is ended and begun anew."""
 TORCHRUN_GRACE_SECONDS = 30.0
 """How long torchrun waits for a rank that it has asked to end."""
-
-
-NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
-"""Keeps torch from initialising CUDA while libraries that are imported ask whether there are devices."""
 
 
 class WarmError(Exception):
