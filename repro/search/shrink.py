@@ -134,22 +134,25 @@ class Reduction:
                 continue
             before = node.value
             for small in (*SMALL, before // 2):
-                node.value = small
-                if small < before and self._accept(tree):
+                if small < before and self._replaced(tree, node, "value", small):
                     break
-                node.value = before
 
     def _precisions(self) -> None:
         tree = ast.parse(self.text)
         for node in _outermost_first(tree):
             if isinstance(node, ast.Attribute) and node.attr in PLAIN_NAMES:
-                before, node.attr = node.attr, PLAIN_NAMES[node.attr]
-                if not self._accept(tree):
-                    node.attr = before
+                self._replaced(tree, node, "attr", PLAIN_NAMES[node.attr])
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in PLAIN_TEXTS:
-                text, node.value = node.value, PLAIN_TEXTS[node.value]
-                if not self._accept(tree):
-                    node.value = text
+                self._replaced(tree, node, "value", PLAIN_TEXTS[node.value])
+
+    def _replaced(self, tree: ast.Module, node: ast.AST, field: str, value: object) -> bool:
+        """Give a node another value; True if the tree is interesting so, else the node keeps what it had."""
+        before = getattr(node, field)
+        setattr(node, field, value)
+        if self._accept(tree):
+            return True
+        setattr(node, field, before)
+        return False
 
 
 def _outermost_first(tree: ast.AST) -> Iterator[ast.AST]:

@@ -86,7 +86,8 @@ class EndRuns:
             try:
                 kept = self.interesting(text)
             finally:
-                self._learned = self._learned if kept else whole
+                if not kept:
+                    self._learned = whole
             if kept:
                 return True
         return False
