@@ -1,6 +1,7 @@
 """``repro draft``."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,30 +13,33 @@ from repro.errors import EnvironmentFailure, UsageError, exit_of
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots, rank_limit
 from repro.model.answers.evidence import DraftAnswer
+from repro.model.cell import Cell
 from repro.model.failure import Lane
-from repro.report.draft.case import Case, describe_missing, find
+from repro.report.draft.case import Case, ShowingRun, describe_missing, find
 from repro.report.draft.forms import FORMS, Form, Tracker
 from repro.report.draft.own_script import case_of, is_search, read_searched
 from repro.report.draft.write import Draft, compose, length, write
 from repro.report.private import Redact, redactor_of
 
 
-def _described(project: Project, name: str, lane: Lane, form: Form, *, static: bool) -> Described:
-    """What upstream's command prints of the environment, or why there is nothing."""
-    if static:
-        return Described(form.environment[0].text, problem="not asked (--static)")
-    try:
-        interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
-        # It imports torch, so it waits for a free core like a rank.
-        with Slots(project.cache / "slots", rank_limit()).take(1, threading.Event()):
-            return describe(interpreter, form.environment, lane)
-    except (EnvironmentFailure, UsageError) as error:
-        return Described(form.environment[0].text, problem=str(error))
+def _describer(project: Project, form: Form, redact: Redact, *, static: bool) -> Callable[[Cell], Described]:
+    """Asks the environment of a cell what upstream's command prints of it: that, or why there is nothing, redacted."""
 
+    def described(cell: Cell) -> Described:
+        if static:
+            return Described(form.environment[0].text, problem="not asked (--static)")
+        name = cell.environment.label
+        try:
+            interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
+            # It imports torch, so it waits for a free core like a rank.
+            with Slots(project.cache / "slots", rank_limit()).take(1, threading.Event()):
+                found = describe(interpreter, form.environment, cell.lane)
+        except (EnvironmentFailure, UsageError) as error:
+            found = Described(form.environment[0].text, problem=str(error))
+        problem = redact(found.problem) if found.problem else None
+        return Described(found.command, redact(found.text), problem)
 
-def _redacted(described: Described, redact: Redact) -> Described:
-    problem = redact(described.problem) if described.problem else None
-    return Described(described.command, redact(described.text), problem)
+    return described
 
 
 def draft(
@@ -74,12 +78,17 @@ def draft(
     Example: repro draft repro-runs/data/searches/ID/bisect-lightning-20261125T120000Z.jsonl --for lightning
     """
     form = FORMS[tracker]
+    project = Project.here(reports, catalog)
+    redact = redactor_of(project)
     if is_search(failure_id):
         if env is not None or lane is not Lane.CPU:
             raise UsageError("--env and --lane go with an id: a log or a run says where it ran")
-        case, redact = _case_of_script(Path(failure_id), form, reports, catalog, static=static)
+        searched = read_searched(Path(failure_id))
+        around = project.deriving(searched.definitions or {})
+        case = case_of(searched, project.catalog, redact, _describer(around, form, redact, static=static))
     else:
-        case, redact = _case_of_record(failure_id, form, env, lane, reports, catalog, static=static)
+        found = find(project, failure_id, env, lane, redact)
+        case = _case_of_record(project, found, _describer(project, form, redact, static=static))
     made = compose(case, form, redact)
     folder = out or Path("drafts") / f"{case.failure.id}-{tracker}"
     files = write(made, folder)
@@ -90,55 +99,18 @@ def draft(
     raise typer.Exit(exit_of(unknown=bool(case.described.problem) and not static))
 
 
-def _case_of_record(  # noqa: PLR0917 - the options of the command
-    failure_id: str,
-    form: Form,
-    env: str | None,
-    lane: Lane,
-    reports: Path | None,
-    catalog: Path | None,
-    *,
-    static: bool,
-) -> tuple[Case, Redact]:
-    project = Project.here(reports, catalog)
-    redact = redactor_of(project)
-    found = find(project, failure_id, env, lane, redact)
+def _case_of_record(project: Project, found: ShowingRun, describe_cell: Callable[[Cell], Described]) -> Case:
     cell = found.result.cell
-    described = _described(project, cell.environment.label, cell.lane, form, static=static)
-    entry = project.catalog[failure_id]
-    case = Case(
+    entry = project.catalog[cell.failure]
+    return Case(
         entry=entry,
         script=entry.script.read_text(encoding="utf-8"),
         view=found.view,
         result=found.result,
         environment=project.environments.environment(cell.environment.label),
-        described=_redacted(described, redact),
+        described=describe_cell(cell),
         missing=describe_missing(found),
     )
-    return case, redact
-
-
-def _case_of_script(
-    file: Path, form: Form, reports: Path | None, catalog: Path | None, *, static: bool
-) -> tuple[Case, Redact]:
-    project = Project.here(reports, catalog)
-    redact = redactor_of(project)
-    searched = read_searched(file)
-    found = case_of(searched, project.catalog, redact)
-    around = project.deriving(searched.definitions or {})
-    cell = found.result.cell
-    described = _described(around, cell.environment.label, cell.lane, form, static=static)
-    case = Case(
-        entry=found.entry,
-        script=found.script,
-        view=found.view,
-        result=found.result,
-        environment=found.environment,
-        described=_redacted(described, redact),
-        missing=found.missing,
-        notes=found.notes,
-    )
-    return case, redact
 
 
 def _print_draft(made: Draft, case: Case, folder: Path, files: list[Path]) -> None:

@@ -28,10 +28,15 @@ def read_answered(log: Path) -> tuple[SearchLog, Bisected, Path]:
     found = next((answer for answer in answers if isinstance(answer, Bisected) and answer.log == log.name), None)
     if found is None:
         raise UndecidedError(f"{log} has no answer yet: go on with --resume")
-    folder = log.resolve().parents[3] / SCRIPTS / learned.id
+    return journal, found, copy_of(learned, log.resolve().parents[3])
+
+
+def copy_of(learned: ScriptFailure, reports: Path) -> Path:
+    """The folder of a searched script, beside the store; raises UsageError if it is gone."""
+    folder = reports / SCRIPTS / learned.id
     if not (folder / learned.script).is_file():
-        raise UsageError(f"{folder}: the copy of the script is gone; bisect again")
-    return journal, found, folder
+        raise UsageError(f"{folder}: the copy of the script is gone; search again")
+    return folder
 
 
 def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:

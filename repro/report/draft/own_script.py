@@ -1,6 +1,6 @@
 """What a draft is made from where there is no record: a finished search for a user's script, or one of its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from packaging.utils import canonicalize_name
 
 from repro.catalog.catalog import Catalog, Entry
 from repro.errors import StoreError, UndecidedError, UsageError
+from repro.launch.describe import Described
+from repro.model.cell import Cell
 from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
@@ -15,6 +17,7 @@ from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Judgement, Side, Verdict
 from repro.model.version import parsed_version
 from repro.report.answers import sections
+from repro.report.draft.case import Case
 from repro.report.private import Redact, redacted, redacted_result
 from repro.report.rows import row_of
 from repro.report.script_answer import sentence
@@ -23,8 +26,7 @@ from repro.report.view import FailureView
 from repro.search.learn_ends import known_failures
 from repro.search.log import SUFFIX, Question, SearchLog, environments_of
 from repro.search.own_stack import DISTRIBUTIONS, imported_modules
-from repro.search.script_search import SCRIPTS
-from repro.search.seen import read_answered
+from repro.search.seen import copy_of, read_answered
 from repro.store.answers import Bisected, Blamed, Stored, Tried, read_answer
 from repro.store.observations import SEARCHES, Store, read_observation
 from repro.verdict.learn import in_short
@@ -99,7 +101,7 @@ def _of_blame(file: Path, answer: Blamed) -> SearchedScript:
         raise UsageError(f"{file}: a blame of a user's script is expected, made by this version or a newer one")
     facts = answer.all_tried
     bad_end = answer.end if answer.end.side is Side.BAD else answer.start
-    folder = _folder(file.resolve().parents[3] / SCRIPTS, answer.script)
+    folder = copy_of(answer.script, file.resolve().parents[3])
     return SearchedScript(answer.script, folder, facts, bad_end, _store_of(file), answer=answer)
 
 
@@ -119,7 +121,7 @@ def _of_run(file: Path) -> SearchedScript:
         drafted = _of_one_run(fact, observation, learned, by_metric=journal.question.metric is not None)
         return SearchedScript(
             failure=learned,
-            folder=_folder(file.resolve().parents[2] / SCRIPTS, learned),
+            folder=copy_of(learned, file.resolve().parents[2]),
             facts=(drafted,),
             drafted=drafted,
             store=_store_of(log),
@@ -161,28 +163,11 @@ def _store_of(file: Path) -> Store:
     return Store(file.resolve().parents[2])
 
 
-def _folder(scripts: Path, learned: ScriptFailure) -> Path:
-    folder = scripts / learned.id
-    if not (folder / learned.script).is_file():
-        raise UsageError(f"{folder}: the copy of the script is gone; search again")
-    return folder
+def case_of(found: SearchedScript, catalog: Catalog, redact: Redact, describe: Callable[[Cell], Described]) -> Case:
+    """What a draft says of a searched script; ``describe`` asks the environment of a cell to describe itself.
 
-
-@dataclass(frozen=True)
-class ScriptCase:
-    """The parts of a draft's case, redacted."""
-
-    entry: Entry
-    script: str
-    view: FailureView
-    result: Result
-    environment: Environment
-    missing: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def case_of(found: SearchedScript, catalog: Catalog, redact: Redact) -> ScriptCase:
-    """What a draft says of a searched script; raises UndecidedError if the run that it rests on is no longer stored."""
+    Raises UndecidedError if the run that it rests on is no longer stored.
+    """
     stored = {held.id: held for held in found.store.of_failure(found.failure.id)}
     results = {fact.label: _result(found, fact, stored) for fact in found.facts if fact.verdict}
     drafted = results.get(found.drafted.label)
@@ -210,12 +195,14 @@ def case_of(found: SearchedScript, catalog: Catalog, redact: Redact) -> ScriptCa
         # Nobody looked for a report upstream: nothing can disagree with one.
         upstream=replace(upstream, disagreements=()),
     )
-    return ScriptCase(
+    result = shown[found.drafted.label]
+    return Case(
         entry=entry,
         script=entry.script.read_text(encoding="utf-8", errors="replace"),
         view=view,
-        result=shown[found.drafted.label],
+        result=result,
         environment=_environment(found, drafted.newest),
+        described=describe(result.cell),
         missing=_missing(found),
         notes=_notes(found, known_failures(catalog, drafted.observations)),
     )
