@@ -254,7 +254,7 @@ def hide_named_values(text: str, kinds: frozenset[PrivateKind], is_public: Calla
         following = found.string[found.end() : found.end() + 1]
         if not closing and (following in {"(", "["} or (_CODE.match(trimmed + rest + following))):
             return found[0]
-        if not _telling(kind, found["name"], trimmed, separator, quoted=bool(closing), is_public=is_public):
+        if not _is_private(kind, found["name"], trimmed, separator, quoted=bool(closing), is_public=is_public):
             return found[0]
         return f"{head}{closing}{kind.value}{closing}{rest}"
 
@@ -276,7 +276,7 @@ def _each(rule: re.Pattern[str], put: Callable[[re.Match[str]], str], text: str)
     return "".join((*parts, text[at:]))
 
 
-def _telling(
+def _is_private(
     kind: PrivateKind, name: str, value: str, separator: str, *, quoted: bool, is_public: Callable[[str], bool]
 ) -> bool:
     """True if the value of such a name says something private."""

@@ -218,38 +218,11 @@ _MACHINE_LIKE = re.compile(
     r"(?P<head>(?<![\w./@=:$&\\-]))(?P<host>[a-z][a-z0-9]*(?:-[a-z0-9]+){2,6})(?![\w(=-]|\.\w|/\w)"
 )
 _ROWS = (
-    *(
-        _DEFAULT_LOGIN,
-        _CONNECTION,
-        _PROFILE,
-        _IN_NAMESPACE,
-        _STEP_DAEMON,
-        _PODS,
-        _NODES,
-        _DESCRIBED,
-        _HOST_PROMPT,
-        _POWERSHELL,
-        _SECURE,
-        _BATCH_ACCOUNT,
-        _BATCH_NODES,
-    ),
-    *(
-        _PROCESS,
-        _FULL_PROCESS,
-        _TOP,
-        _OPEN_FILE,
-        _QUEUE,
-        _BJOBS,
-        _SACCT,
-        _QSTAT,
-        _SINFO,
-        _PGPASS,
-        _WHO,
-        _LAST,
-        _DIR_PROMPT,
-    ),
-    *(_GPUSTAT, _STAT, _TRAILER, _SSH_CONFIG, _SSH_USER, _PREFIX),
-)
+    _DEFAULT_LOGIN, _CONNECTION, _PROFILE, _IN_NAMESPACE, _STEP_DAEMON, _PODS, _NODES, _DESCRIBED, _HOST_PROMPT,
+    _POWERSHELL, _SECURE, _BATCH_ACCOUNT, _BATCH_NODES, _PROCESS, _FULL_PROCESS, _TOP, _OPEN_FILE, _QUEUE, _BJOBS,
+    _SACCT, _QSTAT, _SINFO, _PGPASS, _WHO, _LAST, _DIR_PROMPT, _GPUSTAT, _STAT, _TRAILER, _SSH_CONFIG, _SSH_USER,
+    _PREFIX,
+)  # fmt: skip
 
 _SPOKEN_USER = re.compile(
     r"(?i)(?P<head>\b(?:(?:password|token|passphrase|quota|home|credentials?|keytab|session|limits?|for|as|"
@@ -282,34 +255,11 @@ _ADDED = re.compile(r"(?P<head>\bPermanently added [\"'`])(?P<host>[^\"'`\n]{1,2
 _PHONE = re.compile(r"(?P<head>(?<![\w.+-]))(?P<id>\+[1-9]\d{0,2}(?:[ .-]\(?\d{1,4}\)?){3,6})(?![\w.])")
 _GUID = re.compile(r"(?P<head>(?<![\w:]))(?P<id>(?=[\d:]{0,18}[a-f])(?:[0-9a-f]{4}:){3}[0-9a-f]{4})(?![\w:])")
 _PHRASES = (
-    *(_SPOKEN_USER, _BARE_USER, _PASSWORD_FOR, _ADDED, _SPOKEN_HOST, _PHONE, _GUID, _TODO, _ARN, _RESOURCE, _PROJECT),
-    *(
-        _ALIAS,
-        _ECHO,
-        _GPU_SERIAL,
-        _ANGLE,
-        _WHOAMI,
-        _ASSIGNED,
-        _INTERFACE,
-        _ENTITY,
-        _DONE_BY,
-        _LOOKED_UP,
-        _FAILED_FOR,
-        _RANGE,
-        _AT_PROXY,
-        _PAREN_ON,
-        _LOGIN_FOR,
-        _ENTITY_SPOKEN,
-        _NOT_FOUND,
-        _FORGE,
-        _PULL,
-        _ADDRESSEES,
-        _AT_WORD,
-        _SSH_ALIAS,
-        _SU,
-        _EXEC_HOSTS,
-    ),
-)
+    _SPOKEN_USER, _BARE_USER, _PASSWORD_FOR, _ADDED, _SPOKEN_HOST, _PHONE, _GUID, _TODO, _ARN, _RESOURCE, _PROJECT,
+    _ALIAS, _ECHO, _GPU_SERIAL, _ANGLE, _WHOAMI, _ASSIGNED, _INTERFACE, _ENTITY, _DONE_BY, _LOOKED_UP, _FAILED_FOR,
+    _RANGE, _AT_PROXY, _PAREN_ON, _LOGIN_FOR, _ENTITY_SPOKEN, _NOT_FOUND, _FORGE, _PULL, _ADDRESSEES, _AT_WORD,
+    _SSH_ALIAS, _SU, _EXEC_HOSTS,
+)  # fmt: skip
 _LABELS = {"user": USER, "host": HOST, "host2": HOST, "secret": SECRET, "id": IDENTITY}
 _NOBODY = COMMON_NAMES | {
     "a", "an", "the", "this", "that", "it", "another", "none", "all", "any", "each", "name", "id", "code", "is",

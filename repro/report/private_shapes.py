@@ -223,20 +223,9 @@ def hide_people(text: str) -> str:
     """Names of users, by the word before them or the form of the line."""
     text = _REPOSITORY.sub(_repository, _REMOTE.sub(_remote, text))
     for rule in (
-        *(
-            _PERSON_FIELD,
-            _SUBMITTED,
-            _GIT_USER,
-            _GREETED,
-            _IDS,
-            _LISTED,
-            _PROCESS,
-            _SUDO,
-            _TILDE,
-            _AT_ADDRESS,
-            _RUN_USER,
-        ),
-    ):
+        _PERSON_FIELD, _SUBMITTED, _GIT_USER, _GREETED, _IDS, _LISTED, _PROCESS, _SUDO,
+        _TILDE, _AT_ADDRESS, _RUN_USER,
+    ):  # fmt: skip
         text = rule.sub(_named(USER), text)
     return text
 
@@ -271,13 +260,18 @@ def _named(label: str, is_public: Callable[[str], bool] = lambda _: False) -> Re
         return (
             found[0]
             if (label == HOST and (_TYPE.fullmatch(name) or says_nothing(name)))
-            or re.search(rf"(?<![\w]){re.escape(name)}$", found["head"].rstrip("= :\"'"))
+            or _ends_with_word(found["head"].rstrip("= :\"'"), name)
             or all(word in _NOBODY for word in name.lower().split())
             or is_public(name)
             else f"{found['head']}{label}{found[0][found.end('name') - found.start() :]}"
         )
 
     return put
+
+
+def _ends_with_word(text: str, word: str) -> bool:
+    before = text[: -len(word)][-1:]
+    return text.endswith(word) and not (before.isalnum() or before == "_")
 
 
 _TYPE = re.compile(r"(?:[A-Z][a-z]+){2,6}")
@@ -290,11 +284,12 @@ _NOBODY = COMMON_NAMES | {
     "failed", "error", "info", "import", "startup", "start", "load", "save", "exit", "tensor", "process", "agent",
     "server", "machine", "client", "system", "github", "gitlab", "pip", "conda",
 }  # fmt: skip
+_KNOWN = KNOWN_OWNERS | _NOBODY
 
 
 def _repository(found: re.Match[str]) -> str:
     """A repository of a model hub, after a word that says so, without an owner that nobody knows."""
-    if not (found["head"] or found["prose"]) or found["name"].lower() in KNOWN_OWNERS | _NOBODY:
+    if not (found["head"] or found["prose"]) or found["name"].lower() in _KNOWN:
         return found[0]
     return f"{found['head']}{USER}{found['tail']}"
 

@@ -75,6 +75,19 @@ _STORES = (
 """Schemes of stores, whose "host" is a bucket."""
 _QUERY_VALUE = re.compile(r"(?P<head>[?&;][\w.%-]{1,60}=)(?P<value>[A-Za-z0-9%+/_.~-]{16,4000}={0,2})")
 
+_NEUTRAL = frozenset({"simple", "api", "v1", "v2", "metrics", "health", "healthz", "login", "index.html", "graphql"})
+"""Paths that name nothing of anybody."""
+_DRAWN = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_-]{32,200}")
+_COLLECTIONS = frozenset({
+    "api", "models", "datasets", "spaces", "repos", "orgs", "users", "v2", "raw", "t", SECRET,
+})  # fmt: skip
+"""Parts of a path before the owner."""
+_HASHED = frozenset({
+    "blob", "tree", "commit", "commits", "resolve", "raw", "packages", "whl", "archive", "snapshots", "compare",
+    "releases",
+})  # fmt: skip
+"""Parts of a path beside which a long random one is a digest."""
+
 
 def hide_web_addresses(text: str, is_public: Callable[[str], bool]) -> str:
     """Replace hosts that are not public with what follows them, and owners on public ones."""
@@ -93,48 +106,26 @@ def hide_web_addresses(text: str, is_public: Callable[[str], bool]) -> str:
             host = HOST
         if host != HOST and is_public(host):
             return f"{found['scheme']}{host}{port}{_owned(host, _QUERY_VALUE.sub(_query, rest))}"
-        path, question, _ = rest.partition("?")
         end = rest[len(rest.rstrip(".,;:")) :]
-        parts = path.strip("/").rstrip(".,;:")
-        hidden = (
-            f"/{FOLDER}"
-            if parts and parts not in _NEUTRAL
-            else path
-            if parts
-            else rest[: len(rest) - len(end)].partition("?")[0]
-        )
-        return f"{found['scheme']}{HOST}{port}{hidden}{f'?{SECRET}' if question else ''}{end}"
+        query = f"?{SECRET}" if "?" in rest else ""
+        return f"{found['scheme']}{HOST}{port}{_hidden_path(rest, end)}{query}{end}"
 
     def put_bare(found: re.Match[str]) -> str:
         host, rest = found["host"], found["rest"]
-        if is_public(host):
-            owned = _owned(host, rest)
-            return f"{host}{found['port'] or ''}{owned}"
-        return f"{HOST}{found['port'] or ''}/{FOLDER}"
+        port = found["port"] or ""
+        return f"{host}{port}{_owned(host, rest)}" if is_public(host) else f"{HOST}{port}/{FOLDER}"
 
     text = _BARE.sub(put_bare, _URL.sub(put, text))
     return _REMOTE.sub(_remote, text)
 
 
-_NEUTRAL = frozenset({"simple", "api", "v1", "v2", "metrics", "health", "healthz", "login", "index.html", "graphql"})
-
-
-_DRAWN = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_-]{32,200}")
-_COLLECTIONS = {"api", "models", "datasets", "spaces", "repos", "orgs", "users", "v2", "raw", "t", SECRET}
-_HASHED = {
-    "blob",
-    "tree",
-    "commit",
-    "commits",
-    "resolve",
-    "raw",
-    "packages",
-    "whl",
-    "archive",
-    "snapshots",
-    "compare",
-    "releases",
-}
+def _hidden_path(rest: str, end: str) -> str:
+    """What becomes of the path of a hidden host; ``end`` is the punctuation after the address."""
+    path = rest.partition("?")[0]
+    words = path.strip("/").rstrip(".,;:")
+    if words:
+        return path if words in _NEUTRAL else f"/{FOLDER}"
+    return rest.removesuffix(end).partition("?")[0]
 
 
 def hide_remote_folders(text: str) -> str:
@@ -157,10 +148,10 @@ def _owned(host: str, rest: str) -> str:
         or not rest.startswith("/")
     ):
         return rest
-    parts = [
-        SECRET if _DRAWN.fullmatch(part) and not set(rest.split("/")) & _HASHED else part for part in rest.split("/")
-    ]
-    rest = "/".join(parts)
+    parts = rest.split("/")
+    if _HASHED.isdisjoint(parts):
+        parts = [SECRET if _DRAWN.fullmatch(part) else part for part in parts]
+        rest = "/".join(parts)
     at = 1
     while at < len(parts) - 1 and parts[at].lower() in _COLLECTIONS:
         at += 1
