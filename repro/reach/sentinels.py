@@ -37,6 +37,7 @@ RENAMED = {"pytorch_lightning": "lightning.pytorch", "lightning_fabric": "lightn
 UNTOUCHED = frozenset({"torch", "torch.functional", "torch.nn.functional", "torch.nn.init"})
 """Modules whose functions stay as they are: torch's compilers know them by identity, or translate their source."""
 MOST_TYPES = 1000
+NO, NOT_KNOWN, YES = range(3)
 NOT_SEEN = object()
 """What no call can show: the base of a class, a method of any object, a text."""
 
@@ -59,9 +60,8 @@ def _holds(specifiers: str, version: tuple[int, ...]) -> bool | None:
         bound = tuple(int(part) for part in found[2].split("."))
         width = max(len(bound), len(version))
         left, right = (numbers + (0,) * (width - len(numbers)) for numbers in (version, bound))
-        series = (version + (0,) * len(bound))[: len(bound) - (found[1] == "~=")] == bound[
-            : len(bound) - (found[1] == "~=")
-        ]
+        kept = len(bound) - (found[1] == "~=")
+        series = (version + (0,) * len(bound))[:kept] == bound[:kept]
         same = series if found[3] else left == right
         answers = {
             "==": same, "===": same, "!=": not same, "<=": left <= right, ">=": left >= right, "<": left < right,
@@ -79,18 +79,29 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def exposure(affected: Sequence[Mapping[str, str]]) -> str:
-    """``listed``, ``not listed`` or ``not known``: how installed versions stand to a record's alternatives."""
+def exposure(affected: Sequence[Mapping[str, str]], never_tried: Sequence[tuple[str, str]] = ()) -> str:
+    """``listed``, ``not listed`` or ``not known``: how installed versions stand to a record's alternatives.
+
+    ``never_tried`` are specifiers, by distribution, of releases of which the record knows nothing.
+    """
     answers = []
     for releases in affected:
         fits = []
         for name, specifiers in releases.items():
             held = [text for text in (_installed(name), _installed(ALIASES.get(name, name))) if text]
             numbers = [_release(text) for text in held]
-            found = [None if item is None else _holds(specifiers, item) for item in numbers]
-            fits.append(True if True in found else None if None in found else False)
-        answers.append(False if False in fits else None if None in fits else True)
-    return "listed" if True in answers else "not known" if None in answers else "not listed"
+            untried = [text for other, text in never_tried if other == name]
+            fits.append(max((_fit(specifiers, untried, item) for item in numbers), default=NO))
+        answers.append(min(fits, default=YES))
+    return ("not listed", "not known", "listed")[max(answers, default=NO)]
+
+
+def _fit(specifiers: str, untried: Sequence[str], version: tuple[int, ...] | None) -> int:
+    """Whether a release is one that a record lists; not known also for one that nobody tried."""
+    if version is None:
+        return NOT_KNOWN
+    found = {True: YES, None: NOT_KNOWN, False: NO}[_holds(specifiers, version)]
+    return NOT_KNOWN if found == NO and any(_holds(text, version) is not False for text in untried) else found
 
 
 # What a record names.
@@ -258,7 +269,7 @@ class Sentinels:
         self.left_out: list[str] = []
         self.failures: list[ReachedFailure] = []
         for record in data["failures"]:
-            versions = exposure(record["affected"])
+            versions = exposure(record["affected"], record.get("never_tried", ()))
             if versions == "not listed":
                 self.left_out.append(record["id"])
             else:

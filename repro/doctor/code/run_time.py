@@ -17,6 +17,7 @@ def sentinel_data(failures: Iterable[Failure]) -> dict[str, Any]:
                 "id": failure.id,
                 "title": failure.title,
                 "affected": [dict(releases) for releases in failure.affected],
+                "never_tried": [(untried.name, untried.specifier) for untried in failure.never_tried],
                 "when": _use(failure.reach.when),
                 "at_fault": list(failure.reach.at_fault),
             }

@@ -19,6 +19,8 @@ from packaging.version import Version
 from repro.catalog.project import Project
 from repro.doctor.code.export_reach import write_reach
 from repro.doctor.code.run_time import sentinel_data
+from repro.doctor.exposure import Exposure, judge
+from repro.doctor.stack.stack import Stack
 from repro.reach import sentinels
 
 STATE_DICT = """
@@ -221,3 +223,29 @@ def test_every_record_is_watched() -> None:
         watched = sentinels.ReachedFailure(item, "listed")
         assert watched.leaves
         assert watched.state() is not True
+
+
+TORCHES = ("1.13.1", "2.1.0", "2.2.2", "2.6.0", "2.11.0", "2.13.0", "2.15.0", "9.9.0")
+LIBRARIES: tuple[dict[str, str], ...] = (
+    {},
+    {"lightning": "2.2.1", "transformers": "4.40.2", "accelerate": "0.30.1", "safetensors": "0.4.3"},
+    {"pytorch-lightning": "2.5.4", "transformers": "4.53.3", "accelerate": "1.9.0", "safetensors": "0.6.2"},
+    {"lightning": "2.6.6", "transformers": "5.23.0", "accelerate": "1.15.0", "safetensors": "0.8.0"},
+    {"lightning": "1.0.0", "transformers": "1.0.0", "accelerate": "0.1.0", "safetensors": "0.1.0"},
+)
+
+
+@pytest.mark.parametrize("torch", TORCHES)
+@pytest.mark.parametrize("libraries", LIBRARIES)
+def test_versions_as_doctor_judges_them(monkeypatch: pytest.MonkeyPatch, torch: str, libraries: dict[str, str]) -> None:
+    """A release that nobody tried is never called not listed."""
+    held = {"torch": torch, **libraries}
+    monkeypatch.setattr(sentinels, "_installed", held.get)
+    failures = [entry.failure for entry in Project.here().catalog]
+    judged = {failure.id: judge(failure, Stack.of(held)).exposure for failure in failures}
+    found = {
+        record["id"]: sentinels.exposure(record["affected"], record["never_tried"])
+        for record in sentinel_data(failures)["failures"]
+    }
+    words = {Exposure.AFFECTED: "listed", Exposure.UNKNOWN: "not known", Exposure.CLEAR: "not listed"}
+    assert found == {name: words[judged[name]] for name in found}
