@@ -27,12 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from uv import find_uv_bin
@@ -41,7 +38,7 @@ from repro.catalog.project import cache_root
 from repro.errors import Exit
 from repro.search.index import index_address
 from tests.bench.planted import RELEASES, Regression, plan, published, version
-from tests.unit.search.local_index import JSON, LocalIndex
+from tests.unit.search.local_index import LocalIndex, served
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "reports" / "measurements" / "own-script.json"
@@ -58,37 +55,6 @@ RUN_SECONDS = 180
 """Limit of a run of the command line; it says then that it does not know."""
 LOOP_SECONDS = 900
 """Limit of a run of the loop: after it the run counts as one that fails, as it would after ``timeout``."""
-
-
-@contextmanager
-def served(index: LocalIndex) -> Iterator[str]:
-    """Serve the planted libraries, and send whoever asks for another one to the index that is used anyway."""
-    upstream = index_address().rstrip("/")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            kind, _, name = self.path.strip("/").partition("/")
-            body = index.page(name) if kind == "simple" else index.file(name) if kind == "files" else None
-            if body is None and kind == "simple":
-                self.send_response(302)
-                self.send_header("Location", f"{upstream}/{name}/")
-            else:
-                self.send_response(200 if body is not None else 404)
-                self.send_header("Content-Type", JSON if kind == "simple" else "application/octet-stream")
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *_: object) -> None:
-            """A benchmark prints its figures only."""
-
-    ThreadingHTTPServer.allow_reuse_address = True
-    with ThreadingHTTPServer(("127.0.0.1", PORT), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{PORT}/simple/"
-        finally:
-            server.shutdown()
 
 
 @dataclass(frozen=True)
@@ -326,8 +292,9 @@ def main() -> None:
     if held["seed"] != given.seed:
         parser.error(f"{given.out} holds figures of seed {held['seed']}")
     began = time.monotonic()
-    with served(LocalIndex(published(regressions))) as address:
-        os.environ["REPRO_INDEX"] = address
+    elsewhere = index_address().rstrip("/")
+    with served(LocalIndex(published(regressions)), port=PORT, elsewhere=elsewhere) as index:
+        os.environ["REPRO_INDEX"] = index.address
         for one in regressions:
             if given.only and one.name not in given.only:
                 continue

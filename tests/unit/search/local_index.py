@@ -96,15 +96,19 @@ class LocalIndex:
 
 
 @contextmanager
-def served(index: LocalIndex) -> Iterator[LocalIndex]:
-    """Serve an index until the block ends."""
+def served(index: LocalIndex, *, port: int = 0, elsewhere: str = "") -> Iterator[LocalIndex]:
+    """Serve an index until the block ends; whoever asks for another project is sent ``elsewhere``, if it is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             kind, _, name = self.path.strip("/").partition("/")
             body = index.page(name) if kind == "simple" else index.file(name) if kind == "files" else None
-            self.send_response(200 if body is not None else 404)
-            self.send_header("Content-Type", JSON if kind == "simple" else "application/octet-stream")
+            if body is None and kind == "simple" and elsewhere:
+                self.send_response(302)
+                self.send_header("Location", f"{elsewhere}/{name}/")
+            else:
+                self.send_response(200 if body is not None else 404)
+                self.send_header("Content-Type", JSON if kind == "simple" else "application/octet-stream")
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
             self.wfile.write(body or b"")
@@ -112,7 +116,7 @@ def served(index: LocalIndex) -> Iterator[LocalIndex]:
         def log_message(self, *_: object) -> None:
             """Tests print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         index.address = f"http://127.0.0.1:{server.server_address[1]}/simple/"
