@@ -281,7 +281,9 @@ def _is_private(
 ) -> bool:
     """True if the value of such a name says something private."""
     low = value.lower().strip()
-    if not low or low in _PLAIN or _VARIABLE.match(value) or value.startswith(("/", "~", "./", "../")):
+    # A password may be a word: a longer one does not stand in place of it.
+    plain = low in _PLAIN and (kind is not PrivateKind.SECRET or len(low) < LEAST_OF_WORD)
+    if not low or plain or _VARIABLE.match(value) or value.startswith(("/", "~", "./", "../")):
         return False
     if not quoted and (_TYPE.fullmatch(value) or name.lower().endswith(low) or is_code(value, name)):
         return False

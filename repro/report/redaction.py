@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from repro.model.clean import clean
 from repro.report.labels import ADDRESS, COMMON_NAMES, FOLDER, HOME, HOST, IDENTITY, SECRET, USER
 from repro.report.named_values import (
+    LEAST_OF_WORD,
     NAMES,
     SECRETS,
     hide_named_values,
@@ -264,7 +265,9 @@ def _named_secret(match: re.Match[str]) -> str:
     nothing = value in {"", SECRET, "None", "True", "False", "null"} or value.isdecimal()
     if nothing or len(value) < LEAST_CHARACTERS or is_placeholder(value) or _is_no_secret(name, value):
         return match[0]
-    code = not quoted and (says_nothing(value, after) or is_code(match[2] + after, name) or value == name)
+    # A password may be a word: a longer one does not stand in place of it.
+    plain = len(value) < LEAST_OF_WORD and says_nothing(value, after)
+    code = not quoted and (plain or is_code(match[2] + after, name) or value == name)
     # "signature, schema" is code; "'token', 'x'" is a pair.
     unpaired = match[1].rstrip().endswith(",") and not (quoted and re.search("[\"']", match[1]))
     return match[0] if code or unpaired or name.endswith("]") else f"{match[1]}{SECRET}"

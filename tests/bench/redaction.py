@@ -6,8 +6,8 @@ The real lines are those of tests/data/logs, of the inputs of doctor, and of eve
 tests/data/redaction/private.yaml lists what is private in them: a line is cut wrongly if anything else is replaced.
 
 Sets D to H (set-*.yaml) were each written before the rules had seen them and measured once at that moment.  What these
-first trials leaked was noted by hand in first_trials.yaml, since it cannot be measured again; it says how well the rules
-do on what nobody showed them, and is no part of the figures.  The rules were fitted to all these lines afterwards.
+first trials leaked was noted by hand in first_trials.yaml, since it cannot be measured again; it says how well the
+rules do on what nobody showed them, and is no part of the figures.  The rules were fitted to all these lines since.
 honest-*.txt are lines of logs in which nothing is private.
 
     python -m tests.bench.redaction [--seeds N] [--write]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from repro.catalog.catalog import load
@@ -180,6 +180,8 @@ class TestSecrets:
         st.sampled_from(["", "'", '"']),
         st.text(LETTERS + "+/_-", min_size=8, max_size=40).filter(lambda text: not text.isdecimal()),
     )
+    @example("HF_TOKEN=", "", "UNDEFINED")
+    @example("token: ", "", "optional")
     def test_by_name(self, before: str, mark: str, secret: str) -> None:
         assume(secret not in before)
         assert secret not in plain(f"x {before}{mark}{secret}{mark} y")
