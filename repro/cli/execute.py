@@ -1,6 +1,7 @@
 """Runs cells with live progress, stores their observations and writes the reports."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -13,6 +14,12 @@ from repro.report.terminal import Progress
 from repro.report.write import write_reports
 from repro.store.observations import Store
 from repro.verdict.result import Result
+
+
+def session_options(how: RunOptions) -> Options:
+    """The options of the sessions that run the cells."""
+    warm = how.launcher is Launcher.WARM
+    return Options(how.repeat, warm=warm, fresh=how.fresh, full_deadline=how.full_deadline)
 
 
 def execute(
@@ -32,7 +39,7 @@ def execute(
     """
     for name in {cell.environment.name for cell in cells if isinstance(cell.environment, Named)}:
         project.environments.lock(name)
-    options = Options(how.repeat, timeout, how.launcher is Launcher.WARM, how.fresh, confirm=confirm)
+    options = replace(session_options(how), timeout=timeout, confirm=confirm)
     store = Store(project.reports / "data")
     with Progress(out, len(cells)) as progress:
         session = Session(project, store, options, progress, overlaid=overlaid)

@@ -36,6 +36,13 @@ ChosenLauncher = Annotated[
         "--launcher", help="warm: import once, fork ranks, where that is possible; torchrun: always torchrun."
     ),
 ]
+FullDeadline = Annotated[
+    bool,
+    typer.Option(
+        "--full-deadline",
+        help="Wait for the deadline of every hang; else a warm run ends once all its ranks stand still.",
+    ),
+]
 Reports = Annotated[
     Path | None,
     typer.Option(
@@ -54,6 +61,7 @@ class RunOptions:
     repeat: Repeat = 1
     fresh: Fresh = False
     launcher: ChosenLauncher = Launcher.WARM
+    full_deadline: FullDeadline = False
     reports: Reports = None
     catalog: Elsewhere = None
     as_json: Json = False

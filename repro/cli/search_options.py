@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from repro.catalog.project import Project
+from repro.cli.execute import session_options
 from repro.cli.options import Launcher, RunOptions
 from repro.launch.session import Options
 from repro.model.failure import Lane
@@ -40,12 +41,13 @@ class SearchOptions(RunOptions):
     @property
     def session(self) -> Options:
         """The options of the sessions that run the cells."""
-        return Options(self.repeat, None, self.launcher is Launcher.WARM, self.fresh)
+        return session_options(self)
 
     def words(self, *, fresh: bool) -> list[str]:
         """The options, without --lane, of the command that resumes a search; ``fresh`` runs stored cells again."""
         words = ["--repeat", str(self.repeat)] if self.repeat > 1 else []
         words += ["--launcher", self.launcher] if self.launcher is not Launcher.WARM else []
+        words += ["--full-deadline"] if self.full_deadline else []
         words += ["--reports", str(self.reports)] if self.reports else []
         words += ["--catalog", str(self.catalog)] if self.catalog else []
         return words + (["--fresh"] if fresh else [])

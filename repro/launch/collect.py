@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from repro.launch.paths import Layout
-from repro.launch.processes import WATCHED
+from repro.launch.standstill import WATCHED
 from repro.launch.untrusted import (
     MAX_JOURNAL_BYTES,
     MAX_OUTPUT_BYTES,

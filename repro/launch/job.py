@@ -42,7 +42,6 @@ class Job:
     flags: tuple[str, ...]
     agents: tuple[Command, ...]
     """The torchrun commands: one agent for each node."""
-    timeout: int
     devices: tuple[str, ...] = ()
     """The run's own CUDA devices; none in the CPU lane."""
 
@@ -138,9 +137,7 @@ def placed_script(entry: Entry, folder: Path) -> Path:
     return folder / entry.script.name
 
 
-def prepare(
-    cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, timeout: int, *, devices: Sequence[str] = ()
-) -> Job:
+def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *, devices: Sequence[str] = ()) -> Job:
     """Write the bootstrap's job file into the run's folder and say what to start."""
     script = placed_script(entry, folder)
     backport = str(entry.backport_file(cell.backport).resolve()) if cell.backport else None
@@ -169,6 +166,5 @@ def prepare(
             Command(words, {**rank_variables(cell.lane, folder, interpreter, own), **entry.variables})
             for own in divided(devices, cell.nodes)
         ),
-        timeout=timeout,
         devices=tuple(devices),
     )

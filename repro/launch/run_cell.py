@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,10 +13,11 @@ from repro.environments.interpreter import Interpreter
 from repro.files import LAUNCHER
 from repro.launch.collect import collect_ranks, launcher_tail
 from repro.launch.folders import make_folder
+from repro.launch.guard import Ended, Limits
 from repro.launch.hardware import CudaStack, hardware
 from repro.launch.job import Job, prepare
 from repro.launch.paths import Layout
-from repro.launch.processes import Ended, run_tree
+from repro.launch.processes import run_tree
 from repro.model.cell import Cell
 from repro.model.observation import Installed, Observation
 from repro.store.recipe import environment_key, launcher_key, recipe_of
@@ -30,13 +30,16 @@ def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
 
 
 LauncherName = Literal["torchrun", "warm"]
-Launch = Callable[[Job, threading.Event], tuple[Ended, LauncherName]]
-"""Runs a job until it ends or the event is set; says how it ended and what ran it."""
+Launch = Callable[[Job, Limits], tuple[Ended, LauncherName]]
+"""Runs a job until it ends or its limits end it; says how it ended and what ran it."""
 
 
-def torchrun(job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
-    """Run a job under torchrun of the environment under test."""
-    return run_tree(job.agents, job.folder, job.timeout, stop), "torchrun"
+def torchrun(job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
+    """Run a job under torchrun of the environment under test.
+
+    It is given its full time, although its ranks stand still: what is published about a hang rests on such a run.
+    """
+    return run_tree(job.agents, job.folder, job.cell.world_size, limits.to_the_deadline()), "torchrun"
 
 
 def new_id(recipe: str) -> str:
@@ -66,19 +69,17 @@ def run_cell(
     interpreter: Interpreter,
     *,
     run: str,
-    timeout: int | None = None,
-    stop: threading.Event | None = None,
+    limits: Limits,
     launch: Launch = torchrun,
     devices: Sequence[str] = (),
     stack: CudaStack | None = None,
 ) -> Observation:
     """Start the ranks of a cell, wait for them, and say what they did.
 
-    ``timeout`` is wall-clock seconds, the record's by default; ``devices`` are the run's own CUDA devices, and
-    ``stack`` what is known of them.  Whatever goes wrong on our side
+    ``devices`` are the run's own CUDA devices, and ``stack`` what is known of them.  Whatever goes wrong on our side
     becomes the observation's ``fault``.
     """
-    seconds = timeout or entry.failure.timeout
+    seconds = int(limits.timeout)
     recipe = recipe_of(cell, entry, environment_key(interpreter.installed), seconds)
     try:
         folder = make_folder()
@@ -86,8 +87,8 @@ def run_cell(
         return not_run(cell, run, recipe, f"no temporary folder: {error.strerror}", seconds)
     started = time.time()
     try:
-        job = prepare(cell, entry, interpreter, folder, seconds, devices=devices)
-        ended, launcher = launch(job, stop or threading.Event())
+        job = prepare(cell, entry, interpreter, folder, devices=devices)
+        ended, launcher = launch(job, limits)
         layout = Layout.of(interpreter, str(job.script), str(LAUNCHER), str(folder))
         return Observation(
             id=new_id(recipe),
@@ -102,6 +103,7 @@ def run_cell(
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,
             deadline_passed=ended.deadline_passed,
+            stood_still=ended.stood_still,
             fault="interrupted" if ended.interrupted else ended.fault,
             installed=_named(interpreter.installed, entry.failure.distributions),
             hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),

@@ -17,6 +17,7 @@ from repro.environments.resolve import refuse_denied
 from repro.errors import EnvironmentFailure
 from repro.launch.devices import Devices
 from repro.launch.folders import sweep
+from repro.launch.guard import STILL_SECONDS, Limits
 from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import not_run, run_cell, torchrun
 from repro.launch.slots import Slots, rank_limit
@@ -76,6 +77,8 @@ class Options:
     A stored run of the same recipe through torchrun counts as that one more, even where ``fresh`` is set.  Several
     repetitions always include a new one through torchrun.  Without ``warm`` every run goes through torchrun.
     """
+    full_deadline: bool = False
+    """Give every run its full time.  Else a warm run of a documented hang ends once its ranks stand still."""
 
 
 @dataclass
@@ -178,18 +181,32 @@ class Session:
             confirming = self._confirms and not is_confirmed and len(observations) >= max(1, wanted - 1)
             launcher = None if confirming else warm
             observation = self._observed(cell, interpreter, slots, launcher)
+            # Both are rare, and about something else: such a run is stored as one of its own, and the cell runs again.
             if observation and died_at_shutdown(observation):
-                # Rare, and about something else: it is stored as a run of its own, and the cell runs once more.
                 self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
                 observation = self._observed(cell, interpreter, slots, launcher)
+            if observation and self._ended_too_early(observation):
+                self._keep(observation.model_copy(update={"run": f"{self.id}-still"}))
+                observation = self._observed(cell, interpreter, slots, launcher, full_deadline=True)
             if observation is None or self.stop.is_set():
                 return None
             self._keep(observation)
             observations.append(observation)
         return self._conclude(cell, observations, reused)
 
+    def _ended_too_early(self, observation: Observation) -> bool:
+        """True if a run was ended because its ranks stood still, but not as the record documents."""
+        failure = self.project.catalog[observation.cell.failure].failure
+        return observation.stood_still is not None and judge(failure, observation).verdict is not Verdict.REPRODUCED
+
     def _observed(
-        self, cell: Cell, interpreter: Interpreter, slots: Slots, warm: WarmLauncher | None
+        self,
+        cell: Cell,
+        interpreter: Interpreter,
+        slots: Slots,
+        warm: WarmLauncher | None,
+        *,
+        full_deadline: bool = False,
     ) -> Observation | None:
         """Run a cell once cores and devices are free; None if the session was stopped before."""
         entry = self.project.catalog[cell.failure]
@@ -197,7 +214,7 @@ class Session:
             if warm:
                 warm.prepare(cell, entry, interpreter, self.stop, self._first_devices(cell))
             # Devices first: a cell that waits for one must not block the cores.
-            with self._devices(cell) as devices, slots.take(cell.world_size, self.stop):
+            with self._devices(cell) as devices, slots.take(cell.world_size, self.stop) as give_back:
                 if self.stop.is_set():
                     return None
                 stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
@@ -207,8 +224,7 @@ class Session:
                     entry,
                     interpreter,
                     run=self.id,
-                    timeout=self.options.timeout,
-                    stop=self.stop,
+                    limits=self._limits(cell, give_back, full_deadline=full_deadline),
                     launch=warm.run if warm else torchrun,
                     devices=devices,
                     stack=stack,
@@ -216,6 +232,16 @@ class Session:
         except EnvironmentFailure as error:
             recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
             return not_run(cell, self.id, recipe, str(error))
+
+    def _limits(self, cell: Cell, give_back: Callable[[], None], *, full_deadline: bool) -> Limits:
+        failure = self.project.catalog[cell.failure].failure.in_lane(cell.lane)
+        waits = full_deadline or self.options.full_deadline or failure.signature.kind != "hang"
+        return Limits(
+            timeout=self.options.timeout or failure.timeout,
+            stop=self.stop,
+            still=None if waits else STILL_SECONDS,
+            idle=give_back,
+        )
 
     @contextmanager
     def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:
@@ -271,6 +297,7 @@ class Session:
             and (self.options.warm or observation.launcher == "torchrun")
             and observation.launcher_key == launcher_key(observation.launcher)
             and observation.timeout == (self.options.timeout or entry.failure.timeout)
+            and (observation.stood_still is None or not self.options.full_deadline)
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)
         ]

@@ -7,7 +7,7 @@ it ends; the locks are the kernel's, so a killed process gives them back too.
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +85,16 @@ class Slots:
     limit: int
 
     @contextmanager
-    def take(self, ranks: int, stop: threading.Event) -> Iterator[None]:
+    def take(self, ranks: int, stop: threading.Event) -> Iterator[Callable[[], None]]:
         """Wait for slots for ``ranks`` ranks; returns at once when ``stop`` is set.
 
+        Yields what gives the slots back before the end, for a run that only waits.
         Raises EnvironmentFailure if the machine can never have as many.
         """
         if ranks > self.limit:
             raise EnvironmentFailure(
                 f"needs {ranks} ranks at once, the limit here is {self.limit}; set REPRO_RANKS={ranks} to allow it"
             )
-        with gather(self.folder, [f"slot{slot}" for slot in range(self.limit)], ranks, stop):
-            yield
+        with ExitStack() as held:
+            held.enter_context(gather(self.folder, [f"slot{slot}" for slot in range(self.limit)], ranks, stop))
+            yield held.close

@@ -33,9 +33,11 @@ from repro.errors import RecordError
 from repro.files import GATES, RECORD, ZYGOTE, kept
 from repro.launch.first_imports import Import, first_imports
 from repro.launch.folders import make_folder
+from repro.launch.guard import Ended, Guard, Limits
 from repro.launch.job import Job, applicable_gates, free_port, rank_variables
-from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, Ended, ExcessWatch, dump_stacks, end_ranks
+from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, end_ranks
 from repro.launch.run_cell import LauncherName, torchrun
+from repro.launch.standstill import dump_stacks
 from repro.launch.zygote import NVML_CHECK
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -238,8 +240,9 @@ class Family:
             raise
         return made
 
-    def run(self, job: Job, imports: tuple[Import, ...], stop: threading.Event) -> Ended:
+    def run(self, job: Job, imports: tuple[Import, ...], limits: Limits) -> Ended:
         """Fork the ranks of a run and wait for them as torchrun does; raises WarmError only if no rank was started."""
+        stop = limits.stop
         connections = self.branch(imports, stop)
         self._home.unlink()
         self._home.symlink_to(job.folder)
@@ -256,7 +259,7 @@ class Family:
                 _signal(pid, signal.SIGKILL)
             raise
         try:
-            return _watch(running, job, stop)
+            return _watch(running, job, limits)
         finally:
             with suppress(ProcessLookupError):
                 os.kill(store["store"], signal.SIGKILL)
@@ -392,19 +395,19 @@ class WarmLauncher:
             finally:
                 self._give_back(family)
 
-    def run(self, job: Job, stop: threading.Event) -> tuple[Ended, LauncherName]:
+    def run(self, job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
         plan = plan_of(job.cell, job.entry, job.interpreter, job.devices)
         if plan is None:
-            return torchrun(job, stop)
+            return torchrun(job, limits)
         try:
-            family = self._take(plan, stop)
+            family = self._take(plan, limits.stop)
         except WarmError as error:
             self._report(job, error)
-            return torchrun(job, stop)
+            return torchrun(job, limits)
         try:
             family.served.add(plan.run)
-            ended = family.run(job, plan.imports, stop)
+            ended = family.run(job, plan.imports, limits)
         except WarmError as error:
             self._report(job, error)
             # What it may have begun is ended before torchrun begins the same run.
@@ -413,7 +416,7 @@ class WarmLauncher:
             return ended, "warm"
         finally:
             self._give_back(family)
-        return torchrun(job, stop)
+        return torchrun(job, limits)
 
     def _report(self, job: Job, error: WarmError) -> None:
         self.report(f"{job.cell.label}: through torchrun, since {error}")
@@ -454,21 +457,18 @@ class WarmLauncher:
             family.close()
 
 
-def _watch(ranks: dict[Connection, int], job: Job, stop: threading.Event) -> Ended:
+def _watch(ranks: dict[Connection, int], job: Job, limits: Limits) -> Ended:
     """Wait for the ranks of a run as ``run_tree`` waits for torchrun, and end the others after a failure as it does."""
-    started = time.monotonic()
+    guard = Guard(job.folder, job.cell.world_size, limits)
     running = dict(ranks)
     codes: list[int | None] = []
-    deadline_passed = interrupted = False
-    excess, fault = ExcessWatch(job.folder), None
-    while running and not any(code != 0 for code in codes) and not (interrupted or deadline_passed or fault):
+    must_end = False
+    while running and not any(code != 0 for code in codes) and not must_end:
         codes += _ended(running)
-        fault = excess.fault()
-        interrupted = stop.is_set()
-        deadline_passed = bool(running) and not interrupted and time.monotonic() > started + job.timeout
-    if deadline_passed:
+        must_end = bool(running) and guard.must_end()
+    if guard.found_hang:
         dump_stacks(job.folder)
-    grace = TERM_GRACE_SECONDS if interrupted or deadline_passed or fault else TORCHRUN_GRACE_SECONDS
+    grace = TERM_GRACE_SECONDS if must_end else TORCHRUN_GRACE_SECONDS
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, TERM_GRACE_SECONDS)):
         for pid in running.values():
             _signal(pid, number)
@@ -476,8 +476,7 @@ def _watch(ranks: dict[Connection, int], job: Job, stop: threading.Event) -> End
         while running and time.monotonic() < until:
             codes += _ended(running)
     end_ranks(job.folder)
-    code = None if running or None in codes else int(any(codes))
-    return Ended(code, time.monotonic() - started, deadline_passed, interrupted, fault)
+    return guard.ended(None if running or None in codes else int(any(codes)))
 
 
 def _ended(running: dict[Connection, int]) -> list[int | None]:

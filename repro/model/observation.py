@@ -83,12 +83,12 @@ class Imported(Strict):
 
 
 class BetweenDumps(Strict):
-    """What a rank's process did between the two stack dumps at the deadline: a rank that hangs does nothing."""
+    """What a rank's process did between the two stack dumps: a rank that hangs does nothing."""
 
     seconds: float
     """Time between the two samples of the process."""
     cpu_seconds: float
-    """CPU time that all threads of the process used."""
+    """CPU time that all threads of the process, and the processes that it started, used."""
     wakeups: int | None = None
     """How often the main thread went to sleep and woke up again; None where the system does not count it."""
     running: int = 0
@@ -129,7 +129,7 @@ class Rank(Strict):
     series: dict[str, tuple[float, ...]] = {}
     """All numbers, in order, of a name that was measured more than once."""
     stacks: tuple[tuple[Frame, ...], ...] = ()
-    """Main thread's stack at the deadline, twice, some seconds apart; innermost frame last."""
+    """Main thread's stack in the two dumps, some seconds apart; innermost frame last."""
     between_dumps: BetweenDumps | None = None
     unreadable: str | None = None
     """Why what this rank left cannot be trusted: damaged, of another shape, or larger than the limits allow."""
@@ -208,8 +208,15 @@ class Observation(Strict):
     launcher_tail: str = ""
     timeout: int
     deadline_passed: bool = False
+    stood_still: float | None = None
+    """Seconds for which no rank had done anything when the run was ended before its deadline; None if it was not."""
     fault: str | None = None
     """Why the ranks were not started, or the run was broken off, in one line."""
     installed: Installed | None = None
     hardware: Hardware
     ranks: tuple[Rank, ...] = ()
+
+    @property
+    def cut_off(self) -> bool:
+        """True if the harness ended the run while its ranks went on: at its deadline, or because they stood still."""
+        return self.deadline_passed or self.stood_still is not None

@@ -188,7 +188,7 @@ def _shown(seen: Observation, catalog: Catalog) -> LaneRun:
         tuple(
             (rank.rank, name, json.dumps(_whole(value))) for rank in seen.ranks for name, value in rank.measured.items()
         ),
-        seen.deadline_passed and any(why_not_still(rank) is None for rank in seen.ranks),
+        seen.cut_off and any(why_not_still(rank) is None for rank in seen.ranks),
     )
 
 
@@ -214,7 +214,7 @@ def _end(rank: Rank, seen: Observation) -> str:
         return f"loses its peer{after}"
     if is_watchdog_abort(rank):
         return f"is aborted by the watchdog{after}"
-    if seen.deadline_passed and why_not_still(rank) is None:
+    if seen.cut_off and why_not_still(rank) is None:
         return f"stands still in {rank.stacks[-1][-1].function}"
     if rank.stopped:
         return f"waits until it is ended{after}"

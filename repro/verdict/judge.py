@@ -116,7 +116,7 @@ def _imports_of_script(failure: ScriptFailure, observation: Observation) -> Judg
         if foreign:
             return _unrunnable(f"rank {rank.rank} imported {foreign} from outside the environment", rank)
         # A crash or a hang of an import is the library's doing; an end without a trace is nobody's.
-        if not rank.reached and not (rank.error or ending(rank) or rank.stopped or observation.deadline_passed):
+        if not rank.reached and not (rank.error or ending(rank) or rank.stopped or observation.cut_off):
             return _unrunnable(f"rank {rank.rank} never reached its own code", rank)
     return None
 
@@ -211,7 +211,7 @@ def _crashed(failure: Failure, observation: Observation) -> Judgement | None:
 
 def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
     ranks = observation.ranks
-    if observation.deadline_passed or observation.launcher_code != 0:
+    if observation.cut_off or observation.launcher_code != 0:
         return None
     if not all(rank.exit_code == 0 and rank.finished for rank in ranks):
         return None
@@ -223,7 +223,7 @@ def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
 
 
 def _completed(observation: Observation) -> Judgement | None:
-    if observation.deadline_passed or observation.launcher_code != 0 or not completed(observation.ranks):
+    if observation.cut_off or observation.launcher_code != 0 or not completed(observation.ranks):
         return None
     return Judgement(Verdict.ABSENT, "every rank ended with exit code 0", rank=observation.ranks[0].rank)
 
@@ -231,7 +231,7 @@ def _completed(observation: Observation) -> Judgement | None:
 def _exited_as_learned(failure: ScriptFailure, observation: Observation) -> Judgement | None:
     """The signature of a process that ends without an exception, on the ranks that it names."""
     signature = failure.signature
-    if signature.kind != "exit" or failure.rule == "exit" or observation.deadline_passed:
+    if signature.kind != "exit" or failure.rule == "exit" or observation.cut_off:
         return None
     showing = [rank for rank in observation.ranks if ending(rank) == signature.type]
     others = [rank for rank in observation.ranks if rank not in showing]
@@ -247,7 +247,7 @@ def _exited_as_learned(failure: ScriptFailure, observation: Observation) -> Judg
 
 def _failed_anyhow(failure: ScriptFailure, observation: Observation) -> Judgement | None:
     """Judged by exit codes alone: any failure of a rank's own, but for what other rules have excluded."""
-    if observation.deadline_passed:
+    if observation.cut_off:
         return None
     for rank in sorted(observation.ranks, key=_failed_at):
         if failed_itself(rank, failure):
@@ -346,11 +346,13 @@ def _left(_failure: Failure, observation: Observation) -> Judgement | None:
 
 
 def _late(failure: Failure, observation: Observation) -> Judgement | None:
-    """The deadline passed: a documented hang if every rank stands where the record says, else not known."""
-    if not observation.deadline_passed:
+    """The run did not end by itself: a documented hang if every rank stands where the record says, else not known."""
+    if not observation.cut_off:
         return None
     signature = failure.signature
     late = f"no end within {observation.timeout} s"
+    if observation.stood_still is not None:
+        late = f"no rank did anything for {observation.stood_still:.0f} s"
     if signature.kind != "hang":
         where = next((rank for rank in observation.ranks if rank.stacks), None)
         return Judgement(Verdict.UNRUNNABLE, late, where.rank if where else None, where=_place(where) if where else "")

@@ -104,7 +104,7 @@ def _learned(failure: ScriptFailure, observation: Observation) -> Signature:
         raise ContradictionError("it does not fail: every rank ended with exit code 0")
     if judgement.verdict is Verdict.REPRODUCED:
         return _of_end(anyhow, observation, judgement)
-    if observation.deadline_passed and not observation.fault:
+    if observation.cut_off and not observation.fault:
         return _of_hang(observation)
     evidence = f": {judgement.evidence}" if judgement.evidence else ""
     raise UndecidedError(f"it says nothing of the library: {judgement.reason}{evidence}")

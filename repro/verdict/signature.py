@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from repro.model.failure import Signature
-from repro.model.observation import Frame, Origin, Raised, Rank
+from repro.model.observation import BetweenDumps, Frame, Origin, Raised, Rank
 from repro.model.pattern import is_found
 
 SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGSYS = 4, 5, 6, 8, 11, 31
@@ -152,10 +152,16 @@ def why_not_still(rank: Rank) -> str | None:
         return "moved between the two dumps: it is slow, not stuck"
     if between is None or between.seconds < MIN_SECONDS:
         return "was not watched between the two dumps, so it may have been working"
-    if between.running or between.cpu_seconds > CPU_SHARE * between.seconds:
-        return f"used {between.cpu_seconds:.2f} s of CPU in the {between.seconds:.1f} s between the two dumps"
-    if between.wakeups is not None and between.wakeups > MAX_WAKEUPS:
-        return f"woke up {between.wakeups} times in the {between.seconds:.1f} s between the two dumps"
+    active = why_active(between)
+    return f"{active} between the two dumps" if active else None
+
+
+def why_active(watched: BetweenDumps) -> str | None:
+    """What a rank did while it was watched, or None if it did nothing."""
+    if watched.running or watched.cpu_seconds > CPU_SHARE * watched.seconds:
+        return f"used {watched.cpu_seconds:.2f} s of CPU in the {watched.seconds:.1f} s"
+    if watched.wakeups is not None and watched.wakeups > MAX_WAKEUPS:
+        return f"woke up {watched.wakeups} times in the {watched.seconds:.1f} s"
     return None
 
 

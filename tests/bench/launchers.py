@@ -49,7 +49,7 @@ def by_hand(cell: Cell, python: Path, folder: Path) -> None:
     """The cell's torchrun as one would type it, without our launcher, observation, verdict or report."""
     entry = PROJECT.catalog[cell.failure]
     interpreter = PROJECT.environments.interpreter(cell.environment.label)
-    job = prepare(cell, entry, interpreter, folder, entry.failure.timeout)
+    job = prepare(cell, entry, interpreter, folder)
     with (folder / "hand.log").open("wb") as log:
         (agent,) = job.agents
         subprocess.run([python, *agent.argv[1:]], env=agent.variables, cwd=folder, stdout=log, stderr=log, check=False)

@@ -18,6 +18,7 @@ from repro.catalog.project import Project
 from repro.environments.pack.overlay import lay, read_pack
 from repro.launch import job
 from repro.launch.devices import Devices
+from repro.launch.guard import Limits
 from repro.launch.hardware import cuda_stack
 from repro.launch.run_cell import run_cell
 from repro.model.cell import Overlaid, make_cell
@@ -57,7 +58,7 @@ def main() -> None:
             entry,
             over,
             run="peers",
-            timeout=flags.seconds,
+            limits=Limits(flags.seconds),
             devices=devices,
             stack=cuda_stack(over) if cuda else None,
         )

@@ -19,9 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.bench.own_script import ROOT, TRAINERS, requirements, served
+from repro.search.index import index_address
+from tests.bench.own_script import ROOT, TRAINERS, requirements
 from tests.bench.planted import EXCEPTIONS, RELEASES, Regression, plan, published, version
-from tests.unit.search.local_index import LocalIndex
+from tests.unit.search.local_index import LocalIndex, served
 
 FILE = ROOT / "reports" / "measurements" / "shrink-script.json"
 SCRIPT = "long_fsdp2.py"
@@ -77,8 +78,8 @@ def main() -> None:
     given = parser.parse_args()
     held = json.loads(given.out.read_text()) if given.out.is_file() else {"seed": given.seed, "results": {}}
     regressions = plan(given.seed)
-    with served(LocalIndex(published(regressions))) as address:
-        os.environ["REPRO_INDEX"] = address
+    with served(LocalIndex(published(regressions)), elsewhere=index_address().rstrip("/")) as index:
+        os.environ["REPRO_INDEX"] = index.address
         for one in regressions:
             wanted = one.name in (given.only or EXCEPTIONS)
             if not wanted or one.name in held["results"]:

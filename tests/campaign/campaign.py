@@ -29,7 +29,8 @@ from unittest.mock import patch
 import psutil
 
 from repro.errors import Exit, StoreError
-from repro.launch import job, processes, untrusted, warm
+from repro.launch import job, processes, standstill, untrusted, warm
+from repro.launch.guard import Limits
 from repro.launch.run_cell import run_cell, torchrun
 from repro.launch.warm import WarmLauncher
 from repro.model.observation import Observation
@@ -102,8 +103,8 @@ def short_waits() -> Iterator[None]:
     """Grace and pauses of the launchers, shortened, and limits that a rank exceeds soon."""
     values = (
         (processes, "TERM_GRACE_SECONDS", GRACE_SECONDS),
-        (processes, "DUMP_PAUSE_SECONDS", 1.8),
-        (processes, "SETTLE_SECONDS", 0.3),
+        (standstill, "DUMP_PAUSE_SECONDS", 1.8),
+        (standstill, "SETTLE_SECONDS", 0.3),
         (warm, "TERM_GRACE_SECONDS", GRACE_SECONDS + 6.0),
         (job, "GRACE_SECONDS", 1.0),
         (untrusted, "MAX_FOLDER_BYTES", 256 << 20),
@@ -220,7 +221,7 @@ class Campaign:
         signature = scenario.record(trial.faulty, random.Random(f"{self._seed}-{trial.number}"))
         held = entry(place / "failures", script=scenario.script(trial.faulty, str(notes)), signature=signature)
         launch = torchrun if trial.launcher == "torchrun" else launcher.run
-        seen = run_cell(cell(), held, self._environment, run="campaign", timeout=scenario.timeout, launch=launch)
+        seen = run_cell(cell(), held, self._environment, run="campaign", limits=Limits(scenario.timeout), launch=launch)
         judged = judge(held.failure, seen)
         again = Observation.model_validate_json(seen.model_dump_json(exclude_defaults=True))
         what = f"{trial}: {judged.verdict}, {judged.reason}"

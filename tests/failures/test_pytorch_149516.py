@@ -16,7 +16,7 @@ def test_failing(failing: Result) -> None:
         assert error is not None
         assert error.type == "OutOfMemoryError"
         return
-    assert failing.newest.deadline_passed
+    assert failing.newest.cut_off
     waiting = [rank.stacks[-1][-1].function for rank in failing.newest.ranks]
     assert waiting == ["all_reduce", "broadcast"]
 

@@ -25,6 +25,8 @@ def log_text(observation: Observation) -> str:
         lines.append(f"fault     {observation.fault}")
     if observation.deadline_passed:
         lines.append(f"deadline  passed, {observation.timeout} s")
+    if observation.stood_still is not None:
+        lines.append(f"ended     since no rank had done anything for {observation.stood_still:.1f} s")
     for rank in observation.ranks:
         lines += ["", f"=== rank {rank.rank}: {format_end(rank)}", "", rank.tail.rstrip("\n") or "(printed nothing)"]
     if observation.launcher_tail:

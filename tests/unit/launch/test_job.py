@@ -82,15 +82,14 @@ def test_job_file(tmp_path: Path) -> None:
     held = entry(tmp_path / "failures")
     folder = tmp_path / "run"
     folder.mkdir()
-    job = prepare(cell(backport="cure"), held, interpreter(), folder, 7)
+    job = prepare(cell(backport="cure"), held, interpreter(), folder)
     written = json.loads((folder / "job.json").read_text())
     assert written["script"] == str(held.script.resolve())
     assert written["backport"] == str((held.folder / "backport.py").resolve())
     assert written["folder"] == str(folder)
-    assert job.timeout == 7
     (agent,) = job.agents
     assert str(folder / "job.json") in agent.argv
-    prepare(cell(), held, interpreter(), folder, 7)
+    prepare(cell(), held, interpreter(), folder)
     assert json.loads((folder / "job.json").read_text())["backport"] is None
 
 
@@ -100,7 +99,7 @@ class TestNodes:
     def test_agents(self, tmp_path: Path) -> None:
         """All agents are the same command, with their share of the ranks."""
         held = entry(tmp_path / "failures")
-        job = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path, 7)
+        job = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path)
         assert len({agent.argv for agent in job.agents}) == 1
         assert len(job.agents) == 3
         words = list(job.agents[0].argv)
@@ -109,13 +108,13 @@ class TestNodes:
         assert (given["--rdzv-backend"], given["--local-addr"]) == ("c10d", "127.0.0.1")
         assert given["--rdzv-endpoint"].startswith("127.0.0.1:")
         assert "--standalone" not in words
-        other = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path, 7)
+        other = prepare(cell(world_size=6, nodes=3), held, interpreter(), tmp_path)
         assert given["--rdzv-id"] not in other.agents[0].argv
 
     def test_devices(self, tmp_path: Path) -> None:
         """Each node has its own devices: a rank takes the one of its place on its node."""
         wanted = cell(lane="cuda", world_size=4, nodes=2)
-        job = prepare(wanted, entry(tmp_path / "failures"), interpreter(), tmp_path, 7, devices=["1", "3", "4", "6"])
+        job = prepare(wanted, entry(tmp_path / "failures"), interpreter(), tmp_path, devices=["1", "3", "4", "6"])
         assert [agent.variables["CUDA_VISIBLE_DEVICES"] for agent in job.agents] == ["1,3", "4,6"]
         assert {agent.variables["CUDA_DEVICE_ORDER"] for agent in job.agents} == {"PCI_BUS_ID"}
 

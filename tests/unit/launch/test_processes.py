@@ -13,8 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from repro.launch import processes
-from repro.launch.processes import Command, Ended, dump_stacks, end_ranks, rank_processes, run_tree
+from repro.launch import processes, standstill
+from repro.launch.guard import Ended, Limits
+from repro.launch.processes import Command, end_ranks, run_tree
+from repro.launch.standstill import dump_stacks
 from tests.unit.launch.ranks import Bootstrap, gone, wait_for
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal at the death of a parent is Linux's")
@@ -42,8 +44,8 @@ sys.exit(1 if any(codes) else 0)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "DUMP_PAUSE_SECONDS", 0.2)
-    monkeypatch.setattr(processes, "DUMP_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(standstill, "DUMP_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(standstill, "DUMP_WAIT_SECONDS", 0.2)
     monkeypatch.setattr(processes, "TERM_GRACE_SECONDS", 0.7)
 
 
@@ -76,7 +78,7 @@ def run(
     file.write_text(textwrap.dedent(source), encoding="utf-8")
     variables = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
     command = Command((sys.executable, str(file), *arguments), variables)
-    return run_tree([command] * count, folder, timeout, stop or threading.Event())
+    return run_tree([command] * count, folder, count, Limits(timeout, stop or threading.Event()))
 
 
 def pids(folder: Path) -> list[int]:
@@ -112,7 +114,7 @@ class TestEnds:
     def test_cannot_start(self, folder: Path) -> None:
         """A command that cannot be started is an OSError."""
         with pytest.raises(OSError, match="No such file"):
-            run_tree([Command(("/nonexistent/python",), {})], folder, 1.0, threading.Event())
+            run_tree([Command(("/nonexistent/python",), {})], folder, 1, Limits(1.0))
 
 
 SIDE_BY_SIDE = """\
@@ -162,7 +164,7 @@ class TestSeveral:
         variables = {"PATH": os.environ["PATH"], "TMPDIR": str(folder)}
         commands = [Command((sys.executable, "-c", source), variables), Command(("/nonexistent/python",), variables)]
         with pytest.raises(OSError, match="No such file"):
-            run_tree(commands, folder, 20.0, threading.Event())
+            run_tree(commands, folder, 2, Limits(20.0))
         assert all(gone(pid) for pid in pids(folder))
 
 
@@ -258,12 +260,12 @@ time.sleep(60)
         rank.prepare()
         (folder / "launcher.py").write_text(LAUNCHER)
         source = f"""
-import threading
 from pathlib import Path
+from repro.launch.guard import Limits
 from repro.launch.processes import Command, run_tree
 variables = {{"PATH": "", "TMPDIR": {str(folder)!r}}}
 command = ({sys.executable!r}, "launcher.py", "1", *{rank.command[1:]!r})
-run_tree([Command(command, variables)], Path({str(folder)!r}), 60, threading.Event())
+run_tree([Command(command, variables)], Path({str(folder)!r}), 1, Limits(60))
 """
         with subprocess.Popen([sys.executable, "-c", source]) as harness:
             rank.wait_until("reached")
@@ -333,25 +335,3 @@ class TestRanks:
         ended = self.launch(rank, stop=stop)
         assert (ended.interrupted, ended.deadline_passed) == (True, False)
         assert time.monotonic() - began < 8
-
-
-class TestNotes:
-    """Process ids that ranks wrote down."""
-
-    def test_damaged(self, folder: Path) -> None:
-        """Missing, empty, half-written and foreign notes name nobody."""
-        for number, text in enumerate(
-            ["", "{", "[]\n", '{"event": "ended"}\n', '{"pid": "x"}\n', '{"pid": 99999999, "time": 1}\n']
-        ):
-            (folder / f"rank{number}.jsonl").write_text(text)
-        (folder / "rank9.jsonl").mkdir()
-        assert rank_processes(folder) == []
-
-    def test_running(self, folder: Path) -> None:
-        """A rank that runs is found by its note."""
-        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-            (folder / "rank0.jsonl").write_text(
-                f'{{"event": "started", "time": {time.time()}, "pid": {process.pid}}}\n'
-            )
-            assert [found.pid for found in rank_processes(folder)] == [process.pid]
-            process.communicate(b"\n")

@@ -12,7 +12,8 @@ import pytest
 
 from repro.catalog.catalog import Entry
 from repro.launch import job as job_module
-from repro.launch import processes, warm
+from repro.launch import processes, standstill, warm
+from repro.launch.guard import Limits
 from repro.launch.run_cell import Launch, run_cell, torchrun
 from repro.launch.warm import WarmLauncher
 from repro.model.observation import Observation, Origin, Phase
@@ -57,8 +58,9 @@ def apply():
 def launch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
     """Both launchers, with short waits."""
     monkeypatch.setattr(job_module, "GRACE_SECONDS", 0.6)
-    for name, seconds in (("DUMP_PAUSE_SECONDS", 1.6), ("SETTLE_SECONDS", 0.2), ("TERM_GRACE_SECONDS", 3.0)):
-        monkeypatch.setattr(processes, name, seconds)
+    for name, seconds in (("DUMP_PAUSE_SECONDS", 1.6), ("SETTLE_SECONDS", 0.2)):
+        monkeypatch.setattr(standstill, name, seconds)
+    monkeypatch.setattr(processes, "TERM_GRACE_SECONDS", 3.0)
     monkeypatch.setattr(warm, "TERM_GRACE_SECONDS", 3.0)
     if request.param == "torchrun":
         yield torchrun
@@ -75,6 +77,7 @@ def run(
     lightning: str = LIGHTNING,
     stop: threading.Event | None = None,
     timeout: int = 20,
+    still: float | None = None,
     backport: str | None = None,
     source: str = CURE,
     factors: dict[str, str] | None = None,
@@ -84,7 +87,8 @@ def run(
     held = entry(root / "failures", script=script, backport=source, **record)
     wanted = cell(backport=backport, factors=factors or {}, nodes=nodes)
     under_test = environment(root, lightning=lightning)
-    return run_cell(wanted, held, under_test, run="r", timeout=timeout, stop=stop, launch=launch), held
+    limits = Limits(timeout, stop or threading.Event(), still=still)
+    return run_cell(wanted, held, under_test, run="r", limits=limits, launch=launch), held
 
 
 class TestVerdicts:
@@ -153,6 +157,26 @@ class TestVerdicts:
         assert seen.deadline_passed
         assert judge(held.failure, seen).verdict is Verdict.REPRODUCED, seen
         assert seen.ranks[0].stacks[0][-1].file == "lightning/__init__.py"
+
+    def test_hang_is_seen_before_the_deadline(
+        self, tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A warm run may end once all of its ranks stand still; torchrun waits for the deadline, and says the same."""
+        monkeypatch.setattr(standstill, "LOOK_SECONDS", 0.2)
+        lightning = "import time\n__version__ = '2.2.1'\ndef all_gather():\n    time.sleep(60)\n"
+        seen, held = run(
+            tmp_path,
+            launch,
+            "import lightning, torch\nlightning.all_gather()\n",
+            lightning=lightning,
+            timeout=4 if launch is torchrun else 60,
+            still=1.0,
+            signature={**HANG, "library": "lightning"},
+        )
+        assert judge(held.failure, seen).verdict is Verdict.REPRODUCED, seen
+        assert seen.deadline_passed is (launch is torchrun)
+        assert (seen.stood_still is None) is (launch is torchrun)
+        assert seen.seconds < 30
 
     @pytest.mark.parametrize(
         ("script", "lightning", "verdict"),
@@ -268,14 +292,14 @@ class TestSide:
         )
         held, under_test = entry(tmp_path / "failures", script=script), environment(tmp_path)
         for _ in range(2):
-            seen = run_cell(cell(), held, under_test, run="r", timeout=20, launch=launch)
+            seen = run_cell(cell(), held, under_test, run="r", limits=Limits(20), launch=launch)
             assert judge(held.failure, seen).verdict is Verdict.ABSENT, seen
 
     def test_cannot_start(self, tmp_path: Path, launch: Launch) -> None:
         """An interpreter that is not there is a fault in one line, not an exception."""
         held = entry(tmp_path / "failures")
         absent = interpreter(executable=tmp_path / "none")
-        seen = run_cell(cell(), held, absent, run="r", launch=launch)
+        seen = run_cell(cell(), held, absent, run="r", limits=Limits(20), launch=launch)
         assert seen.launcher == "none"
         assert "could not be started" in str(seen.fault)
         assert judge(held.failure, seen).verdict is Verdict.UNRUNNABLE

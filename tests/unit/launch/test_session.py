@@ -17,7 +17,7 @@ from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, CellEnvironment, make_cell
-from repro.model.observation import Observation
+from repro.model.observation import Observation, Rank
 from repro.model.verdict import Status, Verdict
 from repro.store import recipe
 from repro.store.observations import Store
@@ -27,11 +27,14 @@ from tests.unit.factories import (
     FAILURE,
     MATRIX,
     failed,
+    frame,
     installed,
     interpreter,
+    late,
     observation,
     project,
     rank,
+    waiting,
     write_failure,
 )
 from tests.unit.launch.ranks import wait_for
@@ -66,7 +69,7 @@ class Played:
             self.cells.append(cell)
             self.calls.append(options)
             number = len(self.cells)
-        timeout = options.get("timeout") or entry.failure.timeout
+        timeout = options["limits"].timeout
         key = recipe_of(cell, entry, environment_key(held.installed), timeout)
         seen = self.answer(cell, held)
         changes = {
@@ -206,11 +209,80 @@ class TestResults:
     def test_timeout(self, held: Project, played: Played) -> None:
         """The command's deadline reaches the run."""
         session(held, options=Options(timeout=7)).run(cells(held, "old"))
-        assert played.calls[0]["timeout"] == 7
+        assert played.calls[0]["limits"].timeout == 7
 
     def test_two_commands(self, held: Project) -> None:
         """Each command has an id of its own."""
         assert session(held).id != session(held).id
+
+
+class TestHangs:
+    """A documented hang may be seen before its deadline."""
+
+    @pytest.fixture
+    def held(self, tmp_path: Path) -> Project:
+        """A project whose record documents a hang."""
+        made = project(tmp_path, failures=False)
+        signature = {"kind": "hang", "function": "all_gather", "library": "torch", "ranks": "all"}
+        write_failure(made.failures, kind="hang", signature=signature)
+        return made
+
+    @staticmethod
+    def answer(played: Played, *early: Rank) -> Callable[[Cell, Interpreter], Observation]:
+        """Runs that hang as documented, or as these ranks do where they end early."""
+
+        def hangs(cell: Cell, under_test: Interpreter) -> Observation:
+            common = {"cell": cell, "installed": under_test.installed}
+            if played.calls[-1]["limits"].still is None:
+                return late(waiting(0), waiting(1), **common)
+            return late(*early, deadline_passed=False, stood_still=6.0, **common)
+
+        return hangs
+
+    def test_early(self, held: Project, played: Played) -> None:
+        """It ends early where its ranks stand as documented."""
+        played.answer = self.answer(played, waiting(0), waiting(1))
+        (result,) = session(held).run(cells(held, "old"))
+        assert (result.verdict, len(played.cells)) == (Verdict.REPRODUCED, 1)
+        assert result.newest.stood_still
+
+    def test_stray(self, held: Project, played: Played) -> None:
+        """Where they stand elsewhere the cell runs again to its deadline, and the first run counts for nothing."""
+        played.answer = self.answer(played, waiting(0, frame("sleep", "torch/other.py")), waiting(1))
+        (result,) = session(held).run(cells(held, "old"))
+        assert (result.verdict, result.n, len(played.cells)) == (Verdict.REPRODUCED, 1, 2)
+        assert result.newest.deadline_passed
+        assert [seen.run.endswith("-still") for seen in Store(held.reports / "data")].count(True) == 1
+
+    def test_full_deadline(self, held: Project, played: Played) -> None:
+        """Who asks for the full time gets it: a run that ended early is not reused then."""
+        played.answer = self.answer(played, waiting(0), waiting(1))
+        session(held).run(cells(held, "old"))
+        (result,) = session(held, options=Options(fresh=False, full_deadline=True)).run(cells(held, "old"))
+        assert (result.reused, result.newest.deadline_passed) == (0, True)
+        (again,) = session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        assert (again.reused, len(played.cells)) == (1, 2)
+
+    def test_cores_are_given_back(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A run that only waits lets another one begin."""
+        monkeypatch.setenv("REPRO_RANKS", "2")
+        begun = threading.Event()
+
+        def wait_for_another(cell: Cell, under_test: Interpreter) -> Observation:
+            if len(played.cells) == 1:
+                played.calls[0]["limits"].idle()
+                assert begun.wait(20)
+            begun.set()
+            return run_as_documented(cell, under_test)
+
+        played.answer = wait_for_another
+        assert len(session(held).run(cells(held, "old", "new"))) == 2
+
+
+def test_a_rank_may_sleep(held: Project, played: Played) -> None:
+    """A run of a failure that is no hang is not ended because its ranks stand still."""
+    session(held).run(cells(held, "old"))
+    assert played.calls[0]["limits"].still is None
 
 
 class TestConfirmation:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from repro.files import ZYGOTE
+from repro.launch.guard import Limits
 from repro.launch.run_cell import run_cell
 from repro.launch.warm import WarmLauncher
 from repro.model.verdict import Verdict
@@ -76,7 +77,7 @@ def test_a_zygote_that_died_is_started_again(tmp_path: Path) -> None:
     def launched(name: str, launcher: WarmLauncher) -> str:
         """How a run went; a run of the same script again would go to other processes in any case."""
         held = entry(tmp_path / name, script=SCRIPT)
-        seen = run_cell(cell(), held, interpreter, run="x", timeout=30, launch=launcher.run)
+        seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
         assert judge(held.failure, seen).verdict is Verdict.REPRODUCED
         return seen.launcher
 
@@ -117,7 +118,7 @@ def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
         made = {process.pid for process in zygotes()}
         for devices in (("1", "3"), ("0", "2")):
             seen = run_cell(
-                cell(lane="cuda"), held, interpreter, run="x", timeout=30, launch=launcher.run, devices=devices
+                cell(lane="cuda"), held, interpreter, run="x", limits=Limits(30), launch=launcher.run, devices=devices
             )
             assert seen.launcher == "warm"
             for rank in seen.ranks:
@@ -136,6 +137,6 @@ def test_a_run_that_cannot_be_warm_says_why(tmp_path: Path) -> None:
     with WarmLauncher(report=lines.append) as launcher:
         for name in ("first", "second"):
             held = entry(tmp_path / name, script=SCRIPT)
-            seen = run_cell(cell(), held, interpreter, run="x", timeout=30, launch=launcher.run)
+            seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
             assert seen.launcher == "torchrun"
     assert lines == [f"{cell().label}: through torchrun, since an import starts threads"] * 2

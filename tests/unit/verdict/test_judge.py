@@ -731,6 +731,16 @@ class TestHang:
         assert judged.verdict is Verdict.REPRODUCED
         assert "all_gather" in judged.where
 
+    def test_ended_early(self) -> None:
+        """A run that was ended because its ranks stood still says what it would have said at its deadline."""
+        early = {"deadline_passed": False, "stood_still": 6.2}
+        hang = failure(signature=HANG)
+        assert judge(hang, late(waiting(0), waiting(1), **early)) == judge(hang, late(waiting(0), waiting(1)))
+        working = waiting(1, between_dumps=STILL.model_copy(update={"running": 3}))
+        judged = judge(hang, late(waiting(0), working, **early))
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert judged.reason.startswith("no rank did anything for 6 s, but rank 1 used")
+
     def test_without_a_hang_signature(self) -> None:
         """A deadline where no hang is documented says nothing, and tells where the ranks stood."""
         judged = judge(failure(), late(waiting(0), waiting(1)))
@@ -1032,6 +1042,7 @@ def observations(draw: st.DrawFn) -> Observation:
         cell=cell(world_size=count, backport=draw(st.sampled_from([None, None, "cure"]))),
         fault=draw(st.sampled_from([None, None, None, "our own fault"])),
         deadline_passed=draw(maybe),
+        stood_still=draw(st.sampled_from([None, None, 6.0])),
         launcher_code=draw(st.sampled_from([0, 0, 1, -9, None])),
         installed=draw(st.sampled_from([installed(), installed(), installed({"torch": "2.2.2"}), None])),
     )
@@ -1057,7 +1068,7 @@ def test_absent_is_proved(record: Failure, seen: Observation) -> None:
     if judge(record, seen).verdict is not Verdict.ABSENT:
         return
     assert seen.fault is None
-    assert not seen.deadline_passed
+    assert not seen.cut_off
     assert seen.launcher_code == 0
     assert len(seen.ranks) == seen.cell.world_size
     for item in seen.ranks:
@@ -1081,7 +1092,7 @@ def test_reproduced_is_proved(record: Failure, seen: Observation) -> None:
     assert len(seen.ranks) == seen.cell.world_size
     signature = record.signature
     if signature.kind == "hang":
-        assert seen.deadline_passed
+        assert seen.cut_off
         assert all(len(item.stacks) == 2 and item.stacks[0] == item.stacks[1] for item in seen.ranks)
         assert all(item.between_dumps == STILL for item in seen.ranks)
         showing = {item.rank for item in seen.ranks}

@@ -1,0 +1,113 @@
+"""Decides when a run must be ended from outside: when it is stopped, writes too much, is late or stands still."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from repro.launch.standstill import StillWatch
+from repro.launch.untrusted import excess
+
+EXCESS_POLL_SECONDS = 0.5
+IDLE_SECONDS = 4.0
+"""A run whose ranks have stood still for so long needs no cores."""
+STILL_SECONDS = 6.0
+"""A run that may end before its deadline does so once its ranks have stood still for so long."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run's process trees ended."""
+
+    code: int | None
+    """Exit code of the root that failed first, or 0; negative for a signal; None if it never started."""
+    seconds: float
+    deadline_passed: bool
+    interrupted: bool
+    fault: str | None = None
+    """Why the run was broken off, in one line, if neither the deadline nor the user did."""
+    stood_still: float | None = None
+    """Seconds for which no rank had done anything when the run was ended before its deadline; None if it was not."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a run from outside."""
+
+    timeout: float
+    """Seconds of wall clock."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """The run is ended once this is set."""
+    still: float | None = None
+    """Seconds after which a run is ended whose ranks all stand still; None: it waits for its deadline."""
+    idle: Callable[[], object] = lambda: None
+    """Is called when the ranks have stood still for some seconds: others may have their cores."""
+
+    def to_the_deadline(self) -> Self:
+        """The same limits for a run that is not ended because it stands still."""
+        return replace(self, still=None)
+
+
+class Guard:
+    """Watches one run."""
+
+    def __init__(self, folder: Path, world_size: int, limits: Limits) -> None:
+        self._limits = limits
+        self._started = time.monotonic()
+        self._excess = _ExcessWatch(folder)
+        self._still = StillWatch(folder, world_size)
+        self._is_idle = False
+        self.interrupted = False
+        self.deadline_passed = False
+        self.fault: str | None = None
+        self.stood_still: float | None = None
+
+    def must_end(self) -> bool:
+        """True once something requires the run's end; it is then the reason for good."""
+        limits = self._limits
+        self.interrupted = limits.stop.is_set()
+        if self.interrupted:
+            return True
+        self.fault = self._excess.fault()
+        if self.fault is not None:
+            return True
+        self.deadline_passed = time.monotonic() > self._started + limits.timeout
+        if self.deadline_passed:
+            return True
+        still = self._still.seconds()
+        if still >= IDLE_SECONDS and not self._is_idle:
+            self._is_idle = True
+            limits.idle()
+        if limits.still is not None and still >= limits.still:
+            self.stood_still = round(still, 3)
+        return self.stood_still is not None
+
+    @property
+    def found_hang(self) -> bool:
+        """True if the ranks went on for too long, or stood still: their stacks say where they are."""
+        return self.deadline_passed or self.stood_still is not None
+
+    def ended(self, code: int | None) -> Ended:
+        """How the run ended, with the exit code of its root."""
+        seconds = time.monotonic() - self._started
+        return Ended(code, seconds, self.deadline_passed, self.interrupted, self.fault, self.stood_still)
+
+
+class _ExcessWatch:
+    """Looks now and then whether a run writes too much."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._next = time.monotonic() + EXCESS_POLL_SECONDS
+
+    def fault(self) -> str | None:
+        """Why the run must be ended, or None; looks at most every half second."""
+        if time.monotonic() < self._next:
+            return None
+        began = time.monotonic()
+        found = excess(self._folder)
+        # A run with very many files is not looked at all the time.
+        self._next = time.monotonic() + EXCESS_POLL_SECONDS + 10 * (time.monotonic() - began)
+        return found
