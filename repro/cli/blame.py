@@ -68,6 +68,7 @@ def blame(
 
     The changes are those between two environments that turn the verdict.  For a script, --from and --to may be
     files: a freeze, a lock or requirements; the release of each guilty package is then bisected as well.
+    Packages that a release requires to be newer move with it: they are one change, named by that release.
 
     Exit code 3 if it could not be decided whether some package is to blame.
 

@@ -8,7 +8,7 @@ from repro.model.verdict import Side
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.fragments import Code, Fragments, Strong
 from repro.search.question import describe_skipped
-from repro.store.answers import Bisected, Blamed, Every, Role, Stored, Swept, Tried, Turned, stretches
+from repro.store.answers import Bisected, Blamed, BlamedChange, Every, Role, Stored, Swept, Tried, Turned, stretches
 
 NOTHING = "·"
 """Where the failure does not apply."""
@@ -93,6 +93,7 @@ def effort(answer: Stored) -> str:
 _PARTS = {
     Role.GUILTY: "guilty",
     Role.NEEDED: "guilty or only needed: the rest does not resolve without it",
+    Role.REQUIRED: "moved with the guilty one, which requires it; could not be tried alone",
     Role.INNOCENT: "innocent (tested)",
     Role.UNTESTED: "untested: no combination with it and without the guilty ones gave a verdict",
 }
@@ -102,10 +103,14 @@ def blamed_lines(answer: Blamed) -> list[str]:
     """The answer of a blame: each smallest set, then every change with its part."""
     lines = []
     for cause in answer.causes:
-        together = "together" if len(cause) > 1 else "alone"
-        lines.append(f"cause       {' and '.join(cause)}, {together}")
-    lines += [f"  {change.text}: {_PARTS[change.part]}" for change in answer.changes]
+        together = ", together" if len(cause) > 1 else "" if answer.required.get(cause[0]) else ", alone"
+        lines.append(f"cause       {answer.cause_text(cause)}{together}")
+    lines += [f"  {change.text}: {_part(change)}" for change in answer.changes]
     return lines
+
+
+def _part(change: BlamedChange) -> str:
+    return f"{_PARTS[change.part]}{f': {change.reason}' if change.reason else ''}"
 
 
 def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
@@ -221,9 +226,19 @@ def turned_lines(answer: Turned) -> list[str]:
     """What a new release changed: the sentence, the evidence of both ends, and what the record should say."""
     lines = [sentence(answer)]
     lines += [f"  {fact.environment}: {fact.text}" for fact in answer.all_tried]
+    lines += required_lines(answer)
     if answer.proposal_problem:
         lines.append(f"  no bound is proposed: {answer.proposal_problem}")
     return lines + ([f"  {line}" for line in answer.proposal.splitlines()] if answer.proposal else [])
+
+
+def required_lines(answer: Turned) -> list[str]:
+    """Why what the release requires could not be tried alone: a line each."""
+    return [
+        f"  {release.distribution} {release.version} could not be tried alone: {release.reason}"
+        for release in answer.required
+        if not release.tried
+    ]
 
 
 def sentence(answer: Turned) -> str:
@@ -235,7 +250,8 @@ def sentence(answer: Turned) -> str:
 
 def _turned(answer: Turned) -> Section:
     facts = ((answer.last, answer.before), (answer.release, answer.after))
-    notes = (f"No bound is proposed: {answer.proposal_problem}.",) if answer.proposal_problem else ()
+    notes = tuple(f"{line.strip()}." for line in required_lines(answer))
+    notes += (f"No bound is proposed: {answer.proposal_problem}.",) if answer.proposal_problem else ()
     return Section(
         f"New release: {answer.package} {answer.release}",
         (f"{sentence(answer)}. Found by ", Code("repro watch --run"), f" on {answer.date[:10]}."),
@@ -258,7 +274,7 @@ def _blame(answer: Blamed, title: str) -> Section:
     lead: list[str] = [f"The verdict turns from {answer.start.verdict} to {answer.end.verdict} by "]
     for number, cause in enumerate(answer.causes):
         lead += [", or by "] if number else []
-        lead.append(Strong(" and ".join(cause)))
+        lead.append(Strong(answer.cause_text(cause)))
     return Section(
         title,
         (*lead, f". {effort(answer)}."),
@@ -267,7 +283,7 @@ def _blame(answer: Blamed, title: str) -> Section:
             (
                 change.distribution,
                 change.text.removeprefix(change.distribution).strip(),
-                _PARTS[change.part],
+                _part(change),
             )
             for change in answer.changes
         ),

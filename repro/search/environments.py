@@ -33,28 +33,33 @@ class Vector:
     days: tuple[str, ...] = ()
 
 
-def with_release(base: Vector, distribution: str, version: str, day: str) -> Variant:
+def with_release(base: Vector, distribution: str, version: str, day: str, companions: Iterable[str] = ()) -> Variant:
     """The base environment with one package at another release, resolved as of the younger of the two days.
 
-    All other packages stay at their versions wherever the release allows.
+    All other packages stay at their versions wherever the release allows; those that the environment pins stay in any
+    case, except for the companions: packages that some release of this one requires to be newer.
     """
     environment = base.environment
     own: dict[str, str] = {canonicalize_name(pin): held for pin, held in environment.pins.items()}
     if distribution in own and Version(own[distribution]) == Version(version):
         return Variant(base.name)
+    freed = tuple(name for name in companions if name in own and name != distribution)
+    own = {name: held for name, held in own.items() if name not in freed}
     cutoffs = dict(environment.cutoffs)
     if distribution in cutoffs:
         cutoffs[distribution] = max(cutoffs[distribution], day)
+    cutoffs |= {name: max(cutoffs[name], day) for name in freed if name in cutoffs}
     definition = Environment(
         python=environment.python,
         cutoff=max(environment.cutoff, day),
         cutoffs=cutoffs,
         pins=own | {distribution: version},
-        floating=tuple(name for name in environment.floating if canonicalize_name(name) != distribution),
+        floating=(*(name for name in environment.floating if canonicalize_name(name) != distribution), *freed),
         preferred={name: held for name, held in base.versions.items() if name not in {distribution, *own}},
         why=f"{distribution} {version} in {base.name}",
     )
-    return Variant(f"{base.name} with {distribution} {version}", definition)
+    besides = f" and the {', '.join(freed)} that it requires" if freed else ""
+    return Variant(f"{base.name} with {distribution} {version}{besides}", definition)
 
 
 def as_of(base: str, environment: Environment, day: str, keep: Mapping[str, str]) -> Variant:
@@ -109,7 +114,7 @@ def _applies(requirement: str, python: str) -> bool:
 
 def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
     """What differs; packages that an environment names come first, the others by name."""
-    names = {canonicalize_name(name) for side in (start, end) for name in side.environment.pins}
+    names = {name for side in (start, end) for name in _named(side.environment)}
     held = {**start.versions, **end.versions}
     differing = [name for name in held if start.versions.get(name) != end.versions.get(name)]
     ordered = sorted(differing, key=lambda name: (name not in names, name))
@@ -117,6 +122,13 @@ def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
         VersionChange(distribution=name, before=start.versions.get(name), after=end.versions.get(name))
         for name in ordered
     )
+
+
+def _named(environment: Environment) -> Iterable[str]:
+    """The distributions that an environment names, pinned or at their newest release."""
+    yield from map(canonicalize_name, environment.pins)
+    for text in environment.floating:
+        yield canonicalize_name(Requirement(text).name)
 
 
 def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: Sequence[VersionChange]) -> Variant:

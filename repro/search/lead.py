@@ -1,7 +1,7 @@
 """Plans and leads searches: from a question to cells, from their verdicts to an answer that is stored."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError, exit_of
@@ -11,6 +11,7 @@ from repro.model.verdict import Side
 from repro.model.version_change import VersionChange
 from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, walk
 from repro.search.blame import Effect, drive, outcome_of
+from repro.search.companions import companions
 from repro.search.confirm import TORCHRUN_RUNS, Confirmed, Noisy, Repeat, ahead, next_step, sides
 from repro.search.environments import Vector, as_of, mixture, vector, version_changes
 from repro.search.log import Question, SearchLog, SearchPoint, describe_fact, environments_of, evidence_of, summary
@@ -181,6 +182,8 @@ def lead_blame(
 ) -> Blamed:
     """Find the smallest set of package changes that turns the verdict of the start into that of the end.
 
+    What a release requires moves with it: both are one change, named by the release that requires the other.
+
     Raises UsageError where nothing differs, ContradictionError or UndecidedError where the two ends do not
     show opposite sides.
     """
@@ -207,11 +210,13 @@ def lead_blame(
         notify(f"{fact.label}: {outcome}, {fact.text}")
         return outcome
 
-    found = drive(changes, ask)
-    guilty = {change for cause in found.causes for change in cause}
-    rest = tuple(change for change in changes if change not in guilty)
+    found = drive(changes, ask, _required(source, end, changes, notify))
+    whole = [{*cause, *(other for one in cause for other in found.brought.get(one, ()))} for cause in found.causes]
+    reasons = {
+        change: _reason(change, found.causes, seen) for change, part in found.parts.items() if part is Role.REQUIRED
+    }
     # Each cause, and all the others together, are run again: one run each led to them.
-    for taken in (*found.causes, rest):
+    for taken in (*whole, {*found.rest}):
         ordered = tuple(change for change in changes if change in taken)
         if ordered in seen and seen[ordered].side is not Side.SKIP:
             facts[facts.index(seen[ordered])] = _repeated(source, seen[ordered], notify)
@@ -221,12 +226,47 @@ def lead_blame(
         start=first,
         end=last,
         causes=tuple(tuple(change.distribution for change in cause) for cause in found.causes),
+        required={
+            change.distribution: tuple(other.distribution for other in others)
+            for change, others in found.brought.items()
+        },
         changes=tuple(
-            BlamedChange.model_validate({**change.model_dump(), "part": found.parts[change]}) for change in changes
+            BlamedChange.model_validate(
+                {**change.model_dump(), "part": found.parts[change], "reason": reasons.get(change, "")}
+            )
+            for change in changes
         ),
         tried=tuple(facts),
         seconds=round(time.monotonic() - began, 1),
     )
+
+
+def _required(
+    source: VerdictSource, end: Vector, changes: Sequence[VersionChange], notify: Notify
+) -> dict[VersionChange, tuple[VersionChange, ...]]:
+    """By change: the others that its release requires; none are known if the end cannot be built."""
+    try:
+        stated = source.requirements(end.name)
+    except EnvironmentFailure as error:
+        notify(f"{end.name}: what its releases require is not known: {error}")
+        return {}
+    found = companions(changes, stated, end.environment.python)
+    for change, others in found.items():
+        notify(f"{change.text} requires, and is tried with: {', '.join(other.text for other in others)}")
+    return found
+
+
+def _reason(
+    change: VersionChange,
+    causes: Sequence[Sequence[VersionChange]],
+    seen: Mapping[tuple[VersionChange, ...], Tried],
+) -> str:
+    """Why a required change was not decided by the smallest set that held it, and no guilty one."""
+    guilty = {one for cause in causes for one in cause}
+    failed = [taken for taken in seen if change in taken and not guilty.intersection(taken)]
+    if not failed:
+        return "it requires the guilty one in turn"
+    return seen[min(failed, key=len)].text
 
 
 def _judge_end(source: VerdictSource, held: Vector, notify: Notify) -> Tried:
@@ -302,7 +342,7 @@ def exit_of_answer(answer: Stored) -> Exit:
     if isinstance(answer, Turned):
         return exit_of(changed=True)
     if isinstance(answer, Blamed):
-        undecided = {Role.UNTESTED, Role.NEEDED}
+        undecided = {Role.UNTESTED, Role.NEEDED, Role.REQUIRED}
         return exit_of(unknown=any(change.part in undecided for change in answer.changes))
     disagrees = any(fact.agrees is False for fact in answer.all_tried)
     if isinstance(answer, Swept):

@@ -11,6 +11,7 @@ from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict
+from repro.search.companions import Requires
 from repro.search.metric import END_RUNS, Inseparable, MetricRule, plan, value_of
 from repro.store.answers import Run, Tried
 from repro.verdict.judge import judge
@@ -24,6 +25,9 @@ class Looks(Protocol):
 
     def lock(self, name: str) -> Lock:
         """The lock of an environment."""
+
+    def requirements(self, name: str) -> Requires:
+        """What each release that an environment holds requires."""
 
     def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
         """Run an environment so many times."""
@@ -75,6 +79,10 @@ class MetricSource:
     def lock(self, name: str) -> Lock:
         """The lock of an environment."""
         return self._source.lock(name)
+
+    def requirements(self, name: str) -> Requires:
+        """What each release in an environment requires."""
+        return self._source.requirements(name)
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
         """The first look at an environment."""

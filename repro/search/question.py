@@ -44,11 +44,20 @@ class Ends:
 
 
 def question_of_releases(
-    failure: Failure, base: Vector, releases: Releases, asked: Ends, lane: Lane = Lane.CPU
+    failure: Failure,
+    base: Vector,
+    releases: Releases,
+    asked: Ends,
+    lane: Lane = Lane.CPU,
+    *,
+    companions: Sequence[str] = (),
 ) -> Question:
-    """The question of a bisection over releases; raises UsageError where the ends make no range."""
+    """The question of a bisection over releases; raises UsageError where the ends make no range.
+
+    ``companions`` are packages that some of the releases require to be newer than the base environment pins them.
+    """
     low, high, older, fixed = _ends(failure, base, releases, asked)
-    points = [point_of(base, releases.distribution, release) for release in releases[low : high + 1]]
+    points = [point_of(base, releases.distribution, release, companions) for release in releases[low : high + 1]]
     return Question(
         failure=failure.id,
         lane=lane,
@@ -142,8 +151,9 @@ def question_of_days(
     )
 
 
-def point_of(base: Vector, distribution: str, release: Release) -> SearchPoint:
-    variant = with_release(base, distribution, release.version, release.day)
+def point_of(base: Vector, distribution: str, release: Release, companions: Sequence[str] = ()) -> SearchPoint:
+    """A release as a point of a search, in the base environment."""
+    variant = with_release(base, distribution, release.version, release.day, companions)
     return SearchPoint.of(release.version, variant, release.day)
 
 

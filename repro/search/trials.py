@@ -11,6 +11,7 @@ from typing import Self
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
 from repro.environments.locks import Lock as EnvironmentLock
+from repro.environments.requirements import stated_requirements
 from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
 from repro.model.cell import Cell, make_cell
@@ -18,6 +19,7 @@ from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.verdict import Side
+from repro.search.companions import Requires
 from repro.search.log import tried
 from repro.store.answers import Tried
 from repro.store.observations import Store
@@ -68,6 +70,10 @@ class Trials:
     def lock(self, name: str) -> EnvironmentLock:
         """The lock of an environment; raises EnvironmentFailure if it does not resolve."""
         return self.project.environments.lock(name)
+
+    def requirements(self, name: str) -> Requires:
+        """What each release in an environment requires; raises EnvironmentFailure if it cannot be built."""
+        return stated_requirements(self._build(name).result().libraries)
 
     def _build(self, name: str) -> Future[Interpreter]:
         with self._guard:

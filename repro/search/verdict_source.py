@@ -6,6 +6,7 @@ from typing import Protocol
 from repro.environments.locks import Lock
 from repro.errors import EnvironmentFailure, UndecidedError
 from repro.model.matrix import Environment
+from repro.search.companions import Requires
 from repro.store.answers import Tried
 
 
@@ -23,6 +24,9 @@ class VerdictSource(Protocol):
 
     def lock(self, name: str) -> Lock:
         """The lock of an environment."""
+
+    def requirements(self, name: str) -> Requires:
+        """What each release that an environment holds requires; raises EnvironmentFailure if it cannot be built."""
 
 
 class Replay:
@@ -46,3 +50,7 @@ class Replay:
     def lock(self, name: str) -> Lock:
         """Raise EnvironmentFailure."""
         raise EnvironmentFailure(f"{name} is not resolved in a replay")
+
+    def requirements(self, name: str) -> Requires:
+        """Raise EnvironmentFailure."""
+        raise EnvironmentFailure(f"{name} is not built in a replay")

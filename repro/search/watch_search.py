@@ -20,6 +20,7 @@ from repro.launch.session import Listener, Options
 from repro.model.failure import Lane
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
+from repro.search.companions import Requires
 from repro.search.environments import Vector, vector
 from repro.search.lead import lead_bisection, lead_blame
 from repro.search.log import SUFFIX, SearchLog
@@ -30,7 +31,7 @@ from repro.search.trials import Trials
 from repro.search.verdict_source import VerdictSource
 from repro.search.watch_plan import ChangeToSearch
 from repro.search.write import amend_record
-from repro.store.answers import AnswerStore, Bisected, Blamed, Tried, Turned
+from repro.store.answers import AnswerStore, Bisected, Blamed, RequiredRelease, Role, Tried, Turned
 from repro.store.kept_locks import KeptLock
 from repro.store.resolve_float import holding_kept
 
@@ -83,6 +84,10 @@ class Within:
         """The lock of an environment."""
         return self.source.lock(name)
 
+    def requirements(self, name: str) -> Requires:
+        """What each release in an environment requires."""
+        return self.source.requirements(name)
+
 
 @dataclass(frozen=True)
 class TurnSearch:
@@ -116,12 +121,14 @@ class TurnSearch:
                 blamed = lead_blame(source, failure, start, end, notify=self.notify)
                 self.answers.put(blamed)
                 bisected = self._bisect(trials.project, source, blamed, (start, end))
+                required = _required(source, blamed, bisected)
         except (BudgetSpentError, StoreError):
             raise
         except ReproError as error:
             self.notify(f"{failure.id}: no release can be blamed: {error}")
             return None
         turned = self._turned(blamed, bisected, turn, start.environment.python, time.monotonic() - began)
+        turned = turned.model_copy(update={"required": required})
         self.answers.put(turned)
         return turned
 
@@ -141,7 +148,8 @@ class TurnSearch:
         fix = blamed.start.side is Side.BAD
         asked = Ends(good=after if fix else before, bad=before if fix else after, find_fix=fix)
         try:
-            question = question_of_releases(entry.failure, start, releases, asked)
+            moving = blamed.required.get(package, ())
+            question = question_of_releases(entry.failure, start, releases, asked, companions=moving)
             digests = digests_of(project, entry, start.name, Lane.CPU)
         except UsageError as error:
             self.notify(f"{package}: its releases cannot be bisected: {error}")
@@ -213,6 +221,25 @@ class TurnSearch:
             text.splitlines(keepends=True), amended.splitlines(keepends=True), f"a/{name}", f"b/{name}"
         )
         return "".join(lines), ""
+
+
+def _required(source: VerdictSource, blamed: Blamed, bisected: Bisected | None) -> tuple[RequiredRelease, ...]:
+    """What moved with the release to blame because that requires it, in the version beside that release."""
+    cause = blamed.causes[0] if blamed.causes else ()
+    names = {name for member in cause for name in blamed.required.get(member, ())}
+    changes = [change for change in blamed.changes if change.distribution in names]
+    before = {change.distribution: change.before for change in changes}
+    after = {change.distribution: change.after for change in changes}
+    if bisected is not None:
+        before |= source.lock(bisected.before.environment).versions
+        after |= source.lock(bisected.after.environment).versions
+    return tuple(
+        RequiredRelease(
+            distribution=change.distribution, version=held, tried=change.part is Role.INNOCENT, reason=change.reason
+        )
+        for change in changes
+        if (held := after[change.distribution]) is not None and held != before[change.distribution]
+    )
 
 
 def write_bound(project: Project, turned: Turned) -> str:

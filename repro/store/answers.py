@@ -27,6 +27,8 @@ class Role(StrEnum):
     """It belongs to a smallest set that flips the answer."""
     NEEDED = "needed"
     """It belongs to that set, but only because what is left without it does not resolve."""
+    REQUIRED = "required"
+    """A guilty one requires it and moved with it; without that one it could not be tried."""
     INNOCENT = "innocent"
     """It was tried without the guilty ones, and the answer stayed."""
     UNTESTED = "untested"
@@ -108,6 +110,8 @@ class BlamedChange(VersionChange):
     """One package of a blame, with its role."""
 
     part: Role
+    reason: str = ""
+    """Why a required one could not be tried alone."""
 
 
 class Blamed(Strict):
@@ -120,7 +124,9 @@ class Blamed(Strict):
     start: Tried
     end: Tried
     causes: tuple[tuple[str, ...], ...]
-    """Sets of distributions, each of which is enough alone."""
+    """Sets of distributions, each of which is enough alone, with what its members require."""
+    required: dict[str, tuple[str, ...]] = {}
+    """By member of a cause: the distributions whose old versions its release does not accept; they moved with it."""
     changes: tuple[BlamedChange, ...]
     tried: tuple[Tried, ...]
     seconds: float
@@ -134,6 +140,15 @@ class Blamed(Strict):
     @property
     def all_tried(self) -> tuple[Tried, ...]:
         return (self.start, self.end, *self.tried)
+
+    def cause_text(self, cause: Sequence[str]) -> str:
+        """``a and b``; ``transformers 5.2.0, with what it requires: huggingface-hub 1.4.1``."""
+        after = {change.distribution: f"{change.distribution} {change.after or 'removed'}" for change in self.changes}
+        texts = []
+        for name in cause:
+            required = ", ".join(after[other] for other in self.required.get(name, ()))
+            texts.append(f"{after[name]}, with what it requires: {required}" if required else name)
+        return " and ".join(texts)
 
     @property
     def untested(self) -> tuple[BlamedChange, ...]:
@@ -241,6 +256,22 @@ class Swept(Strict):
         return (*self.tried, *([self.latest] if self.latest else []))
 
 
+class RequiredRelease(Strict):
+    """A release that another one needs: the older one of before cannot be installed beside it."""
+
+    distribution: str
+    version: str
+    tried: bool
+    """True if this package was moved alone, and changed nothing."""
+    reason: str = ""
+    """Why it could not be tried alone."""
+
+    @property
+    def text(self) -> str:
+        """``huggingface-hub 1.4.1, not tried alone``."""
+        return f"{self.distribution} {self.version}{'' if self.tried else ', not tried alone'}"
+
+
 class Turned(Strict):
     """What a new release changed for a failure: found by `repro watch --run`."""
 
@@ -256,6 +287,8 @@ class Turned(Strict):
     """The first release that is different."""
     day: str
     """Its upload day; empty if the index does not state it."""
+    required: tuple[RequiredRelease, ...] = ()
+    """What moved with it because it requires it."""
     before: Tried
     after: Tried
     exact: bool
@@ -299,6 +332,8 @@ class Turned(Strict):
         else:
             advice = "the cap can go" if self.is_cure else f"stay below {self.release}"
         name = f"{self.package} {self.release}{f' of {self.day}' if self.day else ''}"
+        if self.required:
+            name += f", with what it requires ({'; '.join(release.text for release in self.required)})"
         return f"{name}: {self.failure} {'is cured' if self.is_cure else 'is back'} ({shown}, {count}), {advice}"
 
 

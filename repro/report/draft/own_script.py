@@ -233,8 +233,8 @@ def _worded(found: SearchedScript) -> ScriptFailure:
         return learned.model_copy(update={"title": f"{name} {_since(answer)}", "summary": found_by})
     if isinstance(answer, Blamed):
         causes = " or ".join(" together with ".join(cause) for cause in answer.causes) or "not one set of packages"
-        changed = {change.distribution: change.text for cause in answer.causes for change in answer.changes
-                   if change.distribution in cause}  # fmt: skip
+        moved = {name for cause in answer.causes for one in cause for name in (one, *answer.required.get(one, ()))}
+        changed = {change.distribution: change.text for change in answer.changes if change.distribution in moved}
         found_by = f"{ranks}. Between two environments that differ in {len(answer.changes)} packages, {causes} turns it"
         listed = ": " + ", ".join(changed.values()) if changed else ""
         return learned.model_copy(update={"title": f"{name} ({causes})", "summary": f"{found_by}{listed}."})

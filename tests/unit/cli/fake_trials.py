@@ -33,6 +33,10 @@ class FakeTrials:
     def lock(self, name: str) -> Lock:
         return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in self.pins(name).items()))
 
+    def requirements(self, name: str) -> dict[str, tuple[str, ...]]:
+        assert name in self.environments
+        return {}
+
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
         del ahead
         if len(self.asked) == self.interrupt_at:

@@ -158,6 +158,25 @@ class TestBlamed:
     def test_one_alone(self) -> None:
         assert blamed_lines(blamed(causes=(("a",), ("c",))))[:2] == ["cause       a, alone", "cause       c, alone"]
 
+    def test_what_a_release_requires_is_named_with_it(self) -> None:
+        changes = [
+            BlamedChange(distribution="lib", before="4.5", after="5.2", part=Role.GUILTY),
+            BlamedChange(distribution="hub", before="0.36", after="1.4", part=Role.REQUIRED, reason="no solution"),
+            BlamedChange(distribution="gone", before="1", after=None, part=Role.INNOCENT),
+        ]
+        answer = blamed(causes=(("lib",),), required={"lib": ("hub",)}, changes=changes)
+        assert blamed_lines(answer) == [
+            "cause       lib 5.2, with what it requires: hub 1.4",
+            "  lib 4.5 → 5.2: guilty",
+            "  hub 0.36 → 1.4: moved with the guilty one, which requires it; could not be tried alone: no solution",
+            "  gone 1 → not installed: innocent (tested)",
+        ]
+        (section,) = sections([answer])
+        assert "lib 5.2, with what it requires: hub 1.4" in "".join(str(part) for part in section.lead)
+        assert "could not be tried alone: no solution" in str(section.rows)
+        together = blamed(causes=(("lib", "gone"),), required={"lib": ("hub",)}, changes=changes)
+        assert blamed_lines(together)[0] == "cause       lib 5.2, with what it requires: hub 1.4 and gone, together"
+
 
 class TestSwept:
     answer = swept(

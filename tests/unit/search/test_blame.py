@@ -31,8 +31,8 @@ class Oracle:
         return F if any(cause <= taken for cause in self.causes) else K
 
 
-def ask(changes: str, oracle: Oracle) -> Blame[str]:
-    found = drive(tuple(changes), oracle)
+def ask(changes: str, oracle: Oracle, **brings: str) -> Blame[str]:
+    found = drive(tuple(changes), oracle, {item: tuple(others) for item, others in brings.items()})
     assert frozenset(changes) not in oracle.asked, "all together are known"
     return found
 
@@ -117,6 +117,87 @@ class TestUnresolved:
         assert len(found.causes) == 1
         innocent = {item for item, part in found.parts.items() if part is Role.INNOCENT}
         assert not innocent & cause
+
+
+class TestBrought:
+    """``a`` is a release that requires a newer ``b``; where nothing else is said, ``b`` fits nothing else."""
+
+    def test_what_a_release_requires_belongs_to_its_change(self) -> None:
+        oracle = Oracle("ab", broken=lambda taken: ("a" in taken) != ("b" in taken))
+        found = ask("abcd", oracle, a="b")
+        assert found.causes == (("a",),)
+        assert found.brought == {"a": ("b",)}
+        assert found.parts == {"a": Role.GUILTY, "b": Role.REQUIRED, "c": Role.INNOCENT, "d": Role.INNOCENT}
+        assert frozenset("a") not in oracle.asked, "it is known not to resolve"
+        assert frozenset("b") in oracle.asked, "it was tried alone"
+        assert found.rest == ("c", "d")
+
+    def test_what_is_required_is_innocent_if_it_keeps_the_answer_alone(self) -> None:
+        found = ask("abc", Oracle("a", broken=lambda taken: "a" in taken and "b" not in taken), a="b")
+        assert found.causes == (("a",),)
+        assert found.parts == {"a": Role.GUILTY, "b": Role.INNOCENT, "c": Role.INNOCENT}
+        assert found.rest == ("b", "c")
+
+    def test_what_is_required_may_be_the_guilty_one(self) -> None:
+        """Then the release that requires it is not blamed, and cannot be cleared: it never moves without it."""
+        found = ask("abc", Oracle("b", broken=lambda taken: "a" in taken and "b" not in taken), a="b")
+        assert found.causes == (("b",),)
+        assert found.brought == {}
+        assert found.parts == {"a": Role.UNTESTED, "b": Role.GUILTY, "c": Role.INNOCENT}
+
+    def test_one_of_several_that_are_required_is_guilty(self) -> None:
+        found = ask("abcd", Oracle("c", broken=lambda taken: taken == {"b", "c"}), a="bc")
+        assert found.causes == (("c",),)
+        assert found.parts["b"] is Role.INNOCENT
+
+    def test_two_releases_that_require_each_other(self) -> None:
+        found = ask("abc", Oracle("ab", broken=lambda taken: ("a" in taken) != ("b" in taken)), a="b", b="a")
+        assert found.causes == (("a",),)
+        assert found.parts == {"a": Role.GUILTY, "b": Role.REQUIRED, "c": Role.INNOCENT}
+
+    def test_it_needs_another_one_besides(self) -> None:
+        oracle = Oracle("ac", broken=lambda taken: ("a" in taken) != ("b" in taken))
+        found = ask("abcd", oracle, a="b")
+        assert found.causes == (("a", "c"),)
+        assert found.brought == {"a": ("b",)}
+        assert found.parts["b"] is Role.REQUIRED
+        assert found.parts["c"] is Role.GUILTY
+
+    def test_a_second_cause_beside_one_that_brings_others(self) -> None:
+        oracle = Oracle("a", "d", broken=lambda taken: ("a" in taken) != ("b" in taken))
+        found = ask("abcd", oracle, a="b")
+        assert sorted(found.causes) == [("a",), ("d",)]
+        assert found.parts == {"a": Role.GUILTY, "b": Role.REQUIRED, "c": Role.INNOCENT, "d": Role.GUILTY}
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.data())
+    def test_a_cause_is_enough_and_no_smaller_set_is_whatever_is_required(self, data: st.DataObject) -> None:
+        changes = "abcde"[: data.draw(st.integers(2, 5))]
+        needs = {item: data.draw(st.sets(st.sampled_from(changes), max_size=2)) - {item} for item in changes}
+        brings = {item: "".join(sorted(_reached(item, needs) - {item})) for item in changes}
+        sets = st.sets(st.sampled_from(changes), min_size=1).map("".join)
+        causes = data.draw(st.lists(sets, min_size=1, max_size=2))
+        oracle = Oracle(*causes, broken=lambda taken: any(not needs[item] <= taken for item in taken))
+        found = ask(changes, oracle, **brings)
+        assert all(not oracle.broken(taken) for taken in oracle.asked), "a set that cannot resolve is never asked for"
+        for cause in found.causes:
+            whole = frozenset(cause).union(*(brings[item] for item in cause))
+            assert any(frozenset(held) <= whole for held in causes)
+            for size in range(len(whole)):
+                for smaller in map(frozenset, combinations(sorted(whole), size)):
+                    resolves = not oracle.broken(smaller)
+                    assert not (resolves and any(frozenset(held) <= smaller for held in causes))
+        for item, part in found.parts.items():
+            assert part is not Role.INNOCENT or not any(frozenset(held) <= {item, *brings[item]} for held in causes)
+
+
+def _reached(item: str, needs: dict[str, set[str]]) -> set[str]:
+    found, waiting = {item}, [item]
+    while waiting:
+        new = needs[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Environments that searches make up."""
 
+from dataclasses import replace
+
 import pytest
 
 from repro.environments.locks import Lock, Locked
@@ -73,6 +75,19 @@ class TestRelease:
     def test_the_same_version_of_another_package_is_not(self) -> None:
         assert with_release(OLD, "numpy", "2.2.2", "2025-01-01").definition is not None
 
+    def test_a_pin_that_the_release_does_not_accept_may_move(self) -> None:
+        made = with_release(OLD, "lightning", "2.6.0", "2025-12-01", ("torch", "numpy", "lightning"))
+        assert made.name == "old with lightning 2.6.0 and the torch that it requires"
+        assert made.definition is not None
+        assert made.definition.pins == {"lightning": "2.6.0"}
+        assert made.definition.floating == ("torch",)
+        assert made.definition.preferred["torch"] == "2.2.2"
+        assert made.definition.cutoffs == {"torch": "2025-12-01"}
+
+    def test_what_is_not_pinned_may_move_anyway(self) -> None:
+        plain = with_release(OLD, "lightning", "2.6.0", "2025-12-01")
+        assert with_release(OLD, "lightning", "2.6.0", "2025-12-01", ("numpy",)) == plain
+
 
 class TestDays:
     def test_takes_names_only(self) -> None:
@@ -139,6 +154,11 @@ class TestVectors:
             change("gone", "1", None),
         )
         assert version_changes(start, end)[2].text == "came not installed → 1"
+
+    def test_changes_name_what_floats_before_what_they_bring(self) -> None:
+        start, end = held("s", {"a": "1", "z": "1"}), held("e", {"a": "2", "z": "2"})
+        named = replace(end, environment=end.environment.model_copy(update={"floating": ("Z[extra]>=1",)}))
+        assert [moved.distribution for moved in version_changes(start, named)] == ["z", "a"]
 
 
 class TestMixture:

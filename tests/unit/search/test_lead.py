@@ -15,7 +15,7 @@ from repro.errors import ContradictionError, EnvironmentFailure, Exit, RecordErr
 from repro.model.failure import Failure, is_affected
 from repro.model.matrix import Environment
 from repro.model.verdict import Side, Verdict, side_of
-from repro.report.answers import bisected_lines
+from repro.report.answers import bisected_lines, blamed_lines
 from repro.search.environments import Vector
 from repro.search.lead import LATEST, exit_of_answer, lead_bisection, lead_blame, lead_sweep
 from repro.search.log import SearchLog
@@ -24,7 +24,7 @@ from repro.search.releases import IndexFile
 from repro.search.start import base_of, vector_of
 from repro.search.verdict_source import Replay
 from repro.search.write import amend_record
-from repro.store.answers import Bisected, Every, Role, Run, Tried
+from repro.store.answers import Bisected, Blamed, Every, Role, Run, Tried
 from tests.unit import factories
 
 Rule = Callable[[Mapping[str, str]], Verdict]
@@ -47,6 +47,7 @@ class FakeSource:
         self.ahead: list[tuple[str, ...]] = []
         self.stop_after = stop_after
         self.unlockable = False
+        self.required: dict[str, tuple[str, ...]] = {}
         self.repeated: list[str] = []
         self.torchrun: Rule | None = None
         """What torchrun shows, if it is something else."""
@@ -105,6 +106,12 @@ class FakeSource:
         if self.unlockable:
             raise EnvironmentFailure("no network")
         return Lock((), tuple(Locked(key, value, f"{key}=={value}") for key, value in self.versions(name).items()))
+
+    def requirements(self, name: str) -> dict[str, tuple[str, ...]]:
+        if self.unlockable:
+            raise EnvironmentFailure("no network")
+        assert name in self.environments
+        return self.required
 
 
 def between(first: str, last: str) -> Rule:
@@ -356,6 +363,10 @@ def pair(**ends: tuple[str, str]) -> tuple[Vector, Vector]:
     return made[0], made[1]
 
 
+def parts(answer: Blamed) -> dict[str, Role]:
+    return {change.distribution: change.part for change in answer.changes}
+
+
 class TestBlame:
     def source(self, start: Vector, end: Vector, rule: Rule) -> FakeSource:
         source = FakeSource(rule)
@@ -391,6 +402,59 @@ class TestBlame:
         answer = lead_blame(self.source(start, end, rule), FAILURE, start, end, notify=quiet)
         assert {change.part for change in answer.changes} == {Role.NEEDED}
         assert exit_of_answer(answer) is Exit.UNKNOWN
+
+    def test_what_a_release_requires_belongs_to_its_change(self) -> None:
+        """``hub`` is pinned by neither end, ``lib`` 1 needs ``hub`` 1, and ``lib`` 2 needs ``hub`` 2."""
+        start, end = pair(lib=("1", "2"), hub=("1", "2"), other=("1", "2"))
+
+        def rule(held: Mapping[str, str]) -> Verdict:
+            if held["lib"] != held["hub"]:
+                return Verdict.UNRUNNABLE
+            return Verdict.REPRODUCED if held["lib"] == "2" else Verdict.ABSENT
+
+        source = self.source(start, end, rule)
+        source.required = {"lib": ("hub>=2", "other"), "hub": ()}
+        answer = lead_blame(source, FAILURE, start, end, notify=quiet)
+        assert answer.causes == (("lib",),)
+        assert answer.required == {"lib": ("hub",)}
+        assert answer.cause_text(answer.causes[0]) == "lib 2, with what it requires: hub 2"
+        assert parts(answer) == {"hub": Role.REQUIRED, "lib": Role.GUILTY, "other": Role.INNOCENT}
+        assert blamed_lines(answer) == [
+            "cause       lib 2, with what it requires: hub 2",
+            "  hub 1 → 2: moved with the guilty one, which requires it; could not be tried alone: unrunnable: because",
+            "  lib 1 → 2: guilty",
+            "  other 1 → 2: innocent (tested)",
+        ]
+        # Which of the two it is is not known.
+        assert exit_of_answer(answer) is Exit.UNKNOWN
+        assert "old with hub 2" in source.asked
+        assert source.repeated == ["old", "new", "old with hub 2, lib 2", "old with other 2"]
+
+    def test_what_is_required_can_be_innocent(self) -> None:
+        start, end = pair(lib=("1", "2"), hub=("1", "2"))
+        source = self.source(start, end, lambda held: Verdict.REPRODUCED if held["lib"] == "2" else Verdict.ABSENT)
+        source.required = {"lib": ("hub>=2",)}
+        answer = lead_blame(source, FAILURE, start, end, notify=quiet)
+        assert answer.causes == (("lib",),)
+        assert parts(answer) == {"lib": Role.GUILTY, "hub": Role.INNOCENT}
+        assert exit_of_answer(answer) is Exit.OK
+
+    def test_what_is_required_can_be_guilty(self) -> None:
+        start, end = pair(lib=("1", "2"), hub=("1", "2"))
+        source = self.source(start, end, lambda held: Verdict.REPRODUCED if held["hub"] == "2" else Verdict.ABSENT)
+        source.required = {"lib": ("hub>=2",)}
+        answer = lead_blame(source, FAILURE, start, end, notify=quiet)
+        assert answer.causes == (("hub",),)
+        assert answer.required == {}
+        assert parts(answer) == {"lib": Role.UNTESTED, "hub": Role.GUILTY}
+
+    def test_without_metadata_nothing_is_known_to_be_required(self) -> None:
+        start, end = pair(a=("1", "2"), b=("1", "2"))
+        source = self.source(start, end, lambda held: Verdict.REPRODUCED if held["b"] == "2" else Verdict.ABSENT)
+        source.unlockable = True
+        said: list[str] = []
+        assert lead_blame(source, FAILURE, start, end, notify=said.append).causes == (("b",),)
+        assert "new: what its releases require is not known: no network" in said
 
     def test_a_noisy_cause_is_no_blame(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"))

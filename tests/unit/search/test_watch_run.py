@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from repro.catalog.project import Project
-from repro.environments.resolve import resolve
 from repro.errors import EnvironmentFailure
-from repro.files import write_whole
-from repro.launch.session import Options, Session, Silent
-from repro.model.cell import make_cell
+from repro.launch.session import Silent
 from repro.model.verdict import Verdict
 from repro.search.index import fetch_files
 from repro.search.watch_plan import ReleaseState, WatchedRelease
@@ -24,16 +20,10 @@ from repro.search.write_lock import write_lock
 from repro.store import upkeep
 from repro.store.kept_locks import KeptLocks
 from repro.store.observations import Store
-from tests.unit.launch.fake import TORCHRUN
-from tests.unit.search.local_index import LocalIndex, Published, served
+from tests.unit.search.local_index import Published
+from tests.unit.search.watch_world import TORCH, in_folder, watched_world
 
 TODAY = date(2026, 3, 10)
-STORE = "class TCPStore:\n    port = 29500\n    def __init__(self, *_, **__): ...\n"
-TORCH = {
-    "torch/__init__.py": "__version__ = '2.2.2'\n",
-    "torch/distributed/__init__.py": STORE,
-    "torch/distributed/run.py": TORCHRUN,
-}
 TOOL = """\
 __version__ = "{version}"
 
@@ -45,17 +35,6 @@ def beta():
     if {beta}:
         raise ValueError("beta is broken")
 """
-SCRIPT = """\
-import torch
-import tool
-
-def main():
-    tool.{name}()
-    print("oracle passed: {name} is whole")
-
-if __name__ == "__main__":
-    main()
-"""
 
 
 def tool(version: str, uploaded: str, *, alpha: bool = False, beta: bool = False, **changes: Any) -> Published:
@@ -64,7 +43,7 @@ def tool(version: str, uploaded: str, *, alpha: bool = False, beta: bool = False
 
 
 RELEASES = [
-    Published("torch", "2.2.2", "2025-01-01", TORCH),
+    TORCH,
     Published("helper", "1.0", "2025-12-01", {"helper.py": "__version__ = '1.0'\n"}),
     Published("helper", "1.1", "2026-02-15", {"helper.py": "__version__ = '1.1'\n"}),
     tool("1.0", "2026-01-01", alpha=True),
@@ -92,48 +71,12 @@ MATRIX: dict[str, Any] = {
 }
 
 
-def record(name: str, affected: str, state: str) -> str:
-    signature = {"type": "ValueError", "message": f"{name} is broken", "function": name, "library": "tool"}
-    content = {
-        "format": 1,
-        "id": f"tool-{name}",
-        "title": f"{name} is broken",
-        "summary": "It raises.",
-        "kind": "crash",
-        "upstream": {"state": state},
-        "affected": [{"tool": affected}],
-        "needs": {"world_size": 1, "lanes": ["cpu"]},
-        "signature": {**signature, "ranks": "all"},
-    }
-    return yaml.safe_dump(content, sort_keys=False)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A served index, and a project with two records, locked before all new releases; both were run there."""
-    root = tmp_path_factory.mktemp("watch")
-    with served(LocalIndex(list(RELEASES))) as index, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPRO_INDEX", index.address)
-        patch.setenv("UV_CACHE_DIR", str(root / "uv"))
-        patch.setenv("UV_PYTHON_DOWNLOADS", "never")
-        for name in ("UV_FIND_LINKS", "UV_TORCH_BACKEND", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            patch.delenv(name, raising=False)
-        made = in_folder(root / "project", root / "cache")
-        for name, affected in (("alpha", ">=1.0"), ("beta", ">=1.3")):
-            folder = made.failures / f"tool-{name}"
-            write_whole(folder / "failure.yaml", record(name, affected, "open"))
-            write_whole(folder / "repro.py", SCRIPT.format(name=name))
-        write_whole(made.matrix_file, yaml.safe_dump(MATRIX, sort_keys=False))
-        lock = resolve("newest", made.matrix.environments["newest"], made.matrix)
-        write_whole(made.locks / "newest.txt", lock.text)
-        cells = [make_cell(entry.failure, "newest") for entry in made.catalog]
-        found = Session(made, Store(made.reports / "data"), Options()).run(cells)
-        assert [result.verdict for result in found] == [Verdict.REPRODUCED, Verdict.ABSENT]
+    """Two records, locked before all new releases."""
+    records = {"alpha": (">=1.0", Verdict.REPRODUCED), "beta": (">=1.3", Verdict.ABSENT)}
+    with watched_world(tmp_path_factory.mktemp("watch"), RELEASES, MATRIX, records) as made:
         yield made
-
-
-def in_folder(root: Path, cache: Path) -> Project:
-    return Project(root / "failures", root / "matrix.yaml", root / "locks", root / "reports", cache)
 
 
 @pytest.fixture

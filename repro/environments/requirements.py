@@ -1,0 +1,22 @@
+"""What the distributions of an environment require, as their metadata states it."""
+
+from collections.abc import Iterable
+from importlib import metadata
+
+from packaging.utils import canonicalize_name
+
+
+def stated_requirements(libraries: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """``Requires-Dist`` of each distribution in the folders, by name; the first one of a name counts.
+
+    Metadata that cannot be read states nothing.  Nothing is imported.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for held in metadata.distributions(path=list(libraries)):
+        try:
+            name, texts = held.metadata["Name"], held.requires
+        except (OSError, ValueError):
+            continue
+        if name:
+            found.setdefault(canonicalize_name(name), tuple(texts or ()))
+    return found
