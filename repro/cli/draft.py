@@ -11,7 +11,7 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.errors import EnvironmentFailure, UsageError, exit_of
 from repro.launch.describe import Described, describe
-from repro.launch.slots import Slots, rank_limit
+from repro.launch.slots import Slots
 from repro.model.answers.evidence import DraftAnswer
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -32,7 +32,7 @@ def _describer(project: Project, form: Form, redact: Redact, *, static: bool) ->
         try:
             interpreter = project.environments.interpreter(name, lambda text: typer.echo(text, err=True))
             # It imports torch, so it waits for a free core like a rank.
-            with Slots(project.cache / "slots", rank_limit()).take(1, threading.Event()):
+            with Slots.here(project.cache).take(1, threading.Event()):
                 found = describe(interpreter, form.environment, cell.lane)
         except (EnvironmentFailure, UsageError) as error:
             found = Described(form.environment[0].text, problem=str(error))

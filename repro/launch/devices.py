@@ -1,4 +1,4 @@
-"""CUDA devices take turns: each run of the CUDA lane has its own, across all processes of one cache.
+"""CUDA devices take turns: each run of the CUDA lane has its own, across all processes of a host and a cache.
 
 torch is not imported here: the driver's own tool lists the devices, or the device files do.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.errors import EnvironmentFailure
-from repro.launch.slots import gather
+from repro.launch.slots import gather, of_this_host
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _DEVICE_FILE = re.compile(r"nvidia(\d+)$")
@@ -73,7 +73,7 @@ class Devices:
 
     @classmethod
     def here(cls, folder: Path) -> "Devices":
-        return cls(folder, usable_devices(installed_devices(), os.environ))
+        return cls(of_this_host(folder), usable_devices(installed_devices(), os.environ))
 
     def lack(self, ranks: int) -> str | None:
         """Why a run of so many ranks can never have a device each, or None.  NCCL refuses two ranks on one."""

@@ -20,7 +20,7 @@ from repro.launch.folders import sweep
 from repro.launch.guard import STILL_SECONDS, Limits
 from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import not_run, run_cell, torchrun
-from repro.launch.slots import Slots, rank_limit
+from repro.launch.slots import Slots
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid
 from repro.model.failure import Lane, inapplicable
@@ -106,7 +106,7 @@ class Session:
         KeyboardInterrupt ends all ranks before it is raised again; finished cells are stored by then.
         """
         sweep()
-        slots = Slots(self.project.cache / "slots", rank_limit())
+        slots = Slots.here(self.project.cache)
         with (
             nullcontext(self.warm) if self.warm else WarmLauncher(report=self.listener.progress) as warm,
             ThreadPoolExecutor(1, "build") as builder,

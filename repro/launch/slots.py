@@ -1,32 +1,41 @@
-"""Ranks take turns at the cores of this machine, across all processes that use the same cache.
+"""Ranks take turns at the cores of this machine, across all processes that use the same cache on it.
 
 One slot is one rank.  A run takes as many slots as it has ranks, all at once, and gives them back when
 it ends; the locks are the kernel's, so a killed process gives them back too.
 """
 
 import os
+import platform
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from repro.errors import EnvironmentFailure, UsageError
+from repro.launch.cores import usable_cores
 
 POLL_SECONDS = 0.1
 
 
 def rank_limit() -> int:
-    """How many ranks may run at once: the cores of this machine, or ``REPRO_RANKS``."""
+    """How many ranks may run at once: the cores that this process may use, or ``REPRO_RANKS``."""
     given = os.environ.get("REPRO_RANKS")
     if given is None:
-        return os.cpu_count() or 1
+        return usable_cores()
     if not given.isdecimal() or int(given) < 1:
         raise UsageError(f"REPRO_RANKS: a number of ranks is expected, not {given!r}")
     return int(given)
+
+
+def of_this_host(folder: Path) -> Path:
+    """The part of a folder that is this host's: nodes of a cluster share a cache, but neither cores nor devices."""
+    return folder / f"host-{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}"
 
 
 @contextmanager
@@ -83,6 +92,11 @@ class Slots:
 
     folder: Path
     limit: int
+
+    @classmethod
+    def here(cls, cache: Path) -> Self:
+        """The slots of this host; raises UsageError for a limit that is no number."""
+        return cls(of_this_host(cache / "slots"), rank_limit())
 
     @contextmanager
     def take(self, ranks: int, stop: threading.Event) -> Iterator[Callable[[], None]]:

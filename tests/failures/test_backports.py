@@ -21,7 +21,7 @@ from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.files import PACKAGE
 from repro.launch.session import Session
-from repro.launch.slots import Slots, rank_limit
+from repro.launch.slots import Slots
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -73,7 +73,7 @@ def told(environment: str, failures: list[str]) -> tuple[dict[str, list[object]]
     """What the library did for each failure there, and whether torch was imported."""
     python = PROJECT.environments.interpreter(environment).executable
     script = SCRIPT.format(paths=[str(PACKAGE.parent), sysconfig.get_path("purelib")], failures=failures)
-    with Slots(PROJECT.cache / "slots", rank_limit()).take(1, threading.Event()):
+    with Slots.here(PROJECT.cache).take(1, threading.Event()):
         ended = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stderr
     found, imported = json.loads(ended.stdout.splitlines()[-1])

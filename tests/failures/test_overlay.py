@@ -13,7 +13,7 @@ import pytest
 from repro.catalog.project import Project
 from repro.environments.pack.write import PackTarget, write_pack
 from repro.files import PACKAGE
-from repro.launch.slots import Slots, rank_limit
+from repro.launch.slots import Slots
 from repro.report.rows import Report
 from repro.store.observations import Store
 
@@ -46,7 +46,7 @@ def test_reproduced(tmp_path: Path) -> None:
     variables = {"PATH": os.environ["PATH"], "REPRO_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path)}
     command = [str(base.executable), str(tmp_path / "pack" / "go.py"), "run", ID, "--env", PACKED, "--json"]
     command += ["--overlay", str(tmp_path / "pack"), "--reports", str(tmp_path / "reports")]
-    with Slots(project.cache / "slots", rank_limit()).take(2, threading.Event()):
+    with Slots.here(project.cache).take(2, threading.Event()):
         done = subprocess.run(
             [*without_network(), *command],
             env=variables | proxies,

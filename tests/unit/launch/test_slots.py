@@ -142,3 +142,21 @@ class TestTake:
 def _enter(slots: Slots, entered: threading.Event, ranks: int = 1) -> None:
     with slots.take(ranks, threading.Event()):
         entered.set()
+
+
+@pytest.mark.parametrize("other", ["node2", "..", "../node1", ""])
+def test_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    """Hosts that share a cache do not wait for one another; no name of a host leads out of the folder."""
+    monkeypatch.setenv("REPRO_RANKS", "1")
+    monkeypatch.setattr("platform.node", lambda: "node1")
+    first = Slots.here(tmp_path)
+    monkeypatch.setattr("platform.node", lambda: other)
+    second = Slots.here(tmp_path)
+    stop = threading.Event()
+    late = threading.Timer(10, stop.set)
+    late.start()
+    with first.take(1, stop), second.take(1, stop):
+        assert not stop.is_set()
+    late.cancel()
+    assert {file.parent for file in tmp_path.rglob("*.lock")} == {first.folder, second.folder}
+    assert {first.folder.parent, second.folder.parent} == {tmp_path / "slots"}
