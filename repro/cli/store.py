@@ -26,12 +26,12 @@ from repro.report.terminal import console
 from repro.report.write import write_reports
 from repro.store import merge as merging
 from repro.store import upkeep
-from repro.store.observations import Store
+from repro.store.observations import Store, read_observation
 from repro.verdict.judge import judge
 
 app = typer.Typer(
     add_completion=False,
-    help="List, show, verify, merge and prune the stored observations.",
+    help="List, show, verify, merge and prune stored observations.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -109,7 +109,7 @@ def show(
         raise unknown("observation", observation_id, names)
     if len(found) > 1:
         raise StoreError(f"{observation_id} begins {len(found)} ids: {', '.join(sorted(found)[:5])}")
-    typer.echo(names[found[0]].read_text(encoding="utf-8").rstrip())
+    typer.echo(read_observation(names[found[0]]).model_dump_json(indent=1, exclude_defaults=True))
 
 
 @app.command("verify")
@@ -153,6 +153,16 @@ def merge(
         typer.echo(answer.model_dump_json(indent=1))
         return
     typer.echo(f"{found.added} observations added, {found.known} known before, {found.answers} answers")
+
+
+@app.command("upgrade")
+def upgrade(*, reports: Reports = None, catalog: Elsewhere = None) -> None:
+    """Write observations of an older format again in today's, with nothing lost; all formats stay readable.
+
+    Example: repro store upgrade
+    """
+    store = _store(Project.here(reports, catalog))
+    typer.echo(f"{store.upgrade()} of {sum(1 for _ in store.files())} observations written again")
 
 
 @app.command("prune")

@@ -1,7 +1,8 @@
 """Observations on disk: one file each, written whole, never changed.
 
 ``<root>/<failure>/<id>.json``: an id begins with the key of its recipe, so all observations of one recipe are
-neighbours.  Concurrent runs write different files and cannot disturb one another.
+neighbours.  Concurrent runs write different files and cannot disturb one another.  A file is one line of JSON, and its
+large values are parts (``parts.py``); files of format 1, in which all stands in place, are read for ever.
 
 ``<root>/verdicts.jsonl`` records the verdict that each observation got, one line a verdict, the newest last.  A verdict
 is no part of an observation, because a better rule may change it.
@@ -15,6 +16,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -22,6 +24,7 @@ from repro.errors import StoreError, UnreadableFileError
 from repro.files import path_inside, read_bytes_file, write_whole, writing
 from repro.model.failure import Lane
 from repro.model.observation import FORMAT, Observation
+from repro.store.parts import PARTS, Parts
 
 KEY_CHARACTERS = 12
 SEARCHES = "searches"
@@ -29,6 +32,8 @@ SEARCHES = "searches"
 LOCKS = "locks"
 """The folder of the locks that runs were made with; likewise."""
 VERDICTS = "verdicts.jsonl"
+STORED_FORMAT = 2
+"""Of a stored file: large values are parts.  The observation that is read from it is of ``FORMAT``."""
 STORED_BYTES = 64 << 20
 """A stored file that is larger than this is not read."""
 
@@ -45,11 +50,34 @@ class Store:
     def add(self, observation: Observation) -> Path:
         """Write an observation; raises StoreError if it cannot be written."""
         file = self._file(observation)
-        # Defaults are left out, except for the format: without it nobody could read the file later.
-        content = {"format": observation.format} | observation.model_dump(mode="json", exclude_defaults=True)
+        text = self._text(observation)
         with writing(file):
-            write_whole(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            write_whole(file, text)
         return file
+
+    def _text(self, observation: Observation) -> str:
+        """The content of an observation's file; its parts are written, since they must be there before it."""
+        # Defaults are left out, except for the format: without it nobody could read the file later.
+        content = Parts.of_store(self.root).split(observation.model_dump(mode="json", exclude_defaults=True))
+        return json.dumps({"format": STORED_FORMAT} | content, ensure_ascii=False) + "\n"
+
+    def upgrade(self) -> int:
+        """Write every observation of an older format again in today's; returns how many.  Raises StoreError.
+
+        Each is read from its new form and compared before its file is replaced.
+        """
+        count = 0
+        for file in list(self.files()):
+            if _stated(read_stored(file)).get("format") == STORED_FORMAT:
+                continue
+            held = read_observation(file)
+            if self._file(held) != file:
+                raise StoreError(f"{file}: holds the observation {held.id} of {held.cell.failure}")
+            if _observation(file, self._text(held).encode()) != held:
+                raise StoreError(f"{file}: would not be the same in the new format")
+            self.add(held)
+            count += 1
+        return count
 
     def remove(self, observation: Observation) -> None:
         """Remove an observation; only pruning does.  Raises StoreError."""
@@ -58,6 +86,10 @@ class Store:
             file.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{file}: cannot be removed: {error.strerror}") from None
+
+    def unnamed_parts(self) -> list[Path]:
+        """The files of parts that no observation names; those of the last hour may be those of a run that is stored."""
+        return Parts.of_store(self.root).unnamed(read_stored(file) for file in self.files())
 
     def record_verdict(self, observation_id: str, verdict: str) -> None:
         """Append the verdict of an observation; raises StoreError."""
@@ -132,7 +164,7 @@ class Store:
     def files(self) -> Iterator[Path]:
         """The file of every observation, by failure and id."""
         for folder in sorted(self.root.iterdir()) if self.root.is_dir() else []:
-            if folder.is_dir() and folder.name not in {SEARCHES, LOCKS}:
+            if folder.is_dir() and folder.name not in {SEARCHES, LOCKS, PARTS}:
                 yield from self._files(folder.name, "*.json")
 
     def _files(self, failure: str, pattern: str) -> list[Path]:
@@ -154,22 +186,25 @@ def read_observation(file: Path) -> Observation:
 
 
 def _observation(file: Path, content: bytes) -> Observation:
+    stated = _stated(content)
+    if stated.get("format") == STORED_FORMAT:
+        content = json.dumps(Parts.of_store(file.parent.parent).join(stated) | {"format": FORMAT}).encode()
     try:
         return Observation.model_validate_json(content)
     except ValidationError as error:
-        found = _format(content)
-        if found not in {None, FORMAT}:
-            problem = f"is of format {found!r}, this version reads {FORMAT}; a newer repro wrote it"
+        found = stated.get("format")
+        if found not in {None, FORMAT, STORED_FORMAT}:
+            problem = f"is of format {found!r}, this version reads {FORMAT} and {STORED_FORMAT}; a newer repro wrote it"
             raise StoreError(f"{file}: {problem}") from None
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise StoreError(f"{file}: {where}: {first['msg'].lower()}; remove or restore the file") from None
 
 
-def _format(content: bytes) -> object:
-    """The format that a file states, whatever else is wrong with it; None if it states none."""
+def _stated(content: bytes) -> dict[str, Any]:
+    """What a file states, whatever is wrong with it; empty if it is no JSON object."""
     try:
         stated = json.loads(content)
     except (ValueError, RecursionError):
-        return None
-    return stated.get("format") if isinstance(stated, dict) else None
+        return {}
+    return stated if isinstance(stated, dict) else {}

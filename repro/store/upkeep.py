@@ -8,6 +8,7 @@ from repro.model.observation import Observation
 from repro.store.answers import read_answer
 from repro.store.kept_locks import KeptLocks
 from repro.store.observations import KEY_CHARACTERS, SEARCHES, Store, read_observation
+from repro.store.parts import Parts
 
 
 def inconsistency(file: Path, observation: Observation) -> str | None:
@@ -34,6 +35,7 @@ def verify(store: Store) -> tuple[int, list[str]]:
             continue
         if problem:
             problems.append(f"{file}: {problem}; remove or restore the file")
+    problems += Parts.of_store(store.root).problems()
     return count, problems + _answer_problems(store) + KeptLocks(store.root).problems()
 
 
@@ -71,14 +73,16 @@ def superfluous(observations: Iterable[Observation], used: frozenset[str], keep:
 def prune(store: Store, used: frozenset[str], *, keep: int = 1, dry: bool = False) -> list[Observation]:
     """Remove superfluous observations; returns those that were, or would be, removed.
 
-    Kept locks that no observation was made with are removed, too.  ``used`` are the ids of the observations that
-    reports and answers cite.  Raises StoreError before anything is
-    removed if the store is damaged.
+    Kept locks that no observation was made with are removed, too, and parts that none names.  ``used`` are the ids of
+    the observations that reports and answers cite.  Raises StoreError before anything is removed if the store is
+    damaged.
     """
     held = list(store)
     gone = superfluous(held, used, keep)
     for observation in gone if not dry else []:
         store.remove(observation)
+    for part in store.unnamed_parts() if not dry else []:
+        part.unlink(missing_ok=True)
     removed = {observation.id for observation in gone}
     kept = [observation.installed for observation in held if observation.id not in removed]
     KeptLocks(store.root).prune(frozenset(found.lock for found in kept if found and found.lock), dry=dry)

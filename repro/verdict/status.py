@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.errors import Exit, exit_of
 from repro.model.cell import Cell
@@ -48,13 +48,20 @@ class RepeatedVerdict:
 
 
 def merge_verdicts(judgements: Sequence[Judgement]) -> RepeatedVerdict:
-    """One verdict of repeated runs: theirs where all agree, else ``flaky``, whatever the majority."""
+    """One verdict of repeated runs: theirs where all agree, else ``flaky``, whatever the majority.
+
+    A run that showed nothing does not disagree with the others, but it was to be one of them: ``unrunnable``.
+    """
     counts = Counter(judgement.verdict for judgement in judgements)
     (top, k), *others = counts.most_common()
     first = next(judgement for judgement in judgements if judgement.verdict is top)
     if not others:
         return RepeatedVerdict(first, k, len(judgements))
     reason = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    nothing = next((judgement for judgement in judgements if judgement.verdict is Verdict.UNRUNNABLE), None)
+    if nothing is not None and len(counts) == 2:  # noqa: PLR2004 - the others agree
+        shown = replace(nothing, reason=f"{reason}: {nothing.reason}")
+        return RepeatedVerdict(shown, counts[Verdict.UNRUNNABLE], len(judgements))
     mixed = Judgement(Verdict.FLAKY, f"the runs disagree: {reason}", first.rank, first.evidence, first.where)
     return RepeatedVerdict(mixed, k, len(judgements))
 

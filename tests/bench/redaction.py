@@ -31,6 +31,7 @@ import yaml
 
 from repro.model.clean import clean
 from repro.report.redaction import Redactor
+from repro.store.observations import Store
 
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
@@ -122,9 +123,7 @@ def real_lines() -> dict[str, list[str]]:
     """The different lines of each source of real texts."""
     logs = [_text(file) for file in sorted((TESTS / "data" / "logs").glob("*.log"))]
     inputs = [_text(file) for file in sorted((TESTS / "data" / "doctor-inputs").rglob("*")) if file.is_file()]
-    stored = [
-        text for file in sorted((ROOT / "reports" / "data").rglob("*.json")) for text in _shown(json.loads(_text(file)))
-    ]
+    stored = [text for found in Store(ROOT / "reports" / "data") for text in _shown(found.model_dump(mode="json"))]
     sources = {"tests/data/logs": logs, "tests/data/doctor-inputs": inputs, "reports/data": stored}
     return {name: sorted({line for text in texts for line in text.splitlines()}) for name, texts in sources.items()}
 
@@ -134,7 +133,7 @@ def _text(file: Path) -> str:
 
 
 def _shown(stored: dict[str, Any]) -> Iterator[str]:
-    """What ranks and the launcher wrote, of a stored run; nothing of an answer."""
+    """What ranks and the launcher wrote in a stored run."""
     yield stored.get("launcher_tail", "")
     for rank in stored.get("ranks", ()):
         yield from _texts([rank.get(part) for part in ("tail", "error", "stacks", "measured")])

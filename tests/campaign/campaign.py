@@ -36,6 +36,7 @@ from repro.launch.warm import WarmLauncher
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store, read_observation
+from repro.store.parts import PARTS, Parts
 from repro.verdict.judge import judge
 from tests.campaign.harness import ENDLESS, SOURCES
 from tests.campaign.scenarios import LIGHTNING, SCENARIOS, Scenario
@@ -279,7 +280,7 @@ class Campaign:
         finished = {line.split()[1] for line in said.splitlines() if line.startswith("stored ")}
         what = f"{what}, exit code {code}"
         problems = list(self._damaged(place / "reports", killed=code in {-signal.SIGKILL, -signal.SIGHUP}))
-        held = {file.stem for file in place.glob("reports/**/*.json")}
+        held = {file.stem for file in place.glob("reports/pytorch-*/*.json")}
         with self._lock:
             self.figures.interrupted += 1
             self.figures.ends[how] = self.figures.ends.get(how, 0) + 1
@@ -297,7 +298,7 @@ class Campaign:
     def misjudged(place: Path) -> Iterator[str]:
         """Verdicts of stored runs that are not true: none shows the signature, and some never reach their oracle."""
         recorded = Store(place / "reports").recorded_verdicts()
-        for file in place.glob("reports/*/*.json"):
+        for file in place.glob("reports/pytorch-*/*.json"):
             try:
                 seen = read_observation(file)
             except StoreError:
@@ -313,11 +314,12 @@ class Campaign:
         for file in reports.glob("**/*"):
             if file.name.startswith(".") and not killed:
                 yield f"{file.name} was left"
-            if file.suffix == ".json":
+            if file.suffix == ".json" and PARTS not in file.parts:
                 try:
                     read_observation(file)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the file is damaged
                     yield str(error)
+        yield from Parts.of_store(reports).problems()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

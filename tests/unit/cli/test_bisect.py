@@ -337,7 +337,7 @@ class TestStore:
     def test_verify(self, call: Call, held: Project, observations: list[Any]) -> None:
         assert call("store", "verify")[:2] == (0, "2 observations, 0 problems\n")
         file = held.reports / "data" / FAILURE / f"{observations[0].id}.json"
-        file.write_text(file.read_text().replace('"format": 1', '"format": 7'))
+        file.write_text(file.read_text().replace('"format": 2', '"format": 7'))
         code, out, _ = call("store", "verify")
         assert (code, "is of format 7" in out) == (3, True)
         assert json.loads(call("store", "verify", "--json")[1])["observations"] == 2

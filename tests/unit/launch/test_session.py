@@ -201,7 +201,7 @@ class TestResults:
     def test_flaky(self, held: Project, played: Played) -> None:
         """Repetitions that disagree are flaky."""
         played.answer = lambda cell, under_test: (
-            run_as_documented(cell, under_test) if len(played.cells) != 2 else observation(fault="x", cell=cell)
+            run_as_documented(cell, under_test) if len(played.cells) != 2 else observation(cell=cell)
         )
         (result,) = session(held, options=Options(repeat=3)).run(cells(held, "old"))
         assert (result.verdict, result.k, result.n) == (Verdict.FLAKY, 2, 3)

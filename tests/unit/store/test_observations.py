@@ -13,6 +13,7 @@ from repro.model.failure import Lane
 from repro.model.observation import Observation
 from repro.store import observations as module
 from repro.store.observations import Store, read_observation
+from repro.store.parts import Parts
 from tests.unit.factories import FAILURE, RECIPE, cell, failed, killed, observation, rank, waiting
 
 
@@ -52,11 +53,12 @@ class TestAdd:
         ids=["passed", "failed", "hung", "not run", "odd", "cell"],
     )
     def test_round_trip(self, tmp_path: Path, made: Observation) -> None:
-        """Nothing is lost or changed, and the file says its format."""
+        """Nothing is lost or changed; the file is one line and says its format."""
         file = Store(tmp_path).add(made)
         assert file == tmp_path / FAILURE / f"{made.id}.json"
         assert read_observation(file) == made
-        assert json.loads(file.read_text())["format"] == 1
+        assert file.read_text().count("\n") == 1
+        assert json.loads(file.read_text())["format"] == 2
 
     @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -94,6 +96,55 @@ class TestAdd:
         (tmp_path / "data").write_text("x")
         with pytest.raises(StoreError, match="cannot be written"):
             Store(tmp_path / "data").add(observation())
+
+
+class TestUpgrade:
+    """Files of format 1, in which all stands in place, are read, and can be written again."""
+
+    def first_format(self, store: Store, made: Observation) -> Path:
+        file = store.root / FAILURE / f"{made.id}.json"
+        file.parent.mkdir(exist_ok=True)
+        content = {"format": 1} | made.model_dump(mode="json", exclude_defaults=True)
+        file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        return file
+
+    def test_both_are_read(self, tmp_path: Path) -> None:
+        """They may stand beside one another."""
+        store = Store(tmp_path)
+        old, new = seen(1), seen(2)
+        self.first_format(store, old)
+        store.add(new)
+        assert store.of_recipe(FAILURE, RECIPE) == [old, new]
+
+    def test_lossless(self, tmp_path: Path) -> None:
+        """What is written again is the same observation; a second time there is nothing to do."""
+        store = Store(tmp_path)
+        made = [observation(failed(0), killed(1, 9), id=f"{RECIPE[:12]}-{number}") for number in range(3)]
+        files = [self.first_format(store, item) for item in made]
+        assert store.upgrade() == 3
+        assert list(store) == made
+        assert all(json.loads(file.read_text())["format"] == 2 for file in files)
+        assert store.upgrade() == 0
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        """A file that cannot be read stays as it is, and is named."""
+        store = Store(tmp_path)
+        file = self.first_format(store, seen(1))
+        file.write_text("{")
+        with pytest.raises(StoreError, match="remove or restore"):
+            store.upgrade()
+        assert file.read_text() == "{"
+
+    def test_not_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each is compared with what it was before its file is replaced."""
+        store = Store(tmp_path)
+        file = self.first_format(store, seen(1))
+        before = file.read_bytes()
+        join = Parts.join
+        monkeypatch.setattr(Parts, "join", lambda self, content: join(self, content) | {"launcher_tail": "another"})
+        with pytest.raises(StoreError, match="would not be the same"):
+            store.upgrade()
+        assert file.read_bytes() == before
 
 
 class TestFind:
@@ -157,7 +208,7 @@ class TestDamaged:
                 read_observation(file)
 
     @pytest.mark.parametrize(
-        "changes", [{"format": 2}, {"format": "1"}, {"extra": 1}, {"launcher": "magic"}, {"seconds": "long"}]
+        "changes", [{"format": 3}, {"format": "1"}, {"extra": 1}, {"launcher": "magic"}, {"seconds": "long"}]
     )
     def test_other_format(self, tmp_path: Path, changes: dict[str, object]) -> None:
         """Another format, unknown keys and values."""

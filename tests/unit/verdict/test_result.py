@@ -50,7 +50,7 @@ class TestConclude:
         """One pass and one run that could not start are not a pass; the expectation is still known."""
         faulty = observation(fault="no slots", installed=None)
         result = judge_repetitions(failure(), [FINE, faulty])
-        assert (result.verdict, result.status) == (Verdict.FLAKY, Status.UNKNOWN)
+        assert (result.verdict, result.status) == (Verdict.UNRUNNABLE, Status.UNKNOWN)
         assert result.expectation is Expectation.REPRODUCED
 
     def test_environment_could_not_be_had(self) -> None:
@@ -101,7 +101,7 @@ class TestLaunchers:
         """An unrunnable run does not disagree with a verdict."""
         unrunnable = self.warm(observation(fault="no slots"))
         result = judge_repetitions(failure(), [unrunnable, BROKEN])
-        assert (result.verdict, result.status) == (Verdict.FLAKY, Status.UNKNOWN)
+        assert (result.verdict, result.status) == (Verdict.UNRUNNABLE, Status.UNKNOWN)
         judgements = [judge(failure(), seen) for seen in (unrunnable, BROKEN)]
         assert launcher_disagreement([unrunnable, BROKEN], judgements) == ""
 

@@ -183,9 +183,23 @@ class TestMerge:
 
     @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(SINGLE, 2)))
     def test_two_disagree(self, first: Verdict, second: Verdict) -> None:
-        """Any two that differ are flaky; one unrunnable run among passes is no pass."""
+        """Any two that differ are flaky; a run that showed nothing differs from none, and makes no pass either."""
         merged = merge_verdicts([Judgement(first, ""), Judgement(second, "")])
-        assert (merged.judgement.verdict, merged.k, merged.n) == (Verdict.FLAKY, 1, 2)
+        expected = Verdict.UNRUNNABLE if Verdict.UNRUNNABLE in {first, second} else Verdict.FLAKY
+        assert (merged.judgement.verdict, merged.k, merged.n) == (expected, 1, 2)
+
+    def test_one_of_three_showed_nothing(self) -> None:
+        """The two that agree do not hide it: it is counted, and says why."""
+        late = Judgement(Verdict.UNRUNNABLE, "no end within 45 s", 1, "", "somewhere")
+        merged = merge_verdicts([Judgement(Verdict.ABSENT, ""), late, Judgement(Verdict.ABSENT, "")])
+        reason = "2 absent, 1 unrunnable: no end within 45 s"
+        assert merged.judgement == Judgement(Verdict.UNRUNNABLE, reason, 1, "", "somewhere")
+        assert (merged.k, merged.n) == (1, 3)
+
+    def test_flaky_although_one_showed_nothing(self) -> None:
+        """Runs that disagree are flaky, whatever else there is."""
+        verdicts = (Verdict.ABSENT, Verdict.UNRUNNABLE, Verdict.REPRODUCED)
+        assert merge_verdicts([Judgement(verdict, "") for verdict in verdicts]).judgement.verdict is Verdict.FLAKY
 
     def test_majority_does_not_count(self) -> None:
         """Nine of ten are flaky, with the count in the reason."""
@@ -217,7 +231,7 @@ class TestMerge:
         first, second = (merge_verdicts([Judgement(verdict, "") for verdict in verdicts]) for verdicts in runs)
         assert first.judgement.verdict is second.judgement.verdict
         assert (first.judgement.reason, first.k, first.n) == (second.judgement.reason, second.k, second.n)
-        assert (first.judgement.verdict is Verdict.FLAKY) == (len(set(runs[0])) > 1)
+        assert (first.judgement.verdict is Verdict.FLAKY) == (len(set(runs[0]) - {Verdict.UNRUNNABLE}) > 1)
 
 
 CHANGED = [Status.RELAPSED, Status.CURED, Status.DRIFTED]

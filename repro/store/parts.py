@@ -1,0 +1,137 @@
+"""The large values of observations, each kept once in a file that is named by its content.
+
+Most runs repeat what others had: the same environment, hardware, imports, exception and output.  An observation file
+names such a value by kind and digest, ``{"part": "tail/0123456789abcdef.txt"}``, so that it is one short line, and
+what nobody has seen before is a new file.
+
+A store may come from another machine: a name must have that form, and the content must have the digest of its name.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from repro.errors import StoreError, UnreadableFileError
+from repro.files import read_bytes_file, write_whole, writing
+
+PARTS = "parts"
+"""The folder of the parts; no failure can have this name."""
+OF_OBSERVATION = ("installed", "hardware", "launcher_tail")
+OF_RANK = ("imported", "chain", "tail", "stacks", "gates")
+LEAST_CHARACTERS = 160
+"""A shorter value stays where it is."""
+PART_BYTES = 8 << 20
+"""A part that is larger than this is not read: more than the limits of a rank allow."""
+SETTLED_SECONDS = 3600.0
+"""A part that nothing names may be one of a run that is being stored, unless it is older than this."""
+DIGEST_CHARACTERS = 24
+_NAME = re.compile(rf"({'|'.join((*OF_OBSERVATION, *OF_RANK))})/[0-9a-f]{{{DIGEST_CHARACTERS}}}\.(txt|json)")
+_REFERENCE = re.compile(rf'\{{"part": "({_NAME.pattern})"\}}'.encode())
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one store."""
+
+    folder: Path
+
+    @classmethod
+    def of_store(cls, root: Path) -> "Parts":
+        return cls(root / PARTS)
+
+    def split(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of an observation with names for its large values, which are written; raises StoreError."""
+        return _mapped(content, self._put)
+
+    def join(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of an observation with its large values in place; raises StoreError."""
+        read = 0
+
+        def value(_kind: str, held: Any) -> Any:
+            nonlocal read
+            if not (isinstance(held, dict) and held.keys() == {"part"} and isinstance(held["part"], str)):
+                return held
+            found = self._get(held["part"])
+            read += len(found)
+            if read > PART_BYTES:
+                raise StoreError(f"{self.folder}: the parts of one observation are larger than {PART_BYTES:,} bytes")
+            return found.decode() if held["part"].endswith(".txt") else json.loads(found)
+
+        return _mapped(content, value)
+
+    def _put(self, kind: str, value: Any) -> Any:
+        is_text = isinstance(value, str)
+        text = value if is_text else json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        if len(text) < LEAST_CHARACTERS:
+            return value
+        name = f"{kind}/{_digest(text.encode())}.{'txt' if is_text else 'json'}"
+        file = self.folder / name
+        with writing(file):
+            if not file.exists():
+                write_whole(file, text)
+        return {"part": name}
+
+    def _get(self, name: str) -> bytes:
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"{self.folder}: {name!r} is not the name of a part")
+        file = self.folder / name
+        try:
+            return _content(file, file.stat().st_mtime_ns)
+        except UnreadableFileError as error:
+            raise StoreError(f"{error}; restore the file") from None
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be read: {error.strerror}; restore the file") from None
+
+    def problems(self) -> Iterator[str]:
+        """Every part whose content is not what its name says."""
+        for file in self.files():
+            try:
+                self._get(str(file.relative_to(self.folder)))
+            except StoreError as error:
+                yield str(error)
+
+    def files(self) -> Iterator[Path]:
+        """Every part."""
+        yield from sorted(file for file in self.folder.glob("*/*") if file.is_file() and not file.name.startswith("."))
+
+    def unnamed(self, observations: Iterator[bytes], now: float | None = None) -> list[Path]:
+        """The parts that no observation names, given the content of every observation file, and that have settled."""
+        named = {match[1].decode() for content in observations for match in _REFERENCE.finditer(content)}
+        settled = (time.time() if now is None else now) - SETTLED_SECONDS
+        return [
+            file
+            for file in self.files()
+            if str(file.relative_to(self.folder)) not in named and file.stat().st_mtime < settled
+        ]
+
+
+def _mapped(content: Mapping[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """The content of an observation with each value that may be a part changed."""
+
+    def changed(held: Mapping[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
+        return {name: change(name, value) if name in kinds else value for name, value in held.items()}
+
+    made = changed(content, OF_OBSERVATION)
+    ranks = made.get("ranks")
+    if isinstance(ranks, list):
+        made["ranks"] = [changed(rank, OF_RANK) if isinstance(rank, dict) else rank for rank in ranks]
+    return made
+
+
+@lru_cache(maxsize=1024)
+def _content(file: Path, _modified: int) -> bytes:
+    """A part's content: many observations name the same one."""
+    content = read_bytes_file(file, PART_BYTES)
+    if _digest(content) != file.stem:
+        raise StoreError(f"{file}: its content is not what its name says; restore the file")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGEST_CHARACTERS]
