@@ -58,8 +58,9 @@ LIBRARIES = ("pydantic", "rich.table", "typer", "packaging.requirements", "hypot
 """Imported once, before anything of ours."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    **{f"verdict.{name}": () for name in ("claims", "history", "judge", "learn", "result", "status")},
-    "verdict.signature": ("verdict/test_signature.py", "verdict/test_judge.py"),
+    **{f"verdict.{name}": () for name in ("claims", "history", "learn", "result", "status")},
+    "verdict.judge": ("verdict/test_judge.py", "verdict/test_learn.py"),
+    "verdict.signature": ("verdict/test_signature.py", "verdict/test_judge.py", "verdict/test_learn.py"),
     "verdict.script_run": ("verdict/test_learn.py", "verdict/test_judge.py"),
     **{f"doctor.{name}": () for name in ("diagnosis", "proposals", "upgrade")},
     "doctor.cap": ("doctor/test_cap.py", "doctor/test_upgrade.py"),

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from repro.doctor.exposure import Exposure, exposure
-from repro.doctor.proposals import Axis, open_failures, proposals
+from repro.doctor.proposals import Axis, is_free, open_failures, proposals
 from repro.doctor.stack.stack import Stack
 from repro.model.failure import Failure
 from tests.unit.doctor.test_upgrade import BOTH, OLD, OPEN, STACK, YOUNG, known
@@ -26,6 +26,37 @@ def test_nearest() -> None:
     assert LIGHTNING.nearest[:3] == ((1, "2.2.2"), (1, "2.2.0"), (2, "2.3.0"))
     assert TORCH.nearest == ((1, "2.4.1"), (1, "2.1.0"), (2, "2.6.0"))
     assert Axis("x", "1.5.dev1", ("1.0", "2.0")).nearest == ((1, "2.0"), (1, "1.0"))
+
+
+@pytest.mark.parametrize(
+    ("releases", "within", "expected"),
+    [
+        (("1.0", "1.5", "2.0"), "<2", ((0, "1.5"), (1, "2.0"), (1, "1.0"))),
+        (("1.0", "2.0"), "", ((0, "2.0"), (1, "1.0"))),
+        (("1.0", "2.0rc1"), "", ((0, "2.0rc1"), (1, "1.0"))),
+        (("1.0", "2.0"), ">5", ((0, "2.0"), (1, "1.0"))),
+        ((), "", ()),
+    ],
+)
+def test_nearest_of_a_range(releases: tuple[str, ...], within: str, expected: tuple[tuple[int, str], ...]) -> None:
+    """The newest release in the range is where one stands, and pinning it is the smallest move."""
+    assert Axis("x", None, releases, within).nearest == expected
+    if not within:
+        assert Axis("x", None, releases).nearest == expected
+
+
+@pytest.mark.parametrize(
+    ("torch", "needs", "free"),
+    [
+        ("2.4.1", {"torch": ">=2.4"}, True),
+        ("2.2.2", {"torch": ">=2.4"}, False),
+        ("2.2.2", {"transformers": ">=5"}, True),
+    ],
+)
+def test_free(torch: str, needs: dict[str, str], free: bool) -> None:
+    """Gone by the record, and its reproduction can run there; what is not installed does not hinder that."""
+    gone = OLD.model_copy(update={"needs": OLD.needs.model_copy(update={"distributions": needs})})
+    assert is_free(gone, Stack.of({"lightning": "2.2.2", "torch": torch})) is free
 
 
 class TestProposals:
@@ -55,6 +86,11 @@ class TestProposals:
         for item in found:
             moved = STACK.moved(dict(item.versions))
             assert exposure(OLD, moved) is exposure(BOTH, moved) is Exposure.CLEAR
+
+    def test_all_are_proposed(self) -> None:
+        """Three releases of lightning with two of transformers, alone and with each of three of torch."""
+        found = [len(item.versions) for item in proposals([OLD, BOTH], [], STACK, AXES)]
+        assert found == [2] * 6 + [3] * 18
 
     def test_brute_force(self) -> None:
         """The first proposal is the best of all combinations."""
@@ -95,6 +131,14 @@ def test_open_pair() -> None:
     """A failure of two packages is not open where the two together free it."""
     pair = failure_of_two()
     assert open_failures([pair], Stack.of({"lightning": "2.2.1", "torch": "2.2.2"}), AXES) == []
+
+
+def test_open_where_one_package_must_stay() -> None:
+    """Only the torch that is held is free of it: a combination may leave a package alone."""
+    every = known("pair-2", {"lightning": "<2.2.2"}).model_copy(
+        update={"affected": ({"lightning": "<2.2.2"}, {"torch": "!=2.2.2"})}
+    )
+    assert open_failures([every], Stack.of({"lightning": "2.2.1", "torch": "2.2.2"}), AXES) == []
 
 
 def failure_of_two() -> Failure:

@@ -15,6 +15,8 @@ from repro.search.bisection import (
     Probe,
     SearchRange,
     Walk,
+    farthest,
+    inwards,
     next_move,
     upcoming,
     walk,
@@ -144,6 +146,56 @@ class TestBisection:
         assert move == Boundary(39, 40, ())
         assert world.asked == [45, 44, 43, 41, 37, 39, 40]
         assert len(world.asked) <= SearchRange(len(sides), G, (False, True)).most_points
+
+    def test_backwards_past_releases_without_an_answer(self) -> None:
+        """A point that was passed over on the way back is neither an end nor asked for again."""
+        sides = [G] * 10 + [B] * 7 + [S] + [B, S, B]
+        move, world = run(sides, G, (False, True))
+        assert move == Boundary(9, 10, ())
+        assert world.asked == [20, 19, 18, 16, 12, 4, 8, 10, 9]
+        move, world = run([G, G, S, S, S, B], G, (False, True))
+        assert move == Boundary(1, 5, (2, 3, 4))
+        assert world.asked == [5, 4, 3, 1, 2]
+        _, world = run([G, G, S, G, S, S, B], G, (False, True))
+        assert world.asked == [6, 5, 4, 2, 0, 1, 3]
+
+    def test_backwards_steps_double_from_one(self) -> None:
+        _, world = run([G, G, B], G, (False, True))
+        assert world.asked == [2, 1]
+
+    @pytest.mark.parametrize(
+        ("sides", "older", "fixed", "asked"),
+        [
+            ([G, B, B, B, G, G], B, (False, True), Contradiction(0, B)),
+            ([G, G, G, B, B, G], G, (False, False), Contradiction(5, B)),
+            ([B, B, B, G, G, B], B, (True, False), Contradiction(5, G)),
+        ],
+    )
+    def test_only_a_good_end_that_is_looked_for_may_lie_elsewhere(
+        self, sides: list[Side], older: Side, fixed: tuple[bool, bool], asked: Contradiction
+    ) -> None:
+        """Any other end that shows the opposite ends the search, also one that nobody named."""
+        assert run(sides, older, fixed)[0] == asked
+
+    @pytest.mark.parametrize(
+        ("count", "older", "newer"), [(2, [0], [1]), (3, [0], [2]), (7, [0, 1], [6, 5]), (8, [0, 1, 3], [7, 6, 4])]
+    )
+    def test_an_end_moves_as_far_as_its_half(self, count: int, older: list[int], newer: list[int]) -> None:
+        assert list(inwards(count, newer=False)) == older
+        assert list(inwards(count, newer=True)) == newer
+
+    def test_the_first_of_the_farthest(self) -> None:
+        """The same answers must give the same next point."""
+        assert farthest([1, 2], [0, 3]) == 1
+        assert farthest([1, 2, 3], [0, 4]) == 2
+
+    def test_ends_are_named_unless_said_otherwise(self) -> None:
+        assert SearchRange(9, G) == SearchRange(9, G, (True, True))
+
+    def test_how_many_points_are_promised(self) -> None:
+        assert SearchRange(9, G).most_points == 6
+        assert SearchRange(9, G, (False, True)).most_points == 9
+        assert SearchRange(8, B, (False, True)).most_points == 5
 
     def test_backwards_without_a_good_release(self) -> None:
         move, world = run([B] * 5, G, (False, True))

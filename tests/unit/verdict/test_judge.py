@@ -297,6 +297,69 @@ class TestUnrunnable:
         assert verdict(observation(failed(0, error), failed(1, error))) is Verdict.UNRUNNABLE
 
 
+class TestReasons:
+    """A verdict without the right reason, rank and place misleads who reads it."""
+
+    @pytest.mark.parametrize(
+        ("frames", "where"),
+        [
+            ((script_frame(),), "repro.py:40 in <module>"),
+            (
+                (script_frame(), frame(), frame("open", "pathlib.py", Origin.STDLIB)),
+                "lightning/pytorch/strategies/fsdp.py:560 in save_checkpoint",
+            ),
+        ],
+    )
+    def test_place(self, frames: tuple[Frame, ...], where: str) -> None:
+        """The innermost frame of a library, else the innermost one."""
+        error = raised("TypeError", "no", *frames)
+        judged = judge(failure(), observation(failed(0, error), failed(1, error)))
+        assert (judged.verdict, judged.where) == (Verdict.DIFFERENT, where)
+
+    def test_a_signal_has_no_place(self) -> None:
+        """A process that died left no frame."""
+        judged = judge(failure(), observation(killed(0, SIGSEGV), rank(1)))
+        assert (judged.rank, judged.evidence, judged.where) == (0, "", "")
+        assert judged.reason == "rank 0 died by signal 11 (SIGSEGV)"
+
+    @pytest.mark.parametrize(
+        ("held", "reason"),
+        [
+            (failed(1, reached=False), "rank 1 failed before it reached its own code"),
+            (killed(1, SIGSEGV, reached=False), "rank 1 never reached its own code"),
+        ],
+    )
+    def test_not_reached(self, held: Rank, reason: str) -> None:
+        """With an error and without one."""
+        assert judge(failure(), observation(rank(0), held)).reason == reason
+
+    def test_the_words_of_the_first_oracle(self) -> None:
+        """Of a pass the first rank is named, with its own words."""
+        judged = judge(failure(), observation(rank(0, oracle="equal on 0"), rank(1, oracle="equal on 1")))
+        assert (judged.rank, judged.evidence) == (0, "equal on 0")
+
+    def test_a_missing_package(self) -> None:
+        """The package is what to mend, not a peer that was lost."""
+        error = raised("ImportError", "libcudart.so")
+        judged = judge(failure(), observation(failed(0, error), failed(1, lost_peer(), at=6.0)))
+        assert (judged.reason, judged.rank) == ("rank 0 lacks a package", 0)
+
+    @pytest.mark.parametrize(
+        ("ranks", "words"), [("all", "every rank"), ("any", "at least one rank"), (0, "rank 0 only")]
+    )
+    def test_ranks_of_the_signature(self, ranks: str | int, words: str) -> None:
+        """The reason names the ranks that the record names."""
+        others = failed(1, at=6.0) if ranks != 0 else rank(1)
+        judged = judge(failure(signature={"ranks": ranks}), observation(failed(0), others))
+        assert (judged.verdict, judged.reason) == (Verdict.REPRODUCED, f"the signature, on {words}")
+
+    def test_ranks_of_a_refusal(self) -> None:
+        """Likewise of a documented refusal."""
+        error = raised("ValueError", "this is not supported", script_frame(), frame("setup"))
+        judged = judge(failure(rejected=[REJECTION]), observation(failed(0, error), failed(1, error)))
+        assert judged.reason == "refused with the documented error on every rank"
+
+
 class TestBackport:
     """A cell with a backport needs it applied on every rank."""
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from repro.errors import ContradictionError, UndecidedError
-from repro.model.observation import Observation, Origin, Phase, Rank
+from repro.model.failure import Signature
+from repro.model.observation import Observation, Origin, Phase, Raised, Rank
 from repro.model.pattern import PATTERN_CHARACTERS, is_found
 from repro.model.script_failure import ScriptFailure, script_failure, with_signature
 from repro.model.verdict import Verdict
 from repro.verdict.judge import judge
-from repro.verdict.learn import describe, generalise, learn
+from repro.verdict.learn import describe, generalise, in_short, learn, signature_of
 from tests.unit.factories import (
     VERSIONS,
     failed,
@@ -85,8 +86,72 @@ class TestGeneralise:
         assert is_found(pattern, message)
         assert not is_found(pattern, "at none")
 
+    def test_how_much_of_a_message_is_kept(self) -> None:
+        """160 characters, and half of them as long as the pattern would be too long."""
+        assert generalise("a" * 200) == r"^\s*" + "a" * 160
+        number = generalise("1").removeprefix(r"^\s*")
+        assert generalise("1 " * 500) == r"^\s*" + f"{number} " * 20
+
+    def test_a_pattern_of_exactly_the_most_is_kept(self) -> None:
+        numbers = "1 " * 23
+        message = numbers + "a" * (PATTERN_CHARACTERS - len(generalise(numbers + ".")) + 2)
+        assert len(message) <= 160
+        assert len(generalise(message)) == PATTERN_CHARACTERS
+
+
+class TestDescribe:
+    LIBRARY = signature_of(ERROR)
+    SCRIPT = signature_of(raised("ValueError", "bad", script_frame("main")))
+    HANG = LIBRARY.model_copy(update={"kind": "hang", "function": "barrier", "library": "torch"})
+    EXIT = LIBRARY.model_copy(update={"kind": "exit", "type": "SIGSEGV"})
+
+    @pytest.mark.parametrize(
+        ("signature", "short", "long"),
+        [
+            (
+                LIBRARY,
+                "KeyError in save_checkpoint of lightning",
+                f"KeyError in save_checkpoint of lightning, on some ranks, message {LIBRARY.message}",
+            ),
+            (
+                SCRIPT,
+                "ValueError in main of the script",
+                r"ValueError in main of the script, on some ranks, message ^\s*bad",
+            ),
+            (HANG, "A hang in barrier of torch", "a hang in barrier of torch, on some ranks"),
+            (EXIT, "SIGSEGV", "SIGSEGV, on some ranks"),
+        ],
+    )
+    def test_in_short_and_whole(self, signature: Signature, short: str, long: str) -> None:
+        assert in_short(signature) == short
+        assert describe(signature) == long
+
 
 class TestLearn:
+    def test_an_error_without_frames_is_the_scripts(self) -> None:
+        signature = signature_of(Raised(type="SystemExit", module="builtins", message="3"))
+        assert (signature.kind, signature.function, signature.library) == ("script", "", "")
+
+    def test_what_was_learned_before_does_not_count(self) -> None:
+        """A search may begin again with a failure that has a signature: the runs alone decide."""
+        before = learned(observation(killed(0, 11), killed(1, 11)))
+        assert learn(before, [observation(failed(0, ERROR), failed(1, ERROR))]).type == "KeyError"
+
+    def test_one_rank_fails_and_the_other_passes(self) -> None:
+        assert learn(FAILURE, [observation(failed(0, ERROR), rank(1))]).ranks == 0
+
+    def test_a_hang_of_two_ranks_and_three_others(self) -> None:
+        barrier = (script_frame(), frame("barrier", "torch/distributed/c10d.py"))
+        ranks = [waiting(n, *(barrier if n < 2 else ())) for n in range(5)]
+        signature = learn(FAILURE, [late(*ranks)])
+        assert (signature.function, signature.ranks, signature.others) == ("barrier", "any", "all_gather")
+
+    def test_a_hang_below_no_frame_of_the_script(self) -> None:
+        """The innermost frame of a library counts; the standard library below it acts for it."""
+        stack = (frame("all_gather", "torch/a.py"), frame("wait", "threading.py", Origin.STDLIB))
+        signature = learn(FAILURE, [late(waiting(0, *stack), waiting(1, *stack))])
+        assert (signature.function, signature.library) == ("all_gather", "torch")
+
     def test_a_library_exception_on_every_rank(self) -> None:
         run = observation(failed(0, ERROR), failed(1, ERROR))
         signature = learn(FAILURE, [run, run])
@@ -167,8 +232,25 @@ class TestRefusals:
             learn(FAILURE, [observation(*ranks)])
 
     def test_a_run_that_passes(self) -> None:
-        with pytest.raises(ContradictionError, match="does not fail"):
+        with pytest.raises(ContradictionError, match=r"^it does not fail: every rank ended with exit code 0$"):
             learn(FAILURE, [observation(rank(0, oracle=None), rank(1, oracle=None))])
+
+    @pytest.mark.parametrize(
+        ("held", "reason"),
+        [
+            (failed(0, raised("MemoryError", "no")), "rank 0 met a limit of the machine: MemoryError: no"),
+            (killed(0, 9), r"rank 0 was killed by signal 9 \(SIGKILL\) from outside"),
+        ],
+    )
+    def test_why(self, held: Rank, reason: str) -> None:
+        with pytest.raises(UndecidedError, match=f"^it says nothing of the library: {reason}$"):
+            learn(FAILURE, [observation(held, rank(1))])
+
+    def test_a_hang_in_a_hook_that_a_library_calls(self) -> None:
+        """Below the script's own frame no library waits."""
+        stack = (script_frame(), frame("backward", "torch/autograd.py"), script_frame("hook"))
+        with pytest.raises(UndecidedError, match="rank 0 waits in no library"):
+            learn(FAILURE, [late(waiting(0, *stack), waiting(1))])
 
     def test_a_slow_run(self) -> None:
         busy: Any = {"between_dumps": None}
@@ -231,6 +313,32 @@ class TestJudgeOfScripts:
     def test_a_pass_needs_no_oracle_and_no_end_of_the_script(self) -> None:
         passed = [rank(n, oracle=None, finished=False) for n in (0, 1)]
         assert judge(self.MADE, observation(*passed)).verdict is Verdict.ABSENT
+
+    def test_why_it_passed(self) -> None:
+        judged = judge(self.MADE, observation(rank(0, oracle=None), rank(1, oracle=None)))
+        assert (judged.reason, judged.rank) == ("every rank ended with exit code 0", 0)
+
+    @pytest.mark.parametrize("made", [MADE, FAILURE])
+    def test_a_run_that_was_broken_off_says_nothing(self, made: ScriptFailure) -> None:
+        judged = judge(made, observation(failed(0, ERROR), failed(1, ERROR), fault="interrupted"))
+        assert (judged.verdict, judged.reason) == (Verdict.UNRUNNABLE, "interrupted")
+
+    def test_a_crash_on_the_rank_that_the_signature_names(self) -> None:
+        made = learned(observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))
+        assert judge(made, observation(killed(1, 11), failed(0, lost_peer(), at=6.0))).verdict is Verdict.DIFFERENT
+        judged = judge(made, observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))
+        assert (judged.reason, judged.rank, judged.evidence) == ("ends with SIGSEGV on rank 0 only", 0, "SIGSEGV")
+
+    def test_a_crash_before_a_deadline_is_not_the_whole_failure(self) -> None:
+        made = learned(observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))
+        assert judge(made, late(killed(0, 11), waiting(1))).verdict is Verdict.DIFFERENT
+
+    def test_why_by_the_exit_code_alone(self) -> None:
+        judged = judge(FAILURE, observation(rank(0), failed(1, ERROR)))
+        assert (judged.reason, judged.rank) == ("it fails; judged by exit code alone", 1)
+        judged = judge(FAILURE, observation(rank(0), rank(1, exit_code=3)))
+        assert judged.reason == "rank 1 ends with exit code 3; judged by exit code alone"
+        assert (judged.rank, judged.evidence) == (1, "exit code 3")
 
     def test_a_rank_that_was_stopped_is_no_pass(self) -> None:
         ranks = [rank(0, oracle=None), rank(1, oracle=None, stopped=True)]
