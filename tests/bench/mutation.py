@@ -62,9 +62,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "verdict.judge": ("verdict/test_judge.py", "verdict/test_learn.py"),
     "verdict.signature": ("verdict/test_signature.py", "verdict/test_judge.py", "verdict/test_learn.py"),
     "verdict.script_run": ("verdict/test_learn.py", "verdict/test_judge.py"),
-    **{f"doctor.{name}": () for name in ("diagnosis", "proposals", "upgrade")},
-    "doctor.cap": ("doctor/test_cap.py", "doctor/test_upgrade.py"),
-    "doctor.exposure": ("doctor/test_diagnosis.py", "doctor/test_against_releases.py"),
+    **{f"doctor.{name}": () for name in ("cap", "diagnosis", "proposals", "upgrade")},
+    "doctor.exposure": ("doctor/test_exposure.py", "doctor/test_diagnosis.py"),
     **{f"search.{name}": () for name in ("ablation", "bisection", "blame", "confirm", "metric", "watch_plan")},
 }
 """The modules that decide, with the test files that are not named as they are."""

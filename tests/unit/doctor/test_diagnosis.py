@@ -207,6 +207,8 @@ class TestSpecifiers:
         for held in ("2.6.6", "2.6.6+cpu", "my build"):
             (known,) = diagnose([record], Stack.of({"lightning": held}), tried=tried)
             assert not known.notes
+        (other,) = diagnose([failure()], Stack.of({"lightning": "2.7.0"}), tried=tried)
+        assert other.notes == ("newest run lightning 2.6.6; not run on 2.7.0",)
 
     def test_aliases_unknown(self) -> None:
         """A record below whose range nobody tried counts for the other name too."""
@@ -248,6 +250,28 @@ class TestRuns:
         found = said(self.STACK, nothing)
         assert found.finding is Finding.UNKNOWN
         assert found.why.endswith("ImportError: libtorch_cpu.so: cannot open")
+
+    @pytest.mark.parametrize(
+        ("tail", "said_last"),
+        [
+            (f"RuntimeError: {'x' * 400}\n", f": RuntimeError: {'x' * 286}"),
+            ("ValueError: first\nKeyError: second\n", ": KeyError: second"),
+            ("all was well\n", ""),
+        ],
+    )
+    def test_last_error(self, tail: str, said_last: str) -> None:
+        """The last error that was printed, at most 300 characters of it; nothing where none was."""
+        held = rank(0, tail=tail, started=False)
+        found = said(self.STACK, observation(held, rank(1), cell=cell(world_size=2), installed=installed()))
+        assert found.why == f"listed; unrunnable: 1 of 2 ranks never started{said_last}"
+
+    def test_a_run_without_a_verdict_leaves_nothing_to_say_of_the_newest(self) -> None:
+        """The finding is of what is installed there."""
+        stack = Stack({"lightning": KnownVersion(specifiers=">=2.2")})
+        assert said(stack).newest is Exposure.CLEAR
+        seen = observation(failed(0, raised("TypeError", "no")), failed(1), cell=cell(), installed=installed())
+        found = said(stack, seen)
+        assert (found.finding, found.newest) == (Finding.UNKNOWN, None)
 
     @pytest.mark.parametrize(
         ("ranks", "finding", "why", "note"),
@@ -297,6 +321,17 @@ class TestRuns:
         (other,) = diagnose([failure()], Stack.of({"lightning": "2.2.2"}), {}, reasons)
         assert listed.why == "lightning 2.2.1; not run: it needs a GPU"
         assert "not run" not in other.why
+
+
+def test_words() -> None:
+    """Tables, JSON and pages show these words."""
+    assert [str(finding) for finding in Finding] == [
+        "suffers",
+        "listed, not seen",
+        "listed",
+        "not affected",
+        "could not tell",
+    ]
 
 
 def test_cures() -> None:

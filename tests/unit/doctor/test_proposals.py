@@ -8,7 +8,7 @@ from repro.doctor.exposure import Exposure, exposure
 from repro.doctor.proposals import Axis, is_free, open_failures, proposals
 from repro.doctor.stack.stack import Stack
 from repro.model.failure import Failure
-from tests.unit.doctor.test_upgrade import BOTH, OLD, OPEN, STACK, YOUNG, known
+from tests.unit.doctor.known import BOTH, OLD, OPEN, STACK, YOUNG, known
 
 LIGHTNING = Axis("lightning", "2.2.1", ("2.0.9", "2.1.0", "2.2.0", "2.2.1", "2.2.2", "2.3.0", "2.6.6"))
 TRANSFORMERS = Axis("transformers", "4.40.2", ("4.40.1", "4.40.2", "4.57", "5.0", "5.3", "5.4", "5.14", "5.23"))

@@ -19,7 +19,7 @@ from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.search.releases import IndexFile
 from tests.unit import factories
-from tests.unit.doctor.test_upgrade import known
+from tests.unit.doctor.known import known
 
 FAILURE = factories.failure(needs={"distributions": {"lightning": ">=2.1"}})
 HELD = {"lightning": "2.2.1", "torch": "2.2.2+cpu", "numpy": "1.26.4", "mine": "0.1", "pip": "24.0", "triton": "2.2.0"}

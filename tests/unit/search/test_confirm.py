@@ -108,8 +108,64 @@ class TestOtherChanges:
         assert next_step(self.POINTS, known) == Repeat(15, 2)
 
 
+class TestAhead:
+    """What may be asked for after the next run is prepared meanwhile."""
+
+    FOUND: RunsByPoint = {
+        **TestOtherChanges.FOUND,
+        4: BAD,
+        11: warm(1, torchrun=Counts(bad=2)),
+        12: warm(0, 1, torchrun=Counts(good=3)),
+    }
+
+    def test_nothing_comes_after_the_last_run(self) -> None:
+        assert next_step(TestOtherChanges.POINTS, self.FOUND) == Probe(16)
+        assert ahead(TestOtherChanges.POINTS, self.FOUND) == ()
+
+    def test_two_points_unless_said_otherwise(self) -> None:
+        assert ahead(SearchRange(17, B), {}) == (16, 8)
+        assert len(ahead(SearchRange(17, B), {}, 3)) == 3
+
+    def test_while_the_answer_is_confirmed(self) -> None:
+        assert ahead(TestSteady.POINTS, TestSteady.FOUND) == ()
+
+
+def test_how_many_runs_are_promised() -> None:
+    """Those of the search, three more of each neighbour, and one of a point beyond."""
+    assert most_runs(SearchRange(9, B)) == 6 + 3 + 3 + 1
+
+
 class TestLaunchers:
     POINTS = SearchRange(4, B)
+
+    @pytest.mark.parametrize(
+        ("by_warm", "by_torchrun", "disagree"),
+        [
+            (Counts(bad=1), Counts(bad=2), False),
+            (Counts(bad=2), Counts(bad=1), False),
+            (Counts(good=1), Counts(good=2), False),
+            (Counts(good=2), Counts(good=1), False),
+            (Counts(bad=1, good=1), Counts(bad=2, good=2), False),
+            (Counts(bad=1), Counts(good=1), True),
+            (Counts(bad=1, good=1), Counts(bad=1), True),
+            (Counts(good=1), Counts(bad=1, good=1), True),
+            (Counts(bad=1), Counts(skipped=1), False),
+            (Counts(), Counts(good=1), False),
+        ],
+    )
+    def test_disagreement(self, by_warm: Counts, by_torchrun: Counts, disagree: bool) -> None:
+        """What shows counts, not how often; what did not end says nothing."""
+        assert PointRuns(by_warm, by_torchrun).launchers_disagree is disagree
+
+    def test_skips_of_both_count(self) -> None:
+        assert sides({0: warm(skipped=1, torchrun=Counts(skipped=1))}) == {0: S}
+
+    def test_a_point_without_any_run_has_none_to_make_up_for(self) -> None:
+        known = {0: PointRuns(), 2: warm(0, 1, torchrun=Counts(bad=3))}
+        assert next_step(self.POINTS, known) == Repeat(0, 1)
+
+    def test_an_answer_is_neither_noisy_nor_of_torchrun_alone_unless_said_so(self) -> None:
+        assert Confirmed(Boundary(1, 2, ())) == Confirmed(Boundary(1, 2, ()), (), noisy=False, torchrun_only=False)
 
     def test_a_disagreement_drops_all_warm_runs(self) -> None:
         known = {0: BAD, 3: GOOD, 1: BAD, 2: warm(0, 1, torchrun=Counts(bad=3))}
@@ -148,6 +204,7 @@ class TestNoisy:
         assert next_step(self.POINTS, known) == Repeat(0, 16)
         assert next_step(self.POINTS, {**known, 0: torchrun(4, 12)}) == Noisy(0, 4, 16)
         assert next_step(self.POINTS, {**known, 0: torchrun(NOISY_LEAST, 11)}) == Repeat(1, 4)
+        assert (NOISY_LEAST, NOISY_RUNS) == (5, 16)
 
     def test_the_rate_is_measured_at_the_bad_neighbour_too(self) -> None:
         known = {0: torchrun(12, 4), 3: torchrun(good=16), 1: torchrun(1), 2: torchrun(good=16)}
