@@ -1,8 +1,5 @@
 """``repro bisect``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from repro.catalog.catalog import RECORD, Entry
+from repro.catalog.catalog import RECORD
 from repro.catalog.project import Project
 from repro.cli.options import grouped
 from repro.cli.script_options import (
@@ -36,27 +33,23 @@ from repro.cli.search_options import (
 )
 from repro.errors import Exit, UsageError, exit_of
 from repro.launch.session import Options
-from repro.model.failure import Failure, Lane
-from repro.model.script_failure import ScriptFailure
 from repro.report.answers import bisected_lines
 from repro.report.script_answer import script_lines
 from repro.report.terminal import Progress, console
 from repro.search.confirm import most_runs
-from repro.search.environments import Vector, kept_versions
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection
-from repro.search.learn_ends import bad_end, known_failures, learn_end
-from repro.search.log import SUFFIX, Question, SearchLog, environments_of
-from repro.search.metric import END_RUNS, check_metric
-from repro.search.metric_source import MetricSource, learn_metric
-from repro.search.question import Ends, describe_skipped, question_of_days, question_of_releases, releases_to_search
-from repro.search.script_search import question_of_script, script_project
-from repro.search.start import base_of, digests_of, needs_direction, refuse_other, with_direction
+from repro.search.learn_ends import known_failures
+from repro.search.log import SearchLog
+from repro.search.metric import check_metric
+from repro.search.metric_source import MetricSource
+from repro.search.question import Ends, describe_skipped
+from repro.search.record_search import Asked, log_of_record, log_to_resume, question_of_record
+from repro.search.script_search import BadRule, log_of_script, question_of_script, question_with_rule, script_project
 from repro.search.trials import Trials
 from repro.search.verdict_source import Replay
 from repro.search.write import amend_record
-from repro.store.answers import AnswerStore, Bisected, Tried
-from repro.verdict.learn import describe
+from repro.store.answers import AnswerStore, Bisected
 
 
 @grouped
@@ -154,26 +147,19 @@ def bisect(
         out.print(Text(text))
 
     if replay:
-        journal = _read(replay, failure_id)
+        journal = log_of_record(replay, failure_id)
         _print_question(out, journal)
         answer = lead_bisection(Replay(), entry.failure, journal, notify, stored)
     else:
-        resumed = _read(resume, failure_id) if resume else None
-        if resumed:
-            digests = digests_of(project, entry, resumed.question.base, resumed.question.lane)
-            refuse_other(resumed.question, digests, str(resumed.file))
+        resumed = log_to_resume(resume, project, entry) if resume else None
         lane = resumed.question.lane if resumed else searching.lane
         with Progress(out) as steps, Trials(project, entry.failure, searching.session, steps, lane) as trials:
             if resumed:
                 journal = resumed
             else:
                 with resumable(["repro", "bisect", failure_id, *asked.arguments, *options]):
-                    question, facts = _ask(project, entry, asked, trials, notify)
-                stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-                name = f"bisect-{question.package or 'days'}-{stamp}{SUFFIX}"
-                journal = SearchLog.begin(answers.folder(failure_id) / name, question)
-                for fact in facts:
-                    journal.add(fact)
+                    question, facts = question_of_record(project, entry, asked, trials, fetch_files, notify)
+                journal = SearchLog.new(answers.folder(failure_id), question, facts)
             _print_question(out, journal)
             with resumable(["repro", "bisect", failure_id, "--resume", str(journal.file), *options]):
                 answer = lead_bisection(trials, entry.failure, journal, notify, stored)
@@ -182,68 +168,6 @@ def bisect(
     if write:
         out.print(Text(amend_record(entry.folder / RECORD, entry.failure, answer, stored)))
     raise typer.Exit(exit_of_answer(answer))
-
-
-def _read(log: Path, failure_id: str) -> SearchLog:
-    journal = SearchLog.read(log)
-    if journal.question.failure != failure_id:
-        raise UsageError(f"{journal.file} is a search of {journal.question.failure}")
-    return journal
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the options of ``repro bisect`` ask."""
-
-    ends: Ends
-    package: str | None
-    by_date: bool
-    env: str | None
-    keep: tuple[str, ...]
-    lane: Lane
-
-    @property
-    def arguments(self) -> list[str]:
-        """The options as they are written on a command line."""
-        words = ["--package", self.package] if self.package else []
-        words += ["--by-date"] if self.by_date else []
-        words += ["--good", self.ends.good] if self.ends.good else []
-        words += ["--bad", self.ends.bad] if self.ends.bad else []
-        if self.ends.find_fix is not None:
-            words.append("--find-fix" if self.ends.find_fix else "--find-break")
-        words += ["--env", self.env] if self.env else []
-        for version in self.keep:
-            words += ["--keep", version]
-        return [*words, "--lane", self.lane]
-
-
-def _ask(
-    project: Project, entry: Entry, asked: Asked, trials: Trials, notify: Callable[[str], None]
-) -> tuple[Question, list[Tried]]:
-    """The question, and what was run to find it; raises UsageError where the options do not fit."""
-    base = base_of(project, entry.failure, asked.env)
-    digests = digests_of(project, entry, base.name, asked.lane)
-    if asked.by_date:
-        return _ask_days(entry.failure, base, asked).model_copy(update={"digests": digests}), []
-    if asked.package is None:
-        raise UsageError("give --package NAME, or --by-date --good DAY --bad DAY")
-    if asked.keep:
-        raise UsageError("--keep goes with --by-date: a bisection over releases keeps all other pins anyway")
-    releases = releases_to_search(project.matrix, entry.failure, base, asked.package, fetch_files)
-    ends = asked.ends
-    facts: list[Tried] = []
-    if needs_direction(entry.failure, base, releases, ends):
-        ends, facts = with_direction(trials, entry.failure, base, releases, ends, notify=notify)
-    question = question_of_releases(entry.failure, base, releases, ends, asked.lane)
-    held = {point.label for point in question.points}
-    return question.model_copy(update={"digests": digests}), [fact for fact in facts if fact.label in held]
-
-
-def _ask_days(failure: Failure, base: Vector, asked: Asked) -> Question:
-    good, bad = asked.ends.good, asked.ends.bad
-    if asked.package or good is None or bad is None:
-        raise UsageError("--by-date needs --good DAY and --bad DAY, and no --package")
-    return question_of_days(failure, base, good=good, bad=bad, keep=kept_versions(asked.keep), lane=asked.lane)
 
 
 def _print_question(out: Console, journal: SearchLog) -> None:
@@ -279,11 +203,11 @@ def _bisect_script(
         out.print(Text(text))
 
     answers = AnswerStore(own.project.reports / "data")
-    if resume or replay:
-        journal = _read_script_log(Path(resume or replay or ""), own)
+    if log := resume or replay:
+        journal = log_of_script(log, own.failure, own.given)
     else:
         with resumable(["repro", "bisect", str(own.given), *asked.arguments, *how.words, *words, *own.again]):
-            journal = _begin(own, asked, how, run, out, answers)
+            journal = _begin(own, asked, how, run, out)
     failure = journal.question.script
     assert failure is not None  # noqa: S101 - a log of a script holds it
     _print_question(out, journal)
@@ -305,62 +229,17 @@ def _bisect_script(
     return exit_of(unknown=bool(answer.untested))
 
 
-def _begin(  # noqa: PLR0917 - the parts of one command
-    own: OwnScript, asked: Asked, how: ScriptOptions, run: Options, out: Console, answers: AnswerStore
-) -> SearchLog:
+def _begin(own: OwnScript, asked: Asked, how: ScriptOptions, run: Options, out: Console) -> SearchLog:
     """The log of a new search, with the signature that was learned from the bad end."""
     if asked.package is None or asked.by_date or asked.keep:
         raise UsageError("a script is bisected over the releases of a package: give --package NAME --good V --bad V")
-    given, failure = signature_given(how), own.failure
-    metric = check_metric(how.metric) if how.metric else None
-    if metric and (given or how.by_exit):
-        raise UsageError("--metric judges by a number; --exit and --like judge by a failure")
-    if not (how.by_exit or metric):
-        failure = failure.model_copy(update={"rule": "signature"})
-    around = surroundings(own, how)
-    question = question_of_script(own.project, failure, around, asked.package, asked.ends, fetch_files)
+    rule = BadRule(how.by_exit, check_metric(how.metric) if how.metric else None, signature_given(how))
+    failure = rule.applied(own.failure)
+    question = question_of_script(own.project, failure, surroundings(own, how), asked.package, asked.ends, fetch_files)
     project = script_project(own.project, failure, own.snapshot.folder, own.variables)
     with Progress(out) as steps, Trials(project, failure, run, steps, asked.lane) as trials:
-        trials.define(environments_of(question.points))
-        if metric:
-            question = _with_metric(trials, failure, metric, question, out)
-            learned, facts = failure, []
-        else:
-            learned, fact, _ = learn_end(trials, failure, question, lambda text: out.print(Text(text)), given)
-            facts = [fact]
-            how_judged = "exit code alone" if how.by_exit else describe(learned.signature)
-            out.print(Text(f"judged by {how_judged}"))
-    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    file = answers.folder(failure.id) / f"bisect-{question.package}-{stamp}{SUFFIX}"
-    journal = SearchLog.begin(file, question.model_copy(update={"script": learned}))
-    for fact in facts:
-        journal.add(fact)
-    return journal
-
-
-def _with_metric(trials: Trials, failure: ScriptFailure, metric: str, question: Question, out: Console) -> Question:
-    """The question with what both ends say of a metric."""
-    bad = bad_end(question)
-    good = len(question.points) - 1 - bad
-    names = question.points[good].environment, question.points[bad].environment
-    labels = question.describe(good), question.describe(bad)
-    out.print(Text(f"{' and '.join(labels)}, the ends: {END_RUNS} runs each, to learn the noise of {metric}"))
-    rule = learn_metric(trials, failure, metric, names, labels, most_runs(question.range))
-    out.print(Text(f"judged by {rule.describe()}"))
-    return question.model_copy(update={"metric": rule})
-
-
-def _read_script_log(log: Path, own: OwnScript) -> SearchLog:
-    journal = SearchLog.read(log)
-    learned = journal.question.script
-    if learned is None:
-        raise UsageError(f"{log} is a search of {journal.question.failure}, which is no script")
-    if learned.content != own.failure.content:
-        raise UsageError(
-            f"{own.given}, a file beside it, its arguments or its variables changed since {log} was begun: its answers "
-            f"may not hold; search anew"
-        )
-    return journal
+        question, facts = question_with_rule(trials, failure, question, rule, lambda text: out.print(Text(text)))
+    return SearchLog.new(AnswerStore(own.project.reports / "data").folder(failure.id), question, facts)
 
 
 def _script_lines(own: OwnScript, answer: Bisected, journal: SearchLog) -> list[str]:

@@ -6,8 +6,9 @@ was tried.  A line that was cut off by a crash is not there: only whole lines co
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -150,6 +151,15 @@ class SearchLog:
         os.close(descriptor)
         journal = cls(file, question)
         journal._append(question)
+        return journal
+
+    @classmethod
+    def new(cls, folder: Path, question: Question, facts: Iterable[Tried]) -> "SearchLog":
+        """Start the log of a bisection in a folder, under a name with the time, with what was tried already."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        journal = cls.begin(folder / f"bisect-{question.package or 'days'}-{stamp}{SUFFIX}", question)
+        for fact in facts:
+            journal.add(fact)
         return journal
 
     @classmethod

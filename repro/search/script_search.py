@@ -1,5 +1,6 @@
-"""The question of a bisection for a user's script: its releases, and the stack around them."""
+"""The question of a bisection for a user's script: its releases, the stack around them, and what counts as bad."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,14 +9,22 @@ from packaging.utils import canonicalize_name
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.errors import UsageError
+from repro.model.failure import Signature
 from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure
+from repro.search.confirm import most_runs
 from repro.search.environments import Vector, vector
-from repro.search.log import Digests, Question
+from repro.search.learn_ends import bad_end, learn_end
+from repro.search.log import Digests, Question, SearchLog, environments_of
+from repro.search.metric import END_RUNS
+from repro.search.metric_source import learn_metric
 from repro.search.own_stack import Wanted, environment_of
 from repro.search.question import Ends, question_of_releases, releases_to_search
 from repro.search.releases import Fetch
 from repro.search.start import vector_of
+from repro.search.trials import Trials
+from repro.store.answers import Tried
+from repro.verdict.learn import describe
 
 RUNS = "repro-runs"
 """The folder below the working directory that holds the runs of users' scripts, their snapshots and logs."""
@@ -93,3 +102,64 @@ def question_of_script(  # noqa: PLR0917 - each part of the question
         for point in question.points
     )
     return question.model_copy(update={"digests": digests, "points": points})
+
+
+@dataclass(frozen=True)
+class BadRule:
+    """What counts as bad: by default the way in which the bad end fails."""
+
+    by_exit: bool = False
+    """Any exit code but 0."""
+    metric: str | None = None
+    """A number that the script states."""
+    signature: Signature | None = None
+    """A signature from elsewhere, which the bad end must show."""
+
+    def applied(self, failure: ScriptFailure) -> ScriptFailure:
+        """The failure before anything is learned; raises UsageError for rules that exclude one another."""
+        if self.metric and (self.signature or self.by_exit):
+            raise UsageError("--metric judges by a number; --exit and --like judge by a failure")
+        return failure if self.by_exit or self.metric else failure.model_copy(update={"rule": "signature"})
+
+
+def question_with_rule(
+    trials: Trials, failure: ScriptFailure, question: Question, rule: BadRule, notify: Callable[[str], None]
+) -> tuple[Question, list[Tried]]:
+    """The question with what its ends say of the rule, and what was tried.
+
+    Raises ContradictionError if the bad end does not fail, UndecidedError if an end cannot be judged.
+    """
+    trials.define(environments_of(question.points))
+    if rule.metric:
+        question = _with_metric(trials, failure, rule.metric, question, notify)
+        return question.model_copy(update={"script": failure}), []
+    learned, fact, _ = learn_end(trials, failure, question, notify, rule.signature)
+    notify(f"judged by {'exit code alone' if rule.by_exit else describe(learned.signature)}")
+    return question.model_copy(update={"script": learned}), [fact]
+
+
+def _with_metric(
+    trials: Trials, failure: ScriptFailure, metric: str, question: Question, notify: Callable[[str], None]
+) -> Question:
+    bad = bad_end(question)
+    good = len(question.points) - 1 - bad
+    names = question.points[good].environment, question.points[bad].environment
+    labels = question.describe(good), question.describe(bad)
+    notify(f"{' and '.join(labels)}, the ends: {END_RUNS} runs each, to learn the noise of {metric}")
+    rule = learn_metric(trials, failure, metric, names, labels, most_runs(question.range))
+    notify(f"judged by {rule.describe()}")
+    return question.model_copy(update={"metric": rule})
+
+
+def log_of_script(log: Path, failure: ScriptFailure, given: Path) -> SearchLog:
+    """Read the log of a search for a script; raises UsageError if it is of no script, or if the script changed."""
+    journal = SearchLog.read(log)
+    learned = journal.question.script
+    if learned is None:
+        raise UsageError(f"{log} is a search of {journal.question.failure}, which is no script")
+    if learned.content != failure.content:
+        raise UsageError(
+            f"{given}, a file beside it, its arguments or its variables changed since {log} was begun: its answers "
+            f"may not hold; search anew"
+        )
+    return journal

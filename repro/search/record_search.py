@@ -1,0 +1,94 @@
+"""The question of a bisection for a documented failure, from what the user asks and what its record says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.catalog.catalog import Entry
+from repro.catalog.project import Project
+from repro.errors import UsageError
+from repro.model.failure import Failure, Lane
+from repro.search.environments import Vector, kept_versions
+from repro.search.log import Question, SearchLog
+from repro.search.question import Ends, question_of_days, question_of_releases, releases_to_search
+from repro.search.releases import Fetch
+from repro.search.start import base_of, digests_of, needs_direction, refuse_other, with_direction
+from repro.search.verdict_source import VerdictSource
+from repro.store.answers import Tried
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options of ``repro bisect`` ask."""
+
+    ends: Ends
+    package: str | None
+    by_date: bool
+    env: str | None
+    """The environment to start from; None for the first affected one."""
+    keep: tuple[str, ...]
+    lane: Lane
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options as they are written on a command line."""
+        words = ["--package", self.package] if self.package else []
+        words += ["--by-date"] if self.by_date else []
+        words += ["--good", self.ends.good] if self.ends.good else []
+        words += ["--bad", self.ends.bad] if self.ends.bad else []
+        if self.ends.find_fix is not None:
+            words.append("--find-fix" if self.ends.find_fix else "--find-break")
+        words += ["--env", self.env] if self.env else []
+        for version in self.keep:
+            words += ["--keep", version]
+        return [*words, "--lane", self.lane]
+
+
+def question_of_record(  # noqa: PLR0917 - the parts of one question
+    project: Project,
+    entry: Entry,
+    asked: Asked,
+    source: VerdictSource,
+    fetch: Fetch,
+    notify: Callable[[str], None],
+) -> tuple[Question, list[Tried]]:
+    """The question, and what was run to find its direction; raises UsageError where the options do not fit."""
+    base = base_of(project, entry.failure, asked.env)
+    digests = digests_of(project, entry, base.name, asked.lane)
+    if asked.by_date:
+        return _question_of_days(entry.failure, base, asked).model_copy(update={"digests": digests}), []
+    if asked.package is None:
+        raise UsageError("give --package NAME, or --by-date --good DAY --bad DAY")
+    if asked.keep:
+        raise UsageError("--keep goes with --by-date: a bisection over releases keeps all other pins anyway")
+    releases = releases_to_search(project.matrix, entry.failure, base, asked.package, fetch)
+    ends = asked.ends
+    facts: list[Tried] = []
+    if needs_direction(entry.failure, base, releases, ends):
+        ends, facts = with_direction(source, entry.failure, base, releases, ends, notify=notify)
+    question = question_of_releases(entry.failure, base, releases, ends, asked.lane)
+    held = {point.label for point in question.points}
+    return question.model_copy(update={"digests": digests}), [fact for fact in facts if fact.label in held]
+
+
+def _question_of_days(failure: Failure, base: Vector, asked: Asked) -> Question:
+    good, bad = asked.ends.good, asked.ends.bad
+    if asked.package or good is None or bad is None:
+        raise UsageError("--by-date needs --good DAY and --bad DAY, and no --package")
+    return question_of_days(failure, base, good=good, bad=bad, keep=kept_versions(asked.keep), lane=asked.lane)
+
+
+def log_of_record(log: Path, failure_id: str) -> SearchLog:
+    """Read the log of a search for a failure; raises UsageError if it is of another one."""
+    journal = SearchLog.read(log)
+    if journal.question.failure != failure_id:
+        raise UsageError(f"{journal.file} is a search of {journal.question.failure}")
+    return journal
+
+
+def log_to_resume(log: Path, project: Project, entry: Entry) -> SearchLog:
+    """Read a log to go on with; raises UsageError if the script, the record or the environment changed since."""
+    journal = log_of_record(log, entry.failure.id)
+    question = journal.question
+    refuse_other(question, digests_of(project, entry, question.base, question.lane), str(journal.file))
+    return journal
