@@ -58,10 +58,9 @@ LIBRARIES = ("pydantic", "rich.table", "typer", "packaging.requirements", "hypot
 """Imported once, before anything of ours."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    **{f"verdict.{name}": () for name in ("claims", "history", "learn", "result", "status")},
+    **{f"verdict.{name}": () for name in ("claims", "history", "learn", "result", "script_run", "status")},
     "verdict.judge": ("verdict/test_judge.py", "verdict/test_learn.py"),
     "verdict.signature": ("verdict/test_signature.py", "verdict/test_judge.py", "verdict/test_learn.py"),
-    "verdict.script_run": ("verdict/test_learn.py", "verdict/test_judge.py"),
     **{f"doctor.{name}": () for name in ("cap", "diagnosis", "proposals", "upgrade")},
     "doctor.exposure": ("doctor/test_exposure.py", "doctor/test_diagnosis.py"),
     **{f"search.{name}": () for name in ("ablation", "bisection", "blame", "confirm", "metric", "watch_plan")},
