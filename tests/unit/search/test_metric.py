@@ -6,7 +6,18 @@ import pytest
 
 from repro.errors import UsageError
 from repro.model.verdict import Side
-from repro.search.metric import END_RUNS, ERROR, MOST_RUNS, Inseparable, MetricRule, check_metric, plan, value_of
+from repro.search.metric import (
+    CONFIDENCE,
+    END_RUNS,
+    ERROR,
+    MOST_RUNS,
+    PEAK_MEMORY,
+    Inseparable,
+    MetricRule,
+    check_metric,
+    plan,
+    value_of,
+)
 from tests.unit.factories import observation, rank
 
 STEPS = 13
@@ -48,6 +59,73 @@ class TestPlan:
         assert 1 == needed[0] < needed[-1] <= MOST_RUNS
 
 
+NOISY = (0.0, 1.0, 2.0, 3.0, 4.0)
+"""Five values with a standard deviation of 1.58."""
+
+
+def moved(distance: float) -> list[float]:
+    return [value + distance for value in NOISY]
+
+
+class TestFigures:
+    """The numbers that the promise rests on."""
+
+    def test_constants(self) -> None:
+        assert (END_RUNS, MOST_RUNS, ERROR, CONFIDENCE, PEAK_MEMORY) == (5, 16, 0.01, 0.95, "peak_memory")
+
+    def test_spread(self) -> None:
+        """The square root of 20 through the 5 % quantile of chi square with 8 degrees of freedom, 2.7326."""
+        rule = plan("x", NOISY, moved(12), STEPS)
+        assert isinstance(rule, MetricRule)
+        assert rule.spread == pytest.approx((20 / 2.7326) ** 0.5, rel=0.003)
+        assert (rule.metric, rule.good, rule.bad, rule.middle, rule.error) == ("x", 2.0, 14.0, 8.0, ERROR)
+
+    @pytest.mark.parametrize(
+        ("distance", "steps", "runs"),
+        [(12, 13, 9), (11, 13, 13), (11, 2, 7), (11, 1, 5), (11, 0, 5), (-12, 13, 9), (18.5, 1, 1), (9, 2, 14)],
+    )
+    def test_runs(self, distance: float, steps: int, runs: int) -> None:
+        """More steps and nearer ends need more runs."""
+        rule = plan("x", NOISY, moved(distance), steps)
+        assert isinstance(rule, MetricRule)
+        assert rule.runs == runs
+
+    def test_sixteen_runs_are_the_most(self) -> None:
+        assert isinstance(most := plan("x", NOISY, moved(10.5), 15), MetricRule)
+        assert most.runs == MOST_RUNS
+        found = plan("x", NOISY, moved(10.5), 16)
+        assert isinstance(found, Inseparable)
+        assert found.reason == (
+            "x is too noisy: more than 16 runs of each release would be needed to be right in 99% of searches: "
+            "good 0, 1, 2, 3, 4; bad 10.5, 11.5, 12.5, 13.5, 14.5"
+        )
+
+    @pytest.mark.parametrize(("good", "bad"), [((0, 0, 0, 0, 1), (1, 9, 9, 9, 9)), ((1, 9, 9, 9, 9), (0, 0, 0, 0, 1))])
+    def test_ends_that_touch(self, good: tuple[float, ...], bad: tuple[float, ...]) -> None:
+        """All values of one end must lie beyond all of the other."""
+        found = plan("x", good, bad, STEPS)
+        assert isinstance(found, Inseparable)
+        said = [", ".join(map(str, values)) for values in (good, bad)]
+        assert found.reason == f"x does not separate the ends beyond its noise: good {said[0]}; bad {said[1]}"
+
+    @pytest.mark.parametrize(
+        ("mean", "side"),
+        [(-1, Side.GOOD), (-1.01, Side.SKIP), (1, Side.GOOD), (1.01, Side.BAD), (3, Side.BAD), (3.01, Side.SKIP)],
+    )
+    def test_side(self, mean: float, side: Side) -> None:
+        """Within half the distance of an end; the middle itself is no proof of the failure."""
+        rule = MetricRule(metric="x", good=0, bad=2, spread=0, runs=2, error=ERROR)
+        assert rule.side([mean - 1, mean + 1]) is side
+
+    @pytest.mark.parametrize(("runs", "words"), [(1, "1 run a step"), (3, "3 runs a step")])
+    def test_described(self, runs: int, words: str) -> None:
+        rule = MetricRule(metric="loss", good=2.1, bad=2.4, spread=0.05, runs=runs, error=ERROR)
+        assert rule.describe() == (
+            f"loss: good 2.1, bad 2.4, spread of a run at most 0.05; {words}, a wrong step in at most 1% of all "
+            "searches asked"
+        )
+
+
 @pytest.mark.parametrize("distance", [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0])
 def test_a_simulated_search_is_seldom_wrong(distance: float) -> None:
     """Ends so many spreads apart: of all searches asked, at most the stated share has a wrong step.
@@ -87,11 +165,16 @@ class TestValue:
         assert value_of("loss@2", held) == 4.0
         assert value_of("loss@4", held) is None
         assert value_of("other", held) is None
+        assert [value_of(f"loss@{place}", held) for place in (1, 3)] == [5.0, 3.0]
         assert value_of("loss@1", observation(rank(0, measured={"loss": 3.0}))) == 3.0
+        assert value_of("loss@2", observation(rank(0, measured={"loss": 3.0}))) is None
+        assert value_of("loss", observation(rank(0), rank(1, measured={"loss": 7}))) == 7.0
 
     def test_of_memory(self) -> None:
         assert value_of("peak_memory", observation(rank(0, peak_bytes=5), rank(1, peak_bytes=9))) == 9.0
+        assert value_of("peak_memory", observation(rank(0, peak_bytes=0), rank(1, peak_bytes=0))) == 0.0
         assert value_of("peak_memory", observation(rank(0, peak_bytes=5), rank(1))) is None
+        assert value_of("peak_memory", observation().model_copy(update={"ranks": ()})) is None
 
     def test_text_is_no_number(self) -> None:
         assert (
@@ -99,7 +182,16 @@ class TestValue:
         )
 
 
-@pytest.mark.parametrize("text", ["loss@", "Loss", "loss@0", "a b", "loss@x"])
+@pytest.mark.parametrize("text", ["loss@", "Loss", "loss@0", "a b", "loss@x", "loss@10000"])
 def test_what_is_no_metric(text: str) -> None:
-    with pytest.raises(UsageError, match="--metric"):
+    with pytest.raises(UsageError) as refused:
         check_metric(text)
+    assert str(refused.value) == (
+        f"--metric {text!r}: peak_memory, NAME of a line `measured NAME = NUMBER`, or NAME@N for the N-th such line "
+        "is expected"
+    )
+
+
+@pytest.mark.parametrize("text", ["loss", "loss_2@12", "peak_memory", "a@9999"])
+def test_what_is_a_metric(text: str) -> None:
+    assert check_metric(text) == text
