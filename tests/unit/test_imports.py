@@ -4,11 +4,14 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from repro.cli.app import COMMANDS
 from repro.files import PACKAGE
+
+TESTS = Path(__file__).parent
 
 ORDER = (
     *("cli", "testing", "reach", "doctor", "report", "search", "launch", "store"),
@@ -32,6 +35,27 @@ EFFECTS = {"os", "subprocess", "time", "socket", "shutil", "tempfile", "threadin
 READS = {"open", "read_text", "read_bytes", "exists", "is_file", "is_dir", "iterdir", "now", "today", "utcnow", "stat"}
 PURE = {"model", "verdict"}
 ENDINGS = re.compile(r"(ings?|ers?|ors?|ions?|ed|es|s|e)$")
+
+OF_NO_MODULE = {
+    "docs": "the pages of docs/ are those that the code gives",
+    "engine": "a rule of the whole package: it names no failure",
+    "imports": "rules of the whole package: its layout, and that of its tests",
+    "mutation": "tests/bench/mutation.py",
+    "workflows/hook": "the pre-commit hook and the composite action",
+    "workflows/workflows": "the files of .github/workflows",
+    "catalog/types": "a rule of all reproductions",
+    "cli/hostile_text": "what every command prints of texts from outside",
+    "cli/json_answers": "what every command prints with --json",
+    "cli/own_script": "one search for a user's script through bisect, blame, shrink and new",
+    "cli/private_text": "what every command writes of people and machines",
+    "cli/width": "what every command prints on a narrow terminal",
+    "doctor/against_releases": "doctor's findings against an enumeration of all real releases",
+    "doctor/inputs": "the folders of tests/data/doctor-inputs through doctor, advise and pack",
+    "doctor/code/projects": "small projects through everything that reads code",
+    "search/watch_required": "one release through the watch, its search and blame",
+    "doctor/stack/formats": "one table of texts for all readers of stacks",
+}
+"""Test files that are about no single module, with what they are about."""
 
 SAME_CLASS = {
     "Answer": "of `doctor --log`, and the base of every --json answer",
@@ -237,3 +261,15 @@ def test_planted_names_are_seen() -> None:
         "model.cell and catalog.cells differ by their ending only"
     ]
     assert names({"cli.lock": "", "environments.locks": ""}) == []
+
+
+def mirrored(file: Path) -> bool:
+    """True if a test file is named as the module, or the package, that it tests."""
+    folder, name = file.relative_to(TESTS).parent, file.stem.removeprefix("test_")
+    return (PACKAGE / folder / f"{name}.py").is_file() or (folder.name == name and (PACKAGE / folder).is_dir())
+
+
+def test_every_test_file_mirrors_a_module() -> None:
+    """All but those that are named above; a name there that is no longer needed is removed."""
+    odd = {file for file in TESTS.rglob("test_*.py") if not mirrored(file)}
+    assert {str(file.relative_to(TESTS).with_suffix("")).replace("test_", "") for file in odd} == set(OF_NO_MODULE)
