@@ -9,6 +9,8 @@ from repro.errors import UsageError, unknown
 from repro.model.matrix import Environment, Matrix
 
 _SEPARATOR = " as of "
+HELD = " with "
+"""Stands in the name of a floating environment before the library that is held at a release."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,18 @@ class Float:
         kept = tuple(name for name in self.definition.floating if name != distribution)
         pins = self.definition.pins | {distribution: version}
         changes = {"floating": kept, "pins": pins, "why": f"{distribution} {version} in {self.label}"}
-        return f"{self.label} with {distribution} {version}", self.definition.model_copy(update=changes)
+        return f"{self.label}{HELD}{distribution} {version}", self.definition.model_copy(update=changes)
 
 
 def is_of(label: str, name: str) -> bool:
     """True if a label is one of a floating environment's own: on some day, with nothing else changed."""
     begin, _, day = label.partition(_SEPARATOR)
     return begin == name and bool(day) and " " not in day
+
+
+def is_held(label: str) -> bool:
+    """True if a label is of a floating environment with one library held at a release."""
+    return HELD in label
 
 
 def last_day(today: date, cooling_days: int) -> str:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from repro.catalog.project import Project
-from repro.environments.floats import Float, float_of, is_of, libraries_of
+from repro.environments.floats import HELD, Float, float_of, is_held, is_of, libraries_of
 from repro.environments.resolve import resolve
 from repro.errors import EnvironmentFailure, UsageError
 from repro.launch.session import Listener, Options, Session
 from repro.model.cell import make_cell
 from repro.model.failure import Failure
+from repro.model.version import parsed_version
 from repro.search.environments import vector
 from repro.search.releases import Fetch, Listing, listing
 from repro.search.watch_plan import (
@@ -80,9 +81,7 @@ class Watch:
                 cooling_days=self.project.matrix.floating[self.name].cooling_days,
                 current=_snapshot(current),
                 others=held,
-                comparable=frozenset(
-                    other.digest for other in held if other.name in self._locked_names or is_of(other.name, self.name)
-                ),
+                comparable=frozenset(other.digest for other in held if not is_held(other.name)),
                 listings=self._listed(),
                 failures=self.failures,
                 seen={
@@ -133,16 +132,32 @@ class Watch:
         return Listing(tuple(release for release in found.releases if release.day <= days), found.left_out)
 
     def _snapshots(self, current: KeptLock) -> list[ComparedEnvironment]:
-        """What may be compared: the locked environments, and every kept lock of the floating one."""
+        """What may be compared: the locked environments, and every kept lock of the floating one.
+
+        A lock that two floating environments share is kept under the name of one of them.
+        """
         found: dict[str, ComparedEnvironment] = {}
         for name in self._locked_names:
             locked = _snapshot(self._locked(name))
             found[locked.digest] = locked
         for kept in self.locks:
-            if is_of(kept.name.partition(" with ")[0], self.name) and kept.environment.cutoff <= self.float.day:
+            if kept.environment.cutoff <= self.float.day and self._may_be_ours(kept):
                 found.setdefault(kept.lock.digest, _snapshot(kept))
         found.pop(current.lock.digest, None)
         return list(found.values())
+
+    def _may_be_ours(self, kept: KeptLock) -> bool:
+        """True if a kept lock is of the floating environment, or of another one that then held the same."""
+        if is_of(kept.name.partition(HELD)[0], self.name):
+            return True
+        ours, theirs = self.float.definition, kept.environment
+        stacks = [(held.python, held.pins, held.cutoffs, {*held.floating}) for held in (ours, theirs)]
+        if is_held(kept.name) or stacks[0] != stacks[1]:
+            return False
+        versions = [
+            parsed_version(kept.lock.versions.get(name, "")) for name in libraries_of(self.project.matrix, self.name)
+        ]
+        return ours.prereleases or not any(held is not None and held.is_prerelease for held in versions)
 
     def _seen(self, failure: Failure, digest: str) -> Seen | None:
         """What the newest run of a record on a lock showed, with the sources of today; None if there is none."""

@@ -168,6 +168,26 @@ def test_candidates(held: Project) -> None:
     assert by_name(made)["tool 2.0rc1"].state is ReleaseState.OWED
 
 
+@pytest.mark.parametrize(("first", "then"), [("newest", "candidate"), ("candidate", "newest")])
+def test_a_lock_of_two_floating_environments_counts_for_both(held: Project, first: str, then: str) -> None:
+    """On the first day both hold the same, and its lock is kept once; so on the next day only helper is new to both."""
+    failures = [held.catalog["tool-alpha"].failure]
+    early, late = date(2026, 2, 14), date(2026, 2, 19)
+    day = Watch(held, first, early, fetch_files, failures, superseded=False)
+    assert day.current().lock.digest == watch(held, then, today=early, keep=False).current().lock.digest
+    day.run(WatchBudget(), Silent(), lambda _: None)
+    after = Watch(held, then, late, fetch_files, failures, keep=False).look().watched
+    assert after.base == f"{first} as of 2026-02-11"
+    assert {release.name: release.state for release in after.releases} == {"helper 1.1": ReleaseState.RUN}
+
+
+def test_a_pre_release_does_not_count_for_an_environment_without_them(held: Project) -> None:
+    made = watch(held, "candidate", superseded=False)
+    assert made.current().lock.versions["tool"] == "2.0rc1"
+    newest = watch(held, keep=False)
+    assert [other.name for other in newest._snapshots(newest.current())] == ["newest"]
+
+
 def test_no_time(held: Project) -> None:
     """Without time nothing is run, and all of it stays owed; with time the same command goes on."""
     made = watch(held)
