@@ -1,6 +1,6 @@
 """``repro watch``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated
@@ -112,10 +112,17 @@ def watch(
     store = Store(project.reports / "data")
     watches = [] if releases.offline else _watches(project, releases, ids)
     found = _run(watches, releases, out) if releases.run else ()
+    if releases.write or releases.write_locks:
+        # What was written is read again: the records, the matrix and its locks.
+        project = replace(project)
+        watches = [held.in_project(project) for held in watches]
     watched = look_at_all(watches) if watches else None
-    if watched and not ids and not releases.names and releases.as_of is None:
-        with writing(project.reports / WATCH_FILE):
-            write_whole(project.reports / WATCH_FILE, watched.model_dump_json(indent=1) + "\n")
+    if watched and not ids and releases.as_of is None:
+        known = stored_watch(project.reports)
+        if not releases.names or known:
+            seen = watched.beside(known) if releases.names and known else watched
+            with writing(project.reports / WATCH_FILE):
+                write_whole(project.reports / WATCH_FILE, seen.model_dump_json(indent=1) + "\n")
     if releases.run:
         write_reports(project, store, of={answer.failure for answer in found} or None)
     lookup = Lookup(project.catalog, project.environments, store)

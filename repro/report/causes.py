@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from repro.report.answers import required_lines
 from repro.report.format import format_count, format_evidence, format_verdict, format_versions, format_where
 from repro.report.matrix_page import code, escape
 from repro.report.rows import Row
@@ -91,6 +92,7 @@ def release_markdown(answer: Turned) -> str:
     for fact in answer.all_tried:
         evidence = code(fact.evidence or fact.reason)
         lines.append(f"| {escape(fact.environment)} | {fact.verdict} | {len(fact.runs)} | {evidence} |")
+    lines += [line for text in required_lines(answer) for line in ("", f"{escape(text.strip())}.")]
     if answer.proposal:
         # A line of the record must not end the block.
         fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", answer.proposal))])

@@ -116,6 +116,12 @@ class Watched(Strict):
     """UTC, ISO 8601."""
     floats: tuple[WatchedFloat, ...]
 
+    def beside(self, earlier: "Watched") -> "Watched":
+        """An earlier look with what this one saw in place of the same environments; the day is the older one."""
+        newer = {held.name: held for held in self.floats}
+        floats = tuple(newer.pop(held.name, held) for held in earlier.floats)
+        return Watched(date=min(self.date, earlier.date), floats=(*floats, *newer.values()))
+
     @property
     def is_owed(self) -> bool:
         """True if something is owed, or nothing is known of a floating environment."""

@@ -5,7 +5,7 @@ release to blame.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from repro.catalog.project import Project
@@ -65,6 +65,11 @@ class Watch:
         self.float: Float = float_of(self.project.matrix, self.name, self.today)
         self._current: KeptLock | None = None
         self._listings: dict[str, Listing] | None = None
+
+    def in_project(self, project: Project) -> "Watch":
+        """The same watch in a project whose files changed since."""
+        failures = [project.catalog[failure.id].failure for failure in self.failures]
+        return replace(self, project=project, failures=failures)
 
     def look(self) -> WatchPlan:
         """What is new and owed as the store is now.
@@ -127,7 +132,8 @@ class Watch:
         except UsageError as error:
             raise EnvironmentFailure(str(error)) from None
         found = listing(files, stated.python, refuse, prereleases=stated.prereleases)
-        days = self.today.isoformat()
+        # An environment that is always as of one day will never see what came later.
+        days = self.project.matrix.floating[self.name].as_of or self.today.isoformat()
         # A day in the past is seen as it was, except for what was removed or yanked since.
         return Listing(tuple(release for release in found.releases if release.day <= days), found.left_out)
 

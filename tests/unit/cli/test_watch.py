@@ -1,6 +1,7 @@
 """`repro matrix`, `repro watch`, `repro run --shard`, `repro rot`: what a schedule calls."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from repro.model.matrix import Denied
 from repro.search import watch_run
 from repro.search.releases import IndexFile
 from repro.search.watch_plan import WATCH_FILE, Watched
+from repro.store import resolve_float
 from repro.store.observations import Store
 from tests.unit.cli.calls import Call
 from tests.unit.factories import cell, failed, rank
@@ -122,6 +124,29 @@ class TestReleases:
         stored_look = Watched.model_validate_json((floating.reports / WATCH_FILE).read_bytes())
         assert "lightning 2.2.3" in {release.name for release in stored_look.floats[0].releases}
         assert not (floating.reports / "data").exists()
+
+    def test_a_part(self, floating: Project, call: Call) -> None:
+        """A look at one environment takes its place beside what is known of the others, and keeps the older day."""
+        call("watch")
+        file = floating.reports / WATCH_FILE
+        whole = Watched.model_validate_json(file.read_bytes())
+        (one,) = whole.floats
+        earlier = Watched(
+            date="2020-01-01T00:00:00+00:00",
+            floats=(one.model_copy(update={"name": "other"}), one.model_copy(update={"releases": ()})),
+        )
+        file.write_text(earlier.model_dump_json())
+        call("watch", "--floating", "new")
+        after = Watched.model_validate_json(file.read_bytes())
+        assert after == earlier.model_copy(update={"floats": (earlier.floats[0], one)})
+
+    def test_the_moved_lock_is_read_again(self, floating: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+        hashed = "".join(f"{pin} \\\n    --hash=sha256:{'0' * 64}\n" for pin in ("torch==2.2.2", "lightning==2.2.3"))
+        monkeypatch.setattr(resolve_float, "resolve", lambda name, made, _: Lock(header_of(name, made), split(hashed)))
+        code, out, error = call("watch", "--run", "--max-minutes", "0", "--write-locks")
+        assert (code, error) == (3, "")
+        assert "new: lightning 2.2.3, torch 2.2.2, as of " in out
+        assert replace(floating).environments.lock("new").versions["lightning"] == "2.2.3"
 
     def test_json(self, floating: Project, call: Call) -> None:
         answer = json.loads(call("watch", "--json", "--floating", "new")[1])

@@ -10,6 +10,7 @@ from repro.catalog.project import Project
 from repro.launch.session import Silent
 from repro.model.verdict import Verdict
 from repro.report.answers import turned_lines
+from repro.report.causes import release_markdown
 from repro.search.index import fetch_files
 from repro.search.watch_run import Watch
 from repro.search.watch_search import WatchBudget
@@ -72,7 +73,8 @@ def test_the_release_that_requires_the_other_is_named(held: Project) -> None:
         "tool 5.0 of 2026-02-02, with what it requires (hub 1.0, not tried alone): "
         "tool-alpha is back (4.1 does not show it, 5.0 does, 4 of 4), stay below 5.0"
     )
-    assert any("hub 1.0 could not be tried alone: unrunnable: " in line for line in turned_lines(turned))
+    for text in ("\n".join(turned_lines(turned)), release_markdown(turned)):
+        assert "hub 1.0 could not be tried alone: unrunnable: " in text
     (blamed,) = (answer for answer in AnswerStore(held.reports / "data").of("tool-alpha") if isinstance(answer, Blamed))
     assert blamed.causes == (("tool",),)
     assert blamed.required == {"tool": ("hub",)}

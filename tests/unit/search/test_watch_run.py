@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from repro.catalog.project import Project
 from repro.errors import EnvironmentFailure
@@ -186,6 +187,14 @@ def test_a_pre_release_does_not_count_for_an_environment_without_them(held: Proj
     assert made.current().lock.versions["tool"] == "2.0rc1"
     newest = watch(held, keep=False)
     assert [other.name for other in newest._snapshots(newest.current())] == ["newest"]
+
+
+def test_a_fixed_day_sees_nothing_later(held: Project) -> None:
+    """What came after the day is not cooling: it is never seen."""
+    content = yaml.safe_load(held.matrix_file.read_text())
+    content["floating"]["newest"]["as-of"] = "2026-02-05"
+    held.matrix_file.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert set(by_name(watch(held, keep=False))) == {"tool 1.1"}
 
 
 def test_no_time(held: Project) -> None:
