@@ -3,7 +3,7 @@
 On each day the floating environment holds the newest releases of the pure-Python libraries that were old enough then,
 over one release of torch.  What is run, compared and blamed is what `repro watch --run` does; releases that a younger
 one had superseded by that day are not run.  The boundaries are those that the records state: a release in the time
-replayed at which an affected range begins or ends.
+replayed at which an affected range begins or ends.  Those of torch are not replayed, and the figures list them.
 
     python -m tests.bench.watch_replay [ID]... --work DIR [--first DAY] [--last DAY] [--step DAYS] [--max-minutes N]
 
@@ -73,12 +73,15 @@ class ReplayedDay:
 
 
 def boundaries(
-    failures: Iterable[Failure], releases: Mapping[str, list[Release]], span: tuple[str, str]
+    failures: Iterable[Failure],
+    releases: Mapping[str, list[Release]],
+    span: tuple[str, str],
+    packages: Iterable[str] = LIBRARIES,
 ) -> set[Change]:
     """The releases uploaded within the span at which an affected range of a record begins or ends."""
     found = set()
     for failure in failures:
-        for package in LIBRARIES:
+        for package in packages:
             ranges = [SpecifierSet(held[package]) for held in failure.affected if package in held]
             ordered = sorted(releases[package], key=lambda release: Version(release.version))
             inside = [any(held.contains(release.version) for held in ranges) for release in ordered]
@@ -120,7 +123,7 @@ def main() -> None:
     options = parser.parse_args()
     project = project_of(options.work)
     fetch = cache(fetch_files)
-    releases = {name: list(listing(fetch(name), "3.11").releases) for name in LIBRARIES}
+    releases = {name: list(listing(fetch(name), "3.11").releases) for name in (*LIBRARIES, "torch")}
     failures = [
         entry.failure
         for entry in project.catalog
@@ -148,7 +151,8 @@ def main() -> None:
             replayed.append(ReplayedDay(day.isoformat(), minutes, complete=not owed, owed=owed))
             named = dict(stored_changes(project, failures, [item.day for item in replayed]))
             out.print(f"{day}: {minutes} min, {owed} owed, {len(named)} changes named so far")
-    print(json.dumps(write(options.write, replayed, named, failures, releases), indent=1))
+    lane = [entry.failure for entry in project.catalog if Lane.CPU in entry.failure.needs.lanes]
+    print(json.dumps(write(options.write, replayed, named, failures, releases, everything=lane), indent=1))
     sys.exit(0)
 
 
@@ -180,6 +184,8 @@ def write(
     named: Mapping[Change, str],
     failures: Iterable[Failure],
     releases: Mapping[str, list[Release]],
+    *,
+    everything: Iterable[Failure],
 ) -> dict[str, object]:
     """The figures: boundaries named in time, boundaries, false alarms, minutes a day."""
     ends = [last_day(date.fromisoformat(item.day), COOLING_DAYS) for item in (replayed[0], replayed[-1])]
@@ -197,6 +203,9 @@ def write(
         "records": sorted(failure.id for failure in failures),
         "days": [asdict(item) for item in replayed],
         "boundaries": len(stated),
+        "not_replayed": sorted(
+            change.text for change in boundaries(everything, releases, (ends[0], ends[1]), ["torch"])
+        ),
         "named_at_the_first_run": sorted(change.text for change in stated if named.get(change) == due(change)),
         "named_later": sorted(change.text for change in stated if change in named and named[change] != due(change)),
         "not_named": sorted(change.text for change in stated - set(named)),
