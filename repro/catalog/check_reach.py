@@ -19,7 +19,9 @@ def problems_of(failure: Failure) -> Iterator[Problem]:
         remedy = "say who reaches the failure: symbols, arguments and settings of their code (docs/records.md)"
         yield ("id",), "'reach' is missing", remedy
         return
-    yield from _groups(reach.when, ("reach", "when"))
+    for key, use in (("when", reach.when), ("may", reach.may), ("unless", reach.unless)):
+        if use:
+            yield from _groups(use, ("reach", key))
     for index, symbol in enumerate(reach.at_fault):
         library = symbol.partition(".")[0]
         if library not in failure.distributions:

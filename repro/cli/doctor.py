@@ -205,7 +205,7 @@ def _answer(
         from repro.doctor.code.combined import exit_of_combined  # noqa: PLC0415
         from repro.doctor.code.examine import examine_code  # noqa: PLC0415
 
-        read = examine_code(code, failures)
+        read = examine_code(code, failures, held.stack if held else None)
         together = read.combined(found if held else None, shown)
         answer = answer.model_copy(update={"code": read.answer(together), "log": shown})
         if not as_json:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, Field, model_validator
 
 from repro.model.base import Day, Strict
@@ -14,6 +13,7 @@ from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
 from repro.model.specifiers import Untried, covers
 from repro.model.version import parsed_version
+from repro.model.version_ranges import Specifiers, VersionRanges
 
 IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
 """The form of an id: the project, and the number of its issue or a few words."""
@@ -42,14 +42,6 @@ class Prediction(StrEnum):
     ANY = "any"
 
 
-def _specifiers(text: str) -> str:
-    try:
-        SpecifierSet(text)
-    except InvalidSpecifier:
-        raise ValueError(f"{text!r} is no PEP 440 specifier such as '>=2.1.0,<2.2.2'") from None
-    return text
-
-
 def _release(text: str) -> str:
     if parsed_version(text) is None:
         raise ValueError(f"{text!r} is no version such as '2.1.0'")
@@ -57,10 +49,7 @@ def _release(text: str) -> str:
 
 
 Release = Annotated[str, AfterValidator(_release)]
-Specifiers = Annotated[str, AfterValidator(_specifiers)]
 Pattern = Annotated[str, AfterValidator(check_pattern)]
-VersionRanges = Annotated[dict[str, Specifiers], Field(min_length=1)]
-"""Specifiers by distribution; all of them must hold."""
 
 
 class Signature(Strict):

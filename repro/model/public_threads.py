@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from repro.model.base import Strict
-from repro.model.failure import Specifiers
 from repro.model.seen_as import SeenAs
+from repro.model.version_ranges import Specifiers
 
 Short = Annotated[str, Field(min_length=1, max_length=400)]
 

@@ -12,10 +12,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from repro.model.base import Strict
 from repro.model.pattern import check_pattern
+from repro.model.version_ranges import VersionRanges
 
 LIBRARIES = ("torch", "lightning", "transformers", "accelerate", "safetensors", "torchvision", "timm", "builtins")
 """The roots of symbols; other names of the same libraries are resolved to these."""
 FEWEST_LETTERS = 2
+KINDS = (
+    "symbols", "applied", "bases", "methods", "defines", "settings", "texts", "models", "group", "all_of", "any_of",
+)  # fmt: skip
+"""Of a use: it is exactly one of these, but for methods that a class with some base defines."""
 MOST_USES = 100
 """Uses that one record may hold, nested ones included."""
 
@@ -64,11 +69,13 @@ class Accepted(Strict):
 
     values: tuple[Constant, ...] = ()
     other_than: tuple[Constant, ...] = ()
+    shown: bool = False
+    """Only a value that the text shows counts; one that it does not show leaves the finding open."""
 
     def accepts(self, value: str | None) -> bool:
         """True if the value may be meant; None is a value that the text does not show."""
         if value is None:
-            return True
+            return not self.shown
         return (not self.values or value in self.values) and value not in self.other_than
 
 
@@ -77,6 +84,9 @@ class Use(Strict):
 
     symbols: tuple[Symbol, ...] = ()
     """One of these is named: imported, called or referred to."""
+    applied: tuple[Symbol, ...] = ()
+    """One of these is applied: called, derived from or handed on.  An import, an annotation or a check of a type
+    (``isinstance``) is not enough."""
     bases: tuple[Symbol, ...] = ()
     """A class derives from one of these."""
     methods: tuple[Name, ...] = ()
@@ -85,18 +95,29 @@ class Use(Strict):
     """Alone or with ``bases``: such a class, or any that derives from another one, defines one of these methods."""
     arguments: dict[Name, Accepted] = {}
     """Of symbols and methods: they are called with all of these; ``arg3`` is the third positional argument."""
+    on: Annotated[str, AfterValidator(check_pattern)] = ""
+    """Of symbols and methods: they are called, and a regular expression matches the names in what they are called on:
+    the object of a method, the first argument of a function."""
     settings: tuple[Name, ...] = ()
     """A keyword argument, attribute, dictionary key, configuration key or command-line flag of one of these names."""
     values: tuple[Constant, ...] = ()
     """Of settings: the values that count; all if none is given."""
     other_than: tuple[Constant, ...] = ()
     """Of settings: the values that do not count."""
+    shown: bool = False
+    """Of settings: only a value that the text shows counts; one that it does not show leaves the finding open."""
     texts: tuple[Annotated[str, AfterValidator(check_pattern)], ...] = ()
-    """A constant string matches one of these regular expressions: the name of a model, say."""
+    """A constant string matches one of these regular expressions."""
+    models: tuple[Annotated[str, AfterValidator(check_pattern)], ...] = ()
+    """The same, of the name of a model; loading a model whose name the text does not show leaves it open."""
     group: str = ""
     """One of the groups of uses that several records share (``repro/catalog/reach_groups.yaml``)."""
     all_of: tuple["Use", ...] = ()
     any_of: tuple["Use", ...] = ()
+    one_file: bool = False
+    """Of ``all_of``: all stand in one file."""
+    releases: VersionRanges = {}
+    """The use counts only with these releases, where the versions are known."""
 
     @property
     def accepted(self) -> Accepted:
@@ -116,14 +137,15 @@ class Use(Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = ("symbols", "bases", "methods", "defines", "settings", "texts", "group", "all_of", "any_of")
-        given = [kind for kind in kinds if getattr(self, kind)]
+        given = [kind for kind in KINDS if getattr(self, kind)]
         if len(given) != 1 and given != ["bases", "defines"]:
-            raise ValueError(f"a use is one of {', '.join(kinds)}")
-        if self.arguments and not (self.symbols or self.methods):
-            raise ValueError("'arguments' is for symbols and methods")
-        if (self.values or self.other_than) and not self.settings:
-            raise ValueError("'values' and 'other_than' are for settings; an argument has its own")
+            raise ValueError(f"a use is one of {', '.join(KINDS)}")
+        if (self.arguments or self.on) and not (self.symbols or self.methods):
+            raise ValueError("'arguments' and 'on' are for symbols and methods")
+        if (self.values or self.other_than or self.shown) and not self.settings:
+            raise ValueError("'values', 'other_than' and 'shown' are for settings; an argument has its own values")
+        if self.one_file and not self.all_of:
+            raise ValueError("'one_file' is for all_of")
         return self
 
 
@@ -134,11 +156,20 @@ class Reach(Strict):
     """For people, in one sentence."""
     when: Use
     """What their code or configuration names."""
+    may: Use | None = None
+    """What may reach it as well, though it is no sign of it: then nobody can tell by the code."""
+    unless: Use | None = None
+    """What spares a job, where it stands: a project that holds it beside ``when`` may hold it everywhere, or not."""
     at_fault: tuple[Symbol, ...] = ()
     """The library's functions that are wrong.  Code that replaces one of them cannot be judged by what it names."""
 
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """``when``, ``may`` and ``unless``, as far as there are any."""
+        return tuple(use for use in (self.when, self.may, self.unless) if use)
+
     @model_validator(mode="after")
     def _bounded(self) -> Self:
-        if sum(1 for _ in self.when.walk()) > MOST_USES:
+        if sum(1 for use in self.uses for _ in use.walk()) > MOST_USES:
             raise ValueError(f"at most {MOST_USES} uses are expected")
         return self

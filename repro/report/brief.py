@@ -4,7 +4,8 @@ from typing import Literal
 
 from repro.catalog.catalog import Catalog
 from repro.model.base import Strict
-from repro.model.failure import Upstream, VersionRanges
+from repro.model.failure import Upstream
+from repro.model.version_ranges import VersionRanges
 
 
 class BriefFailure(Strict):

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `repro list` needs neither: loading them costs more than all that it does
-    from repro.model.failure import Signature, VersionRanges
+    from repro.model.failure import Signature
+    from repro.model.version_ranges import VersionRanges
     from repro.report.rows import Row
 
 VERDICT_GLYPHS = {

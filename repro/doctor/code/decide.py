@@ -5,7 +5,7 @@ at fault on its own, and so may code that was not given.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 
@@ -23,9 +23,11 @@ from repro.doctor.code.facts import (
     Value,
 )
 from repro.doctor.code.names import OURS, fits, fits_unresolved
+from repro.doctor.stack.stack import Stack
 from repro.model.failure import Failure
 from repro.model.pattern import is_found
-from repro.model.reach import Accepted, Use
+from repro.model.reach import Accepted, Reach, Use
+from repro.model.specifiers import covers
 
 MOST_PLACES = 5
 DEEPEST_BASES = 5
@@ -84,15 +86,16 @@ _OPEN_ALONE = frozenset({Opening.IMPORT, Opening.ATTRIBUTE, Opening.MODEL, Openi
 """What leaves a finding open although nothing that the failure needs is named."""
 
 
-def judge_code(failures: Iterable[Failure], facts: Facts) -> list[Reached]:
-    """What the code says of each failure."""
-    project = _Project(facts)
+def judge_code(failures: Iterable[Failure], facts: Facts, stack: Stack | None = None) -> list[Reached]:
+    """What the code says of each failure; ``stack`` if the versions are known."""
+    project = _Project(facts, stack)
     return [project.judge(failure) for failure in failures]
 
 
 class _Project:
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
+    def __init__(self, facts: Facts, stack: Stack | None = None) -> None:
+        self.facts, self.stack = facts, stack
+        self.by_group: dict[str, _Answer] = {}
         self.by_setting: dict[str, list[Setting]] = {}
         for setting in facts.settings:
             self.by_setting.setdefault(setting.name, []).append(setting)
@@ -100,14 +103,15 @@ class _Project:
         # What hydra makes is written in the configuration, where that is a part of the project.
         self.open = [item for item in facts.open if not (item.why == INSTANTIATE and described)]
         self.names: dict[str, NamedSymbol] = {}
-        for named in sorted(facts.named, key=lambda item: item.is_import):  # a use says more than its import
+        # A use says more than an import, and that more than a check of a type.
+        for named in sorted(facts.named, key=lambda item: (item.is_check, item.is_import)):
             self.names.setdefault(named.name, named)
 
     def judge(self, failure: Failure) -> Reached:
         reach = failure.reach
         if reach is None:
             return Reached(failure, CodeFinding.UNKNOWN, why="the record does not say what reaches it")
-        answer = self.answer(reach.when)
+        answer = self._with_hints(self.answer(reach.when), reach)
         replaced = self._replaced(reach.at_fault) if answer.holds or answer.is_open else None
         if replaced:
             return Reached(failure, CodeFinding.UNKNOWN, answer.found, _format_open(replaced))
@@ -117,25 +121,60 @@ class _Project:
             return Reached(failure, CodeFinding.UNKNOWN, why=_format_open(answer.open))
         return Reached(failure, CodeFinding.NOT_NAMED)
 
+    def _with_hints(self, answer: _Answer, reach: Reach) -> _Answer:
+        """Open where ``unless`` holds as well, or only ``may``."""
+        spared = self.answer(reach.unless) if answer.holds and reach.unless else _NO
+        hints, kind = (spared, Opening.SPARED) if spared.holds else (_NO, Opening.MAYBE)
+        if not answer.holds and not answer.is_open and reach.may:
+            hints = self.answer(reach.may)
+        if not hints.holds:
+            return hints if hints.is_open else answer
+        last = hints.found[-1]
+        return _Answer(open=Open(kind, "", last.place, ", ".join(item.what for item in hints.found)), is_touched=True)
+
     def answer(self, use: Use) -> _Answer:
         """Whether the project holds a use."""
+        if use.releases and self.stack and not self._has(use.releases):
+            return _NO
         if use.group:
-            return self.answer(group(use.group))
-        if use.all_of:
-            return _all([self.answer(part) for part in use.all_of])
-        if use.any_of:
-            return _any([self.answer(part) for part in use.any_of])
+            if use.group not in self.by_group:
+                self.by_group[use.group] = self.answer(group(use.group))
+            return self.by_group[use.group]
+        return self._combined(use) if use.nested else self._single(use)
+
+    def _combined(self, use: Use) -> _Answer:
+        if use.one_file:
+            return _any(_all(map(file.answer, use.all_of)) for file in self._files)
+        return _all(map(self.answer, use.all_of)) if use.all_of else _any(map(self.answer, use.any_of))
+
+    def _single(self, use: Use) -> _Answer:
         if use.settings:
-            return self._setting(use.settings, use.accepted)
-        if use.texts:
-            return self._text(use.texts)
+            return self._setting(use.settings, use.accepted, shown=use.shown)
+        if use.texts or use.models:
+            return self._text(use.texts or use.models, are_models=bool(use.models))
         if use.bases:
             return self._base(use.bases, use.defines)
         if use.defines:
             return self._defined(use.defines)
         if use.methods:
-            return self._called(tuple(f".{name}" for name in use.methods), use.arguments, is_method=True)
-        return self._called(use.symbols, use.arguments) if use.arguments else self._symbol(use.symbols)
+            return self._called(tuple(f".{name}" for name in use.methods), use, is_method=True)
+        if use.applied:
+            return self._applied(use.applied)
+        return self._called(use.symbols, use) if use.arguments or use.on else self._symbol(use.symbols)
+
+    def _has(self, releases: Mapping[str, str]) -> bool:
+        """True if the versions may be among these releases."""
+        readings = self.stack.readings({name: [text] for name, text in releases.items()}) if self.stack else []
+        return any(covers(releases, reading) for reading in readings)
+
+    @cached_property
+    def _files(self) -> "list[_Project]":
+        """Each file alone."""
+        found: dict[str, Facts] = {}
+        for kind in fields(self.facts):
+            for fact in getattr(self.facts, kind.name):
+                getattr(found.setdefault(fact.place.file, Facts()), kind.name).append(fact)
+        return [_Project(facts, self.stack) for facts in found.values()]
 
     # Kinds of uses
 
@@ -157,6 +196,19 @@ class _Project:
         for named in self.names.values():
             found.setdefault(named.name.rpartition(".")[2], []).append(named)
         return found
+
+    def _applied(self, symbols: Sequence[str]) -> _Answer:
+        """As ``_symbol``, of what is more than checked; also under the name by which the project hands it on."""
+        named = [self._named(symbol) for symbol in symbols]
+        for symbol, item in zip(symbols, named, strict=True):
+            others = self._by_last.get(symbol.rpartition(".")[2], ()) if item else ()
+            for held in (item, *(other for other in others if fits_unresolved(symbol, other.name))):
+                if held and not held.is_check:
+                    return _Answer((Found(_short(held.name), held.place),))
+        checked = next((item for item in named if item), None)
+        if checked:
+            return _Answer(open=Open(Opening.CHECKED, _short(checked.name), checked.place), is_touched=True)
+        return _Answer(open=self._opened_symbol(symbols))
 
     def _opened_symbol(self, symbols: Sequence[str]) -> Open | None:
         for item in self.open:
@@ -189,7 +241,7 @@ class _Project:
                     return _Answer((Found(f"{derived.name}.{name}", derived.place),))
         return _Answer(open=self._opened(names))
 
-    def _setting(self, names: Sequence[str], accepted: Accepted) -> _Answer:
+    def _setting(self, names: Sequence[str], accepted: Accepted, *, shown: bool = False) -> _Answer:
         found = [
             setting
             for name in names
@@ -197,23 +249,31 @@ class _Project:
             if accepted.accepts(setting.value) and name.rpartition(".")[0] in {"", setting.parent}
         ]
         for setting in sorted(found, key=lambda item: item.value is None):  # a known value says more
+            if shown and setting.value is None:
+                return _Answer(open=Open(Opening.VALUE, "", setting.place, setting.name), is_touched=True)
             return _Answer((Found(_format_setting(setting.name, setting.value), setting.place),))
         return _Answer(open=self._opened([name.rpartition(".")[2] for name in names], Opening.SETTINGS))
 
-    def _text(self, patterns: Sequence[str]) -> _Answer:
+    def _text(self, patterns: Sequence[str], *, are_models: bool) -> _Answer:
         for text in self.facts.texts:
             if any(is_found(pattern, text.text) for pattern in patterns):
                 return _Answer((Found(repr(text.text), text.place),))
-        kinds = {Opening.MODEL, Opening.EXECUTED}
+        kinds = {Opening.EXECUTED, *([Opening.MODEL] if are_models else [])}
         return _Answer(open=next((item for item in self.open if item.kind in kinds), None))
 
-    def _called(self, names: Sequence[str], arguments: Mapping[str, Accepted], *, is_method: bool = False) -> _Answer:
+    def _called(self, names: Sequence[str], use: Use, *, is_method: bool = False) -> _Answer:
         """Calls with all of some arguments; what ``**`` hands on is looked for among the settings."""
         maybe: Open | None = None
+        arguments = use.arguments
         for call in self._calls(names, is_method=is_method):
+            if use.on and not is_found(use.on, call.subject):
+                continue
             found = [self._argument(call, name, accepted) for name, accepted in arguments.items()]
             if all(found):
                 return _Answer((Found(_format_call(call, arguments), call.place), *_elsewhere(found, call)))
+            hidden = next((name for name, rule in arguments.items() if rule.shown and call.hides(name)), None)
+            if hidden and maybe is None:
+                maybe = Open(Opening.VALUE, "", call.place, hidden)
             if call.is_open and maybe is None and all(name not in call.arguments or item for name, item in
                                                       zip(arguments, found, strict=True)):  # fmt: skip
                 maybe = Open(Opening.SETTINGS, "", call.place, f"{_short(call.names[0])}(**...)")
@@ -230,16 +290,36 @@ class _Project:
         return answer.found[0] if answer.found else None
 
     def _calls(self, names: Sequence[str], *, is_method: bool) -> Iterable[Call]:
-        for call in self.facts.calls:
+        lasts = {name.rpartition(".")[2] for name in names}
+        if any("*" in last for last in lasts):
+            chosen: Iterable[Call] = self.facts.calls
+        else:
+            own = () if is_method else self._bases
+            chosen = [
+                call for last in dict.fromkeys((*sorted(lasts), *own)) for call in self._calls_by_last.get(last, ())
+            ]
+        for call in chosen:
             if is_method:
                 if any(name in names for name in call.names):
                     yield call
             elif any(self._is_symbol(symbol, name) for symbol in names for name in call.names):
                 yield call
 
+    @cached_property
+    def _calls_by_last(self) -> Mapping[str, list[Call]]:
+        found: dict[str, list[Call]] = {}
+        for call in self.facts.calls:
+            for last in dict.fromkeys(name.rpartition(".")[2] for name in call.names):
+                found.setdefault(last, []).append(call)
+        return found
+
     def _is_symbol(self, symbol: str, name: str, depth: int = 0) -> bool:
         """True if a called name is a symbol, a name of the project's own for it, or a class that derives from it."""
-        if fits(symbol, name) or (fits_unresolved(symbol, name) and self._named(symbol) is not None):
+        if fits(symbol, name):
+            return True
+        if symbol.startswith("builtins."):
+            return False  # x.float() is no float()
+        if fits_unresolved(symbol, name) and self._named(symbol) is not None:
             return True
         bases = self._bases.get(name.rpartition(".")[2], ())
         own = name.partition(".")[0] not in OURS
@@ -270,19 +350,26 @@ class _Project:
         return None
 
 
-def _all(answers: Sequence[_Answer]) -> _Answer:
+def _all(parts: Iterable[_Answer]) -> _Answer:
+    answers = []
+    for answer in parts:
+        if not answer.holds and answer.open is None:
+            return _NO  # the others need no look
+        answers.append(answer)
     if all(answer.holds for answer in answers):
         return _Answer(tuple(dict.fromkeys(found for answer in answers for found in answer.found)))
-    if all(answer.holds or answer.open for answer in answers):
-        first = next(answer.open for answer in answers if answer.open and not answer.holds)
-        return _Answer(open=first, is_touched=any(answer.holds or answer.is_touched for answer in answers))
-    return _NO
+    first = next(answer.open for answer in answers if answer.open and not answer.holds)
+    return _Answer(open=first, is_touched=any(answer.holds or answer.is_touched for answer in answers))
 
 
-def _any(answers: Sequence[_Answer]) -> _Answer:
-    held = next((answer for answer in answers if answer.holds), None)
-    opened = [answer for answer in answers if answer.open]
-    return held or max(opened, key=lambda answer: answer.is_open, default=_NO)
+def _any(parts: Iterable[_Answer]) -> _Answer:
+    best = _NO
+    for answer in parts:
+        if answer.holds:
+            return answer
+        if answer.open and (best.open is None or (answer.is_open and not best.is_open)):
+            best = answer
+    return best
 
 
 def _may_be(symbol: str, item: Open) -> bool:

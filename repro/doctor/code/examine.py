@@ -11,6 +11,7 @@ from repro.doctor.code.vocabulary import Vocabulary
 from repro.doctor.code.walk import read_project
 from repro.doctor.diagnosis import Diagnosis
 from repro.doctor.log.log_answer import LogAnswer
+from repro.doctor.stack.stack import Stack
 from repro.model.failure import Failure
 
 
@@ -32,7 +33,11 @@ class ExaminedCode:
         return code_answer(self.root, self.files, self.notes, found)
 
 
-def examine_code(root: Path, failures: Sequence[Failure]) -> ExaminedCode:
-    """Read a folder or a file; nothing of it is run.  Raises UsageError if there is no such thing."""
+def examine_code(root: Path, failures: Sequence[Failure], stack: Stack | None = None) -> ExaminedCode:
+    """Read a folder or a file; nothing of it is run.  Raises UsageError if there is no such thing.
+
+    ``stack``, if the versions are known, rules out uses that only other releases have.
+    """
     project = read_project(root, Vocabulary.of(failures))
-    return ExaminedCode(project.root, project.files, tuple(project.notes), tuple(judge_code(failures, project.facts)))
+    reached = tuple(judge_code(failures, project.facts, stack))
+    return ExaminedCode(project.root, project.files, tuple(project.notes), reached)

@@ -34,6 +34,8 @@ class NamedSymbol:
     name: str
     place: Place
     is_import: bool = False
+    is_check: bool = False
+    """True if the text only annotates or checks a type with it; of an import, if all that its file does is that."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Call:
     is_open: bool
     """True if more arguments are handed on by ``**``."""
     place: Place
+    subject: str = ""
+    """The names in what it is called on, if a record asks for them."""
+
+    def hides(self, argument: str) -> bool:
+        """True if an argument is given whose value the text does not show."""
+        return argument in self.arguments and self.arguments[argument] is None
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,10 @@ class Opening(StrEnum):
     SETTINGS = "takes settings from elsewhere, such as the command line"
     MODEL = "loads a model whose name is not in the code"
     UNREAD = "cannot be read"
+    VALUE = "takes a value that the text does not show"
+    CHECKED = "asks whether something is one"
+    MAYBE = "may reach it"
+    SPARED = "may be spared"
     REPLACED = "replaces a function of the library"
 
 

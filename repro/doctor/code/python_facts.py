@@ -4,6 +4,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar, cast
 
 from repro.doctor.code.facts import (
@@ -57,7 +58,7 @@ class _Tree:
 
 _KEPT = (
     ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Attribute, ast.Name, ast.Call, ast.ClassDef, ast.Dict,
-    ast.Expr, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef,
+    ast.Expr, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.Compare,
 )  # fmt: skip
 """Kinds of nodes that are looked at."""
 _LEAVES = frozenset({
@@ -88,7 +89,7 @@ def _walk(module: ast.Module) -> dict[type, list[ast.AST]]:
             value = getattr(node, name, None)
             if type(value) is list:
                 waiting.extend(item for item in value if item is not None and type(item) is not str)
-            elif value is not None and type(value) is not str:
+            elif isinstance(value, ast.AST):  # the value of ``case True`` is no node
                 waiting.append(value)
         if count > MOST_NODES:
             raise RecursionError
@@ -107,6 +108,7 @@ class _Reader:
         self.tree = _Tree(_walk(module))
         self._read_imports()
         self._read_aliases()
+        self.checks = {id(item) for node in self._checking() for item in ast.walk(node)}
 
     def place(self, node: ast.AST) -> Place:
         return Place(self.file, getattr(node, "lineno", 1), self.cell)
@@ -185,7 +187,8 @@ class _Reader:
             for alias in node.names:
                 name = canonical(f"{module}.{alias.name}")
                 if self.vocabulary.is_last(alias.name):
-                    yield NamedSymbol(name, self.place(node), is_import=True)
+                    only_checked = self._is_only_checked(alias.asname or alias.name)
+                    yield NamedSymbol(name, self.place(node), is_import=True, is_check=only_checked)
                 if name.partition(".")[0] in _ROOTS_FROM_ELSEWHERE:
                     yield Open(Opening.SETTINGS, "", self.place(node), name)
         for plain in self.tree.of(ast.Import):
@@ -197,13 +200,44 @@ class _Reader:
         for attribute in self.tree.of(ast.Attribute):
             if self.vocabulary.is_last(attribute.attr):
                 for name in self.resolve(attribute):
-                    yield NamedSymbol(name, self.place(attribute))
+                    yield NamedSymbol(name, self.place(attribute), is_check=id(attribute) in self.checks)
         for node in self.tree.of(ast.Name):
             word = node.id
             if word in self.tree.names or self.vocabulary.is_last(word):
                 for name in self.resolve(node):
                     if self.vocabulary.is_last(name.rpartition(".")[2]):
-                        yield NamedSymbol(name, self.place(node))
+                        yield NamedSymbol(name, self.place(node), is_check=id(node) in self.checks)
+
+    def _checking(self) -> Iterator[ast.expr]:
+        """Expressions in which a class stands only to annotate or to be compared with the type of a value."""
+        for call in self.tree.of(ast.Call):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if name in {"isinstance", "issubclass"} and len(call.args) > 1:
+                yield call.args[1]
+            elif name == "cast" and call.args:
+                yield call.args[0]
+        for compared in self.tree.of(ast.Compare):
+            sides = (compared.left, *compared.comparators)
+            yield from (item for item in sides if isinstance(item, ast.Name | ast.Attribute | ast.Tuple))
+        for assigned in self.tree.of(ast.AnnAssign):
+            yield assigned.annotation
+        functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = [*self.tree.of(ast.FunctionDef)]
+        for function in [*functions, *self.tree.of(ast.AsyncFunctionDef)]:
+            given = function.args
+            arguments = (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg)
+            annotations = (*(item.annotation for item in arguments if item), function.returns)
+            yield from (item for item in annotations if item)
+
+    def _is_only_checked(self, local: str) -> bool:
+        references = [id(node) in self.checks for node in self._names.get(local, ())]
+        return bool(references) and all(references)
+
+    @cached_property
+    def _names(self) -> dict[str, list[ast.Name]]:
+        found: dict[str, list[ast.Name]] = {}
+        for node in self.tree.of(ast.Name):
+            found.setdefault(node.id, []).append(node)
+        return found
 
     def _calls(self) -> Iterator[Fact]:
         for node in self.tree.of(ast.Call):
@@ -219,17 +253,27 @@ class _Reader:
             is_open = any(keyword.arg is None for keyword in node.keywords) or any(
                 isinstance(value, ast.Starred) for value in node.args
             )
-            if names and (is_open or f".{called}" in names or given.keys() & self.vocabulary.settings):
-                yield Call(tuple(names), given, is_open, self.place(node))
+            subject = _subject(node) if called in self.vocabulary.subjects else ""
+            if names and (is_open or f".{called}" in names or subject or given.keys() & self.vocabulary.settings):
+                yield Call(tuple(names), given, is_open, self.place(node), subject)
             yield from self._opened(node, called, names)
 
     def _arguments(self, node: ast.Call) -> Iterator[Fact]:
+        yield from self._flag(node)
         for keyword in node.keywords:
             name = normal_name(keyword.arg or "")
             if isinstance(keyword.value, ast.Dict):
                 self.tree.parents[id(keyword.value)] = name
             if name in self.vocabulary.settings:
                 yield Setting(name, self.value(keyword.value), self.place(keyword.value))
+
+    def _flag(self, node: ast.Call) -> Iterator[Fact]:
+        """The default of a flag of the command line: ``add_argument("--precision", default=32)``."""
+        default = next((keyword.value for keyword in node.keywords if keyword.arg == "default"), None)
+        for text in (item.value for item in node.args if isinstance(item, ast.Constant)):
+            name = normal_name(text) if isinstance(text, str) and text.startswith("--") else ""
+            if default is not None and name in self.vocabulary.settings:
+                yield Setting(name, self.value(default), self.place(node))
 
     def _opened(self, node: ast.Call, called: str, names: list[str]) -> Iterator[Fact]:
         """What a call reaches that the text does not name."""
@@ -244,7 +288,7 @@ class _Reader:
             yield from self._attribute(called, node.args[0], node.args[1], place)
         elif called in {"exec", "eval"} and isinstance(node.func, ast.Name) and not is_constant:
             yield Open(Opening.EXECUTED, "", place)
-        elif called in _LOADS_MODEL and first is not None and self.value(first) is None:
+        elif _loads_model(called, names) and first is not None and self.value(first) is None:
             yield Open(Opening.MODEL, "", place)
         elif called in _FROM_ELSEWHERE:
             yield Open(Opening.SETTINGS, "", place, called)
@@ -358,6 +402,18 @@ def _positional(node: ast.Call, called: str) -> list[ast.expr]:
     found = node.args[1:] if called == "partial" else node.args
     starred = next((index for index, value in enumerate(found) if isinstance(value, ast.Starred)), len(found))
     return found[:starred]
+
+
+def _loads_model(called: str, names: list[str]) -> bool:
+    """True if the first argument of a call is the name of a model."""
+    return called in _LOADS_MODEL or (called == "create_model" and any(name.startswith("timm.") for name in names))
+
+
+def _subject(node: ast.Call) -> str:
+    """The names in the object of a method and in the first argument: ``total_norm`` of ``total_norm.item()``."""
+    parts = [*node.args[:1], *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+    walked = [item for part in parts for item in ast.walk(part)]
+    return " ".join(filter(None, (getattr(item, "id", "") or getattr(item, "attr", "") for item in walked)))
 
 
 def _assigned(target: ast.expr) -> str:

@@ -33,13 +33,13 @@ def _use(use: Use) -> dict[str, Any]:
     for kind, parts in (("all_of", use.all_of), ("any_of", use.any_of)):
         if parts:
             return {kind: [_use(part) for part in parts]}
-    if use.symbols:
+    if use.symbols or use.applied:
         arguments = {name: _accepted(item) for name, item in use.arguments.items()}
-        return {"symbols": list(use.symbols), **({"arguments": arguments} if arguments else {})}
+        return {"symbols": [*use.symbols, *use.applied], **({"arguments": arguments} if arguments else {})}
     if use.settings:
         return {"settings": list(use.settings), **_accepted(use.accepted)}
     # Bases, methods of any object and texts: no call of a function shows them.
-    kind = next(kind for kind in ("bases", "defines", "methods", "texts") if getattr(use, kind))
+    kind = next(kind for kind in ("bases", "defines", "methods", "texts", "models") if getattr(use, kind))
     return {"not_seen": kind}
 
 

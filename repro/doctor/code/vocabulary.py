@@ -17,7 +17,7 @@ OPENERS = (
     "tyro", "simple_parsing", "draccus", "Fire", "_target_", "class_path", "hydra", "OmegaConf",
 )  # fmt: skip
 """Words of what reaches more than a text names."""
-WEAK_OPENERS = ("getattr(", "setattr(", "exec(", "eval(", "from_pretrained(")
+WEAK_OPENERS = ("getattr(", "setattr(", "exec(", "eval(", "from_pretrained(", "create_model(")
 """The same, where the text also names a library: alone they are in nearly every program."""
 
 
@@ -37,13 +37,13 @@ class Vocabulary:
     def of(cls, failures: Iterable[Failure]) -> "Vocabulary":
         """The words of these failures' records."""
         reaches: list[Reach] = [failure.reach for failure in failures if failure.reach]
-        uses = tuple(part for reach in reaches for part in spread(reach.when))
+        uses = tuple(part for reach in reaches for use in reach.uses for part in spread(use))
         return cls(uses, frozenset(name for reach in reaches for name in reach.at_fault))
 
     @cached_property
     def symbols(self) -> frozenset[str]:
         """Patterns of symbols."""
-        return frozenset(name for use in self.uses for name in (*use.symbols, *use.bases)) | self.at_fault
+        return frozenset(name for use in self.uses for name in (*use.symbols, *use.applied, *use.bases)) | self.at_fault
 
     @cached_property
     def lasts(self) -> frozenset[str]:
@@ -66,6 +66,13 @@ class Vocabulary:
         return frozenset(name for use in self.uses for name in use.methods)
 
     @cached_property
+    def subjects(self) -> frozenset[str]:
+        """Last parts of what is asked for by what it is called on."""
+        return frozenset(
+            name.rpartition(".")[2] for use in self.uses if use.on for name in (*use.symbols, *use.methods)
+        )
+
+    @cached_property
     def settings(self) -> frozenset[str]:
         """Names of settings, without the key above them."""
         return frozenset(name.rpartition(".")[2] for use in self.uses for name in use.settings) | self.arguments
@@ -82,7 +89,7 @@ class Vocabulary:
 
     @cached_property
     def _texts(self) -> object:
-        patterns = sorted({pattern for use in self.uses for pattern in use.texts})
+        patterns = sorted({pattern for use in self.uses for pattern in (*use.texts, *use.models)})
         return re2.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\x00-\x{10FFFF}]")
 
     def is_text(self, text: str) -> bool:
@@ -96,7 +103,7 @@ class Vocabulary:
         words = {name.replace("_", "[-_]") for name in settings}
         words |= {name for use in self.uses for name in use.defines} | {*OPENERS}
         words |= {name.split(".")[-2] if _is_method(name) else _last(name) for name in self.at_fault}
-        texts = {pattern for use in self.uses for pattern in use.texts}
+        texts = {pattern for use in self.uses for pattern in (*use.texts, *use.models)}
         parts = [rf"\b{word}\b" for word in sorted(words)] + [f"(?:{text})" for text in sorted(texts)]
         parts += [rf"\b{_last(name)}\s*\(" for name in sorted(self.symbols) if name.startswith("builtins.")]
         parts += [rf"\.{name}\b" for name in sorted(self.methods)]

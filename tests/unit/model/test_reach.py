@@ -22,6 +22,12 @@ from repro.model.reach import Accepted, Reach, Use, normal_value
         ({"texts": ["x"], "values": [1]}, "'values'"),
         ({"settings": ["x"], "arguments": {"a": {}}}, "'arguments'"),
         ({"any_of": [{}]}, "a use is one of"),
+        ({"settings": ["x"], "on": "x"}, "'on'"),
+        ({"methods": ["x"], "on": "("}, "no regular expression"),
+        ({"texts": ["x"], "shown": True}, "'shown'"),
+        ({"any_of": [{"settings": ["x"]}], "one_file": True}, "'one_file'"),
+        ({"settings": ["x"], "releases": {"torch": "newer"}}, "no PEP 440 specifier"),
+        ({"settings": ["x"], "releases": {}}, "at least 1"),
         ({"sybmols": ["torch.x1"]}, "Extra inputs"),
     ],
 )
@@ -30,9 +36,11 @@ def test_refused(use: dict[str, Any], words: str) -> None:
         Use.model_validate(use)
 
 
-def test_too_many_uses() -> None:
+@pytest.mark.parametrize("key", ["may", "unless"])
+def test_too_many_uses(key: str) -> None:
+    half = {"any_of": [{"settings": ["a"]}] * 50}
     with pytest.raises(ValidationError, match="at most 100"):
-        Reach.model_validate({"who": "x", "when": {"any_of": [{"settings": ["a"]}] * 100}})
+        Reach.model_validate({"who": "x", "when": half, key: half})
 
 
 @pytest.mark.parametrize(
@@ -46,6 +54,8 @@ def test_too_many_uses() -> None:
         (None, {"values": [2]}, True),
         ("none", {"other_than": [None]}, False),
         ("x", {}, True),
+        ("2", {"values": [2], "shown": True}, True),
+        (None, {"values": [2], "shown": True}, False),
     ],
 )
 def test_values(value: str | None, accepted: dict[str, Any], *, expected: bool) -> None:

@@ -12,12 +12,15 @@ import yaml
 from repro.catalog.project import Project
 from repro.doctor.code.decide import CodeFinding
 from repro.doctor.code.examine import ExaminedCode, examine_code
+from repro.doctor.code.vocabulary import spread
+from repro.doctor.stack.stack import Stack
 from repro.files import PACKAGE
 from repro.model.failure import Failure
 
 FOLDER = Path(__file__).parents[3] / "data"
 DATA = FOLDER / "code_projects.yaml"
 PARAPHRASES = yaml.safe_load((FOLDER / "code_paraphrases.yaml").read_text())
+NEAR_MISSES = yaml.safe_load((FOLDER / "code_near_misses.yaml").read_text())
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,47 @@ def test_paraphrase(row: dict[str, Any], tmp_path: Path) -> None:
     assert row["named"] in named(examine_code(folder, failures()))
 
 
+@pytest.mark.parametrize("row", NEAR_MISSES, ids=lambda row: row["id"])
+def test_near_miss(row: dict[str, Any], tmp_path: Path) -> None:
+    """Never named; and where it may be, that is said, with what it hangs on."""
+    folder = Sample("x", frozenset(), row["files"]).write(tmp_path)
+    (reached,) = (item for item in examine_code(folder, failures()).reached if item.failure.id == row["id"])
+    assert (reached.finding.value, row.get("why", "") in reached.why) == (row["finding"], True), reached.why
+
+
+def test_every_combination_has_a_near_miss() -> None:
+    """A record that says what may reach it, or what spares a job, is tried with that."""
+    asked = {item.id for item in failures() if item.reach and (item.reach.may or item.reach.unless)}
+    assert asked <= {row["id"] for row in NEAR_MISSES}
+
+
+@pytest.mark.parametrize("failure", failures(), ids=lambda failure: failure.id)
+def test_one_file_is_never_all(failure: Failure) -> None:
+    """What must stand in one file to be named may be spread over several, and is open then."""
+    assert failure.reach is not None
+    in_one_file = any(part.one_file for part in spread(failure.reach.when))
+    assert not in_one_file or failure.reach.may
+
+
 @pytest.mark.parametrize("failure", failures(), ids=lambda failure: failure.id)
 def test_own_script(failure: Failure) -> None:
     """The record's own reproduction names the failure."""
     script = PACKAGE / "failures" / failure.id / "repro.py"
     assert failure.id in named(examine_code(script, failures()))
+
+
+@pytest.mark.parametrize(
+    ("torch", "transformers", "expected"),
+    [("2.6.0", "4.49.0", False), ("2.13.0", "5.3.0", True), ("2.5.1", "5.3.0", False)],
+)
+def test_releases(torch: str, transformers: str, *, expected: bool, tmp_path: Path) -> None:
+    """``fsdp=`` of the Trainer is FSDP2 since transformers 5, and needs a torch that accelerate accepts."""
+    (tmp_path / "a.py").write_text(
+        "from transformers import TrainingArguments\nTrainingArguments('o', fsdp='full_shard')"
+    )
+    stack = Stack.of({"torch": torch, "transformers": transformers, "accelerate": "1.14.0"})
+    assert ("pytorch-166638" in named(examine_code(tmp_path, failures(), stack))) is expected
+    assert "pytorch-166638" in named(examine_code(tmp_path, failures())), "unknown versions rule nothing out"
 
 
 def test_fewer_alerts(tmp_path: Path) -> None:

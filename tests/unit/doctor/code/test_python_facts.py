@@ -203,3 +203,107 @@ def test_a_text_that_cannot_be_parsed_opens_only_what_its_words_may_name() -> No
     facts.add([Open(Opening.UNREAD, "", Place("a.py", 1), "is Python 2", frozenset({"fully_shard"}))])
     assert judge_code([held], facts)[0].finding is CodeFinding.UNKNOWN
     assert judge_code([other], facts)[0].finding is CodeFinding.NOT_NAMED
+
+
+@pytest.mark.parametrize("pattern", ["True", "None", "[1, None]"])
+def test_constant_in_a_match(pattern: str) -> None:
+    """The value of ``case True`` is no node of the tree."""
+    text = f"match x:\n    case {pattern}:\n        from torch.distributed.fsdp import fully_shard\n"
+    assert judged(SHARD, text)[0] == "named"
+
+
+APPLIED = {"applied": ["torch.distributed.**.DTensor"]}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "DTensor.from_local(x)",
+        "make(DTensor)",
+        "class Mine(DTensor): pass",
+        "x = DTensor",
+        "",  # whatever it is imported for
+        "isinstance(x, DTensor)\nDTensor.from_local(x)",
+        "y = DTensor.from_local(x) == z",
+    ],
+)
+def test_applied(use: str) -> None:
+    assert judged(APPLIED, f"from torch.distributed.tensor import DTensor\n{use}")[0] == "named"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "isinstance(x, DTensor)",
+        "issubclass(x, (Other, DTensor))",
+        "type(x) is DTensor",
+        "def f(x: DTensor, *rest: DTensor, only: DTensor = None) -> list[DTensor]: ...",
+        "x: DTensor = y",
+        "import typing\ntyping.cast(DTensor, x)",
+    ],
+)
+def test_only_checked(use: str) -> None:
+    """Somebody may hand it one: that cannot be told."""
+    finding, why = judged(APPLIED, f"from torch.distributed.tensor import DTensor\n{use}")
+    assert (finding, why.endswith("asks whether something is one (DTensor)")) == ("could not tell", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("total_norm.item()", True),
+        ("p.grad.norm().item()", True),
+        ("clip_grad_norm_(ps).item()", True),
+        ("x.item(total_norm)", True),
+        ("loss.item()", False),
+        ("item(total_norm)", False),
+        ("normal.item()", False),
+    ],
+)
+def test_called_on(text: str, *, named: bool) -> None:
+    use = {"methods": ["item"], "on": r"\b(\w+_)?norm(_\w*)?\b"}
+    assert judged(use, text)[0] == ("named" if named else "not named")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("float(norm)", True), ("float(x)", False), ("norm.float()", False), ("float()", False)],
+)
+def test_function_called_with(text: str, *, named: bool) -> None:
+    assert judged({"symbols": ["builtins.float"], "on": "norm"}, text)[0] == ("named" if named else "not named")
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("f(fsdp=x)", "could not tell"),
+        ("f(fsdp='full')", "named"),
+        ("f(fsdp=x)\ng(fsdp='full')", "named"),
+        ("f(fsdp=None)", "not named"),
+        ("add_argument('--fsdp', default='full')", "named"),
+        ("add_argument('-f', '--fsdp', default='')", "could not tell"),
+    ],
+)
+def test_only_a_value_that_is_shown(text: str, finding: str) -> None:
+    assert judged({"settings": ["fsdp"], "other_than": [None], "shown": True}, text)[0] == finding
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [("m.freeze(False)", "named"), ("m.freeze(x)", "could not tell"), ("m.freeze(True)", "not named")],
+)
+def test_argument_that_is_shown(text: str, finding: str) -> None:
+    use = {"methods": ["freeze"], "arguments": {"arg1": {"values": [False], "shown": True}}}
+    assert judged(use, text)[0] == finding
+
+
+def test_models_and_other_texts() -> None:
+    """A model of unknown name may be any; a word of the code is there or is not."""
+    text = "from transformers import AutoModel\nAutoModel.from_pretrained(name)"
+    assert judged({"models": ["umt5"]}, text)[0] == "could not tell"
+    assert judged({"texts": ["^rrelu$"]}, text)[0] == "not named"
+
+
+def test_a_model_of_timm() -> None:
+    assert judged({"models": ["resnet"]}, "import timm\ntimm.create_model(name)")[0] == "could not tell"
+    assert judged({"models": ["resnet"]}, "import other\nother.create_model(name)")[0] == "not named"
