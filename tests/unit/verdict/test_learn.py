@@ -137,6 +137,13 @@ class TestLearn:
         before = learned(observation(killed(0, 11), killed(1, 11)))
         assert learn(before, [observation(failed(0, ERROR), failed(1, ERROR))]).type == "KeyError"
 
+    def test_a_package_that_is_missing_is_not_learned_again(self) -> None:
+        """Not even where the failure has it as its signature already."""
+        missing = raised("ModuleNotFoundError", "No module named 'datasets'")
+        before = with_signature(FAILURE, signature_of(missing))
+        with pytest.raises(UndecidedError, match="lacks a package"):
+            learn(before, [observation(failed(0, missing), failed(1, missing))])
+
     def test_one_rank_fails_and_the_other_passes(self) -> None:
         assert learn(FAILURE, [observation(failed(0, ERROR), rank(1))]).ranks == 0
 
@@ -263,16 +270,19 @@ class TestRefusals:
             learn(FAILURE, [late(waiting(0), waiting(1, script_frame("poll")))])
 
     @pytest.mark.parametrize(
-        "places",
+        ("places", "where"),
         [
-            [("barrier", "torch/distributed/c10d.py"), ("broadcast", "torch/distributed/c10d.py")],
-            [("barrier", "lightning/fabric/strategies/fsdp.py")],
+            (
+                [("barrier", "torch/distributed/c10d.py"), ("broadcast", "torch/distributed/c10d.py")],
+                "rank 0 in all_gather; rank 1 in barrier; rank 2 in broadcast",
+            ),
+            ([("barrier", "lightning/fabric/strategies/fsdp.py")], "rank 1 in barrier; rank 0 in all_gather"),
         ],
     )
-    def test_a_hang_in_places_that_no_signature_names(self, places: list[tuple[str, str]]) -> None:
+    def test_a_hang_in_places_that_no_signature_names(self, places: list[tuple[str, str]], where: str) -> None:
         """A signature names two functions of one library."""
         others = [waiting(n, script_frame(), frame(*place)) for n, place in enumerate(places, 1)]
-        with pytest.raises(UndecidedError, match=r"wait in several places: .*rank 1 in barrier"):
+        with pytest.raises(UndecidedError, match=f"^its ranks wait in several places: {where}$"):
             learn(FAILURE, [late(waiting(0), *others)])
 
     def test_a_signature_that_its_own_run_does_not_show(self) -> None:
