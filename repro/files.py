@@ -73,12 +73,14 @@ def read_bytes_file(file: Path, limit: int = TEXT_LIMIT) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise UnreadableFileError(file, f"cannot be read: {getattr(error, 'strerror', error)}") from None
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "no file")
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "no file")
             raise UnreadableFileError(file, f"is {kind}; a regular file is expected")
-        with os.fdopen(os.dup(descriptor), "rb") as stream:
-            content = stream.read(limit + 1)
+        content = os.read(descriptor, min(found.st_size, limit) + 1)
+        # A file that grows, or of a system that states no sizes, has more.
+        while len(content) <= limit and (more := os.read(descriptor, limit + 1 - len(content))):
+            content += more
     except OSError as error:
         raise UnreadableFileError(file, f"cannot be read: {error.strerror}") from None
     finally:

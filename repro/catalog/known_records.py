@@ -7,6 +7,7 @@ empty.  A record that is not valid is never remembered: its faults need the line
 
 import json
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,19 @@ _RULES = ("catalog/yaml_reader.py", "model/*.py")
 """What a text becomes depends on these files: after a change nothing that was remembered counts."""
 
 
+@cache
+def _digest(patterns: tuple[str, ...]) -> str:
+    files = (file for pattern in patterns for file in sorted(PACKAGE.glob(pattern)))
+    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
 class KnownRecords:
     """The records of one catalogue folder, or one matrix; without a cache nothing is remembered."""
 
     def __init__(self, root: Path, cache: Path | None) -> None:
         name = sha256(str(root.resolve()).encode()).hexdigest()[:16]
         self._file = cache / "records" / f"{name}.json" if cache else None
-        rules = (file for pattern in _RULES for file in sorted(PACKAGE.glob(pattern)))
-        self._rules = sha256(b"\0".join(file.read_bytes() for file in rules)).hexdigest()
+        self._rules = _digest(_RULES)
         self._remembered = self._read()
         self._used: dict[str, Any] = {}
 

@@ -276,7 +276,7 @@ class TestRefusals:
                 [("barrier", "torch/distributed/c10d.py"), ("broadcast", "torch/distributed/c10d.py")],
                 "rank 0 in all_gather; rank 1 in barrier; rank 2 in broadcast",
             ),
-            ([("barrier", "lightning/fabric/strategies/fsdp.py")], "rank 1 in barrier; rank 0 in all_gather"),
+            ([("barrier", "lightning/fabric/strategies/fsdp.py")], "rank 0 in all_gather; rank 1 in barrier"),
         ],
     )
     def test_a_hang_in_places_that_no_signature_names(self, places: list[tuple[str, str]], where: str) -> None:
