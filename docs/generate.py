@@ -111,10 +111,11 @@ def commands() -> str:
 def _command(path: str, command: Any) -> Iterator[str]:
     yield f"## {path}" if path.count(" ") == 1 else f"### {path}"
     text = (command.help or "").strip()
-    text, _, example = text.partition("Example: ")
+    text, *examples = text.split("Example: ")
     yield re.sub(r"[ \t]*\n[ \t]*", "\n", text.strip())
-    if example:
-        yield f"```bash\n{example.strip()}\n```"
+    if examples:
+        lines = "\n".join(example.strip() for example in examples)
+        yield f"```bash\n{lines}\n```"
     rows = [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
     if rows:
         yield "\n".join(["| argument or option | meaning |", "| --- | --- |", *rows])

@@ -97,7 +97,7 @@ def advise(
 
     It can also search for the smallest change that cures, and judge upper bounds.
 
-    Without an option: the failures that you have with what cures each, and the upper bounds of FILE.
+    Without an option: the failures that you have, what cures each of them, and the upper bounds of FILE.
 
     Exit code 1 if --to brings a failure, --search leaves one or a malicious release is there, 3 if something is
     not known.

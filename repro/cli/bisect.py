@@ -70,26 +70,29 @@ def bisect(
             "if the record does not say].",
         ),
     ] = None,
-    by_date: Annotated[bool, typer.Option("--by-date", help="Bisect the days of the whole stack.")] = False,
+    by_date: Annotated[
+        bool, typer.Option("--by-date", help="Bisect over days: the whole stack as of each day.")
+    ] = False,
     keep: Annotated[
-        list[str] | None, typer.Option("--keep", metavar="NAME==V", help="By date: hold a package at a version.")
+        list[str] | None,
+        typer.Option("--keep", metavar="NAME==V", help="With --by-date: keep a package at this version."),
     ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
             "--env",
             metavar="NAME",
-            help="Of an id: environment to start from [default: the first affected one]. Of a script: KEY or "
+            help="For an id: environment to start from [default: the first affected one]. For a script: KEY or "
             "KEY=VALUE, a variable that its ranks see.",
         ),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Correct the record's affected range.")] = False,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="LOG", help="Go on from a log of the same script, record and environment."),
+        typer.Option("--resume", metavar="LOG", help="Resume from a log of the same script, record and environment."),
     ] = None,
     replay: Annotated[
-        Path | None, typer.Option("--replay", metavar="LOG", help="Decide again from a log, and run nothing.")
+        Path | None, typer.Option("--replay", metavar="LOG", help="Decide again from a log; run nothing.")
     ] = None,
     searching: SearchOptions,
     how: ScriptOptions,

@@ -59,7 +59,7 @@ def blame(
     end: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment of the other.")],
     variables: Annotated[
         list[str] | None,
-        typer.Option("--env", metavar="KEY", help="Of a script: KEY or KEY=VALUE, a variable that its ranks see."),
+        typer.Option("--env", metavar="KEY", help="For a script: KEY or KEY=VALUE, a variable that its ranks see."),
     ] = None,
     searching: SearchOptions,
     how: ScriptOptions,

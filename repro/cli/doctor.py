@@ -58,12 +58,12 @@ CodeFolder = Annotated[
     typer.Option(
         "--code",
         metavar="DIR",
-        help="Read the code and configuration of a project, run nothing of it, and put first what they name; "
-        "alone, without versions.",
+        help="Read a project's code and configuration (nothing of it is run) and list first the failures that it names; "
+        "without --python or --from, versions are not considered.",
     ),
 ]
 Sarif = Annotated[
-    Path | None, typer.Option("--sarif", metavar="FILE", help="Write the alerts there as SARIF 2.1.0 too.")
+    Path | None, typer.Option("--sarif", metavar="FILE", help="Also write the alerts to FILE as SARIF 2.1.0.")
 ]
 
 LogFile = Annotated[
@@ -108,18 +108,20 @@ def doctor(
     ] = None,
     code: CodeFolder = None,
     sarif: Sarif = None,
-    details: Annotated[bool, typer.Option("--details", help="After the table, everything about each failure.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="After the table, print everything about each failure.")
+    ] = False,
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
     """Find the documented failures that an environment has.
 
-    Nothing is installed or written there.
+    Nothing is installed or written in the environment.
 
-    On an interpreter every failure that can run there is run; from a file the records alone decide.
+    With an interpreter, every failure that can run there is run.  With a file, the records alone decide.
 
     Exit code 1 if a failure was seen (with --static or --from: is listed; with --log: is recognised) or a malicious
-    release is there, 3 if a finding is unknown (with --log: a failure is possible, or only its consequences are there).
+    release is installed, 3 if a finding is unknown (with --log: a failure is possible, or only its consequences are there).
     With --code a listed failure counts only if the code names it or the log shows it.
 
     Example: repro doctor --python .venv/bin/python

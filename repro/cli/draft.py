@@ -52,7 +52,7 @@ def draft(
         ),
     ],
     *,
-    tracker: Annotated[Tracker, typer.Option("--for", help="Whose form to fill.")],
+    tracker: Annotated[Tracker, typer.Option("--for", help="The tracker whose form is filled in.")],
     env: Annotated[
         str | None, typer.Option("--env", metavar="NAME", help="Environment [default: the newest that shows it].")
     ] = None,

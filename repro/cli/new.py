@@ -32,7 +32,7 @@ def new(
     package: Annotated[
         str | None, typer.Option("--package", metavar="NAME", help="The distribution at fault [default: the project].")
     ] = None,
-    kind: Annotated[NewKind | None, typer.Option("--kind", help="What it does to its user.")] = None,
+    kind: Annotated[NewKind | None, typer.Option("--kind", help="The effect on the user.")] = None,
     bad: Annotated[str | None, typer.Option("--bad", metavar="V", help="A release that shows it.")] = None,
     good: Annotated[str | None, typer.Option("--good", metavar="V", help="The first release with the fix.")] = None,
     from_run: Annotated[

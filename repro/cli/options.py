@@ -27,13 +27,13 @@ class Launcher(StrEnum):
     TORCHRUN = "torchrun"
 
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Failures; all where none is given.")]
-Repeat = Annotated[int, typer.Option("--repeat", min=1, help="Run every cell so many times.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Run even what is stored already.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of failures [default: all].")]
+Repeat = Annotated[int, typer.Option("--repeat", min=1, help="How many times to run each cell.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Run cells again even if stored runs exist.")]
 ChosenLauncher = Annotated[
     Launcher,
     typer.Option(
-        "--launcher", help="warm: import once, fork ranks, where that is possible; torchrun: always torchrun."
+        "--launcher", help="warm: import once and fork the ranks, where possible; torchrun: always use torchrun."
     ),
 ]
 FullDeadline = Annotated[
@@ -51,7 +51,7 @@ Reports = Annotated[
         help="Folder of the reports and their data [default: reports/; of another catalogue: reports/ inside it].",
     ),
 ]
-Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML to FILE.")]
 
 
 @dataclass(frozen=True)

@@ -116,11 +116,15 @@ def run(
     which: CellOptions,
     how: RunOptions,
     timeout: Annotated[
-        int | None, typer.Option("--timeout", min=1, help="Seconds of wall clock a run [default: the record's].")
+        int | None, typer.Option("--timeout", min=1, help="Time limit of a run, in seconds [default: the record's].")
     ] = None,
     run_name: Annotated[
         str | None,
-        typer.Option("--run-name", metavar="NAME", help="Shards of one name count as one run [default: a new one]."),
+        typer.Option(
+            "--run-name",
+            metavar="NAME",
+            help="Name of the run; shards with the same name count as one run [default: a new name].",
+        ),
     ] = None,
     junit: Junit = None,
 ) -> None:

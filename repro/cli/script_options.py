@@ -30,7 +30,7 @@ from repro.store.answers import Bisected, Blamed
 from repro.store.observations import Store
 
 Arguments = Annotated[
-    list[str] | None, typer.Argument(metavar="[-- ARG]...", help="Of a script: its own arguments, after --.")
+    list[str] | None, typer.Argument(metavar="[-- ARG]...", help="For a script: its own arguments, after --.")
 ]
 ScriptTarget = Annotated[
     str, typer.Argument(metavar="ID|SCRIPT", help="A failure's id, or the path of your own script.")
@@ -46,7 +46,7 @@ class ScriptOptions:
         typer.Option(
             "--requirements",
             metavar="FILE",
-            help="Of a script: the rest of the stack; what it does not pin is the newest of today.",
+            help="For a script: the rest of the stack; what it does not pin is the newest of today.",
         ),
     ] = None
     python: Annotated[
@@ -54,7 +54,7 @@ class ScriptOptions:
         typer.Option(
             "--python",
             metavar="PATH",
-            help="Of a script: an interpreter or environment whose versions are kept where the releases allow.",
+            help="For a script: an interpreter or environment whose versions are kept where the releases allow.",
         ),
     ] = None
     base: Annotated[
@@ -62,18 +62,18 @@ class ScriptOptions:
         typer.Option(
             "--base",
             metavar="NAME",
-            help="Of a script: an environment of matrix.yaml as the rest of the stack "
+            help="For a script: an environment of matrix.yaml as the rest of the stack "
             "[default: what the script imports, as of the day of the good release].",
         ),
     ] = None
-    ranks: Annotated[int, typer.Option("--ranks", min=1, help="Of a script: the number of ranks.")] = 2
+    ranks: Annotated[int, typer.Option("--ranks", min=1, help="For a script: the number of ranks.")] = 2
     by_exit: Annotated[
-        bool, typer.Option("--exit", help="Of a script: judge by exit code alone, whatever the error.")
+        bool, typer.Option("--exit", help="For a script: judge by exit code alone, whatever the error.")
     ] = False
     like: Annotated[
         Path | None,
         typer.Option(
-            "--like", metavar="FILE", help="Of a script: take the signature from the last traceback of a log."
+            "--like", metavar="FILE", help="For a script: take the signature from the last traceback of a log."
         ),
     ] = None
     metric: Annotated[
@@ -81,13 +81,16 @@ class ScriptOptions:
         typer.Option(
             "--metric",
             metavar="NAME[@N]",
-            help="Of a script: judge by a number: NAME of its lines `measured NAME = NUMBER`, the N-th of them, or "
-            "peak_memory. At most 1 % of all searches asked, refused ones included, have a step on the wrong side, if "
-            "the noise is normal and equal at all releases.",
+            help="For a script: judge by a number: NAME of its lines `measured NAME = NUMBER`, the N-th of them, or "
+            "peak_memory. If the noise is normal and the same at all releases, at most 1 % of all searches (those that are "
+            "refused included) place a release on the wrong side.",
         ),
     ] = None
     timeout: Annotated[
-        int, typer.Option("--timeout", min=1, help="Of a script: seconds until a run counts as one without an end.")
+        int,
+        typer.Option(
+            "--timeout", min=1, help="For a script: seconds after which a run is stopped as one that does not end."
+        ),
     ] = 120
 
     @property

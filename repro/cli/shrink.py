@@ -29,7 +29,8 @@ def shrink(
         Path | None, typer.Option("--out", metavar="FILE", help="Where to write it [default: SCRIPT_small.py here].")
     ] = None,
     env: Annotated[
-        list[str] | None, typer.Option("--env", metavar="KEY", help="KEY or KEY=VALUE, as the search was given them.")
+        list[str] | None,
+        typer.Option("--env", metavar="KEY", help="KEY or KEY=VALUE: the variables that the search was given."),
     ] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Stop after this time.")] = 10,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Stop after so many runs.")] = 400,
@@ -37,12 +38,12 @@ def shrink(
 ) -> None:
     """Make a script smaller that still fails in the same way.
 
-    Statements, arguments and names are left out, numbers and the number of ranks are made small, and precisions become
-    float32, as long as the script shows the signature of the search on the same ranks with the bad neighbour of the
-    answer, and passes with the good one.  (On fewer ranks, a signature of every rank must be on every rank that is
-    left.)  The result is run again on both through torchrun.  Comments are lost.
+    It removes statements, arguments and names, and tries smaller numbers, fewer ranks and float32.  A change is kept if
+    the script still shows the signature of the search on the same ranks with the bad neighbour of the answer, and still
+    passes with the good one.  (With fewer ranks, a signature of every rank must be on every rank that is left.)  The
+    result is run again on both through torchrun.  Comments are lost.
 
-    Exit code 3 if time or runs ended before nothing more could be left out, or if torchrun does not confirm the result.
+    Exit code 3 if the time or the runs were used up before the script was minimal, or if torchrun does not confirm it.
 
     Example: repro shrink repro-runs/data/searches/ID/bisect-transformers-20261125T120000Z.jsonl
     """

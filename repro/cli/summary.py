@@ -22,7 +22,7 @@ def summary(
     *,
     issues: Annotated[
         Path | None,
-        typer.Option("--issues", metavar="DIR", help="Write a file for each root cause there."),
+        typer.Option("--issues", metavar="DIR", help="Write one file for each root cause to DIR."),
     ] = None,
     reports: Reports = None,
     catalog: Elsewhere = None,

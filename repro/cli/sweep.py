@@ -35,7 +35,7 @@ def sweep(
     ] = Every.MINOR,
     since: Annotated[str | None, typer.Option("--since", metavar="V", help="First release.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="V", help="Last release.")] = None,
-    latest: Annotated[bool, typer.Option("--latest/--no-latest", help="Also the newest stack of today.")] = True,
+    latest: Annotated[bool, typer.Option("--latest/--no-latest", help="Also run the newest stack of today.")] = True,
     env: Base = None,
     searching: SearchOptions,
 ) -> None:

@@ -130,7 +130,7 @@ def print_reading(out: Console, stack: Stack) -> None:
 def print_examined(
     out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], *, details: bool, denied: Sequence[str] = ()
 ) -> None:
-    """The table, what could not be told by reason, a line that counts, and the details if they are asked for."""
+    """Print the table, the unknown findings grouped by reason, the counts and, if asked for, the details."""
     print_environment(out, source, stack, found, denied)
     ordered = _ordered(found)
     shown = [item for item in ordered if item.finding not in {Finding.NOT_AFFECTED, Finding.UNKNOWN}]

@@ -157,12 +157,12 @@ class RemedySearch:
         self,
         proposal: Proposal,
         changes: tuple[ProposedChange, ...],
-        told: Sequence[Failure],
+        reported: Sequence[Failure],
         wanted: Sequence[Failure],
     ) -> Remedy:
         """Resolve a proposal, build it and run it; raises EnvironmentFailure."""
         name = f"advised: {format_changes(changes)}"
-        lock = self._resolved(name, proposal, told)
+        lock = self._resolved(name, proposal, reported)
         versions = vector(name, self._definitions[name], lock).versions
         held = self.stack.versions
         carried = tuple(
@@ -175,11 +175,11 @@ class RemedySearch:
             distance=proposal.distance,
             carried=carried,
             ran=self._run(name, wanted) if self.verify else (),
-            step=step(told, self.stack, dict(proposal.versions)),
+            step=step(reported, self.stack, dict(proposal.versions)),
         )
 
-    def _resolved(self, name: str, proposal: Proposal, told: Sequence[Failure]) -> Lock:
-        spoken_of = {other for failure in told for other in failure.distributions}
+    def _resolved(self, name: str, proposal: Proposal, reported: Sequence[Failure]) -> Lock:
+        spoken_of = {other for failure in reported for other in failure.distributions}
         while True:
             self._definitions[name] = self._definition(name, proposal, spoken_of)
             try:
@@ -233,7 +233,7 @@ def _public(version: str) -> str | None:
 
 
 def _failing(found: Remedy) -> str:
-    """Why a set that was run is refused: something was still there; what could not be told is no reason."""
+    """Why a set that was run is refused: a failure was still seen; an unknown result is no reason."""
     bad = {Verdict.REPRODUCED, Verdict.DIFFERENT, Verdict.FLAKY}
     seen = [item.failure for item in found.ran if item.verdict in bad]
     return f"still fails there: {', '.join(seen)}" if seen else ""

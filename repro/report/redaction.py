@@ -352,8 +352,8 @@ def _redacted(redactor: Redactor, text: str) -> str:
     return redactor._apply(text)  # noqa: SLF001 - the memory of its own class
 
 
-def _telling(names: Iterable[str | None]) -> frozenset[str]:
-    """The names that name somebody: not the common ones, nor a letter or two."""
+def _distinctive(names: Iterable[str | None]) -> frozenset[str]:
+    """The names that identify somebody: common names, and names of one or two letters, are left out."""
     return frozenset(name for name in names if name and len(name) > 2 and name.lower() not in COMMON_NAMES)  # noqa: PLR2004
 
 
@@ -364,8 +364,8 @@ def of_this_machine(folders: Iterable[tuple[Path, str]] = ()) -> Redactor:
     except (OSError, KeyError):
         user = None
     home = Path.home()
-    told = [os.environ.get(name) for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
+    named = [os.environ.get(name) for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
     host = socket.gethostname()
     hosts = (host, host.partition(".")[0], socket.getfqdn(), os.environ.get("HOSTNAME"))
     places = [(str(folder), label) for folder, label in (*folders, (home, HOME)) if str(folder) not in {"/", "."}]
-    return Redactor(_telling((user, home.name, *told)), _telling(hosts), tuple(places))
+    return Redactor(_distinctive((user, home.name, *named)), _distinctive(hosts), tuple(places))

@@ -104,8 +104,8 @@ def _add_dynamic(reading: Reading, dynamic: list[Any], tool: Table, document: Do
 
 
 def _add_poetry(reading: Reading, dependencies: Table, only_with: str = "") -> None:
-    for name, told in dependencies.items():
-        for facts in told if isinstance(told, list) else [told]:
+    for name, stated in dependencies.items():
+        for facts in stated if isinstance(stated, list) else [stated]:
             if canonicalize_name(name) == "python":
                 ranges = poetry_ranges(text_of(facts))
                 reading.requires_python = ranges[0] if ranges and len(ranges) == 1 else ""
@@ -113,8 +113,8 @@ def _add_poetry(reading: Reading, dependencies: Table, only_with: str = "") -> N
                 reading.required.append(_of_poetry(name, facts, only_with))
 
 
-def _of_poetry(name: str, told: Any, only_with: str) -> Statement:
-    facts = {"version": told} if isinstance(told, str) else table_of(told)
+def _of_poetry(name: str, stated: Any, only_with: str) -> Statement:
+    facts = {"version": stated} if isinstance(stated, str) else table_of(stated)
     ranges = poetry_ranges(text_of(facts.get("version")))
     address = text_of(facts.get("git") or facts.get("url") or facts.get("path") or facts.get("file"))
     if address:

@@ -87,8 +87,8 @@ def _conda(reading: Reading, row: re.Match[str]) -> None:
     reading.required.append(statement(name, f"=={row['version']}", rank=Authority.CONDA))
 
 
-def _version(reading: Reading, told: str, text: str, rank: Authority) -> None:
-    name = _NAMES.get(told.lower(), _NAMES.get(canonicalize_name(told), canonicalize_name(told)))
+def _version(reading: Reading, stated: str, text: str, rank: Authority) -> None:
+    name = _NAMES.get(stated.lower(), _NAMES.get(canonicalize_name(stated), canonicalize_name(stated)))
     value = text.strip().strip("`*")
     if rank is Authority.IMPORTED and name not in _STATED:
         return

@@ -325,6 +325,6 @@ def _known_version(ranges: Sequence[str], *, absent: bool, why: str) -> KnownVer
         several = f"is one of {', '.join(versions)}" if len(versions) > 1 else ""
         return KnownVersion(versions, may_be_absent=absent, why=why or several)
     if len(ranges) == 1:
-        told = f" ({ranges[0]})" if ranges[0] else ""
-        return KnownVersion(specifiers=ranges[0], may_be_absent=absent, why=why or f"is not pinned{told}")
+        shown = f" ({ranges[0]})" if ranges[0] else ""
+        return KnownVersion(specifiers=ranges[0], may_be_absent=absent, why=why or f"is not pinned{shown}")
     return KnownVersion(may_be_absent=absent, any_of=tuple(ranges), why=why or f"is not pinned ({' or '.join(ranges)})")
