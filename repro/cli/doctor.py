@@ -58,8 +58,8 @@ CodeFolder = Annotated[
     typer.Option(
         "--code",
         metavar="DIR",
-        help="Read a project's code and configuration (nothing of it is run) and list first the failures that it names; "
-        "without --python or --from, versions are not considered.",
+        help="Read a project's code and configuration (nothing of it is run) and list first the failures that it "
+        "names; without --python or --from, versions are not considered.",
     ),
 ]
 Sarif = Annotated[
@@ -121,7 +121,8 @@ def doctor(
     With an interpreter, every failure that can run there is run.  With a file, the records alone decide.
 
     Exit code 1 if a failure was seen (with --static or --from: is listed; with --log: is recognised) or a malicious
-    release is installed, 3 if a finding is unknown (with --log: a failure is possible, or only its consequences are there).
+    release is installed, 3 if a finding is unknown (with --log: a failure is possible, or the log shows only its
+    consequences).
     With --code a listed failure counts only if the code names it or the log shows it.
 
     Example: repro doctor --python .venv/bin/python

@@ -82,8 +82,8 @@ class ScriptOptions:
             "--metric",
             metavar="NAME[@N]",
             help="For a script: judge by a number: NAME of its lines `measured NAME = NUMBER`, the N-th of them, or "
-            "peak_memory. If the noise is normal and the same at all releases, at most 1 % of all searches (those that are "
-            "refused included) place a release on the wrong side.",
+            "peak_memory. If the noise is normal and the same at all releases, at most 1 % of all searches (including "
+            "those that are refused) place a release on the wrong side.",
         ),
     ] = None
     timeout: Annotated[
