@@ -322,6 +322,12 @@ class TestReasons:
         assert (judged.rank, judged.evidence, judged.where) == (0, "", "")
         assert judged.reason == "rank 0 died by signal 11 (SIGSEGV)"
 
+    @pytest.mark.parametrize("stacks", [(), ((), ())])
+    def test_a_rank_without_a_stack_has_no_place(self, stacks: tuple[tuple[Frame, ...], ...]) -> None:
+        """A rank that could not be dumped stands nowhere."""
+        judged = judge(failure(signature=HANG), late(waiting(0, stacks=stacks), waiting(1)))
+        assert (judged.verdict, judged.rank, judged.where) == (Verdict.UNRUNNABLE, 0, "")
+
     @pytest.mark.parametrize(
         ("held", "reason"),
         [
