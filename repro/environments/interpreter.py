@@ -31,9 +31,32 @@ _PROBE = r"""
 import sys
 if sys.version_info < (3, 8):
     sys.exit("it is Python %d.%d, and 3.8 or newer is needed" % sys.version_info[:2])
-import json, platform, re, site, sysconfig
-from importlib import metadata
+import json, os, platform, re, site, sysconfig
 from importlib.machinery import PathFinder
+class Folder:
+    # A distribution, read as importlib.metadata reads it: importing that takes longer than all the rest.
+    def __init__(self, parent, name):
+        self.parent, self.name, self._path = parent.rstrip("/"), name, self
+    def read_text(self, name):
+        try:
+            with open(os.path.join(self.parent, self.name, name), encoding="utf-8") as stream:
+                return stream.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
+            return None
+    def __getattr__(self, name):
+        from importlib import metadata
+        from pathlib import Path
+        return getattr(metadata.PathDistribution(Path(self.parent, self.name)), name)
+def all_installed():
+    others = [finder for finder in sys.meta_path if finder is not PathFinder and hasattr(finder, "find_distributions")]
+    if others or any(place.endswith(".egg") or os.path.isfile(place) for place in sys.path):
+        from importlib import metadata
+        yield from metadata.distributions()
+        return
+    for place in filter(os.path.isdir, sys.path):
+        for name in os.listdir(place) if os.access(place, os.R_OK) else ():
+            if name.lower().endswith((".dist-info", ".egg-info")):
+                yield Folder(place, name)
 distributions, modules, unreadable, local, places, inexact = {}, {}, {}, [], {}, {}
 def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -70,7 +93,7 @@ def source(found, folder, version):
     name, parent = getattr(folder, "name", ""), str(getattr(folder, "parent", ""))
     if name.endswith(".egg-info") and not parent.endswith(("site-packages", "dist-packages")):
         return "is an editable install"
-for found in metadata.distributions():
+for found in all_installed():
     name, version = stated(found)
     folder = getattr(found, "_path", None)
     if not name or not version:

@@ -314,6 +314,18 @@ class TestRuns:
         found = said(Stack.of({"lightning": "2.2.2.dev1"}), seen)
         assert (found.finding, found.why[: len(why)]) == (finding, why)
 
+    def test_a_run_here_settles_what_was_not_run(self) -> None:
+        """That nobody ran a release is no longer so; what else limits the finding stays."""
+        record = failure(affected=[{"lightning": ">=2.1.0"}])
+        stack = Stack({"lightning": KnownVersion(("2.7.0",), inexact="is an editable install")})
+        seen = observation(rank(0), rank(1), cell=cell(), installed=installed())
+        tried = {FAILURE: {"lightning": "2.6.6"}}
+        (before,) = diagnose([record], stack, tried=tried)
+        (after,) = diagnose([record], stack, {FAILURE: judge_repetitions(record, [seen])}, tried=tried)
+        editable = "lightning 2.7.0 is an editable install"
+        assert before.notes == (editable, "newest run lightning 2.6.6; not run on 2.7.0")
+        assert after.notes == (editable,)
+
     def test_not_run(self) -> None:
         """It is said why a listed failure was not run, and of no other."""
         reasons = {FAILURE: "it needs a GPU"}

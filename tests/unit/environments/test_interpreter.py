@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from repro.environments import interpreter as module
 from repro.environments.interpreter import active_interpreter, clean_environment, find_interpreter, probe, remembered
@@ -260,3 +263,33 @@ def test_inexact(tmp_path: Path, content: str, why: str | None) -> None:
     found = probe(root / "bin" / "python", "x")
     assert found.inexact.get("transformers") == why
     assert found.installed.distributions == {"transformers": "4.49.0"}
+
+
+class TestForms:
+    """Metadata is read from folders; what is no such folder is left to importlib.metadata."""
+
+    def found(self, place: Path) -> dict[str, str]:
+        return dict(probe(place / "bin/python", "python:here").installed.distributions)
+
+    def test_egg_info(self, tmp_path: Path) -> None:
+        """A folder of setuptools and a file of distutils state a name and a version, too."""
+        place = environment(tmp_path / "v", torch="2.2.2")
+        text = "Metadata-Version: 1.1\nName: {}\nVersion: 1.0\n"
+        (site_of(place) / "Old_One-1.0.egg-info").mkdir()
+        (site_of(place) / "Old_One-1.0.egg-info" / "PKG-INFO").write_text(text.format("Old_One"))
+        (site_of(place) / "older-1.0-py3.11.egg-info").write_text(text.format("older"))
+        assert self.found(place) == {"torch": "2.2.2", "old-one": "1.0", "older": "1.0"}
+
+    def test_archive(self, tmp_path: Path) -> None:
+        """A zip file on the path holds distributions as a folder does."""
+        place = environment(tmp_path / "v", torch="2.2.2")
+        with zipfile.ZipFile(tmp_path / "held.zip", "w") as archive:
+            archive.writestr("zipped-3.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: zipped\nVersion: 3.0\n")
+        (site_of(place) / "more.pth").write_text(f"{tmp_path / 'held.zip'}\n")
+        assert self.found(place) == {"torch": "2.2.2", "zipped": "3.0"}
+
+    def test_the_same_as_importlib_metadata(self) -> None:
+        """All distributions of this environment, in the same versions."""
+        held = probe(Path(sys.executable), "python:here").installed.distributions
+        stated = {canonicalize_name(item.metadata["Name"]): item.version for item in distributions()}
+        assert {name: held[name] for name in stated if name in held} == stated

@@ -117,7 +117,7 @@ class TestFigures:
         rule = MetricRule(metric="x", good=0, bad=2, spread=0, runs=2, error=ERROR)
         assert rule.side([mean - 1, mean + 1]) is side
 
-    @pytest.mark.parametrize(("runs", "words"), [(1, "1 run a step"), (3, "3 runs a step")])
+    @pytest.mark.parametrize(("runs", "words"), [(1, "1 run a step"), (2, "2 runs a step")])
     def test_described(self, runs: int, words: str) -> None:
         rule = MetricRule(metric="loss", good=2.1, bad=2.4, spread=0.05, runs=runs, error=ERROR)
         assert rule.describe() == (
