@@ -1,8 +1,10 @@
 """Versions and code together: what comes first, the exit code, SARIF."""
 
+from dataclasses import replace
+
 import pytest
 
-from repro.doctor.code.combined import combine, exit_of_combined
+from repro.doctor.code.combined import code_answer, combine, exit_of_combined
 from repro.doctor.code.decide import CodeFinding, Found, Reached
 from repro.doctor.code.facts import Place
 from repro.doctor.code.sarif import sarif_of
@@ -88,6 +90,16 @@ def test_the_log_comes_first() -> None:
     assert [item.is_alert for item in together] == [True] * 5 + [False]
 
 
+def test_known_comes_before_possible() -> None:
+    """Whatever versions, code and names say."""
+    first, second = failure(id="torch-1"), failure(id="torch-2")
+    found = [Diagnosis(first, Finding.SUFFERS, ""), Diagnosis(second, Finding.NOT_AFFECTED, "")]
+    log = logged(("torch-1", "could be"), ("torch-2", "known"))
+    assert [item.failure.id for item in combine([reached(NOT)], None, log)] == [HELD.id]
+    both = combine([Reached(first, NAMED), Reached(second, NOT)], found, log)
+    assert [item.failure.id for item in both] == ["torch-2", "torch-1"]
+
+
 @pytest.mark.parametrize(("answer", "code"), [("known", 1), ("could be", 3)])
 @pytest.mark.parametrize("static", [True, False])
 def test_exit_codes_with_a_log(answer: str, code: int, *, static: bool) -> None:
@@ -108,3 +120,70 @@ def test_sarif() -> None:
     assert (log["version"], result["level"]) == ("2.1.0", "warning")
     nothing = sarif_of(combine([reached(NOT)], [Diagnosis(HELD, Finding.LISTED, "why")]), "src")
     assert nothing["runs"][0]["results"] == []
+
+
+def test_could_not_tell_by_the_versions_comes_before_not_seen() -> None:
+    """Among what is named: seen, listed, open, not seen, not affected; without versions, by the code alone."""
+    order = [Finding.NOT_AFFECTED, Finding.NOT_SEEN, Finding.UNKNOWN, Finding.LISTED, Finding.SUFFERS]
+    failures = [failure(id=f"torch-{number}") for number in range(len(order))]
+    codes = [Reached(held, NAMED) for held in failures]
+    found = [Diagnosis(held, finding, "") for held, finding in zip(failures, order, strict=True)]
+    assert [item.failure.id for item in combine(codes, found)] == [f"torch-{number}" for number in (4, 3, 2, 1, 0)]
+    alone = combine([Reached(failures[0], NOT), Reached(failures[1], OPEN), Reached(failures[2], NAMED)], None)
+    assert [item.failure.id for item in alone] == ["torch-2", "torch-1", "torch-0"]
+    assert [item.is_named for item in alone] == [True, False, False]
+
+
+def test_those_that_are_alike_are_sorted_by_id() -> None:
+    codes = [Reached(failure(id=f"torch-{number}"), NAMED) for number in (3, 1, 2)]
+    assert [item.failure.id for item in combine(codes, None)] == ["torch-1", "torch-2", "torch-3"]
+
+
+@pytest.mark.parametrize("finding", list(Finding))
+@pytest.mark.parametrize("answer", [None, "known", "could be"])
+@pytest.mark.parametrize("code", [NAMED, OPEN, NOT])
+def test_ruled_out(finding: Finding, answer: str | None, code: CodeFinding) -> None:
+    """By the versions or a run, never against a log, and never by the code."""
+    log = logged((HELD.id, answer)) if answer else None
+    (item,) = combine([reached(code)], [Diagnosis(HELD, finding, "")], log)
+    assert item.is_ruled_out is (answer is None and finding in {Finding.NOT_AFFECTED, Finding.NOT_SEEN})
+    (alone,) = combine([reached(code)], None, log)
+    assert alone.is_ruled_out is False
+    assert alone.is_alert is (answer is not None or code is NAMED)
+
+
+def test_a_known_failure_beside_a_possible_one() -> None:
+    """The exit code is that of the known one, wherever it stands; one that is only possible makes it unknown."""
+    other = failure(id="torch-2")
+    codes = [reached(NOT), Reached(other, NOT)]
+    both = combine(codes, None, logged((HELD.id, "could be"), ("torch-2", "known")))
+    assert exit_of_combined(both, static=True) == 1
+    named = combine([reached(NAMED), Reached(other, NOT)], None, logged(("torch-2", "could be")))
+    assert exit_of_combined(named, static=True) == 1
+    possible = combine([reached(NAMED)], None, logged((HELD.id, "could be")))
+    assert exit_of_combined(possible, static=True) == 3
+
+
+def test_exit_code_of_an_iterator() -> None:
+    """What is read once is judged whole."""
+    assert exit_of_combined(iter(combine([reached(OPEN)], None)), static=True) == 3
+    assert exit_of_combined(iter(()), static=True) == 0
+
+
+def test_answer_for_scripts() -> None:
+    """Every fact of the code, and who reaches it; a record that does not say is no error."""
+    said = failure(id="torch-2", reach={"who": "Jobs.", "when": {"settings": ["a"]}})
+    codes = [
+        replace(reached(NAMED), failure=failure(reach=None)),
+        Reached(said, OPEN, (Found("a", Place("n.ipynb", 2, 5)),), "because"),
+    ]
+    answer = code_answer("src", 7, ["a note"], combine(codes, None))
+    assert (answer.root, answer.files, answer.notes) == ("src", 7, ("a note",))
+    first, second = answer.failures
+    assert (first.id, first.title, first.finding, first.who, first.why) == (HELD.id, HELD.title, "named", "", "")
+    assert [(at.what, at.file, at.line, at.cell) for at in first.places] == [
+        ("x=1", "a b.py", 3, 0),
+        ("y", "c.py", 4, 0),
+    ]
+    assert (second.id, second.finding, second.who, second.why) == ("torch-2", "could not tell", "Jobs.", "because")
+    assert [(at.what, at.file, at.line, at.cell) for at in second.places] == [("a", "n.ipynb", 2, 5)]
