@@ -66,7 +66,7 @@ class Catalog:
     entries: dict[str, Entry]
     """The finished failures."""
     drafts: Mapping[str, Entry] = field(default_factory=dict)
-    """Failures with a valid record whose folder holds open questions."""
+    """Failures whose record is valid, but whose folder has open questions."""
     faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
     """Why a failure is not among ``entries``: its first open question, or every fault of its record."""
 

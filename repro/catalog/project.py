@@ -44,7 +44,7 @@ class Project:
     base: "Project | None" = None
     """For a catalogue elsewhere: the project whose environments and deny list it may use as well."""
     own: Entry | None = None
-    """A script of the user's: it stands in place of the catalogue."""
+    """A user's script, used in place of the catalogue."""
 
     @classmethod
     def here(cls, reports: Path | None = None, catalog: Path | None = None) -> "Project":

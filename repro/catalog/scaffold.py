@@ -218,7 +218,7 @@ def write(files: Mapping[Path, str], beside: Mapping[Path, bytes] | None = None)
 
 @dataclass(frozen=True)
 class ProposedEnvironments:
-    """Where a new failure runs to begin with."""
+    """The environments on which a new failure runs first."""
 
     failing: str | None
     """The environment that should show it; None if none is known to."""

@@ -46,7 +46,7 @@ class Environments:
     held: Mapping[str, Lock] = field(default_factory=dict)
     """Locks of environments in ``derived`` that are at hand: these are not resolved again."""
     base_locks: Path | None = None
-    """Where the lock of an environment is that has none among ``locks``."""
+    """The folder of locks for environments that have none in ``locks``."""
 
     @property
     def built(self) -> Path:
@@ -216,7 +216,7 @@ class DiskUse:
     total: int
     own: int
     added: int
-    """Those of files that no environment counted before it holds."""
+    """Bytes of the files that no environment counted before has."""
 
 
 def disk_use(place: EnvironmentFolder, counted: set[tuple[int, int]] | None = None) -> DiskUse:

@@ -71,7 +71,7 @@ class Signature(Strict):
 
     @property
     def is_unanswered(self) -> bool:
-        """True if a question of the scaffold stands where an answer must be: nothing has such a signature."""
+        """True if a question of the scaffold is still open in it; such a signature matches nothing."""
         return any(PLACEHOLDER in text for text in (self.type, self.message, self.function, self.library, self.others))
 
     @model_validator(mode="after")
@@ -95,7 +95,7 @@ class Difference(Strict):
     signature: Signature | None = None
     """How the failure shows there, if not in the record's way."""
     why: Annotated[str, Field(min_length=1)]
-    """What makes the lanes differ, for people."""
+    """Why the lanes differ, as text for people."""
 
 
 class Rejection(Strict):
@@ -144,7 +144,7 @@ class Cure(Strict):
 
     @property
     def releases(self) -> str | None:
-        """Which releases cure it, in words; with an upper bound it may be no upgrade for who has a newer one."""
+        """The releases that cure it, in words; with an upper bound they may be a downgrade for some users."""
         if self.upgrade is None:
             return None
         verb = "use" if any("<" in text for text in self.upgrade.values()) else "upgrade to"
@@ -181,7 +181,7 @@ class Evidence(Strict):
     why: str = ""
     world_size: int | None = None
     lane: Lane | None = None
-    """The record's first lane where None."""
+    """None for the record's first lane."""
 
     @model_validator(mode="after")
     def _decides(self) -> Self:
@@ -229,7 +229,7 @@ class Claim(Strict):
 
 
 class SurveyRow(Strict):
-    """One row of a survey: a name for people, and the factors that it changes."""
+    """One row of a survey: a label, and the factors that it changes."""
 
     label: str
     factors: dict[str, str] = {}
@@ -330,7 +330,7 @@ class Failure(Strict):
 
     @property
     def lane(self) -> Lane:
-        """The lane in which it runs where none is asked for: the CPU's, if it has that."""
+        """The default lane: the CPU lane if the record has it, else the record's first lane."""
         return Lane.CPU if Lane.CPU in self.needs.lanes else self.needs.lanes[0]
 
     def factor(self, name: str) -> Factor | None:

@@ -36,7 +36,7 @@ class Environment(Strict):
     cutoff: Day
     """Distributions uploaded after this day are not seen by the resolver."""
     cutoffs: dict[str, Day] = {}
-    """Other days for single distributions, where one pin is younger than the others."""
+    """Later cut-off days for single distributions whose pins are newer than the others."""
     pins: dict[str, VersionText] = {}
     floating: tuple[str, ...] = ()
     """Distributions without a pin: the newest release that the cut-off day allows."""

@@ -107,14 +107,14 @@ class Rank(Strict):
     finished: bool = False
     """The script ran to its end without an exception."""
     oracle: str | None = None
-    """What the script said of its oracle in its last act."""
+    """What the script printed about its oracle at its end."""
     exit_code: int | None = None
     signal: int | None = None
     stopped: bool = False
     """The launcher or the harness asked this rank to end."""
     ended: bool = False
     phase: Phase | None = None
-    """Where the exception came from, if there was one."""
+    """The phase in which the exception was raised, if there was one."""
     chain: tuple[Raised, ...] = ()
     failed_at: float | None = None
     """Seconds after the start of the run at which the exception was recorded."""

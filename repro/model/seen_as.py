@@ -25,7 +25,7 @@ class SeenFrame(Strict):
 
 
 class Relation(Strict):
-    """How two named groups of the message must stand to one another: tensor shapes or numbers."""
+    """How two named groups of the message must compare: tensor shapes or numbers."""
 
     group: str
     relation: Literal["equal", "twice", "one dimension twice"]
@@ -56,7 +56,7 @@ class SeenAs(Strict):
     text: Pattern = ""
     """Searched in each line of the output: a warning, or a symptom that does not end the run."""
     beside: Pattern = ""
-    """A line that must stand somewhere in the log as well."""
+    """A line that must also be in the log."""
     alone: bool = False
     """The message is specific enough to be recognised without a traceback."""
     refused: bool = False
@@ -66,7 +66,7 @@ class SeenAs(Strict):
     but: str = ""
     """What else shows in this way, so that a match is only ``could be``."""
     nothing: str = ""
-    """Nothing of the failure stands in a log: why, and what shows it instead."""
+    """Why the failure leaves nothing in a log, and what shows it instead."""
 
     @property
     def kind(self) -> Literal["error", "hang", "text", "nothing"]:

@@ -55,7 +55,7 @@ class Judgement:
     reason: str
     """One sentence: why this verdict and no other."""
     rank: int | None = None
-    """Rank whose words decided."""
+    """The rank whose output decided the verdict."""
     evidence: str = ""
     """The deciding error, or what the oracle said, in one line."""
     where: str = ""
@@ -63,7 +63,7 @@ class Judgement:
 
 
 class Side(StrEnum):
-    """What a verdict says of a point."""
+    """What a verdict means for a point of a search."""
 
     BAD = "bad"
     """The documented failure shows."""

@@ -60,7 +60,7 @@ class Tried(Strict):
     versions: dict[str, str] = {}
     """Of the distributions that the record speaks of, and torch."""
     affected: bool | None = None
-    """What the record's specifiers say; None where nothing was installed."""
+    """Whether the record's specifiers cover the versions; None if nothing was installed."""
     observations: tuple[str, ...] = ()
     """Those that the verdict rests on."""
     runs: tuple[Run, ...] = ()
@@ -342,7 +342,7 @@ _STORED: TypeAdapter[Stored] = TypeAdapter(Annotated[Stored, Field(discriminator
 
 
 def replaces(new: Stored, old: Stored) -> bool:
-    """Whether an answer stands in place of one that is no newer: it answers the same question, or finds the same."""
+    """True if an answer replaces one that is no newer: both have the same question or the same finding."""
     same = new.slug == old.slug or (
         isinstance(new, Bisected) and isinstance(old, Bisected) and new.boundary == old.boundary
     )

@@ -54,7 +54,7 @@ def helpers(entry: Entry) -> list[Path]:
 
 
 def launcher_key(launcher: str) -> str | None:
-    """SHA-256 of what else determines a run of this launcher; None where the recipe says all."""
+    """SHA-256 of what else determines a run with this launcher; None if the recipe determines it alone."""
     if launcher != "warm":
         return None
     return hashlib.sha256(_content(ZYGOTE, ZYGOTE.stat().st_mtime_ns)).hexdigest()

@@ -27,7 +27,7 @@ class PackedEnvironment(Strict):
     wheels: tuple[str, ...]
     """Files below ``wheels/``."""
     left: dict[str, str]
-    """What the lock pins and the base keeps at its own version: torch, and what torch stands on."""
+    """Distributions that the lock pins and the base interpreter has in its own version: torch and its dependencies."""
 
 
 class Pack(Strict):

@@ -19,9 +19,9 @@ class EnvironmentAnswer(Strict):
     """The index or folder that torch came from; empty if the build did not record it."""
     bytes: int
     own_bytes: int
-    """Of files that are shared with no other environment and not with uv's cache."""
+    """Bytes of the files that neither another environment nor uv's cache shares."""
     added_bytes: int
-    """Of files that no environment listed before this one holds."""
+    """Bytes of the files that no environment listed before this one has."""
 
 
 class EnvironmentsAnswer(Answer):
