@@ -45,7 +45,7 @@ def execute(
         session = Session(project, store, options, progress, overlaid=overlaid)
         session.id = run_name or session.id
         results = session.run(cells)
-    write_reports(project, store, of={cell.failure for cell in cells})
+    write_reports(project, store, of={cell.failure for cell in cells}, output=False)
     out.print(_counts(results))
     return results
 

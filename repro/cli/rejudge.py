@@ -26,7 +26,7 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
     store = _store(project)
     print_skipped(project)
     found = rejudge_store(store, project.catalog)
-    write_reports(project, store)
+    write_reports(project, store, output=False)
     if as_json:
         changed = tuple(
             RejudgedObservation(

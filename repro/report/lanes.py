@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from repro.catalog.catalog import Catalog
@@ -124,7 +124,9 @@ def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
     for failure, recipes in groupby(sorted(twins), key=lambda twin: twin[0]):
         files = store.by_key(failure)
         for _, recipe in recipes:
-            yield from store.of_recipe(failure, recipe, files)
+            # The newest that reached a rank: no other one is compared.
+            runs = store.newest_first(failure, recipe, files)
+            yield from islice((seen for seen in runs if seen.installed is not None and seen.ranks), 1)
 
 
 def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[LanePair, ...]:

@@ -45,15 +45,21 @@ class RedactedLookup(Lookup):
     """
 
     redact: Redact = field(default=as_it_is)
+    output: bool = True
+    """Whether the results hold what the ranks and the launcher printed."""
     _redacted: dict[str, Result] = field(default_factory=dict, repr=False, compare=False)
 
     def result(self, cell: Cell) -> Result | None:
-        found = super().result(cell)
+        found = self.as_stored(cell)
         if found is None:
             return None
         if cell.label not in self._redacted:
-            self._redacted[cell.label] = redacted_result(found, self.redact)
+            self._redacted[cell.label] = redacted_result(found if self.output else _without_output(found), self.redact)
         return self._redacted[cell.label]
+
+    def row(self, cell: Cell) -> Row:
+        """The row of a cell; of a run's texts it shows the judgement alone, so only that is redacted."""
+        return redacted_row(super().row(cell), self.redact)
 
 
 def redacted_result(result: Result, redact: Redact) -> Result:
@@ -75,6 +81,20 @@ def redacted_result(result: Result, redact: Redact) -> Result:
         for observation in result.observations
     )
     return replace(result, judgement=judgement, observations=observations)
+
+
+def _without_output(result: Result) -> Result:
+    """A result without what its ranks and its launcher printed."""
+    observations = tuple(
+        seen.model_copy(
+            update={
+                "ranks": tuple(rank.model_copy(update={"tail": ""}) for rank in seen.ranks),
+                "launcher_tail": "",
+            }
+        )
+        for seen in result.observations
+    )
+    return replace(result, observations=observations)
 
 
 def redacted_history(history: History, redact: Redact) -> History:

@@ -104,6 +104,10 @@ class Lookup:
 
     def result(self, cell: Cell) -> Result | None:
         """The runs of a cell by the newest command, judged now; None if none is stored."""
+        return self.as_stored(cell)
+
+    def as_stored(self, cell: Cell) -> Result | None:
+        """The same, with every text as it is stored."""
         environment = cell.environment
         if not isinstance(environment, Named) or environment.name not in self.environments.matrix.environments:
             return None
@@ -117,7 +121,7 @@ class Lookup:
 
     def row(self, cell: Cell) -> Row:
         """The row of a cell: of its newest stored run, or of a cell that was not run."""
-        result = self.result(cell)
+        result = self.as_stored(cell)
         if result is None:
             return Row(cell=cell, not_run="no run of these sources with this lock is stored")
         return row_of(result, self.catalog[cell.failure].failure.distributions)

@@ -39,14 +39,17 @@ class Gathered:
     lanes: tuple[LanePair, ...]
 
 
-def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
-    """Read from the store what the reports show; ``of`` names the failures that need a page, None means all."""
+def gather(project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True) -> Gathered:
+    """Read from the store what the reports show; ``of`` names the failures that need a page, None means all.
+
+    Without ``output`` what the ranks printed is left out: only the site shows it, and to redact it takes long.
+    """
     catalog = project.catalog
     cells = default_cells(project.matrix, catalog)
     # A draft has a page if it was asked for by id; it stands in no list of all failures.
     drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
-    lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact)
+    lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=output)
     rows = tuple(lookup.row(cell) for cell in cells)
     answers = {
         failure: [
@@ -85,15 +88,17 @@ def stored_watch(reports: Path) -> Watched | None:
         raise StoreError(f"{file}: cannot be read; remove it and write it anew with `repro watch`") from None
 
 
-def write_reports(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
+def write_reports(
+    project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True
+) -> Gathered:
     """Write ``matrix.md``, ``matrix.json``, ``lanes.md`` and a page a failure; what was not run is shown as not run.
 
     ``of`` are the failures whose runs are new: only their pages are written, and those that are missing.
-    Raises StoreError if they cannot be written.
+    ``output`` as for ``gather``.  Raises StoreError if they cannot be written.
     """
     if of is not None:
         of = {*of, *(name for name in project.catalog.entries if not _page(project, name).is_file())}
-    found = gather(project, store, of)
+    found = gather(project, store, of, output=output)
     with writing(f"{project.reports}: reports"):
         write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
         write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes, redactor_of(project)))

@@ -128,17 +128,25 @@ class Store:
 
     def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations of one recipe, the oldest first; ``files`` is the result of ``by_key``, if it is at hand."""
-        held = self.by_key(failure) if files is None else files
-        found = [read_observation(file) for file in held.get(recipe[:KEY_CHARACTERS], [])]
-        return sorted(
-            (observation for observation in found if observation.recipe == recipe),
-            key=lambda observation: (observation.started, observation.id),
-        )
+        return [_observation(head.file, head.content) for head in self._heads(failure, recipe, files)]
+
+    def newest_first(
+        self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None
+    ) -> Iterator[Observation]:
+        """The observations of one recipe, the newest first; each is read when it is asked for."""
+        for head in reversed(self._heads(failure, recipe, files)):
+            yield _observation(head.file, head.content)
 
     def newest_run(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations of one recipe that the newest command made: its repetitions."""
-        found = self.of_recipe(failure, recipe, files)
-        return [observation for observation in found if observation.run == found[-1].run]
+        heads = self._heads(failure, recipe, files)
+        return [_observation(head.file, head.content) for head in heads if head.run == heads[-1].run]
+
+    def _heads(self, failure: str, recipe: str, files: dict[str, list[Path]] | None) -> "list[_Head]":
+        """The files of one recipe, the oldest first."""
+        held = self.by_key(failure) if files is None else files
+        heads = [_head(file) for file in held.get(recipe[:KEY_CHARACTERS], [])]
+        return sorted((head for head in heads if head.recipe == recipe), key=lambda head: (head.started, head.id))
 
     def of_failure(self, failure: str) -> Iterator[Observation]:
         """All observations of a failure, by id."""
@@ -178,6 +186,28 @@ def read_stored(file: Path) -> bytes:
         return read_bytes_file(file, STORED_BYTES)
     except UnreadableFileError as error:
         raise StoreError(f"{error}; remove or restore the file") from None
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What a file says of its observation without its large values, which take most of the time to read."""
+
+    file: Path
+    content: bytes
+    recipe: str
+    id: str
+    run: str
+    started: str
+
+
+def _head(file: Path) -> _Head:
+    content = read_stored(file)
+    stated = _stated(content)
+    words = [stated.get(name) for name in ("recipe", "id", "run", "started")]
+    if not all(isinstance(word, str) for word in words):
+        whole = _observation(file, content)  # says what is wrong
+        words = [whole.recipe, whole.id, whole.run, whole.started]
+    return _Head(file, content, *map(str, words))
 
 
 def read_observation(file: Path) -> Observation:

@@ -1,6 +1,7 @@
 """What determines a run, as a digest."""
 
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 
@@ -43,14 +44,14 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
 def helpers(entry: Entry) -> list[Path]:
     """The files beside a script that it may read or import: all but the script, the record, backports and tests."""
     known = {entry.script.name, RECORD, *(backport.file for backport in entry.failure.backports)}
-    found = (file for file in entry.folder.rglob("*") if file.is_file() and file.suffix != ".pyc")
-    return sorted(
-        file
-        for file in found
-        if str(file.relative_to(entry.folder)) not in known
-        and not file.name.startswith(("test_", "."))
-        and file.suffix != ".md"
+    # Not Path.rglob: a report asks for hundreds of recipes, and it takes ten times as long.
+    found = (
+        Path(folder, name)
+        for folder, _, names in os.walk(entry.folder)
+        for name in names
+        if not name.startswith(("test_", ".")) and not name.endswith((".md", ".pyc"))
     )
+    return sorted(file for file in found if str(file.relative_to(entry.folder)) not in known and file.is_file())
 
 
 def launcher_key(launcher: str) -> str | None:

@@ -284,3 +284,16 @@ class TestMarkdown:
         assert pages[missing].is_file()
         assert {row.cell.failure for row in found.report.rows} == set(pages)
         assert [item.failure for item in found.comparisons] == list(pages)
+
+
+def test_output_is_read_only_for_the_site(tmp_path: Path) -> None:
+    """Pages of Markdown are the same without what ranks printed, which is neither redacted nor kept."""
+    held = many(tmp_path, 2, 3)
+    store = Store(held.reports / "data")
+    cells = [row.cell for row in write_reports(held, store).report.rows]
+    pages = {file.name: file.read_bytes() for file in held.reports.glob("*.m*")}
+    found = write_reports(held, store, output=False)
+    assert {file.name: file.read_bytes() for file in held.reports.glob("*.m*")} == pages
+    results = [result for result in map(found.lookup.result, cells) if result is not None]
+    assert results
+    assert not any(rank.tail for result in results for rank in result.newest.ranks)
