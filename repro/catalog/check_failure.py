@@ -10,8 +10,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from repro.catalog import check_factor, check_signature, yaml_reader
 from repro.catalog import check_test as tested
-from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_reach import problems_of
 from repro.catalog.check_signature import faults_of, foreign_errors, signatures_of
@@ -63,6 +63,12 @@ class EntryCheck:
         for at, signature in signatures_of(self.failure):
             for key, problem, remedy in faults_of(signature, foreign_errors(), is_rejection=at[0] == "rejected"):
                 yield self._fault((*at, key), problem, remedy)
+
+        for at, problem, remedy in (
+            *check_signature.problems_of(self.failure),
+            *check_factor.problems_of(self.failure),
+        ):
+            yield self._fault(at, problem, remedy)
 
     def _reach(self) -> Iterator[Fault]:
         for at, problem, remedy in problems_of(self.failure):
@@ -167,7 +173,7 @@ class EntryCheck:
                 )
         for index, factor in enumerate(self.failure.factors):
             at = ("factors", index, "name")
-            if factor.name == WORLD_SIZE:
+            if factor.name == WORLD_SIZE or factor.variable:
                 continue
             if factor.name not in given:
                 yield self._fault(at, f"repro.py has no flag --{factor.name}", nearest(factor.name, given))
@@ -179,7 +185,7 @@ class EntryCheck:
             if default != factor.default:
                 problem = f"--{factor.name} is {default!r} by default; the record's first value is {factor.default!r}"
                 yield Fault(self.entry.script, line, "", problem, "the defaults are the failing configuration")
-        for name in sorted(set(given) - {factor.name for factor in self.failure.factors}):
+        for name in sorted(set(given) - {factor.name for factor in self.failure.factors if not factor.variable}):
             yield Fault(self.entry.script, given[name][0], "", f"--{name} is no factor of the record", "add it there")
 
     def _backports(self) -> Iterator[Fault]:

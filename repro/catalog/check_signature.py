@@ -1,15 +1,19 @@
 """Is a signature specific: does it match nothing but its own failure?"""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from repro.catalog import yaml_reader
+from repro.errors import nearest
 from repro.model.base import Location, Strict
-from repro.model.failure import Failure, Signature
+from repro.model.failure import WORLD_SIZE, Failure, Signature
+from repro.model.named_ranks import named_ranks
 from repro.model.pattern import is_found
 
 FOREIGN = Path(__file__).parent / "foreign_errors.yaml"
+_NOTHING_THERE = re.compile(r"No module named ['\"][^.'\"\\]*['\"]")
 _FEW = 4
 """A message that matches more foreign errors than this, whatever their type, is not specific."""
 
@@ -41,18 +45,53 @@ def signatures_of(failure: Failure) -> Iterator[tuple[Location, Signature]]:
     for lane, difference in failure.differs_in.items():
         if difference.signature:
             yield ("differs_in", lane.value, "signature"), difference.signature
+    for index, other in enumerate(failure.signatures):
+        yield ("signatures", index, "signature"), other.signature
     for index, rejection in enumerate(failure.rejected):
         yield ("rejected", index, "signature"), rejection.signature
+
+
+def problems_of(failure: Failure) -> Iterator[tuple[Location, str, str]]:
+    """What is wrong with the conditions and the ranks of a record's signatures: key, problem and remedy."""
+    for index, other in enumerate(failure.signatures):
+        at: Location = ("signatures", index)
+        for name in other.releases or {}:
+            if name not in failure.distributions:
+                yield (*at, "releases", name), f"the record does not name {name}", nearest(name, failure.distributions)
+        for name, value in other.factors.items():
+            values = _values(failure, name)
+            if values is None:
+                known = [factor.name for factor in failure.factors]
+                yield (*at, "factors", name), f"no factor {name!r}", nearest(name, known)
+            elif value not in values:
+                yield (*at, "factors", name), f"no value {value!r}", nearest(value, values)
+    sizes = {failure.needs.world_size, *map(int, _values(failure, WORLD_SIZE) or ())}
+    for at, signature in signatures_of(failure):
+        beyond = [rank for rank in named_ranks(signature.ranks) if rank >= max(sizes)]
+        if beyond:
+            problem = f"names rank {beyond[0]}, but there are at most {max(sizes)} ranks"
+            yield (*at, "ranks"), problem, f"ranks are counted from 0 to {max(sizes) - 1}"
+
+
+def _values(failure: Failure, name: str) -> tuple[str, ...] | None:
+    factor = failure.factor(name)
+    return factor.values if factor else None
 
 
 def faults_of(
     signature: Signature, foreign: Sequence[ForeignError], *, is_rejection: bool = False
 ) -> Iterator[tuple[str, str, str]]:
     """The problems of a signature: key, problem and remedy."""
-    if signature.kind == "exception" and not is_rejection:
+    if signature.kind in {"exception", "import"} and not is_rejection:
         for key in ("function", "library"):
             if not getattr(signature, key):
                 yield key, "is missing", f"name the {key} of the innermost library frame, as `repro run` shows it"
+    if signature.kind == "import" and _NOTHING_THERE.search(signature.message):
+        yield (
+            "message",
+            "documents a package that is missing, not two releases that do not fit",
+            "name a submodule, as in 'lib.part'",
+        )
     if signature.kind == "hang" and signature.ranks != "all" and not signature.others:
         yield (
             "others",

@@ -8,7 +8,7 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.model.failure import Failure
-from repro.report.format import format_releases, format_signature
+from repro.report.format import format_condition, format_releases, format_signature
 from repro.report.terminal import console
 
 
@@ -43,6 +43,11 @@ def _described(failure: Failure) -> list[str]:
     if failure.upstream.fixes:
         lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
     lines += [f"signature  {format_signature(failure.signature)}"]
+    for item in failure.signatures:
+        lines += [
+            f"with       {format_condition(item)}: {format_signature(item.signature)}",
+            f"           {item.why.strip()}",
+        ]
     for lane, other in failure.differs_in.items():
         lines += [f"in {lane:<8}{format_signature(other.signature)}"] if other.signature else []
         lines += [f"in {lane:<8}{other.why.strip()}"]

@@ -14,7 +14,7 @@ from repro.environments.interpreter import Interpreter, overlay_variables
 from repro.files import BOOTSTRAP, GATES
 from repro.launch import gates
 from repro.launch.processes import Command
-from repro.model.cell import Cell
+from repro.model.cell import Cell, variables_of
 from repro.model.failure import WORLD_SIZE, Lane
 from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 15
 """How long a failed rank waits before it ends, so that the other ranks can fail by themselves."""
 
-# Of our own variables ranks see only these.
+# Of our own variables ranks see only these: docs/records.md names them for users.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 PASSED_ON_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES")
 PREFIXES_CUDA = ("NCCL_", "NVSHMEM_", "TORCH_SYMM_MEM_")
@@ -58,7 +58,8 @@ def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
     """The flags of the factors that differ from their defaults; for a user's script its arguments."""
     if isinstance(entry.failure, ScriptFailure):
         return entry.failure.arguments
-    named = [(name, value) for name, value in cell.factors.items() if name != WORLD_SIZE and entry.failure.factor(name)]
+    by_flag = {factor.name for factor in entry.failure.factors if not factor.variable} - {WORLD_SIZE}
+    named = [(name, value) for name, value in cell.factors.items() if name in by_flag]
     return tuple(part for name, value in named for part in (f"--{name}", value))
 
 
@@ -154,6 +155,7 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *,
     command = torchrun_command(interpreter.executable, cell.world_size)
     if cell.nodes > 1:
         command = agent_command(interpreter.executable, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
+    given = {**entry.variables, **variables_of(entry.failure, cell)}
     words = (*command, str(BOOTSTRAP), str(file), *flags(cell, entry))
     return Job(
         cell=cell,
@@ -163,7 +165,7 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *,
         script=script,
         flags=flags(cell, entry),
         agents=tuple(
-            Command(words, {**rank_variables(cell.lane, folder, interpreter, own), **entry.variables})
+            Command(words, {**rank_variables(cell.lane, folder, interpreter, own), **given})
             for own in divided(devices, cell.nodes)
         ),
         devices=tuple(devices),

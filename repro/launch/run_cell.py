@@ -12,6 +12,7 @@ from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
 from repro.files import LAUNCHER
 from repro.launch.collect import collect_ranks, launcher_tail
+from repro.launch.cores import usable_cores
 from repro.launch.folders import make_folder
 from repro.launch.guard import Ended, Limits
 from repro.launch.hardware import CudaStack, hardware
@@ -19,6 +20,7 @@ from repro.launch.job import Job, prepare
 from repro.launch.paths import Layout
 from repro.launch.processes import run_tree
 from repro.model.cell import Cell
+from repro.model.deadline import deadline_of
 from repro.model.observation import Installed, Observation
 from repro.store.recipe import environment_key, launcher_key, recipe_of
 
@@ -80,7 +82,9 @@ def run_cell(
     becomes the observation's ``fault``.
     """
     seconds = int(limits.timeout)
-    recipe = recipe_of(cell, entry, environment_key(interpreter.installed), seconds)
+    # The time that a run is given by its record and the cores of this machine is no part of its recipe.
+    asked = None if seconds == deadline_of(entry.failure, cell, usable_cores()) else seconds
+    recipe = recipe_of(cell, entry, environment_key(interpreter.installed), asked)
     try:
         folder = make_folder()
     except OSError as error:
@@ -102,6 +106,7 @@ def run_cell(
             launcher_code=ended.code,
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,
+            cores=usable_cores() if cell.world_size > usable_cores() else None,
             deadline_passed=ended.deadline_passed,
             stood_still=ended.stood_still,
             fault="interrupted" if ended.interrupted else ended.fault,

@@ -1,5 +1,6 @@
 """Runs many cells: builds environments ahead, shares the cores among ranks, stores each run when it ends."""
 
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,14 +16,16 @@ from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter, probe
 from repro.environments.resolve import refuse_denied
 from repro.errors import EnvironmentFailure
+from repro.launch.cores import usable_cores
 from repro.launch.devices import Devices
 from repro.launch.folders import sweep
 from repro.launch.guard import STILL_SECONDS, Limits
 from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import not_run, run_cell, torchrun
-from repro.launch.slots import Slots
+from repro.launch.slots import RANKS, Slots
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid
+from repro.model.deadline import deadline_of
 from repro.model.failure import Lane, inapplicable
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
@@ -214,7 +217,7 @@ class Session:
             if warm:
                 warm.prepare(cell, entry, interpreter, self.stop, self._first_devices(cell))
             # Devices first: a cell that waits for one must not block the cores.
-            with self._devices(cell) as devices, slots.take(cell.world_size, self.stop) as give_back:
+            with self._devices(cell) as devices, slots.take(_cores_for(cell, slots), self.stop) as give_back:
                 if self.stop.is_set():
                     return None
                 stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
@@ -224,7 +227,7 @@ class Session:
                     entry,
                     interpreter,
                     run=self.id,
-                    limits=self._limits(cell, give_back, full_deadline=full_deadline),
+                    limits=self._limits(cell, interpreter, give_back, full_deadline=full_deadline),
                     launch=warm.run if warm else torchrun,
                     devices=devices,
                     stack=stack,
@@ -233,11 +236,14 @@ class Session:
             recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
             return not_run(cell, self.id, recipe, str(error))
 
-    def _limits(self, cell: Cell, give_back: Callable[[], None], *, full_deadline: bool) -> Limits:
-        failure = self.project.catalog[cell.failure].failure.in_lane(cell.lane)
+    def _limits(
+        self, cell: Cell, interpreter: Interpreter, give_back: Callable[[], None], *, full_deadline: bool
+    ) -> Limits:
+        record = self.project.catalog[cell.failure].failure
+        failure = record.seen_in(cell.lane, cell.factors, interpreter.installed.distributions)
         waits = full_deadline or self.options.full_deadline or failure.signature.kind != "hang"
         return Limits(
-            timeout=self.options.timeout or failure.timeout,
+            timeout=self.options.timeout or deadline_of(failure, cell, usable_cores()),
             stop=self.stop,
             still=None if waits else STILL_SECONDS,
             idle=give_back,
@@ -296,7 +302,7 @@ class Session:
             and observation.hardware.of_class == hardware().of_class
             and (self.options.warm or observation.launcher == "torchrun")
             and observation.launcher_key == launcher_key(observation.launcher)
-            and observation.timeout == (self.options.timeout or entry.failure.timeout)
+            and observation.timeout == (self.options.timeout or deadline_of(entry.failure, cell, usable_cores()))
             and (observation.stood_still is None or not self.options.full_deadline)
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)
@@ -331,6 +337,11 @@ class Session:
             self.listener.progress(f"{cell.label}: {result.judgement.reason}; please report it with this script")
         self.listener.finished(result)
         return result
+
+
+def _cores_for(cell: Cell, slots: Slots) -> int:
+    """The slots of a run: one a rank; ranks share the cores where there are fewer, unless the user set a limit."""
+    return cell.world_size if RANKS in os.environ else min(cell.world_size, slots.limit)
 
 
 def _unplaced(observation: Observation) -> Observation:

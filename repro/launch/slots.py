@@ -21,6 +21,8 @@ from repro.errors import EnvironmentFailure, UsageError
 from repro.launch.cores import usable_cores
 
 POLL_SECONDS = 0.1
+RANKS = "REPRO_RANKS"
+"""The variable with which a user limits how many ranks run at once."""
 
 
 def rank_limit() -> int:

@@ -39,7 +39,7 @@ from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, end_ranks
 from repro.launch.run_cell import LauncherName, torchrun
 from repro.launch.standstill import dump_stacks
 from repro.launch.zygote import NVML_CHECK
-from repro.model.cell import Cell
+from repro.model.cell import Cell, variables_of
 from repro.model.failure import Lane
 
 START_SECONDS = 180.0
@@ -194,7 +194,9 @@ class Family:
             self._roots.append(
                 subprocess.Popen(
                     kept([start.interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
-                    env=rank_variables(start.lane, self._folder, start.interpreter, start.devices) | own,
+                    env=rank_variables(start.lane, self._folder, start.interpreter, start.devices)
+                    | own
+                    | dict(start.variables),
                     cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -299,13 +301,15 @@ class Start:
     """The script's folder, if it holds modules that a library could import; else None."""
     devices: tuple[str, ...] = ()
     """The CUDA devices that ranks and imports see; none in the CPU lane."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """The environment variables of the cell's factors."""
 
     @property
     def key(self) -> tuple[object, ...]:
         interpreter = self.interpreter
         return (
             *(interpreter.executable, interpreter.overlay),
-            *(self.lane, self.devices, self.world_size, self.gates, self.modules),
+            *(self.lane, self.devices, self.world_size, self.gates, self.modules, self.variables),
         )
 
 
@@ -334,7 +338,8 @@ def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[s
     except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
         return None  # under torchrun the script's own interpreter says what is wrong
     gates = applicable_gates(cell.lane, interpreter)
-    start = Start(cell.lane, interpreter, cell.world_size, gates, folder if beside else None, devices)
+    variables = tuple(variables_of(entry.failure, cell).items())
+    start = Start(cell.lane, interpreter, cell.world_size, gates, folder if beside else None, devices, variables)
     return Plan(start, imports, (entry.script, cell.model_dump_json()))
 
 

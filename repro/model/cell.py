@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from repro.errors import UsageError, unknown
 from repro.model.base import FileName, Strict
-from repro.model.failure import WORLD_SIZE, Failure, Lane
+from repro.model.failure import UNSET, WORLD_SIZE, Failure, Lane
 
 _ADOPTED = "python:"
 _OVERLAID = "overlay:"
@@ -115,6 +115,14 @@ class Cell(Strict):
     def is_default(self) -> bool:
         """Whether no factor is changed: then the record's specifiers say what to expect."""
         return not self.factors
+
+
+def variables_of(failure: Failure, cell: Cell) -> dict[str, str]:
+    """The environment variables that the factors of a cell set for its ranks, before their interpreters start."""
+    given = {
+        factor.variable: cell.factors.get(factor.name, factor.default) for factor in failure.factors if factor.variable
+    }
+    return {name: value for name, value in sorted(given.items()) if value != UNSET}
 
 
 def _ranks(value: str) -> int:

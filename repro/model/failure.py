@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from repro.model.base import Day, Strict
+from repro.model.named_ranks import read_ranks
 from repro.model.pattern import check_pattern
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
@@ -19,6 +20,8 @@ IDENTIFIER = r"^[a-z0-9]+(-[a-z0-9]+)+$"
 """The form of an id: the project, and the number of its issue or a few words."""
 WORLD_SIZE = "world-size"
 """The built-in factor: the number of ranks.  It is the harness's, not a flag of the script."""
+UNSET = "unset"
+"""The value of a factor that leaves its environment variable out."""
 
 
 PLACEHOLDER = "ANSWER"
@@ -50,13 +53,15 @@ def _release(text: str) -> str:
 
 Release = Annotated[str, AfterValidator(_release)]
 Pattern = Annotated[str, AfterValidator(check_pattern)]
+NamedRanks = Annotated[int | tuple[int, ...] | str, BeforeValidator(read_ranks)]
 
 
 class Signature(Strict):
     """How a failure shows."""
 
-    kind: Literal["exception", "assertion", "hang", "script", "exit"] = "exception"
-    """``script``: an exception that the script's own code raises; ``exit``: a process that ends without one."""
+    kind: Literal["exception", "import", "assertion", "hang", "script", "exit"] = "exception"
+    """``import``: an exception by which an import at the top of the script fails; ``script``: one that the script's own
+    code raises; ``exit``: a process that ends without one."""
     type: str = ""
     """Class name of the exception, without its module; for an exit ``SIGSEGV`` or ``exit code 3``."""
     message: Pattern = ""
@@ -65,9 +70,11 @@ class Signature(Strict):
     """Function of the innermost library frame; of ``repro.py`` for an assertion; of a waiting frame for a hang."""
     library: str = ""
     """Top-level package of that frame."""
-    ranks: Literal["all", "any"] | int = "all"
+    ranks: NamedRanks = "all"
+    """``all``, ``any``, one rank (``0``), several (``[0, 2]``) or ``all but 0``; no other rank shows it."""
     others: str = ""
-    """Of a hang that is not on all ranks: the function, in the same library, in which the other ranks wait."""
+    """Where not all ranks show it in ``function``: the function, in the same library, in which all the others wait, or
+    from which they raise the same."""
 
     @property
     def is_unanswered(self) -> bool:
@@ -76,7 +83,7 @@ class Signature(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind in {"exception", "script"} and not (self.type and self.message):
+        if self.kind in {"exception", "import", "script"} and not (self.type and self.message):
             raise ValueError("an exception's signature needs type and message")
         if self.kind == "exit" and not self.type:
             raise ValueError("the signature of an exit needs type: SIGSEGV or exit code 3")
@@ -84,8 +91,8 @@ class Signature(Strict):
             raise ValueError("an assertion's signature needs type: AssertionError and message")
         if self.kind == "hang" and not self.function:
             raise ValueError("a hang's signature needs the function that it hangs in")
-        if self.others and (self.kind != "hang" or self.ranks == "all"):
-            raise ValueError("'others' is for a hang that is not on all ranks")
+        if self.others and (self.kind not in {"hang", "exception"} or self.ranks == "all"):
+            raise ValueError("'others' is for a hang or an exception that is not on all ranks")
         return self
 
 
@@ -98,6 +105,22 @@ class Difference(Strict):
     """Why the lanes differ, as text for people."""
 
 
+class OtherSignature(Strict):
+    """How the failure shows on some releases, or under some values of factors; all that is named must hold."""
+
+    releases: VersionRanges | None = None
+    factors: dict[str, str] = {}
+    signature: Signature
+    why: Annotated[str, Field(min_length=1)]
+    """What makes it show differently, for people."""
+
+    @model_validator(mode="after")
+    def _conditional(self) -> Self:
+        if not (self.releases or self.factors):
+            raise ValueError("another signature needs a condition: releases or factors")
+        return self
+
+
 class Rejection(Strict):
     """Releases that refuse the configuration with a clear, documented error."""
 
@@ -106,12 +129,14 @@ class Rejection(Strict):
 
 
 class Factor(Strict):
-    """One condition of the reproduction that a flag of ``repro.py`` switches."""
+    """One condition of the reproduction that a flag of ``repro.py`` switches, or an environment variable."""
 
     name: str
     values: Annotated[tuple[str, ...], Field(min_length=2)]
     """The first is the default, with which the failure shows."""
     meaning: str
+    variable: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*)?$")] = ""
+    """The environment variable that takes the value, in the place of a flag; ``unset`` leaves it out."""
 
     @property
     def default(self) -> str:
@@ -293,6 +318,8 @@ class Failure(Strict):
     seen_as: tuple[SeenAs, ...] = ()
     """What a user's log shows of it, apart from the signature: `repro doctor --log` matches these."""
     differs_in: dict[Lane, Difference] = {}
+    signatures: tuple[OtherSignature, ...] = ()
+    """Other ways in which it shows; the first whose condition holds takes the place of ``signature``."""
     factors: tuple[Factor, ...] = ()
     backports: tuple[Backport, ...] = ()
     cures: tuple[Cure, ...] = ()
@@ -336,10 +363,23 @@ class Failure(Strict):
     def factor(self, name: str) -> Factor | None:
         return next((factor for factor in self.factors if factor.name == name), None)
 
-    def in_lane(self, lane: Lane) -> Self:
-        """The record with the signature that the failure has in a lane."""
+    def seen_in(self, lane: Lane, factors: Mapping[str, str], versions: Mapping[str, str]) -> Self:
+        """The record with the signature that the failure has in a run.
+
+        ``factors`` are those that differ from their defaults.  A signature of the lane's own holds for all its runs.
+        """
         other = self.differs_in.get(lane)
-        return self.model_copy(update={"signature": other.signature}) if other and other.signature else self
+        if other and other.signature:
+            return self.model_copy(update={"signature": other.signature})
+        for item in self.signatures:
+            changed = {name: factors.get(name, self._default(name)) for name in item.factors}
+            if changed == item.factors and covers(item.releases or {}, versions):
+                return self.model_copy(update={"signature": item.signature})
+        return self
+
+    def _default(self, name: str) -> str:
+        factor = self.factor(name)
+        return factor.default if factor else ""
 
     def backport(self, name: str) -> Backport | None:
         return next((backport for backport in self.backports if backport.name == name), None)

@@ -207,6 +207,8 @@ class Observation(Strict):
     launcher_code: int | None = None
     launcher_tail: str = ""
     timeout: int
+    cores: int | None = None
+    """The cores that the run could use, where it had more ranks; else None."""
     deadline_passed: bool = False
     stood_still: float | None = None
     """Seconds for which no rank had done anything when the run was ended before its deadline; None if it was not."""
@@ -215,6 +217,13 @@ class Observation(Strict):
     installed: Installed | None = None
     hardware: Hardware
     ranks: tuple[Rank, ...] = ()
+
+    @property
+    def shared_cores(self) -> str:
+        """``4 ranks on 2 cores`` where ranks shared cores, else an empty string."""
+        if self.cores is None:
+            return ""
+        return f"{self.cell.world_size} ranks on {self.cores} core{'s' if self.cores > 1 else ''}"
 
     @property
     def cut_off(self) -> bool:

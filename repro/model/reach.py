@@ -14,7 +14,10 @@ from repro.model.base import Strict
 from repro.model.pattern import check_pattern
 from repro.model.version_ranges import VersionRanges
 
-LIBRARIES = ("torch", "lightning", "transformers", "accelerate", "safetensors", "torchvision", "timm", "builtins")
+LIBRARIES = (
+    *("torch", "lightning", "transformers", "accelerate", "safetensors", "peft", "torchvision", "timm"),
+    "builtins",
+)
 """The roots of symbols; other names of the same libraries are resolved to these."""
 FEWEST_LETTERS = 2
 KINDS = (

@@ -9,6 +9,7 @@ from repro.files import templates_of
 from repro.model.failure import Failure
 from repro.report.format import (
     VERDICT_GLYPHS,
+    format_condition,
     format_count,
     format_evidence,
     format_releases,
@@ -98,6 +99,7 @@ _FILTERS: Mapping[str, Callable[..., str]] = {
     "releases": format_releases,
     "reference": reference_address,
     "signature": format_signature,
+    "condition": format_condition,
     "cell": lambda item: format_where(Row(cell=item.cell)),
     "predicted": format_predicted,
     "surveyed": _surveyed,

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from repro.model.named_ranks import in_words
+
 if TYPE_CHECKING:  # `repro list` needs neither: loading them costs more than all that it does
-    from repro.model.failure import Signature
+    from repro.model.failure import OtherSignature, Signature
     from repro.model.version_ranges import VersionRanges
     from repro.report.rows import Row
 
@@ -44,6 +46,8 @@ def format_where(row: "Row") -> str:
         parts.append(f"on {cell.nodes} nodes")
     if cell.lane != "cpu":
         parts.append(f"[{cell.lane}]")
+    if row.shared_cores:
+        parts.append(f"({row.shared_cores})")
     return " ".join(parts)
 
 
@@ -81,11 +85,18 @@ def reference_address(name: str) -> str:
     return f"[{name}](https://github.com/{repository}/issues/{number})" if number.isdecimal() else name
 
 
+def format_condition(other: "OtherSignature") -> str:
+    """``torch <2.8 and mode=a``: where the failure shows with another signature."""
+    factors = " and ".join(f"{name}={value}" for name, value in other.factors.items())
+    return " and ".join(part for part in (format_releases(other.releases or {}), factors) if part)
+
+
 def format_signature(signature: "Signature") -> str:
     """``KeyError /.../ in save_checkpoint of lightning, on all ranks``."""
-    ranks = {"all": "on every rank", "any": "on some rank"}.get(str(signature.ranks), f"on rank {signature.ranks} only")
+    ranks = "on some rank" if signature.ranks == "any" else f"on {in_words(signature.ranks)}"
     if signature.kind == "hang":
         return f"hangs in {signature.function}, {ranks}"
     place = f" in {signature.function}" if signature.function else ""
     owner = f" of {signature.library}" if signature.library else ""
-    return f"{signature.type} /{signature.message}/{place}{owner}, {ranks}"
+    others = f", the others in {signature.others}" if signature.others else ""
+    return f"{signature.type} /{signature.message}/{place}{owner}, {ranks}{others}"

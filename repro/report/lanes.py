@@ -25,7 +25,7 @@ from repro.report.private import Redact, as_it_is
 from repro.report.rows import Row
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
-from repro.verdict.judge import failed_itself, judge
+from repro.verdict.judge import failed_itself, judge, seen_in
 from repro.verdict.signature import is_watchdog_abort, why_not_still
 
 FRACTION = "..."
@@ -170,7 +170,7 @@ def distrusted(found: Iterable[LanePair]) -> tuple[str, ...]:
 
 def _shown(seen: Observation, catalog: Catalog) -> LaneRun:
     own, others = [], []
-    failure = catalog[seen.cell.failure].failure.in_lane(seen.cell.lane)
+    failure = seen_in(catalog[seen.cell.failure].failure, seen)
     for rank in seen.ranks:
         error = rank.error
         if error is not None and failed_itself(rank, failure):

@@ -41,6 +41,8 @@ class Row(Strict):
     gates: tuple[str, ...] = ()
     launcher: str = ""
     hardware: str = ""
+    shared_cores: str = ""
+    """``4 ranks on 2 cores`` where there were more ranks than cores."""
     date: str = ""
     seconds: float | None = None
     observations: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ def row_of(result: Result, distributions: Iterable[str]) -> Row:
         gates=tuple(sorted({gate for rank in newest.ranks for gate in rank.gates})),
         launcher=newest.launcher,
         hardware=f"{machine.system} {machine.machine}, {machine.cores} cores{f', {device}' if device else ''}",
+        shared_cores=newest.shared_cores,
         date=newest.started,
         seconds=newest.seconds,
         observations=tuple(observation.id for observation in result.observations),

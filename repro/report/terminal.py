@@ -100,6 +100,8 @@ class Progress:
         line = Text(f"{count} {VERDICT_GLYPHS[result.verdict]} {result.verdict:<11}")
         line.append(f"{result.status:<14}", style=STATUS_STYLES[result.status])
         line.append(f"{result.newest.seconds:5.1f} s  {result.cell.label}")
+        if result.newest.shared_cores:
+            line.append(f" ({result.newest.shared_cores})")
         self._out.print(line)
 
     def skipped(self, cell: "Cell", reason: str) -> None:

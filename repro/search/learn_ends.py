@@ -11,7 +11,7 @@ from repro.model.script_failure import ScriptFailure, with_signature
 from repro.model.verdict import Verdict
 from repro.search.log import Question, tried
 from repro.store.answers import Tried
-from repro.verdict.judge import judge
+from repro.verdict.judge import judge, seen_in
 from repro.verdict.learn import describe, learn
 from repro.verdict.result import judge_repetitions
 from repro.verdict.signature import shows
@@ -100,8 +100,9 @@ def known_failures(catalog: Catalog, observations: Sequence[Observation]) -> lis
         errors = [rank.error for rank in observation.ranks if rank.error is not None]
         held = observation.installed.distributions if observation.installed else {}
         for entry in catalog:
-            failure = entry.failure.in_lane(observation.cell.lane)
+            failure = seen_in(entry.failure, observation)
             # An assertion stands in the record's own script: a user's script cannot show it.
-            if failure.signature.kind == "exception" and any(shows(error, failure.signature) for error in errors):
+            of_library = failure.signature.kind in {"exception", "import"}
+            if of_library and any(shows(error, failure.signature) for error in errors):
                 found[failure.id] = failure, is_affected(failure, held)
     return sorted(found.values(), key=lambda item: (not item[1], item[0].id))

@@ -1,13 +1,14 @@
 """What determines a run, as a digest."""
 
 import hashlib
+import json
 import os
 from functools import cache
 from pathlib import Path
 
 from repro.catalog.catalog import Entry
 from repro.files import BOOTSTRAP, GATES, RECORD, ZYGOTE
-from repro.model.cell import Cell
+from repro.model.cell import Cell, variables_of
 from repro.model.failure import Lane
 from repro.model.observation import Installed
 
@@ -36,6 +37,8 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
     # One node, as nearly all runs have, is not named: keys from before there were several hold.
     left_out = {"environment"} if cell.nodes > 1 else {"environment", "nodes"}
     digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude=left_out).encode())
+    if variables := variables_of(entry.failure, cell):
+        digest.update(f"\0variables {json.dumps(variables)}".encode())
     if timeout not in {None, entry.failure.timeout}:
         digest.update(f"\0timeout {timeout}".encode())
     return digest.hexdigest()

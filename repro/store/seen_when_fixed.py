@@ -10,7 +10,7 @@ from repro.model.failure import Failure
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store
-from repro.verdict.judge import judge
+from repro.verdict.judge import judge, seen_in
 from repro.verdict.signature import shows
 
 
@@ -35,8 +35,8 @@ def fixed_release(failure: Failure, observation: Observation) -> str | None:
 
 
 def is_matched(failure: Failure, observation: Observation) -> bool:
-    """True if some rank ended with the signature of the record, in the run's lane."""
-    signature = failure.in_lane(observation.cell.lane).signature
+    """True if some rank ended with the signature of the record, as it shows in that run."""
+    signature = seen_in(failure, observation).signature
     if signature.kind == "hang":
         return judge(failure, observation).verdict is Verdict.REPRODUCED
     return any(shows(error, signature) for rank in observation.ranks for error in rank.chain[:1])

@@ -9,7 +9,8 @@ import signal
 from collections.abc import Iterator, Sequence
 
 from repro.model.failure import Failure, Signature
-from repro.model.observation import Installed, Observation, Raised, Rank
+from repro.model.named_ranks import in_words, may_show, must_show
+from repro.model.observation import Installed, Observation, Phase, Raised, Rank
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Judgement, Verdict
 from repro.model.version import parsed_version
@@ -34,7 +35,7 @@ FLUSH_FAILED = 120
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
     """The verdict of one run."""
-    failure = failure.in_lane(observation.cell.lane)
+    failure = seen_in(failure, observation)
     judgements = (
         _of_script(failure, observation) if isinstance(failure, ScriptFailure) else _of_record(failure, observation)
     )
@@ -42,6 +43,12 @@ def judge(failure: Failure, observation: Observation) -> Judgement:
         if judgement is not None:
             return judgement
     return _no_verdict(observation)
+
+
+def seen_in(failure: Failure, observation: Observation) -> Failure:
+    """The record with the signature that the failure has in this run: by its lane, its factors and its versions."""
+    versions = observation.installed.distributions if observation.installed else {}
+    return failure.seen_in(observation.cell.lane, observation.cell.factors, versions)
 
 
 def _of_record(failure: Failure, observation: Observation) -> Iterator[Judgement | None]:
@@ -92,14 +99,25 @@ def _not_started(_failure: Failure, observation: Observation) -> Judgement | Non
     return None
 
 
-def _not_reached(_failure: Failure, observation: Observation) -> Judgement | None:
+def _not_reached(failure: Failure, observation: Observation) -> Judgement | None:
     for rank in observation.ranks:
         if observation.cell.backport and not rank.backport_applied:
             return _unrunnable(f"rank {rank.rank}: the backport was not applied", rank, rank.error)
-        if not rank.reached:
+        if not rank.reached and not _fails_to_import(rank, failure, observation):
             why = "failed before it reached its own code" if rank.error else "never reached its own code"
             return _unrunnable(f"rank {rank.rank} {why}", rank, rank.error)
     return None
+
+
+def _fails_to_import(rank: Rank, failure: Failure, observation: Observation) -> bool:
+    """True if an import failed as the record documents it, and not because a package is missing."""
+    return (
+        failure.signature.kind == "import"
+        and rank.phase is Phase.IMPORT
+        and rank.error is not None
+        and shows(rank.error, failure.signature)
+        and not lacks_package(rank.chain, observation.installed, tuple(rank.imported))
+    )
 
 
 def _imports_of_script(failure: ScriptFailure, observation: Observation) -> Judgement | None:
@@ -146,7 +164,7 @@ def _wrong_imports(failure: Failure, observation: Observation) -> Judgement | No
 def _import_problem(rank: Rank, installed: Installed, distribution: str) -> str:
     expected = installed.distributions[distribution]
     modules = [name for name in installed.modules.get(distribution, ()) if name in rank.imported]
-    if not modules:
+    if not modules and rank.reached:
         return f"did not import {distribution}"
     for name in modules:
         module = rank.imported[name]
@@ -235,13 +253,13 @@ def _exited_as_learned(failure: ScriptFailure, observation: Observation) -> Judg
         return None
     showing = [rank for rank in observation.ranks if ending(rank) == signature.type]
     others = [rank for rank in observation.ranks if rank not in showing]
-    # A single rank, where another one or several show it, is another failure.
-    wanted = isinstance(signature.ranks, int) and [rank.rank for rank in showing] != [signature.ranks]
-    if not showing or wanted or (signature.ranks == "all" and others):
+    # Where other ranks than the named ones show it, it is another failure.
+    missing = [rank for rank in others if must_show(signature.ranks, rank.rank)]
+    if not showing or missing or not all(may_show(signature.ranks, rank.rank) for rank in showing):
         return None
     if any(failed_itself(rank, failure) or (ending(rank) and not is_watchdog_abort(rank)) for rank in others):
         return None
-    reason = f"ends with {signature.type} on {_which(signature)}"
+    reason = f"ends with {signature.type} on {in_words(signature.ranks)}"
     return Judgement(Verdict.REPRODUCED, reason, rank=showing[0].rank, evidence=signature.type)
 
 
@@ -280,12 +298,12 @@ def _failed(failure: Failure, observation: Observation) -> Judgement | None:
     assert root.error is not None  # noqa: S101 - what failed_itself says
     for rejection in failure.rejected:
         if _objection(rejection.signature, failure, observation) is None:
-            reason = f"refused with the documented error on {_which(rejection.signature)}"
+            reason = f"refused with the documented error on {in_words(rejection.signature.ranks)}"
             return _judgement(Verdict.REJECTED, reason, root, root.error)
-    documented = shows(root.error, failure.signature)
+    documented = shows(root.error, failure.signature) or shows(root.error, _of_others(failure.signature))
     objection = _objection(failure.signature, failure, observation) if documented else None
     if documented and objection is None:
-        reason = f"the signature, on {_which(failure.signature)}"
+        reason = f"the signature, on {in_words(failure.signature.ranks)}"
         return _judgement(Verdict.REPRODUCED, reason, root, root.error)
     for rank in causes:
         if is_missing_import(rank.chain) and not (rank.error and shows(rank.error, failure.signature)):
@@ -299,8 +317,9 @@ def _failed(failure: Failure, observation: Observation) -> Judgement | None:
     return _judgement(Verdict.DIFFERENT, reason, root, root.error)
 
 
-def _which(signature: Signature) -> str:
-    return {"all": "every rank", "any": "at least one rank"}.get(str(signature.ranks), f"rank {signature.ranks} only")
+def _of_others(signature: Signature) -> Signature:
+    """The signature of the ranks that raise the same from another function; the same one if there are none."""
+    return signature.model_copy(update={"function": signature.others or signature.function})
 
 
 def _objection(signature: Signature, failure: Failure, observation: Observation) -> str | None:
@@ -308,10 +327,13 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
     showing = [rank.rank for rank in observation.ranks if rank.error is not None and shows(rank.error, signature)]
     for rank in observation.ranks:
         if rank.rank in showing:
-            if isinstance(signature.ranks, int) and signature.ranks != rank.rank:
+            if not may_show(signature.ranks, rank.rank):
                 return f"rank {rank.rank} shows it too"
-        elif signature.ranks in {"all", rank.rank}:
+        elif must_show(signature.ranks, rank.rank):
             return f"rank {rank.rank} does not show it"
+        elif signature.kind == "exception" and signature.others:
+            if rank.error is None or not shows(rank.error, _of_others(signature)):
+                return f"rank {rank.rank} does not show it in {signature.others}"
         elif failed_itself(rank, failure):
             return f"rank {rank.rank} failed in another way"
         elif rank.signal is not None and not rank.stopped and not is_watchdog_abort(rank):
@@ -326,7 +348,9 @@ def _unseen(signature: Signature, failure: Failure, observation: Observation) ->
     waiting = [
         rank
         for rank in observation.ranks
-        if rank.stopped and signature.ranks in {"all", rank.rank} and not failed_itself(rank, failure)
+        if rank.stopped
+        and (signature.others or must_show(signature.ranks, rank.rank))
+        and not failed_itself(rank, failure)
     ]
     others = tuple(rank for rank in observation.ranks if rank not in waiting)
     # Were they as documented, would the others be so too?
@@ -350,7 +374,7 @@ def _late(failure: Failure, observation: Observation) -> Judgement | None:
     if not observation.cut_off:
         return None
     signature = failure.signature
-    late = f"no end within {observation.timeout} s"
+    late = f"no end within {observation.timeout} s{f', {observation.shared_cores}' if observation.shared_cores else ''}"
     if observation.stood_still is not None:
         late = f"no rank did anything for {observation.stood_still:.0f} s"
     if signature.kind != "hang":
@@ -367,17 +391,17 @@ def _late(failure: Failure, observation: Observation) -> Judgement | None:
     if stray is not None:
         rank, problem = stray
         return Judgement(Verdict.UNRUNNABLE, f"{late}, but rank {rank.rank} {problem}", rank.rank, where=_place(rank))
-    shown = next((rank for rank in stuck if rank.rank == signature.ranks), stuck[0])
-    reason = f"stands still in {signature.function} on {_which(signature)}"
+    shown = next((rank for rank in stuck if must_show(signature.ranks, rank.rank)), stuck[0])
+    reason = f"stands still in {signature.function} on {in_words(signature.ranks)}"
     return Judgement(Verdict.REPRODUCED, reason, rank=shown.rank, where=_place(shown))
 
 
 def _stray(signature: Signature, ranks: Sequence[Rank], stuck: Sequence[Rank]) -> tuple[Rank, str] | None:
     """A rank that does not stand where the record documents it, and why; all of them stand still."""
     for rank in ranks:
-        if signature.ranks in {"all", rank.rank} and rank not in stuck:
+        if must_show(signature.ranks, rank.rank) and rank not in stuck:
             return rank, f"does not wait in {signature.function}"
-        if signature.ranks in {"all", "any", rank.rank} and rank in stuck:
+        if may_show(signature.ranks, rank.rank) and rank in stuck:
             continue
         if not signature.others:
             return rank, "waits where the record does not say: its signature has no 'others'"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from repro.errors import ContradictionError, UndecidedError
 from repro.model.failure import Signature
+from repro.model.named_ranks import in_words
 from repro.model.observation import Frame, Observation, Origin, Raised, Rank
 from repro.model.pattern import PATTERN_CHARACTERS
 from repro.model.script_failure import ANY_EXIT, ScriptFailure, with_signature
@@ -175,9 +176,7 @@ def in_short(signature: Signature) -> str:
 
 def describe(signature: Signature) -> str:
     """``FileNotFoundError in save_to_json of transformers, on rank 0 only``."""
-    ranks = {"all": "on every rank", "any": "on some ranks"}.get(
-        str(signature.ranks), f"on rank {signature.ranks} only"
-    )
+    ranks = "on some ranks" if signature.ranks == "any" else f"on {in_words(signature.ranks)}"
     if signature.kind == "hang":
         others = f", the others in {signature.others}" if signature.others else ""
         return f"a hang in {signature.function} of {signature.library}, {ranks}{others}"

@@ -21,6 +21,7 @@ from repro.model.failure import Failure
 from repro.report.answers import glyph
 from repro.report.format import (
     VERDICT_GLYPHS,
+    format_condition,
     format_count,
     format_evidence,
     format_releases,
@@ -273,6 +274,7 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "reference": html_reference,
     "releases": format_releases,
     "signature": format_signature,
+    "condition": format_condition,
     "verdict": format_verdict,
     "versions": format_versions,
     "where": format_where,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from repro.catalog.check_signature import ForeignError, faults_of, foreign_errors, signatures_of
+from repro.catalog.check_signature import ForeignError, faults_of, foreign_errors, problems_of, signatures_of
 from repro.catalog.project import Project
 from repro.model.failure import Signature
 from tests.unit.factories import ASSERTION, HANG, REJECTION, failure
@@ -91,11 +91,14 @@ def test_unanswered_hang(key: str) -> None:
 
 
 def test_all_signatures() -> None:
-    """The record's own, the lanes', the rejections'."""
-    made = failure(rejected=[REJECTION], differs_in={"cuda": {"signature": ASSERTION, "why": "other kernels"}})
+    """The record's own, the lanes', those with a condition, the rejections'."""
+    other = {"releases": {"lightning": "<2"}, "signature": ASSERTION, "why": "older"}
+    lanes = {"cuda": {"signature": ASSERTION, "why": "other kernels"}}
+    made = failure(rejected=[REJECTION], differs_in=lanes, signatures=[other])
     assert [at for at, _ in signatures_of(made)] == [
         ("signature",),
         ("differs_in", "cuda", "signature"),
+        ("signatures", 0, "signature"),
         ("rejected", 0, "signature"),
     ]
 
@@ -105,3 +108,50 @@ def test_our_records(record: Any) -> None:
     """No record of ours is mistaken for a foreign error."""
     for at, signature in signatures_of(record):
         assert list(faults_of(signature, foreign_errors(), is_rejection=at[0] == "rejected")) == []
+
+
+def test_conditions() -> None:
+    """A condition names what the record knows: a distribution, a factor, a value."""
+    conditions = [
+        {"releases": {"lightnin": ">=2"}},
+        {"factors": {"state-dict": "full"}},
+        {"factors": {"state-dict-type": "ful"}},
+        {"releases": {"lightning": ">=2"}, "factors": {"state-dict-type": "full"}},
+    ]
+    signatures = [item | {"signature": ASSERTION, "why": "another way"} for item in conditions]
+    found = list(problems_of(failure(signatures=signatures)))
+    assert [(".".join(map(str, at)), remedy) for at, _, remedy in found] == [
+        ("signatures.0.releases.lightnin", "did you mean 'lightning'?"),
+        ("signatures.1.factors.state-dict", "did you mean 'state-dict-type'?"),
+        ("signatures.2.factors.state-dict-type", "did you mean 'full'?"),
+    ]
+
+
+def test_ranks_that_do_not_exist() -> None:
+    """A rank beyond the largest number of ranks shows nothing, ever."""
+    ((at, problem, remedy),) = problems_of(failure(signature={"ranks": "all but 2"}))
+    assert (at, remedy) == (("signature", "ranks"), "ranks are counted from 0 to 1")
+    assert "at most 2 ranks" in problem
+    assert list(problems_of(failure(signature={"ranks": [2]}, needs={"world_size": 4}))) == []
+    sizes = {"name": "world-size", "values": ["2", "4"], "meaning": "ranks"}
+    assert list(problems_of(failure(signature={"ranks": [2]}, factors=[sizes]))) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "keys"),
+    [
+        ("No module named 'flash_attn'", ["message"]),
+        ("No module named 'torch.gone'", []),
+        ("cannot import name 'X'", []),
+    ],
+)
+def test_import(message: str, keys: list[str]) -> None:
+    """An import that fails for want of a package is no failure of two releases."""
+    made = Signature(kind="import", type="ImportError", message=message, function="<module>", library="peft")
+    assert [key for key, _, _ in faults_of(made, [])] == keys
+
+
+def test_import_is_placed() -> None:
+    """A failing import is placed as an exception is."""
+    made = Signature(kind="import", type="ImportError", message="cannot import name 'X'")
+    assert [key for key, _, _ in faults_of(made, [])] == ["function", "library"]

@@ -23,6 +23,19 @@ def test_flags(tmp_path: Path) -> None:
     assert flags(changed, named) == ("--state-dict-type", "full")
 
 
+def test_variable(tmp_path: Path) -> None:
+    """A factor with a variable is no flag: it is set for the ranks, unless its value is "unset"."""
+    factor = {"name": "debug", "variable": "TORCH_DISTRIBUTED_DEBUG", "values": ["unset", "DETAIL"], "meaning": "x"}
+    held = entry(tmp_path / "failure", factors=[factor])
+    changed = cell(factors={"debug": "DETAIL"})
+    assert flags(changed, held) == ()
+    for number, (wanted, value) in enumerate(((cell(), None), (changed, "DETAIL"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (command,) = prepare(wanted, held, interpreter(), folder).agents
+        assert command.variables.get("TORCH_DISTRIBUTED_DEBUG") == value
+
+
 def test_command() -> None:
     """torchrun of the environment under test, on this host only."""
     command = torchrun_command(Path("/env/bin/python"), 3)

@@ -13,6 +13,7 @@ from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
 from repro.errors import EnvironmentFailure, StoreError
 from repro.launch import session as module
+from repro.launch import slots
 from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options, Session
@@ -547,6 +548,19 @@ class TestEnvironments:
         assert "REPRO_RANKS=4" in first.judgement.reason
         assert second.verdict is Verdict.ABSENT
         assert len(played.cells) == 1
+
+    def test_ranks_share_cores(self, held: Project, played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a limit of the user's, ranks share the cores, and the run has as much more time."""
+        monkeypatch.delenv("REPRO_RANKS")
+        monkeypatch.setattr(slots, "usable_cores", lambda: 2)
+        monkeypatch.setattr(module, "usable_cores", lambda: 2)
+        wanted = [make_cell(held.catalog[FAILURE].failure, "old", factors={"world-size": "5"}), *cells(held, "new")]
+        assert len(session(held).run(wanted)) == 2
+        ranks = [cell.world_size for cell in played.cells]
+        assert sorted(zip(ranks, (call["limits"].timeout for call in played.calls), strict=True)) == [
+            (2, 120),
+            (5, 360),
+        ]
 
     def test_inapplicable(self, tmp_path: Path, played: Played) -> None:
         """A failure that needs what is not installed is skipped with the reason, and has no result."""

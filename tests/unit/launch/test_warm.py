@@ -129,6 +129,23 @@ def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_variables_are_set_before_imports(tmp_path: Path) -> None:
+    """A factor's variable is there while libraries are imported, and only in the runs of its cells."""
+    see = IMPORTS_SEE.replace("CUDA_VISIBLE_DEVICES", "DEBUG_LEVEL")
+    interpreter = environment(tmp_path / "env", lightning="import json\n" + see)
+    factor = {"name": "debug", "variable": "DEBUG_LEVEL", "values": ["unset", "DETAIL"], "meaning": "a test"}
+    held = entry(tmp_path / "failure", script=SHOWS.replace("CUDA_VISIBLE_DEVICES", "DEBUG_LEVEL"), factors=[factor])
+    with WarmLauncher() as launcher:
+        for factors, value in (({"debug": "DETAIL"}, "DETAIL"), ({}, "")):
+            changed = cell(factors=factors)
+            seen = run_cell(changed, held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
+            assert seen.launcher == "warm"
+            assert [(rank.measured["imports"][0], rank.measured["run"][0]) for rank in seen.ranks] == [
+                (value, value)
+            ] * 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
 def test_a_run_that_cannot_be_warm_says_why(tmp_path: Path) -> None:
     """Each time, from the first refusal on."""
     threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"

@@ -71,10 +71,10 @@ class TestLanes:
     def test_signature(self) -> None:
         """The record in a lane has that lane's signature; where only a reason is told, its own."""
         record = failure(differs_in={"cuda": {"signature": HANG, "why": self.WHY}})
-        assert record.in_lane(Lane.CUDA).signature.kind == "hang"
-        assert record.in_lane(Lane.CPU) == record
+        assert record.seen_in(Lane.CUDA, {}, {}).signature.kind == "hang"
+        assert record.seen_in(Lane.CPU, {}, {}) == record
         told = failure(differs_in={"cuda": {"why": self.WHY}})
-        assert told.in_lane(Lane.CUDA) == told
+        assert told.seen_in(Lane.CUDA, {}, {}) == told
 
     @pytest.mark.parametrize("missing", ["type", "message"])
     def test_is_complete(self, missing: str) -> None:

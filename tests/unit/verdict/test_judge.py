@@ -1,6 +1,6 @@
 """The verdict of one run."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -1255,3 +1255,185 @@ class TestLanes:
         assert verdict(seen, **self.RECORD) is Verdict.REPRODUCED
         cuda = seen.model_copy(update={"cell": cell(lane="cuda", world_size=2)})
         assert verdict(cuda, **self.RECORD) is Verdict.UNRUNNABLE
+
+
+class TestSignatures:
+    """A run is judged by the signature that the record gives for its releases and factors."""
+
+    OTHER = {"type": "TypeError", "message": "renamed", "function": "save", "library": "lightning", "ranks": "all"}
+    RENAMED = raised("TypeError", "it was renamed", script_frame(), frame("save"))
+
+    def signatures(self, **condition: Any) -> list[dict[str, Any]]:
+        return [condition | {"signature": self.OTHER, "why": "it was renamed"}]
+
+    def test_by_release(self) -> None:
+        """Each release by its own signature: the other one is another failure there."""
+        seen = observation(failed(0, self.RENAMED), failed(1, self.RENAMED))
+        assert verdict(seen, signatures=self.signatures(releases={"lightning": ">=2.2"})) is Verdict.REPRODUCED
+        assert verdict(seen, signatures=self.signatures(releases={"lightning": "<2.2"})) is Verdict.DIFFERENT
+        main = observation(failed(0), failed(1))
+        assert verdict(main, signatures=self.signatures(releases={"lightning": "<2.2"})) is Verdict.REPRODUCED
+        assert verdict(main, signatures=self.signatures(releases={"lightning": ">=2.2"})) is Verdict.DIFFERENT
+
+    def test_by_factor(self) -> None:
+        """A factor counts with its default where the cell does not change it."""
+        ranks = (failed(0, self.RENAMED), failed(1, self.RENAMED))
+        changed = cell(factors={"state-dict-type": "full"})
+        full = self.signatures(factors={"state-dict-type": "full"})
+        assert verdict(observation(*ranks, cell=changed), signatures=full) is Verdict.REPRODUCED
+        assert verdict(observation(*ranks), signatures=full) is Verdict.DIFFERENT
+        sharded = self.signatures(factors={"state-dict-type": "sharded"})
+        assert verdict(observation(*ranks), signatures=sharded) is Verdict.REPRODUCED
+        assert verdict(observation(*ranks, cell=changed), signatures=sharded) is Verdict.DIFFERENT
+
+    def test_all_conditions(self) -> None:
+        """Releases and factors must both hold."""
+        both = self.signatures(releases={"lightning": "<2.2"}, factors={"state-dict-type": "sharded"})
+        assert verdict(observation(failed(0), failed(1)), signatures=both) is Verdict.REPRODUCED
+
+    def test_of_the_lane(self) -> None:
+        """A lane's own signature holds for all its runs."""
+        lanes = {"cuda": {"signature": self.OTHER, "why": "another kernel"}}
+        main = self.signatures(releases={"lightning": ">=2.2"})
+        main[0]["signature"] = failure().signature.model_dump()
+        seen = observation(failed(0, self.RENAMED), failed(1, self.RENAMED), cell=cell(lane="cuda", world_size=2))
+        assert verdict(seen, differs_in=lanes, signatures=main) is Verdict.REPRODUCED
+
+
+class TestNamedRanks:
+    """The failure shows on the named ranks, and on no others."""
+
+    @staticmethod
+    def seen(*showing: int) -> Observation:
+        ranks = [failed(n) if n in showing else failed(n, lost_peer(), at=6.0) for n in range(4)]
+        return observation(*ranks, cell=cell(world_size=4))
+
+    @pytest.mark.parametrize(
+        ("ranks", "showing", "expected"),
+        [
+            ("all but 0", (1, 2, 3), Verdict.REPRODUCED),
+            ("all but 0", (0, 1, 2, 3), Verdict.DIFFERENT),
+            ("all but 0", (1, 2), Verdict.DIFFERENT),
+            ([0, 2], (0, 2), Verdict.REPRODUCED),
+            ([0, 2], (0,), Verdict.DIFFERENT),
+            ([0, 2], (0, 2, 3), Verdict.DIFFERENT),
+            ("all but 1, 3", (0, 2), Verdict.REPRODUCED),
+        ],
+    )
+    def test_raised(self, ranks: object, showing: tuple[int, ...], expected: Verdict) -> None:
+        """The others only lose their peers."""
+        assert verdict(self.seen(*showing), signature={"ranks": ranks}) is expected
+
+    def test_stopped_before_it_showed(self) -> None:
+        """A named rank that was ended before it failed says nothing; it does not contradict."""
+        ranks = [failed(0, lost_peer(), at=6.0), failed(1), killed(2, SIGTERM, stopped=True), failed(3)]
+        seen = observation(*ranks, cell=cell(world_size=4))
+        assert verdict(seen, signature={"ranks": "all but 0"}) is Verdict.UNRUNNABLE
+
+    @pytest.mark.parametrize(("ranks", "expected"), [("all but 0", Verdict.REPRODUCED), ([0, 1], Verdict.UNRUNNABLE)])
+    def test_hang(self, ranks: object, expected: Verdict) -> None:
+        """The named ranks hang in the function, the others in another one."""
+        others = waiting(0, frame("all_reduce", "torch/c10d.py"))
+        seen = late(others, waiting(1), waiting(2), waiting(3))
+        assert verdict(seen, signature=HANG | {"ranks": ranks, "others": "all_reduce"}) is expected
+
+
+def test_shared_cores_are_said() -> None:
+    """A run that was late says that its ranks shared cores."""
+    seen = late(*(waiting(number) for number in range(4)), cores=2)
+    assert judge(failure(), seen).reason == "no end within 120 s, 4 ranks on 2 cores"
+
+
+class TestFailingImports:
+    """A documented failure of an import: reproduced only where it is exactly that one."""
+
+    SIGNATURE = {"kind": "import", "type": "ImportError", "message": "^cannot import name 'Gone'"}
+    RECORD: ClassVar[dict[str, Any]] = {
+        "signature": SIGNATURE | {"function": "<module>", "library": "lightning", "ranks": "all"},
+        "needs": {"distributions": {"torch": ">=2"}},
+    }
+    GONE = "cannot import name 'Gone' from 'torch'"
+
+    @staticmethod
+    def ranks(error: Raised, phase: Phase = Phase.IMPORT, **changes: Any) -> tuple[Rank, ...]:
+        held = {"torch": Imported(version="2.2.2", inside=True)}
+        facts: dict[str, Any] = {"phase": phase, "reached": phase is Phase.RUN, "imported": held} | changes
+        return tuple(failed(number, error, **facts) for number in range(2))
+
+    def error(self, message: str = GONE, kind: str = "ImportError", package: str = "lightning") -> Raised:
+        return raised(kind, message, script_frame(), frame("<module>", f"{package}/fabric.py"))
+
+    def test_documented(self) -> None:
+        """The error, from the library that the record names, while the script imports."""
+        assert verdict(observation(*self.ranks(self.error())), **self.RECORD) is Verdict.REPRODUCED
+
+    @pytest.mark.parametrize(
+        "ranks",
+        [
+            pytest.param(
+                lambda made: made.ranks(made.error("cannot import name 'Other' from 'torch'")), id="another name"
+            ),
+            pytest.param(lambda made: made.ranks(made.error(package="torch")), id="another library"),
+            pytest.param(lambda made: made.ranks(made.error(), Phase.PREPARE), id="before the script"),
+            pytest.param(lambda made: made.ranks(made.error(), Phase.BACKPORT), id="in a backport"),
+            pytest.param(
+                lambda made: made.ranks(made.error(), imported={"torch": Imported(version="2.2.2", inside=False)}),
+                id="beside another torch",
+            ),
+            pytest.param(
+                lambda made: made.ranks(made.error(), imported={"torch": Imported(version="2.6.0", inside=True)}),
+                id="beside another release",
+            ),
+            pytest.param(
+                lambda made: (*made.ranks(made.error())[:1], rank(1, reached=False, finished=False)), id="one rank"
+            ),
+        ],
+    )
+    def test_another(self, ranks: Any) -> None:
+        """Anything else says nothing."""
+        assert verdict(observation(*ranks(self)), **self.RECORD) is Verdict.UNRUNNABLE
+
+    def test_missing_package(self) -> None:
+        """A package that is not installed is never a documented failure."""
+        missing = {"type": "ModuleNotFoundError", "message": "^No module named 'flash_attn'"}
+        record = self.RECORD | {"signature": self.RECORD["signature"] | missing}
+        error = self.error("No module named 'flash_attn'", "ModuleNotFoundError")
+        assert verdict(observation(*self.ranks(error)), **record) is Verdict.UNRUNNABLE
+
+    def test_not_for_other_kinds(self) -> None:
+        """A failure of the script's own code has not shown itself where the imports fail."""
+        record = self.RECORD | {"signature": self.RECORD["signature"] | {"kind": "exception"}}
+        assert verdict(observation(*self.ranks(self.error())), **record) is Verdict.UNRUNNABLE
+
+    def test_correct(self) -> None:
+        """A release that can be imported runs to its end, with everything imported."""
+        assert verdict(observation(), **self.RECORD) is Verdict.ABSENT
+        half = tuple(rank(n, imported={"torch": Imported(version="2.2.2", inside=True)}) for n in range(2))
+        assert verdict(observation(*half), **self.RECORD) is Verdict.UNRUNNABLE
+
+
+class TestOthersThatRaise:
+    """The named ranks raise from one function, all others the same from another one."""
+
+    SIGNATURE: ClassVar[dict[str, Any]] = {"ranks": 0, "others": "load_checkpoint"}
+    OTHER = raised("KeyError", "'optimizer_states'", script_frame(), frame("load_checkpoint"))
+
+    @pytest.mark.parametrize(
+        ("ranks", "expected"),
+        [
+            pytest.param((failed(0), failed(1, OTHER, at=2.0), failed(2, OTHER)), Verdict.REPRODUCED, id="documented"),
+            pytest.param((failed(0), failed(1, OTHER), failed(2)), Verdict.DIFFERENT, id="another in the first"),
+            pytest.param(
+                (failed(0, OTHER), failed(1, OTHER), failed(2, OTHER)), Verdict.DIFFERENT, id="all in the second"
+            ),
+            pytest.param(
+                (failed(0), failed(1, OTHER), failed(2, lost_peer())), Verdict.DIFFERENT, id="one lost its peers"
+            ),
+            pytest.param(
+                (failed(0), failed(1, OTHER), killed(2, SIGTERM, stopped=True)), Verdict.UNRUNNABLE, id="one was ended"
+            ),
+        ],
+    )
+    def test_each(self, ranks: tuple[Rank, ...], expected: Verdict) -> None:
+        """Only where each rank shows it in its own function is it the documented failure."""
+        assert verdict(observation(*ranks), signature=self.SIGNATURE) is expected
