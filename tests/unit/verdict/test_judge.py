@@ -329,6 +329,29 @@ class TestReasons:
         assert (judged.verdict, judged.rank, judged.where) == (Verdict.UNRUNNABLE, 0, "")
 
     @pytest.mark.parametrize(
+        ("signature", "elsewhere", "rank_named", "problem"),
+        [
+            ({"ranks": "all"}, {1}, 1, "does not wait in all_gather"),
+            (
+                {"ranks": "any", "others": "barrier"},
+                {0, 1},
+                0,
+                "does not wait in all_gather, nor does any other rank",
+            ),
+            ({"ranks": 0}, {1}, 1, "waits where the record does not say: its signature has no 'others'"),
+        ],
+    )
+    def test_a_rank_that_waits_elsewhere(
+        self, signature: dict[str, Any], elsewhere: set[int], rank_named: int, problem: str
+    ) -> None:
+        """The first such rank is named, with what the record asks of it."""
+        barrier = (script_frame(), frame("barrier", "torch/distributed/c10d.py"))
+        seen = late(*(waiting(number, *(barrier if number in elsewhere else ())) for number in (0, 1)))
+        judged = judge(failure(signature=HANG | signature), seen)
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, rank_named)
+        assert judged.reason == f"no end within 120 s, but rank {rank_named} {problem}"
+
+    @pytest.mark.parametrize(
         ("held", "reason"),
         [
             (failed(1, reached=False), "rank 1 failed before it reached its own code"),
