@@ -256,8 +256,12 @@ class Site:
         found = {name: args[at] for at, name in self.positions if at < len(args)}
         if kwargs and not self.wanted.isdisjoint(kwargs):
             found.update((name, value) for name, value in kwargs.items() if name in self.wanted)
-        for value in (*args, *kwargs.values()):
-            for name in self.fields_of(type(value), roots):
+        known = self.fields
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            fields = known.get(type(value))  # a call for each argument would cost more than all else
+            if fields is None:
+                fields = self.fields_of(type(value), roots)
+            for name in fields:
                 found.setdefault(name, getattr(value, name, None))
         return found
 
@@ -367,7 +371,7 @@ class Sentinels:
     def _set(self, owner: Any, key: str, function: Callable[..., Any], path: str, note: Callable[..., None]) -> None:
         @functools.wraps(function)
         def sentinel(*args: Any, **kwargs: Any) -> Any:
-            if not compiling():
+            if not _compiling():
                 note(args, kwargs)
             return function(*args, **kwargs)
 

@@ -1,9 +1,11 @@
-"""What do sentinels add to a step?  ``python -m tests.bench.reach_overhead --python PATH [--output FILE]``
+"""What do sentinels add to a step?  ``python -m tests.bench.reach_overhead --python PATH --sentinels FILE``
 
 Two processes train the same model, one with sentinels; they take turns, so that only one runs at a time, and each says
 how much processor time its steps took.  A pair is two turns, in an order that alternates.  Two processes never have the
 same layout of memory, so several couples of processes are measured, and as many couples without any sentinels: how far
 those are from 1 is what such a measurement cannot resolve.  Intervals are of a bootstrap over couples and pairs.
+
+It needs torch and the standard library: ``--sentinels`` names a ``repro_reach.py`` that ``export --reach`` has written.
 """
 
 import argparse
@@ -11,18 +13,14 @@ import json
 import random
 import statistics
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from repro.catalog.project import Project
-from repro.doctor.code.export_reach import write_reach
-from repro.files import write_whole
 
 WORKER = Path(__file__).parent / "trainers" / "watched_loop.py"
 WARM_UP = 3
 """Turns at the beginning that are not counted."""
 DRAWS = 2000
+FACTS = "{'torch': torch.__version__, 'cpu': torch.backends.cpu.get_cpu_capability()}"
 
 Couple = list[tuple[int, int]]
 """Nanoseconds of processor time of each pair of turns: without sentinels, and of the other process."""
@@ -91,23 +89,25 @@ def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--python", type=Path, required=True)
+    parser.add_argument("--sentinels", type=Path, required=True)
     parser.add_argument("--couples", type=int, default=8)
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        sentinels = write_reach(Path(folder), [entry.failure for entry in Project.here().catalog])
-        watched, control = [], []
-        for _ in range(args.couples):  # alternating too
-            watched.append(couple(args.python, sentinels, args.pairs, args.steps))
-            control.append(couple(args.python, None, args.pairs, args.steps))
+    watched, control = [], []
+    for _ in range(args.couples):  # alternating too
+        watched.append(couple(args.python, args.sentinels, args.pairs, args.steps))
+        control.append(couple(args.python, None, args.pairs, args.steps))
     versions = subprocess.run(
-        [args.python, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True, check=True
+        [args.python, "-c", f"import torch, json; print(json.dumps({FACTS}))"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     answer = {
         "format": 1,
-        "torch": versions.stdout.strip(),
+        **json.loads(versions.stdout),
         "couples": args.couples,
         "pairs": args.pairs,
         "steps_in_a_turn": args.steps,
@@ -117,7 +117,7 @@ def main() -> None:
     text = json.dumps(answer, indent=1) + "\n"
     print(text)
     if args.output:
-        write_whole(args.output, text)
+        args.output.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
