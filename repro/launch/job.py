@@ -156,7 +156,8 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *,
     if cell.nodes > 1:
         command = agent_command(interpreter.executable, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
     given = {**entry.variables, **variables_of(entry.failure, cell)}
-    words = (*command, str(BOOTSTRAP), str(file), *flags(cell, entry))
+    # Without "--" torchrun refuses a flag of the script that begins like two of its own, such as --monitor.
+    words = (*command, "--", str(BOOTSTRAP), str(file), *flags(cell, entry))
     return Job(
         cell=cell,
         entry=entry,

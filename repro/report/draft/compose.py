@@ -188,8 +188,10 @@ def _steps(case: Case, script: str) -> str:
     python = ".".join(case.row.python.split(".")[:2]) or "3.11"
     name = case.own.script if case.own else "repro.py"
     lines = [f"Save {script} as `{name}` and run it:", ""]
-    given = f" {shlex.join(case.own.arguments)}" if case.own and case.own.arguments else ""
-    command = f"torchrun --standalone --nproc-per-node {size} {name}{given}"
+    command = f"torchrun --standalone --nproc-per-node {size} {name}"
+    if case.own and case.own.arguments:
+        # Without "--" torchrun may take an argument of the script for one of its own.
+        command = f"torchrun --standalone --nproc-per-node {size} -- {name} {shlex.join(case.own.arguments)}"
     pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case).items())
     # If single packages have cut-off days of their own, one day for all would exclude them.
     day = "" if case.environment.cutoffs else f" --exclude-newer {case.environment.cutoff}"

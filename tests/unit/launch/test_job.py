@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.files import BOOTSTRAP
 from repro.launch.gates import GATES
 from repro.launch.job import applicable_gates, flags, free_port, prepare, rank_variables, torchrun_command
 from repro.model.failure import Lane
@@ -102,6 +103,8 @@ def test_job_file(tmp_path: Path) -> None:
     assert written["folder"] == str(folder)
     (agent,) = job.agents
     assert str(folder / "job.json") in agent.argv
+    # What follows "--" is the script's: newer torch refuses --monitor else, since it begins like two of its own flags.
+    assert agent.argv[agent.argv.index("--") + 1] == str(BOOTSTRAP)
     prepare(cell(), held, interpreter(), folder)
     assert json.loads((folder / "job.json").read_text())["backport"] is None
 
