@@ -119,7 +119,7 @@ class Use(Strict):
     any_of: tuple["Use", ...] = ()
     one_file: bool = False
     """Of ``all_of``: all stand in one file."""
-    releases: VersionRanges = {}
+    releases: VersionRanges | None = None
     """The use counts only with these releases, where the versions are known."""
 
     @property

@@ -498,7 +498,7 @@ class TestDraft:
         body = self.written(call, log, tmp_path / "out", tracker)
         assert "lightning 2.2.1 of 2024-04-04 is the first release with which train.py fails" in body
         assert "import torch\nimport lightning\n" in body
-        assert "--nproc-per-node 2 train.py --steps 2" in body
+        assert "--nproc-per-node 2 -- train.py --steps 2" in body
         assert "KeyError: 'optimizer_states' of 17" in body
         title = (tmp_path / "out" / "title.txt").read_text().strip()
         assert title == "KeyError in save_checkpoint of lightning since lightning 2.2.1 (not with 2.2.0)"
