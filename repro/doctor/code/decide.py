@@ -30,7 +30,6 @@ from repro.model.reach import Accepted, Reach, Use
 from repro.model.specifiers import covers
 
 MOST_PLACES = 5
-DEEPEST_BASES = 5
 
 
 class CodeFinding(StrEnum):
@@ -96,6 +95,7 @@ class _Project:
     def __init__(self, facts: Facts, stack: Stack | None = None) -> None:
         self.facts, self.stack = facts, stack
         self.by_group: dict[str, _Answer] = {}
+        self.lineages: dict[str, list[str]] = {}
         self.by_setting: dict[str, list[Setting]] = {}
         for setting in facts.settings:
             self.by_setting.setdefault(setting.name, []).append(setting)
@@ -313,17 +313,23 @@ class _Project:
                 found.setdefault(last, []).append(call)
         return found
 
-    def _is_symbol(self, symbol: str, name: str, depth: int = 0) -> bool:
+    def _is_symbol(self, symbol: str, name: str) -> bool:
         """True if a called name is a symbol, a name of the project's own for it, or a class that derives from it."""
-        if fits(symbol, name):
-            return True
-        if symbol.startswith("builtins."):
-            return False  # x.float() is no float()
-        if fits_unresolved(symbol, name) and self._named(symbol) is not None:
-            return True
-        bases = self._bases.get(name.rpartition(".")[2], ())
-        own = name.partition(".")[0] not in OURS
-        return own and depth < DEEPEST_BASES and any(self._is_symbol(symbol, base, depth + 1) for base in bases)
+        handed_on = not symbol.startswith("builtins.") and self._named(symbol) is not None  # x.float() is no float()
+        return any(fits(symbol, item) or (handed_on and fits_unresolved(symbol, item)) for item in self._lineage(name))
+
+    def _lineage(self, name: str) -> list[str]:
+        """A name and, of a class of the project, those that it derives from: each once, whatever circle they make."""
+        if name not in self.lineages:
+            found = [name]
+            seen = {name}
+            for item in found:  # grows
+                own = item.partition(".")[0] not in OURS
+                bases = self._bases.get(item.rpartition(".")[2], ()) if own else ()
+                found += [base for base in dict.fromkeys(bases) if base not in seen]
+                seen.update(bases)
+            self.lineages[name] = found
+        return self.lineages[name]
 
     @cached_property
     def _bases(self) -> Mapping[str, list[str]]:

@@ -307,3 +307,11 @@ def test_models_and_other_texts() -> None:
 def test_a_model_of_timm() -> None:
     assert judged({"models": ["resnet"]}, "import timm\ntimm.create_model(name)")[0] == "could not tell"
     assert judged({"models": ["resnet"]}, "import other\nother.create_model(name)")[0] == "not named"
+
+
+def test_many_classes_of_one_name() -> None:
+    """Each is looked at once, although every one may derive from every other."""
+    classes = "\n".join(f"class M{at}:\n    class Config(N{at}.Config): ..." for at in range(60))
+    assert judged(SAVER, f"{classes}\nConfig(save_last=True)")[0] == "not named"
+    derived = "from lightning.pytorch.callbacks import ModelCheckpoint\nclass Config(ModelCheckpoint): ..."
+    assert judged(SAVER, f"{derived}\n{classes}\nConfig(save_last=True)")[0] == "named"
