@@ -81,9 +81,9 @@ def run_cell(
     ``devices`` are the run's own CUDA devices, and ``stack`` what is known of them.  Whatever goes wrong on our side
     becomes the observation's ``fault``.
     """
-    seconds = int(limits.timeout)
+    seconds, cores = int(limits.timeout), usable_cores()
     # The time that a run is given by its record and the cores of this machine is no part of its recipe.
-    asked = None if seconds == deadline_of(entry.failure, cell, usable_cores()) else seconds
+    asked = None if seconds == deadline_of(entry.failure, cell, cores) else seconds
     recipe = recipe_of(cell, entry, environment_key(interpreter.installed), asked)
     try:
         folder = make_folder()
@@ -106,7 +106,7 @@ def run_cell(
             launcher_code=ended.code,
             launcher_tail=launcher_tail(folder, layout),
             timeout=seconds,
-            cores=usable_cores() if cell.world_size > usable_cores() else None,
+            cores=cores if cell.world_size > cores else None,
             deadline_passed=ended.deadline_passed,
             stood_still=ended.stood_still,
             fault="interrupted" if ended.interrupted else ended.fault,

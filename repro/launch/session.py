@@ -243,11 +243,16 @@ class Session:
         failure = record.seen_in(cell.lane, cell.factors, interpreter.installed.distributions)
         waits = full_deadline or self.options.full_deadline or failure.signature.kind != "hang"
         return Limits(
-            timeout=self.options.timeout or deadline_of(failure, cell, usable_cores()),
+            timeout=self._timeout(cell),
             stop=self.stop,
             still=None if waits else STILL_SECONDS,
             idle=give_back,
         )
+
+    def _timeout(self, cell: Cell) -> int:
+        """Seconds of wall clock for a run of this cell here."""
+        failure = self.project.catalog[cell.failure].failure
+        return self.options.timeout or deadline_of(failure, cell, usable_cores())
 
     @contextmanager
     def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:
@@ -292,6 +297,7 @@ class Session:
         if interpreter.adopted:
             return []
         recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
+        timeout = self._timeout(cell)
         return [
             observation
             for store in (self.earlier, self.store)
@@ -302,7 +308,7 @@ class Session:
             and observation.hardware.of_class == hardware().of_class
             and (self.options.warm or observation.launcher == "torchrun")
             and observation.launcher_key == launcher_key(observation.launcher)
-            and observation.timeout == (self.options.timeout or deadline_of(entry.failure, cell, usable_cores()))
+            and observation.timeout == timeout
             and (observation.stood_still is None or not self.options.full_deadline)
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)

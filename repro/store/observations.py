@@ -73,9 +73,11 @@ class Store:
             held = read_observation(file)
             if self._file(held) != file:
                 raise StoreError(f"{file}: holds the observation {held.id} of {held.cell.failure}")
-            if _observation(file, self._text(held).encode()) != held:
+            text = self._text(held)
+            if _observation(file, text.encode()) != held:
                 raise StoreError(f"{file}: would not be the same in the new format")
-            self.add(held)
+            with writing(file):
+                write_whole(file, text)
             count += 1
         return count
 
