@@ -47,7 +47,7 @@ def _forced(
 ) -> Iterator[str]:
     if change.after is None:
         return
-    for requirement in applying(requires.get(change.distribution, ()), python):
+    for requirement in _applying(requires.get(change.distribution, ()), python):
         other = known.get(canonicalize_name(requirement.name))
         if other is None or other.before is None or other.after is None or other == change:
             continue
@@ -56,14 +56,18 @@ def _forced(
             yield other.distribution
 
 
-def applying(texts: Iterable[str], python: str) -> Iterator[Requirement]:
-    """The requirements for a Python on this platform, without those of extras; what cannot be read is left out."""
+def applies(requirement: Requirement, python: str) -> bool:
+    """True if a requirement is one for a Python on this platform, without any extra."""
+    here = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    return requirement.marker is None or requirement.marker.evaluate(here)
+
+
+def _applying(texts: Iterable[str], python: str) -> Iterator[Requirement]:
+    """The requirements that apply; what cannot be read is left out."""
     for text in texts:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        marker = requirement.marker
-        here = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
-        if marker is None or marker.evaluate(here):
+        if applies(requirement, python):
             yield requirement

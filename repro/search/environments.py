@@ -13,6 +13,7 @@ from repro.environments.locks import Lock, is_accelerator
 from repro.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.version_change import VersionChange
+from repro.search.companions import applies
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,9 @@ def vector(name: str, environment: Environment, lock: Lock) -> Vector:
     versions = {
         package.name: package.version
         for package in lock.packages
-        if not is_accelerator(package.name) and _applies(package.without_hashes, environment.python)
+        if not is_accelerator(package.name) and applies(Requirement(package.without_hashes.strip()), environment.python)
     }
     return Vector(name, environment, versions, (environment.cutoff, *environment.cutoffs.values()))
-
-
-def _applies(requirement: str, python: str) -> bool:
-    marker = Requirement(requirement.strip()).marker
-    return marker is None or marker.evaluate({"python_version": python, "python_full_version": f"{python}.0"})
 
 
 def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
