@@ -110,6 +110,8 @@ def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: 
         "TMPDIR": str(folder),
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
+        # pyarrow's allocator starts a thread as it is imported, and a process with threads cannot be forked.
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "HF_HUB_OFFLINE": "1",
     }
     if lane is Lane.CPU:

@@ -1,9 +1,11 @@
 """What the first page shows: counts, what changed, and the map of failures and environments.  Reads, runs nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from packaging.version import Version
 
 from repro.model.cell import Adopted, Cell, Named, Overlaid
 from repro.model.failure import Failure, Lane
@@ -112,6 +114,8 @@ class Overview:
     """How many default cells are not as documented, among those that could be judged."""
     cuda: tuple[int, int]
     """How many cells of the CUDA lane were run, and how many there are."""
+    cuda_missing: Mapping[str, tuple[Tile, ...]]
+    """Those that were not run, by reason."""
     runs: tuple[Coverage, ...]
     """Commands that ran default cells, the newest first."""
     complete: str | None
@@ -157,6 +161,7 @@ def overview(
         counts=Counter(tile.state for tile in defaults),
         changed=sum(tile.unexpected for tile in defaults),
         cuda=(sum(tile.run for tile in cuda), len(cuda)),
+        cuda_missing=missing(cuda),
         runs=tuple(runs),
         complete=complete,
         since=since,
@@ -189,6 +194,15 @@ def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:
     return tuple(sorted(made, key=lambda group: (-len(group.turns), group.cause)))
 
 
+def missing(tiles: Iterable[Tile]) -> Mapping[str, tuple[Tile, ...]]:
+    """The cells that were not run, by reason; the reason of most cells first."""
+    groups: dict[str, list[Tile]] = {}
+    for tile in tiles:
+        if not tile.run:
+            groups.setdefault(tile.why or tile.state, []).append(tile)
+    return {why: tuple(groups[why]) for why in sorted(groups, key=lambda why: (-len(groups[why]), why))}
+
+
 def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
     """The cells that are not as documented, by status, and those that could not be judged, by reason."""
     groups: dict[tuple[str, str], list[Tile]] = {}
@@ -212,15 +226,46 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
     if why:
         return Tile(row, State.INAPPLICABLE, in_matrix, asked, why)
     state = State.OUTDATED if cell.label in known else State.NEVER
-    return Tile(row, state, in_matrix, asked, row.not_run or "")
+    return Tile(row, state, in_matrix, asked, torch_not_had(cell, lookup, known) or row.not_run or "")
 
 
 def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
-    """The newest run of a cell on a packed environment, if its sources are those of today; its torch is its own."""
+    """The newest run of a cell on a packed environment, if its sources are those of today.
+
+    A pack brings no torch.  Where torch decides who is affected, the run counts only if its torch is the cell's.
+    """
     if not isinstance(cell.environment, Named):
         return None
     twin = cell.model_copy(update={"environment": Overlaid(cell.environment.name)})
-    return _of_today(known[twin.label], lookup) if twin.label in known else None
+    result = _of_today(known[twin.label], lookup) if twin.label in known else None
+    wanted = _torch_that_decides(cell, lookup)
+    return result if result is None or wanted in (None, _torch_of(result)) else None
+
+
+def torch_not_had(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> str | None:
+    """Why a cell of the CUDA lane was not run, if no machine with devices had its torch; None if that is not why."""
+    wanted = _torch_that_decides(cell, lookup) if cell.lane is Lane.CUDA else None
+    if wanted is None:
+        return None
+    points = [history.points[-1].result for history in known.values() if history.cell.lane is Lane.CUDA]
+    had = {torch for result in points if (torch := _torch_of(result))}
+    if not had or wanted in had:
+        return None
+    return f"needs torch {wanted}; the machines with devices had {', '.join(sorted(had, key=Version))} only"
+
+
+def _torch_that_decides(cell: Cell, lookup: Lookup) -> str | None:
+    """The torch of a cell's environment, if torch decides who is affected by the failure."""
+    if "torch" not in lookup.catalog[cell.failure].failure.judged_by:
+        return None
+    locked = lookup.environments.lock(cell.environment.label).versions.get("torch")
+    return Version(locked).public if locked else None
+
+
+def _torch_of(result: Result) -> str | None:
+    installed = result.newest.installed
+    held = installed.distributions.get("torch") if installed else None
+    return Version(held).public if held else None
 
 
 def _of_today(history: History, lookup: Lookup) -> Result | None:

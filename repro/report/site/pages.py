@@ -37,7 +37,7 @@ from repro.report.site.anchors import anchor, page_name
 from repro.report.site.answer_box import AnswerBox
 from repro.report.site.commands import by_hand, questions, repeat
 from repro.report.site.feed import feed
-from repro.report.site.overview import HeatRow, Overview, State
+from repro.report.site.overview import HeatRow, Overview, State, missing
 from repro.report.site.prose import phrase, prose
 from repro.report.site.raw_output import log_name, log_text
 from repro.report.site.strips import LibraryStrip, Word, seen_of, strips
@@ -180,6 +180,9 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
         failure=failure,
         pairs=row.pairs,
         tiles=tiles,
+        cuda_missing=missing(
+            pair.cuda for pair in row.pairs if pair.cuda and pair.cuda.state is not State.INAPPLICABLE
+        ),
         has_cuda=any(pair.cuda and pair.cuda.run for pair in row.pairs),
         backports={backport.name: backport for backport in failure.backports},
         backport_files={item.name: f"{entry.shown_folder}/{item.file}" for item in failure.backports},

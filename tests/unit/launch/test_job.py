@@ -54,6 +54,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cpu["CUDA_VISIBLE_DEVICES"] == ""
     assert cpu["HOME"] == cpu["TMPDIR"] == str(tmp_path)
     assert cpu["TZ"] == "set"
+    assert cpu["JE_ARROW_MALLOC_CONF"] == "background_thread:false"
     assert cpu["PYTHONNOUSERSITE"] == "1"
     assert "PYTHONDONTWRITEBYTECODE" not in cpu
     cuda = rank_variables(Lane.CUDA, tmp_path, interpreter(adopted=True, user_base="/home/me/.local"))

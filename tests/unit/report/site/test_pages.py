@@ -209,6 +209,26 @@ class TestOverview:
         script.write_text(script.read_text() + "\n")
         assert seen(held).cuda == (0, 3)
 
+    def test_a_packed_environment_brings_no_torch(self, tmp_path: Path) -> None:
+        """Where torch decides who is affected, a run on another torch is not that of the cell; the page says why."""
+        held = small(tmp_path, affected=[{"torch": "<2.6"}])
+        wanted = cell("overlay:old", lane="cuda")
+        for torch, count in (("2.7.0", 0), ("2.2.2", 1)):
+            there = installed({"lightning": "2.2.1", "torch": torch}, lock=None, name="overlay:old")
+            recipe = recipe_of(wanted, held.catalog[FAILURE], environment_key(there))
+            facts = {"id": f"{recipe[:12]}-1", "recipe": recipe, "cell": wanted, "installed": there}
+            Store(held.reports / "data").add(observation(*failing(imported=imported(there.distributions)), **facts))
+            first = seen(held)
+            assert first.cuda[0] == count
+            if not count:
+                (pair,) = first.rows[0].places["old"][:1]
+                assert pair.cuda is not None
+                assert pair.cuda.why == "needs torch 2.2.2; the machines with devices had 2.7.0 only"
+                sentence = "needs torch 2.2.2; the machines with devices had 2.7.0 only"
+                (shown,) = page(held).prose.split("Not run in the CUDA lane, ")[1:]
+                assert shown.startswith(f"{sentence}: old [cuda] , old + backport cure [cuda] , new [cuda] .")
+                assert f"3: {sentence}" in index(held).prose
+
     def test_a_machines_own_interpreter_has_its_place(self, held: Project) -> None:
         """CUDA runs there are shown beside the lane that was not run, and are no news and no part of the matrix."""
         wanted = adopted(held, failing)
