@@ -8,8 +8,10 @@ placeholder, a path or an expression of code is no name of anybody.
 import re
 from collections.abc import Callable
 from enum import Enum
+from functools import lru_cache
 
 from repro.report.labels import COMMON_NAMES, HOST, IDENTITY, SECRET, USER
+from repro.report.text_rule import TextRule
 from repro.report.web_addresses import KNOWN_OWNERS
 
 LEAST_OF_SECRET, LEAST_OF_WORD, LEAST_OF_NUMBER, LEAST_OF_IDENTITY = 4, 8, 12, 5
@@ -126,31 +128,29 @@ _FULL_NAME = (
     r"(?=\s*(?:$|[,;<(\n]))"
 )
 _BARE = r"[^\s\"'<>&,;|\\{}()\[\]][^\s\"'<>&,;|\\]{0,4000}"
-_FIELD = re.compile(
+_FIELD = TextRule(
     rf"(?<![\w.$@/-])(?P<head>{_NAME}(?:\\{{0,3}}[\"'])?\]?"
     rf"(?P<sep>[ \t]{{0,40}}(?:=>|->|:=|[:=|](?![:=/]))[ \t]{{0,4}}|,[ \t]{{0,2}}(?=[\"'])|(?<=[\"']):\s{{0,3}}))"
     rf"(?P<value>{_QUOTED}|{_FULL_NAME}|{_BARE})"
 )
-_IN_QUOTES = re.compile(
+_IN_QUOTES = TextRule(
     r"(?P<head>(?P<quote>[\"'])(?P<name>[A-Za-z_]\w{1,80})(?P<sep>=))(?P<value>[^\"'\n<]{1,4000})(?=(?P=quote))"
 )
-_FLAG = re.compile(
+_FLAG = TextRule(
     rf"(?<![\w-])(?P<head>--?(?P<name>[A-Za-z][\w.-]{{1,60}})(?P<sep>[ =]))(?!-)(?P<value>{_QUOTED}|{_BARE})"
 )
-_ELEMENT = re.compile(
-    r"(?P<head><(?P<name>[A-Za-z][\w.:-]{1,60})(?P<sep>)[^<>\n]{0,200}>)(?P<value>[^<\n]{2,400})(?=</)"
-)
-_PAIR = re.compile(
+_ELEMENT = TextRule(r"(?P<head><(?P<name>[A-Za-z][\w.:-]{1,60})(?P<sep>)[^<>\n]{0,200}>)(?P<value>[^<\n]{2,400})(?=</)")
+_PAIR = TextRule(
     r"(?i)(?P<head>\b(?:name|key)(?P<sep>[\"']?\s?[:=]\s?[\"']?)(?P<name>[A-Za-z_][\w.-]{1,80})[\"']?[,;]?\s{1,20}"
     rf"[\"']?value[\"']?\s?[:=]\s?)(?P<value>{_QUOTED}|{_BARE})"
 )
-_SET = re.compile(
+_SET = TextRule(
     r"(?m)(?P<head>(?:^|[\s;])(?:setenv|ENV|ARG|export|set|SET|"
     r"git config(?: --global)?)(?P<sep>[ \t]+)(?P<name>[A-Z][A-Z0-9_]{1,80}|[a-z]+\.[\w.]{1,80}|"
     r"[a-z]+_[a-z_]{1,80})[ \t]+)"
     rf"(?P<value>{_QUOTED}|{_BARE})"
 )
-_LIST = re.compile(
+_LIST = TextRule(
     r"(?m)^(?P<head>(?:export |declare -x )?[A-Z][A-Z0-9_]{0,60}(?:HOSTS|NODES|NODELIST|HOSTLIST|"
     r"NODE_LIST)=)(?P<value>[^\n=]+)$"
 )
@@ -207,6 +207,7 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in _SPLIT.findall(name) if not word.isdigit()]
 
 
+@lru_cache(maxsize=4096)
 def kind_of(name: str) -> PrivateKind | None:
     """What the value of that name is, or None."""
     words = words_of(name)
@@ -265,10 +266,12 @@ def hide_named_values(text: str, kinds: frozenset[PrivateKind], is_public: Calla
     )
 
 
-def _each(rule: re.Pattern[str], put: Callable[[re.Match[str]], str], text: str) -> str:
+def _each(rule: TextRule, put: Callable[[re.Match[str]], str], text: str) -> str:
     """Like ``rule.sub``, but a value that stays may be the name of the next: ``error: host: x``."""
+    if not rule.may_match(text):
+        return text
     parts, at = [], 0
-    while found := rule.search(text, at):
+    while found := rule.pattern.search(text, at):
         new = put(found)
         end = found.end() if new != found[0] else found.start("value")
         parts += [text[at : found.start()], new if new != found[0] else text[found.start() : end]]

@@ -3,35 +3,34 @@
 import re
 
 from repro.report.labels import COMMON_NAMES, HOST, IDENTITY, SECRET, USER
+from repro.report.text_rule import TextRule
 
-_PROCESS = re.compile(
+_PROCESS = TextRule(
     r"(?m)^(?P<head>)(?P<user>[A-Za-z_][\w.-]*\+?)(?= +\d{1,8} +\d{1,4}(?:\.\d)? +\d{1,3}(?:\.\d)? +\d+ +\d+ )"
 )
-_QUEUE = re.compile(
+_QUEUE = TextRule(
     r"(?m)^(?P<head>[ \t]*\d+(?:[_.+][\w\[\],%-]{1,40})?[ \t]+\S+[ \t]+\S+[ \t]+)(?P<user>[A-Za-z_][\w.-]*)"
     r"(?P<between>[ \t]+[A-Z]{1,2}[A-Z]{0,10}[ \t]+[\d:-]+(?:[ \t]+[\d:-]+)?[ \t]+\d+[ "
     r"\t]+)(?P<host>[^\s(]+|\([^)\n]*\))"
 )
-_PGPASS = re.compile(
+_PGPASS = TextRule(
     r"(?m)(?P<head>^[#\s]*|[ \t])(?P<host>[\w.*-]{1,100}|<host>|<address>)(?P<between>:(?:\d{2,5}|\*):[\w*-]{1,60}:)"
     r"(?P<user>[\w.*-]{1,60}):(?P<secret>[^\s:]{4,200})$"
 )
-_LAST = re.compile(
-    r"(?m)^(?P<head>)(?P<user>[a-z_][\w.-]*)(?P<between> +(?:pts|tty)/?\d* +)(?P<host>[\w.:<>-]+)(?= +\S)"
-)
-_DIR_PROMPT = re.compile(
+_LAST = TextRule(r"(?m)^(?P<head>)(?P<user>[a-z_][\w.-]*)(?P<between> +(?:pts|tty)/?\d* +)(?P<host>[\w.:<>-]+)(?= +\S)")
+_DIR_PROMPT = TextRule(
     r"(?m)^(?P<head>(?:\([\w.-]{1,40}\) )?)(?P<host>[A-Za-z][\w-]{2,62})(?P<between>:[\w.~/-]{1,80} )"
     r"(?P<user>[a-z_][\w.-]{1,31})(?=[$%#](?: |$))"
 )
-_FULL_PROCESS = re.compile(
+_FULL_PROCESS = TextRule(
     r"(?m)^(?P<head>)(?P<user>[A-Za-z_][\w.-]*\+?)(?= +\d{1,8} +\d{1,8} +\d{1,3} +(?:\d\d:\d\d|"
     r"[A-Z][a-z]{2} ?\d{1,2}|\d{4}) )"
 )
-_TOP = re.compile(
+_TOP = TextRule(
     r"(?m)^(?P<head> *\d{1,8} +)(?P<user>[A-Za-z_][\w.-]*\+?)(?= +(?:rt|"
     r"-?\d{1,3}) +-?\d{1,3} +[\d.]+[kmgt]? +[\d.]+[kmgt]? )"
 )
-_OPEN_FILE = re.compile(
+_OPEN_FILE = TextRule(
     r"(?m)^(?P<head>[\w.:/-]{1,20} +\d{1,8} +(?:\d{1,8} +)?)(?P<user>[A-Za-z_][\w.-]*)(?= "
     r"+(?:\d+[a-zA-Z]{0,2}|cwd|txt|mem|rtd) +(?:IPv|REG|DIR|CHR|FIFO|unix|sock))"
 )
@@ -40,72 +39,72 @@ _STATE = (
     r"PENDING|COMPLETED|COMPLETING|FAILED|"
     r"CANCELLED\+?|TIMEOUT|NODE_FAIL|OUT_OF_ME\+?|OUT_OF_MEMORY|PREEMPTED)"
 )
-_BJOBS = re.compile(
+_BJOBS = TextRule(
     rf"(?m)^(?P<head> *\d+ +)(?P<user>[A-Za-z_][\w.-]*)(?P<between> +{_STATE} +\S+ "
     rf"+)(?P<host>[A-Za-z][\w.-]*)(?P<more> +)(?P<host2>(?:\d+\*)?[A-Za-z][\w.:*-]*)?"
 )
-_QSTAT = re.compile(
+_QSTAT = TextRule(
     r"(?m)^(?P<head> *\d+(?:\.[\w.-]+)? +(?:\d\.\d+ +)?\S+ +)(?P<user>[A-Za-z_][\w.-]*)"
     rf"(?P<between> +(?:{_STATE}|r|t|s|\d\d:\d\d:\d\d) +\S+ ?(?:\d\d:\d\d:\d\d)? *)(?P<host>[\w.]+@[\w.-]+)?"
 )
-_SACCT = re.compile(
+_SACCT = TextRule(
     rf"(?m)^(?P<head>\d+(?:[._+][\w+]+)? +(?:\S+ +)??)(?P<user>[a-z_][\w.-]*) "
     rf"+(?P<host>[a-z][\w.+-]*)(?P<more> +)(?P<host2>[\w.\[\],-]+)?(?= +{_STATE}\b)"
 )
-_SINFO = re.compile(
+_SINFO = TextRule(
     r"(?m)^(?P<head>\S+ +(?:up|down|drain|inact) +\S+ +\d+ +[a-z]{2,5}[a-z*~#$@^-]{0,7} "
     r"+)(?P<host>[A-Za-z][\w.,\[\]-]*)"
 )
-_WHO = re.compile(
+_WHO = TextRule(
     r"(?m)^(?P<head>)(?P<user>[a-z_][\w.-]*)(?P<between> +(?:pts/\d+|tty\w{1,4}|ssh:notty|"
     r":\d) +(?:\d{4}-\d\d-\d\d \d\d:\d\d +\(?)?)(?P<host>[\w.:<>-]+)"
 )
-_GPUSTAT = re.compile(r"(?P<head>(?<= )(?:\| )?)(?P<user>[a-z_][\w.-]{1,31})(?=(?::\w+/\d+)?\(\d+M\))")
-_STAT = re.compile(r"(?P<head>\b[UG]id: \( *\d+/ *)(?P<user>[A-Za-z_][\w.-]*)(?=\))")
-_TRAILER = re.compile(r"(?m)^(?P<head>\s*[A-Z][a-z]+(?:-[a-z]+){0,3}-by: )(?P<user>[^<\n@]{2,60}?)(?= ?[<\n]|$)")
-_TODO = re.compile(r"(?P<head>\b(?:TODO|FIXME|XXX|HACK)\(@?)(?P<user>[A-Za-z][\w.-]{1,31})(?=\))")
-_SSH_CONFIG = re.compile(r"(?m)^(?P<head>[ \t]+(?:HostName|ProxyJump|Hostname|hostname)[ \t]+)(?P<host>[^\s=]+)$")
-_SSH_USER = re.compile(r"(?m)^(?P<head>[ \t]+User[ \t]+)(?P<user>[A-Za-z_][\w.-]*)$")
-_PREFIX = re.compile(
+_GPUSTAT = TextRule(r"(?P<head>(?<= )(?:\| )?)(?P<user>[a-z_][\w.-]{1,31})(?=(?::\w+/\d+)?\(\d+M\))")
+_STAT = TextRule(r"(?P<head>\b[UG]id: \( *\d+/ *)(?P<user>[A-Za-z_][\w.-]*)(?=\))")
+_TRAILER = TextRule(r"(?m)^(?P<head>\s*[A-Z][a-z]+(?:-[a-z]+){0,3}-by: )(?P<user>[^<\n@]{2,60}?)(?= ?[<\n]|$)")
+_TODO = TextRule(r"(?P<head>\b(?:TODO|FIXME|XXX|HACK)\(@?)(?P<user>[A-Za-z][\w.-]{1,31})(?=\))")
+_SSH_CONFIG = TextRule(r"(?m)^(?P<head>[ \t]+(?:HostName|ProxyJump|Hostname|hostname)[ \t]+)(?P<host>[^\s=]+)$")
+_SSH_USER = TextRule(r"(?m)^(?P<head>[ \t]+User[ \t]+)(?P<user>[A-Za-z_][\w.-]*)$")
+_PREFIX = TextRule(
     r"(?m)^(?P<head>(?:pdsh@\S+: |<user>@<host>: )?)(?P<host>(?!rank|default|gpu|cuda|cpu|step|epoch|layer|"
     r"worker|node_rank|conv|block)[a-z][a-z-]{0,30}\d{1,5}[\w.-]{0,40})"
     r"(?=: (?:Traceback|\[|ssh|python|bash|/|WARN|ERROR|INFO|[A-Z]\w+(?:Error|Exception|Warning)\b|"
     r"Connection|Permission|Killed|srun|slurm|NCCL|Warning|mpi|"
     r"torch|  File|kex_|Host key))"
 )
-_DISTINGUISHED = re.compile(
+_DISTINGUISHED = TextRule(
     r"(?i)\b(?:uid|cn|ou|dc|o|l|st|c)\s?=\s?[^,=\n/]{1,80}(?:,\s?(?:uid|cn|ou|dc|o|l|st|c|"
     r"emailaddress)\s?=\s?[^,=\n/'\"<>]{1,80}){1,10}"
 )
-_DN_PART = re.compile(r"(?i)(?P<head>\b(?:uid|cn|ou|dc|o|emailaddress)\s?=\s?)(?P<host>[^,=\n<>]{2,80})")
-_ARN = re.compile(r"(?P<head>\barn:aws[\w-]*:[\w-]*:[\w-]*:)(?P<id>\d{12})?:(?P<host>[^\s'\",)]{1,200})")
-_RESOURCE = re.compile(
+_DN_PART = TextRule(r"(?i)(?P<head>\b(?:uid|cn|ou|dc|o|emailaddress)\s?=\s?)(?P<host>[^,=\n<>]{2,80})")
+_ARN = TextRule(r"(?P<head>\barn:aws[\w-]*:[\w-]*:[\w-]*:)(?P<id>\d{12})?:(?P<host>[^\s'\",)]{1,200})")
+_RESOURCE = TextRule(
     r"(?P<head>(?:(?<![\w./-])projects|(?<![\w.-])(?:namespaces|resource[Gg]roups|subscriptions|"
     r"organizations|tenants|serviceAccounts|billingAccounts|workspaces|"
     r"managementGroups|storageAccounts))/)(?P<host>[a-z0-9<][\w.@<>-]{2,80})(?=/|$|[\s'\",])"
 )
-_PROJECT = re.compile(
+_PROJECT = TextRule(
     r"(?i)(?P<head>\b(?:set project |--project[= ]|(?:cloud|gcp|quota|"
     r"google_cloud)[_ ]?project(?:[_ ]id)?[\"']?\s?[:=]\s?[\"']?|project_?id[\"']?\s?[:=]\s?[\"']?))"
     r"(?P<host>[a-z][a-z0-9-]{4,60})"
 )
-_ALIAS = re.compile(r"(?P<head>\bmc (?:alias set|config host add) \S+ \S+ )(?P<user>\S+) (?P<secret>\S+)")
-_ECHO = re.compile(
+_ALIAS = TextRule(r"(?P<head>\bmc (?:alias set|config host add) \S+ \S+ )(?P<user>\S+) (?P<secret>\S+)")
+_ECHO = TextRule(
     r"(?P<head>\b(?:echo|printf)(?: -n)? [\"']?)(?P<secret>[^\s\"'|"
     r"$<]{3,200})(?=[\"']?\s*\|[^\n]{0,100}(?:--password-stdin|\bpasswd\b|sudo -S|chpasswd|secret create|base64|login))"
 )
-_GPU_SERIAL = re.compile(r"(?P<head>\b(?:NVIDIA|Tesla|Quadro) [^,\n]{2,60}, )(?P<id>\d{10,13})\b")
-_ANGLE = re.compile(r"(?P<head><)(?P<user>[a-z_][\w.-]*)@(?P<host>[A-Za-z][\w.-]*)(?=>)")
-_WHOAMI = re.compile(
+_GPU_SERIAL = TextRule(r"(?P<head>\b(?:NVIDIA|Tesla|Quadro) [^,\n]{2,60}, )(?P<id>\d{10,13})\b")
+_ANGLE = TextRule(r"(?P<head><)(?P<user>[a-z_][\w.-]*)@(?P<host>[A-Za-z][\w.-]*)(?=>)")
+_WHOAMI = TextRule(
     r"(?P<head>[\"']name[\"']: ?[\"'])(?P<user>[\w .-]{2,60})(?=[\"'][^\n]{0,300}[\"'](?:fullname|email|"
     r"orgs|isPro|canPay)[\"'])"
 )
-_ASSIGNED = re.compile(r"(?P<head>\bassigned )(?P<host>[\w-]+/[\w.<>-]+) to (?P<host2>[\w.-]+)")
-_INTERFACE = re.compile(
+_ASSIGNED = TextRule(r"(?P<head>\bassigned )(?P<host>[\w-]+/[\w.<>-]+) to (?P<host2>[\w.-]+)")
+_INTERFACE = TextRule(
     r"(?P<head>(?<![\w.-]))(?P<host>[a-z][a-z-]{0,40}\d{1,6}[a-z0-9]{0,20}-(?:ib|eth|opa|bmc|ipmi|mgmt|hsn|"
     r"data|idrac)\d{0,2})(?![\w-])"
 )
-_LOOKED_UP = re.compile(
+_LOOKED_UP = TextRule(
     r"(?i)(?P<head>\b(?:(?:address|host(?:name)?|name|dns entry|dns record|record|route|resolution)(?: for|"
     r" of| to):? [\"'`]?|(?:ping|resolve|lookup) [\"'`]?|"
     r"not known:? [\"'`]|service not known:? [\"'`]?|Authenticating to |connect(?:ing|ed)? to |reach |"
@@ -113,7 +112,7 @@ _LOOKED_UP = re.compile(
     r"(?P<host>(?!(?:python|cuda|torch|linux|rank|gpu|cpu|device|layer|port|step|release|version|"
     r"ubuntu)[\d.-])(?=[\w-]*\d|[\w-]+\.\w)[A-Za-z][\w-]*(?:\.[\w-]+)*)(?=[\"'`]?(?:[:\s,;)]|\.?$))"
 )
-_DONE_BY = re.compile(
+_DONE_BY = TextRule(
     r"(?i)(?P<head>\b(?:(?:run|ran|submitted|started|launched|created|owned|uploaded|pushed|committed|"
     r"approved|reviewed|edited|deployed|triggered|"
     r"requested|merged|tagged|signed|"
@@ -122,91 +121,89 @@ _DONE_BY = re.compile(
     r"authenticating to \S+|session) as:? )[\"'`]?)"
     r"(?P<user>[A-Za-z_][\w.-]{2,40})(?=[\"'`]?(?:\s*$| on | at | from | \(|[,;@)]))"
 )
-_ENTITY = re.compile(r"(?P<head>[Ll]ogged in as:? (?:<user>|[\w.@-]+) \()(?P<host>[\w.-]{2,60})(?=\))")
-_FAILED_FOR = re.compile(
+_ENTITY = TextRule(r"(?P<head>[Ll]ogged in as:? (?:<user>|[\w.@-]+) \()(?P<host>[\w.-]{2,60})(?=\))")
+_FAILED_FOR = TextRule(
     r"(?i)(?P<head>\b(?:(?:authentication|preauthentication|login|access|permission|authorization|"
     r"credentials|password|quota) (?:check )?(?:has )?"
     r"(?:failed|denied|failure|expired|exceeded|rejected|refused|not found) (?:for|to|of) (?:user |"
     r"account )?[\"'`]?))(?P<user>[A-Za-z_][\w.-]{1,60})(?=[\"'`]?(?:\s*$|[\s:,;.)@]))"
 )
-_SU = re.compile(r"(?P<head>\bsu (?:-l |-c |- )?)(?P<user>[a-z_][\w.-]{2,31})(?=[\"']|\s*$)")
-_EXEC_HOSTS = re.compile(r"(?P<head>[+ =])(?P<host>[a-z][\w.-]*\d[\w.-]*|<host>)(?=/\d+(?:\*\d+)?(?:\+|\s|$))")
-_DEFAULT_LOGIN = re.compile(r"(?P<head>\bdefault\s+login\s+)(?P<user>\S+)(?P<between>\s+password\s+)(?P<secret>\S+)")
-_CONNECTION = re.compile(
+_SU = TextRule(r"(?P<head>\bsu (?:-l |-c |- )?)(?P<user>[a-z_][\w.-]{2,31})(?=[\"']|\s*$)")
+_EXEC_HOSTS = TextRule(r"(?P<head>[+ =])(?P<host>[a-z][\w.-]*\d[\w.-]*|<host>)(?=/\d+(?:\*\d+)?(?:\+|\s|$))")
+_DEFAULT_LOGIN = TextRule(r"(?P<head>\bdefault\s+login\s+)(?P<user>\S+)(?P<between>\s+password\s+)(?P<secret>\S+)")
+_CONNECTION = TextRule(
     r"(?i)(?P<head>;\s?(?:password|pwd|accountkey|sharedaccesskey|"
     r"secret)\s?=\s?)(?P<secret>(?![/~])[^;\n\"']{3,200})(?=;|\s*$|[\"'])"
 )
-_PROFILE = re.compile(
+_PROFILE = TextRule(
     r"(?i)(?P<head>\b(?:(?:using|with|named|aws|loading|loaded|switched to) (?:the )?profile |AWS_PROFILE=|"
     r"--profile[ =])[\"']?)"
     r"(?P<user>[A-Za-z][\w.-]{2,60})"
 )
-_IN_NAMESPACE = re.compile(
+_IN_NAMESPACE = TextRule(
     r"(?P<head>\b(?:in|from|to) (?:the )?namespace [\"']?)(?P<host>(?=[\w-]*[\d-])[a-z][a-z0-9-]{2,60})(?![\w.:(])"
 )
-_STEP_DAEMON = re.compile(
+_STEP_DAEMON = TextRule(
     r"(?P<head>\b(?:slurmstepd|slurmd|prolog|epilog|orted|prted|pbs_mom)[-@](?:on-)?)(?P<host>[A-Za-z][\w.-]*)(?=:)"
 )
-_LOGIN_CALL = re.compile(
+_LOGIN_CALL = TextRule(
     r"(?i)\b(?:\w{0,20}(?:log_?in|sign_?in|authenticate|basic_?auth|credentials|"
     r"set_credentials))\((?:[\"'][^\"'\n]{1,80}[\"'],? ?){1,3}\)"
 )
-_ARGUMENT = re.compile(r"(?P<head>[\"'])(?P<secret>[^\"'\n<]{2,80})(?=[\"'])(?P<close>[\"'])")
-_PODS = re.compile(
+_ARGUMENT = TextRule(r"(?P<head>[\"'])(?P<secret>[^\"'\n<]{2,80})(?=[\"'])(?P<close>[\"'])")
+_PODS = TextRule(
     r"(?m)^(?P<head>(?:[a-z][\w-]* +)?)(?P<host>[a-z][\w.-]*)(?P<between> +\d+/\d+ +[A-Z][\w:]* +\d+(?: "
     r"\([^)\n]*\))? +\w+)(?:(?P<more> +\S+ +)(?P<host2>[a-z][\w.-]*))?"
 )
-_NODES = re.compile(r"(?m)^(?P<head>)(?P<host>[a-z][\w.-]*)(?= +(?:Not)?Ready\b)")
-_DESCRIBED = re.compile(
+_NODES = TextRule(r"(?m)^(?P<head>)(?P<host>[a-z][\w.-]*)(?= +(?:Not)?Ready\b)")
+_DESCRIBED = TextRule(
     r"(?m)^(?P<head>(?:Name|Node|Namespace|Service Account|Controlled By|Job Name|"
     r"Host): {4,60}(?:\w+/)?)(?P<host>[A-Za-z][\w.-]{2,120})(?=\s*$)"
 )
-_HOST_PROMPT = re.compile(r"(?m)^(?P<head>)(?P<host>[a-z][a-z-]*\d[\w-]*)(?=[%>$#] (?:[a-z./]|$))")
-_POWERSHELL = re.compile(r"(?P<head>\bPSCredential\([\"'])(?P<user>[^\"'\n]+)(?=[\"'])")
-_SECURE = re.compile(r"(?i)(?P<head>\bConvertTo-SecureString (?:-String )?[\"'])(?P<secret>[^\"'\n]+)(?=[\"'])")
-_BATCH_ACCOUNT = re.compile(
+_HOST_PROMPT = TextRule(r"(?m)^(?P<head>)(?P<host>[a-z][a-z-]*\d[\w-]*)(?=[%>$#] (?:[a-z./]|$))")
+_POWERSHELL = TextRule(r"(?P<head>\bPSCredential\([\"'])(?P<user>[^\"'\n]+)(?=[\"'])")
+_SECURE = TextRule(r"(?i)(?P<head>\bConvertTo-SecureString (?:-String )?[\"'])(?P<secret>[^\"'\n]+)(?=[\"'])")
+_BATCH_ACCOUNT = TextRule(
     r"(?P<head>(?:#SBATCH|#PBS|#BSUB|#\$|\b(?:srun|sbatch|salloc|qsub|bsub)\b[^\n]{0,200}?) +(?:-A|"
     r"--account|-P)[ =])(?P<user>[A-Za-z][\w.-]+)"
 )
-_BATCH_NODES = re.compile(
+_BATCH_NODES = TextRule(
     r"(?P<head>(?:#SBATCH|#PBS|#BSUB) +(?:-w|--nodelist|-x|--exclude|-l nodes|-m)[ =])(?P<host>[A-Za-z][\w.,\[\]+-]+)"
 )
-_RANGE = re.compile(
+_RANGE = TextRule(
     r"(?P<head>(?<![\w./-]))(?P<host>(?!(?:layers?|gpus?|ranks?|devices?|experts?|blocks?|nodes?|steps?|"
     r"epochs?|stages?|cpus?|cuda|tp|pp|dp|args?|shards?|h|x|a)\[)"
     r"[a-z][a-z0-9.-]*[a-z0-9-]\[\d+(?:-\d+)(?:,\d+(?:-\d+)?)*\])"
 )
-_AT_PROXY = re.compile(r"(?P<head>\[(?:proxy|mpiexec|prted|orted)[\w:.]*@)(?P<host>[A-Za-z][\w.-]*)(?=[\]:,])")
-_PAREN_ON = re.compile(r"(?P<head>\)[:,]? on )(?P<host>(?=[\w-]*\d)[a-z][\w.-]*)(?=\s|$|[,:])")
-_LOGIN_FOR = re.compile(
+_AT_PROXY = TextRule(r"(?P<head>\[(?:proxy|mpiexec|prted|orted)[\w:.]*@)(?P<host>[A-Za-z][\w.-]*)(?=[\]:,])")
+_PAREN_ON = TextRule(r"(?P<head>\)[:,]? on )(?P<host>(?=[\w-]*\d)[a-z][\w.-]*)(?=\s|$|[,:])")
+_LOGIN_FOR = TextRule(
     r"(?i)(?P<head>\b(?:login|log-?in|sign-?in|logon|authentication|auth|access) (?:succeeded|successful|"
     r"granted|ok|accepted|complete[d]?) (?:for|as|to) (?:user )?[\"']?)(?P<user>[A-Za-z_][\w.@-]+)"
 )
-_ENTITY_SPOKEN = re.compile(
+_ENTITY_SPOKEN = TextRule(
     r"(?P<head>\b(?:entity|workspace|team|organization|tenant|"
     r"project) [\"']?)(?P<user>(?=\w*[\d_-])[A-Za-z][\w-]{2,60})(?=[\"']? (?:not found|does not|is not|"
     r"was not|has no|has been|has exceeded|could not))"
 )
-_NOT_FOUND = re.compile(
+_NOT_FOUND = TextRule(
     r"(?P<head>\b(?:not found|no access to|permission denied for|"
     r"cannot access) \(?[\"']?)(?P<user>[A-Za-z][\w-]{2,60})/(?P<host>[A-Za-z][\w.-]{2,60})(?=[\"')])"
 )
-_FORGE = re.compile(
-    r"(?P<head>(?<![\w@])(?:github\.com|gitlab\.com|bitbucket\.org):)(?P<user>[\w.-]+)/(?P<host>[\w.-]+)"
-)
-_PULL = re.compile(r"(?P<head>\bMerge (?:pull request #\d+ from|branch '[^'\n]+' of) )(?P<user>[A-Za-z][\w.-]*)(?=/)")
-_ADDRESSEES = re.compile(
+_FORGE = TextRule(r"(?P<head>(?<![\w@])(?:github\.com|gitlab\.com|bitbucket\.org):)(?P<user>[\w.-]+)/(?P<host>[\w.-]+)")
+_PULL = TextRule(r"(?P<head>\bMerge (?:pull request #\d+ from|branch '[^'\n]+' of) )(?P<user>[A-Za-z][\w.-]*)(?=/)")
+_ADDRESSEES = TextRule(
     r"(?m)(?P<head>(?i:\b(?:cc|bcc|attn|reply-to|sent by|contact|ask|ping|assigned to|reported by|thanks to|owner)):? )"
     r"(?P<user>[A-Z][\w'-]+ [A-Z][\w'-]+(?:, [A-Z][\w'-]+ [A-Z][\w'-]+){0,9})"
 )
-_AT_WORD = re.compile(
+_AT_WORD = TextRule(
     r"(?P<head>(?<![\w.]))(?P<user>[\w.+-]{2,64} ?[\[({]at[\])}] ?[\w-]+(?: ?(?:\.|[\[({]dot[\])}]) ?[\w-]+){0,4})"
 )
-_SSH_ALIAS = re.compile(
+_SSH_ALIAS = TextRule(
     r"(?m)(?P<head>(?:^|[$#%>] |&& |; )(?:ssh|mosh|"
     r"ssh-copy-id)(?: -\S+(?: \d+)?){0,4} )(?P<host>(?=[\w-]*[\d-])[A-Za-z][\w.-]+)(?=\s|$)"
 )
-_LISTED = re.compile(r"<host>(?::\d+)?(?:[,+](?:<host>|[a-z][a-z.-]*\d[\w.-]*)(?:[:*/]\d+){0,2})+")
+_LISTED = TextRule(r"<host>(?::\d+)?(?:[,+](?:<host>|[a-z][a-z.-]*\d[\w.-]*)(?:[:*/]\d+){0,2})+")
 MOST_DIGITS = 6
 _LOWER_PARTS = frozenset({
     "node", "nodes", "gpu", "gpus", "host", "login", "compute", "worker", "runner", "master", "head", "server", "box",
@@ -214,7 +211,7 @@ _LOWER_PARTS = frozenset({
     "bastion", "gateway", "vm", "pod", "machine", "workstation", "ws", "srv", "hpc", "slurm", "k8s", "blade", "cn",
     "mgmt", "ml", "instance",
 })  # fmt: skip
-_MACHINE_LIKE = re.compile(
+_MACHINE_LIKE = TextRule(
     r"(?P<head>(?<![\w./@=:$&\\-]))(?P<host>[a-z][a-z0-9]*(?:-[a-z0-9]+){2,6})(?![\w(=-]|\.\w|/\w)"
 )
 _ROWS = (
@@ -224,20 +221,20 @@ _ROWS = (
     _PREFIX,
 )  # fmt: skip
 
-_SPOKEN_USER = re.compile(
+_SPOKEN_USER = TextRule(
     r"(?i)(?P<head>\b(?:(?:password|token|passphrase|quota|home|credentials?|keytab|session|limits?|for|as|"
     r"by|of) (?:for|of|as|by)? ?"
     r"(?:the )?(?:user|account)?|user|account|username|principal|uploader|owner|authenticated as|"
     r"authenticating as|hello|impersonating) "
     r"[\"'])(?P<user>[A-Za-z_][\w.@-]{1,63}(?: [A-Z][\w.-]+)?)(?=[\"'])"
 )
-_BARE_USER = re.compile(
+_BARE_USER = TextRule(
     r"(?i)(?P<head>\b(?:user|account|principal) )(?P<user>[A-Za-z_][\w.-]{1,63})"
     r"(?= (?:not|is not|does not|has no|cannot|on host|from (?=[\d<])|has exceeded|exceeded|logged|"
     r"was denied|over|is over|by |\(?uid|"
     r"is currently|is denied|lacks|at <|@|has been))"
 )
-_PASSWORD_FOR = re.compile(
+_PASSWORD_FOR = TextRule(
     r"(?i)(?P<head>\b(?:(?:password|passphrase) (?:for|of)(?: user| account)? |(?:for|"
     r"as) (?:invalid )?user |session (?:opened|closed) for user |"
     r"accepted (?:password|publickey|keyboard-interactive\S*) for |failed (?:password|"
@@ -246,14 +243,14 @@ _PASSWORD_FOR = re.compile(
     r"currently logged in as:? |su(?:do)? -u |su - |run as user )"
     r"[\"'`]?)(?P<user>[A-Za-z_][\w.@-]{0,63})(?=[\"'`]?(?:[\s:;,.()!@]|$))"
 )
-_SPOKEN_HOST = re.compile(
+_SPOKEN_HOST = TextRule(
     r"(?i)(?P<head>\b(?:host|node|server|machine|hostname|peer|broker|instance|container|pod|bucket|"
     r"cluster|domain|known hosts?|"
     r"permanently added|resolve|lookup|service) [\"'`])(?P<host>[A-Za-z0-9][\w.,:<>-]{1,120})(?=[\"'`])"
 )
-_ADDED = re.compile(r"(?P<head>\bPermanently added [\"'`])(?P<host>[^\"'`\n]{1,200})(?=[\"'`])")
-_PHONE = re.compile(r"(?P<head>(?<![\w.+-]))(?P<id>\+[1-9]\d{0,2}(?:[ .-]\(?\d{1,4}\)?){3,6})(?![\w.])")
-_GUID = re.compile(r"(?P<head>(?<![\w:]))(?P<id>(?=[\d:]{0,18}[a-f])(?:[0-9a-f]{4}:){3}[0-9a-f]{4})(?![\w:])")
+_ADDED = TextRule(r"(?P<head>\bPermanently added [\"'`])(?P<host>[^\"'`\n]{1,200})(?=[\"'`])")
+_PHONE = TextRule(r"(?P<head>(?<![\w.+-]))(?P<id>\+[1-9]\d{0,2}(?:[ .-]\(?\d{1,4}\)?){3,6})(?![\w.])")
+_GUID = TextRule(r"(?P<head>(?<![\w:]))(?P<id>(?=[\d:]{0,18}[a-f])(?:[0-9a-f]{4}:){3}[0-9a-f]{4})(?![\w:])")
 _PHRASES = (
     _SPOKEN_USER, _BARE_USER, _PASSWORD_FOR, _ADDED, _SPOKEN_HOST, _PHONE, _GUID, _TODO, _ARN, _RESOURCE, _PROJECT,
     _ALIAS, _ECHO, _GPU_SERIAL, _ANGLE, _WHOAMI, _ASSIGNED, _INTERFACE, _ENTITY, _DONE_BY, _LOOKED_UP, _FAILED_FOR,

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from repro.report.labels import COMMON_NAMES, FOLDER, HOST, SECRET, USER
 from repro.report.named_values import says_nothing
+from repro.report.text_rule import TextRule
 from repro.report.web_addresses import KNOWN_OWNERS, TOP_LEVEL
 
 Replace = Callable[[re.Match[str]], str]
@@ -20,39 +21,39 @@ MOST_OF_WORDS = 0.6
 """What has so many of its characters in words is a name in camel case."""
 _CAMEL = re.compile("[A-Z][a-z]{3,}")
 _LOWER = re.compile("[a-z]+")
-_LONG = re.compile(r"(?<![A-Za-z0-9+/_<-])[A-Za-z0-9][A-Za-z0-9+/_-]{15,2000}={0,2}(?![A-Za-z0-9+/_-])")
+_LONG = TextRule(r"(?<![A-Za-z0-9+/_<-])[A-Za-z0-9][A-Za-z0-9+/_-]{15,2000}={0,2}(?![A-Za-z0-9+/_-])")
 _VALUE = r"(?P<value>[A-Za-z0-9+/_~-]{10,2000}={0,2})(?![\w.(+/-])"
-_NAMED = re.compile(
+_NAMED = TextRule(
     r"(?i)(?P<head>(?:token|secret|passw(?:or)?d|passphrase|credentials?|(?<![a-z])auth(?:entication|orization)?"
     r"|(?<![a-z])(?:api)?key|apikey)(?:[_-][a-z]{1,12})?[\"'\]]{0,3}"
     r"(?:[ \t]{0,40}(?:->|=>|[:=|])[ \t]{0,4}|[ \t]{1,40})[\"'(]{0,2})" + _VALUE
 )
-_HEX = re.compile(
+_HEX = TextRule(
     r"(?<![\w/+=@.-])(?=[0-9]{0,22}[A-Fa-f])(?=[A-Fa-f]{0,22}[0-9])(?:[0-9a-f]{24,200}|[0-9A-F]{24,200})(?![\w/+=.-])"
 )
-_DIGEST = re.compile(
+_DIGEST = TextRule(
     r"(?i)sha\d|md5|hash|digest|commit|checksum|crc|\bgit|revision|\brev\b|\bHEAD\b|merge|cherry|tag|blob|"
     r"tree|index|etag|cubin|cache|"
     r"blake|xxh|manifest|layer|image|pull|snapshot|parent|branch|refs/|fingerprint of|seed|state_dict|"
     r"weights?|param|tensor|bytes"
 )
-_LOGGED_IN = re.compile(r"(?i)(?P<head>\blogin (?:user )?[\w.@<>-]{2,60} )(?P<value>[A-Za-z0-9]{12,100})(?![\w.(])")
-_NAME_AND_VALUE = re.compile(
+_LOGGED_IN = TextRule(r"(?i)(?P<head>\blogin (?:user )?[\w.@<>-]{2,60} )(?P<value>[A-Za-z0-9]{12,100})(?![\w.(])")
+_NAME_AND_VALUE = TextRule(
     r"(?i)(?P<head>\bname[\"']?\s?[:=]\s?[\"']?\w{0,60}(?:token|key|secret|passw(?:or)?d|passwd)\w{0,20}[\"']?,?"
     r"\s{1,20}[\"']?value[\"']?\s?[:=]\s?[\"']?)" + _VALUE
 )
 
 _NAME = r"(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*)"
-_HOST_FIELD = re.compile(
+_HOST_FIELD = TextRule(
     r"(?i)(?P<head>(?<![A-Za-z0-9])(?:[a-z][a-z0-9]{0,30}[_.-]){0,6}(?:host(?:_?name)?|node_?name"
     r"|pod_?name|computer_?name|user_?domain"
     r"|(?:host|pod|node|cluster|process|head|local|remote|external|internal)_?ips?|nodes|ip|addr)"
     r"[\"']?[ \t]{0,12}[:=][ \t]{0,3}[\"']?)" + _NAME + r"(?![\w([]|\.\w)"
 )
-_MACHINE_FIELD = re.compile(
+_MACHINE_FIELD = TextRule(
     r"(?i)(?P<head>\b(?:node|server|machine)[\"']?[ \t]{0,20}[:=][ \t]{0,20}[\"']?)" + _NAME + "(?=/)"
 )
-_PLACED = re.compile(
+_PLACED = TextRule(
     r"(?i)(?P<head>\b(?:(?:on|from|at|with|reach|contact|lost|failed) (?:[a-z]{1,20} )?(?:node|host|machine|server)"
     r"|\bserver at|(?:verification failed|resolve|lookup|route to host) for|cannot reach"
     r"|nodes?(?= \S+ (?:are|is) ready)"
@@ -60,12 +61,12 @@ _PLACED = re.compile(
     + _NAME
     + r"(?=[\"']?(?:[\s,;:)(]|\.?$|_\d+_\d))"
 )
-_LOST = re.compile(
+_LOST = TextRule(
     r"(?i)(?P<head>\b(?:machine|node|host) )"
     + _NAME
     + r"(?= (?:was lost|is (?:down|unreachable|ready)|exited|failed|died|has (?:died|failed)|went))"
 )
-_FAILED_ON = re.compile(
+_FAILED_ON = TextRule(
     r"(?P<head>\bon )(?P<name>[A-Za-z]+(?:-[A-Za-z]+)*)(?= (?:failed|died|crashed|exited|was lost|is down)\b)"
 )
 _NUMBERED = (
@@ -77,82 +78,82 @@ _NUMBERED = (
     r"output|issue|pr|release|version|v)"
     r"[-_]?v?\d)[a-z]{1,20}(?:-?[a-z0-9]{1,12}){0,4}?\d{1,6}(?:\.[\w.-]{1,99})?)(?![\w(.-]*[\w(])"
 )
-_ON = re.compile(r"(?P<head>(?:\b(?:on|from|reach|ping|mounting|dmesg:|[Nn]odes?[:=]) |\bnodes?=)[\"']?)" + _NUMBERED)
-_SHARE = re.compile(r"(?P<head>\b(?:[Mm]ount(?:ing|ed)?|from) )" + _NAME + r"(?=:/(?!/))")
-_SYSLOG = re.compile(
+_ON = TextRule(r"(?P<head>(?:\b(?:on|from|reach|ping|mounting|dmesg:|[Nn]odes?[:=]) |\bnodes?=)[\"']?)" + _NUMBERED)
+_SHARE = TextRule(r"(?P<head>\b(?:[Mm]ount(?:ing|ed)?|from) )" + _NAME + r"(?=:/(?!/))")
+_SYSLOG = TextRule(
     r"(?m)^(?P<head>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )(?P<name>[A-Za-z][\w.-]*)(?= [\w./-]{1,60}(?:\[\d+\])?: )"
 )
-_QUOTED_PORT = re.compile(r"(?P<head>[\"'])(?P<name>[A-Za-z][\w.-]*)(?=:\d{4,5}[\"'])")
-_CONNECT = re.compile(r"(?P<head>\b[Cc]onnect(?:ing|ed)? to [\"']?)" + _NAME + r"(?=[\"']?(?::|,|$))")
-_PING = re.compile(r"(?P<head>\b(?:ping|ssh|traceroute|nslookup): ?|\b(?:ping|dmesg:) )" + _NAME + "(?=:| kernel:)")
-_COUNTED = re.compile(r"(?P<head>\[)(?P<name>[a-z][a-z-]{0,30}\d[\w.-]{0,60})(?=:\d+/\d+\])")
-_DOMAIN = re.compile(
+_QUOTED_PORT = TextRule(r"(?P<head>[\"'])(?P<name>[A-Za-z][\w.-]*)(?=:\d{4,5}[\"'])")
+_CONNECT = TextRule(r"(?P<head>\b[Cc]onnect(?:ing|ed)? to [\"']?)" + _NAME + r"(?=[\"']?(?::|,|$))")
+_PING = TextRule(r"(?P<head>\b(?:ping|ssh|traceroute|nslookup): ?|\b(?:ping|dmesg:) )" + _NAME + "(?=:| kernel:)")
+_COUNTED = TextRule(r"(?P<head>\[)(?P<name>[a-z][a-z-]{0,30}\d[\w.-]{0,60})(?=:\d+/\d+\])")
+_DOMAIN = TextRule(
     r"(?P<head>(?<![\w.@/-])|(?<=[,=]\.))(?P<name>(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,6}\.(?:edu|com|"
     r"org|net|gov|mil|(?:ac|co|edu)\.[a-z]{2}))"
     rf"|(?=[a-z.]*[\d-])(?:[a-z][a-z0-9-]{{0,62}}\.){{2,6}}(?:{TOP_LEVEL})|"
     rf"(?:[a-z][a-z0-9-]{{0,62}}\.){{1,6}}(?:test|example|invalid|corp|lan|intranet))"
     r"(?![\w(]|[.-]\w)"
 )
-_LAUNCHER = re.compile(
+_LAUNCHER = TextRule(
     r"\b(?:pdsh|srun|salloc|sbatch|clush|mpirun|mpiexec|horovodrun|deepspeed|ray start)\b[^\n]{0,2000}"
 )
-_LAUNCHED_ON = re.compile(
+_LAUNCHED_ON = TextRule(
     r"(?P<head>(?:^|\s)(?:-w|-H|-{1,2}hosts?|-{1,2}nodelist|--include|--exclude)[ =])(?P<name>[\w.,:\[\]@-]{2,500})"
 )
-_CLIENT = re.compile(
+_CLIENT = TextRule(
     r"\b(?:mysql|mysqldump|psql|pg_dump|pg_restore|redis-cli|mongosh?|mongodump|sqlcmd|ldapsearch|"
     r"smbclient)\b[^\n]{0,500}"
 )
-_CLIENT_HOST = re.compile(r"(?P<head>(?:^|\s)(?:-h|-H|-S|--host)[ =]?)(?P<name>[A-Za-z][\w.-]{1,100})(?=\s|$)")
-_SLOTS = re.compile(r"(?m)^(?P<head>)(?P<name>[A-Za-z][\w.-]{0,99})(?= +slots=\d)")
-_WORLD = re.compile(
+_CLIENT_HOST = TextRule(r"(?P<head>(?:^|\s)(?:-h|-H|-S|--host)[ =]?)(?P<name>[A-Za-z][\w.-]{1,100})(?=\s|$)")
+_SLOTS = TextRule(r"(?m)^(?P<head>)(?P<name>[A-Za-z][\w.-]{0,99})(?= +slots=\d)")
+_WORLD = TextRule(
     r"(?i)\b(?:world info dict|host_?info|resources?|active_resources|hostfile|node_?list)\b[^\n]{0,2000}"
 )
-_WORLD_HOST = re.compile(r"(?P<head>[{ ][\"'])(?P<name>[A-Za-z][\w.-]*)(?=[\"']: ?(?:\[\d|\d))")
-_PORT = re.compile(
+_WORLD_HOST = TextRule(r"(?P<head>[{ ][\"'])(?P<name>[A-Za-z][\w.-]*)(?=[\"']: ?(?:\[\d|\d))")
+_PORT = TextRule(
     r"(?P<head>(?<![\w./:@+-]))(?P<name>[A-Za-z][A-Za-z0-9-]*)"
     r"(?=:(?:(?:5000|27017|6379|5432|3306|8080|8888|10001|2379|29400|29500)\b(?![\w.]|:\S)"
     r"|\d{2,7}:\d+ +(?:NCCL|UCX|ucp|uct)|\d{2,7}:? NCCL))"
 )
-_NUMBERED_PORT = re.compile(
+_NUMBERED_PORT = TextRule(
     r"(?P<head>(?<![\w./:@+-]))(?P<name>(?=[a-z-]{1,60}\d)[a-z][a-z0-9-]*)(?=:\d{4,5}(?![\w.]|:\S))"
 )
-_MPI = re.compile(r"(?m)(?P<head>\[)(?P<name>(?!rank\d|default\d)[A-Za-z][\w.-]*)(?=:\d{4,7}\] )")
-_UCX = re.compile(r"(?P<head>\bUCX +[A-Z]{4,5} +)(?P<name>[A-Za-z][\w.-]*)(?=:\d)")
-_POD = re.compile(r"(?P<head>\bpods?[/ ])(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*-[a-z0-9]{5})(?![\w-])")
-_NAMESPACE = re.compile(
+_MPI = TextRule(r"(?m)(?P<head>\[)(?P<name>(?!rank\d|default\d)[A-Za-z][\w.-]*)(?=:\d{4,7}\] )")
+_UCX = TextRule(r"(?P<head>\bUCX +[A-Z]{4,5} +)(?P<name>[A-Za-z][\w.-]*)(?=:\d)")
+_POD = TextRule(r"(?P<head>\bpods?[/ ])(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*-[a-z0-9]{5})(?![\w-])")
+_NAMESPACE = TextRule(
     r"(?P<head>\b(?:kubectl|helm)\b[^\n]{0,300}? (?:-n|--namespace)[ =]|\bnamespace=)(?P<name>[a-z][\w-]+)"
 )
-_SCHEDULER = re.compile(
+_SCHEDULER = TextRule(
     r"(?P<head>\b(?:SLURM|SLURMD|PBS|LSB|SGE)_\w{0,60}(?:ADDR|ACCOUNT|HOST|NODE|NODES|NODELIST)=|\bNODELIST\(REASON\) )"
     r"(?P<name>[^\s\"']+)"
 )
 
 _PERSON = r"(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*)"
-_PERSON_FIELD = re.compile(
+_PERSON_FIELD = TextRule(
     r"(?i)(?P<head>(?<![\w])(?:[a-z][a-z0-9_]{0,30}[_.])?(?:whoami|owner"
     r"|(?:created|submitted|launched|started|run|requested)[_ ]by|author|committer|maintainer|assignee|reporter|user)"
     r"[\"']?[ \t]{0,12}[:=][ \t]{0,3}[\"']?)"
     r"(?!the )(?P<name>[A-Za-z][\w-]*(?:\.[\w-]+)*(?:[ \t]+[A-Za-z][\w.-]+){0,3})(?=[\"']?(?:\s*$|[,;)<}\]&]| <|\s*\n))"
 )
-_SUBMITTED = re.compile(
+_SUBMITTED = TextRule(
     r"(?P<head>(?i:\b(?:submitted|owned|requested|cancelled|canceled|preempted) by )[\"']?)"
     + _PERSON
     + r"(?=[\"']?(?:\s*$|[,;)\n]))"
 )
-_GIT_USER = re.compile(r"(?P<head>\buser\.(?:name|email)[ =]+[\"']?)(?P<name>[A-Za-z][^\n\"'=]{0,80})")
-_GREETED = re.compile(r"(?P<head>\b(?:Hello|Hi|Dear|Welcome)(?: back)?,? )" + _PERSON + r"(?=[,!])")
-_IDS = re.compile(r"(?P<head>\b(?:uid|gid|groups|euid)=\d+\()(?P<name>[A-Za-z_][\w.-]*)(?=\))")
-_LISTED = re.compile(r"(?m)^(?P<head>[-dlbcps][-rwxsStT]{9}[.+@]? +\d+ +)(?P<name>[A-Za-z_][\w.-]* +[A-Za-z_][\w.-]*)")
-_PROCESS = re.compile(r"(?m)^(?P<head>)(?P<name>[a-z_][\w.-]*\+?)(?= +\d{1,8} +\d{1,3}\.\d +\d{1,3}\.\d )")
-_SUDO = re.compile(r"(?P<head>\bsudo(?:\[\d+\])?: +)(?P<name>[A-Za-z_][\w.-]*)(?= : )")
-_TILDE = re.compile(r"(?P<head>(?<![\w~/.<>])~)(?P<name>[a-z_][\w-]*)(?=/)")
-_REMOTE = re.compile(
+_GIT_USER = TextRule(r"(?P<head>\buser\.(?:name|email)[ =]+[\"']?)(?P<name>[A-Za-z][^\n\"'=]{0,80})")
+_GREETED = TextRule(r"(?P<head>\b(?:Hello|Hi|Dear|Welcome)(?: back)?,? )" + _PERSON + r"(?=[,!])")
+_IDS = TextRule(r"(?P<head>\b(?:uid|gid|groups|euid)=\d+\()(?P<name>[A-Za-z_][\w.-]*)(?=\))")
+_LISTED = TextRule(r"(?m)^(?P<head>[-dlbcps][-rwxsStT]{9}[.+@]? +\d+ +)(?P<name>[A-Za-z_][\w.-]* +[A-Za-z_][\w.-]*)")
+_PROCESS = TextRule(r"(?m)^(?P<head>)(?P<name>[a-z_][\w.-]*\+?)(?= +\d{1,8} +\d{1,3}\.\d +\d{1,3}\.\d )")
+_SUDO = TextRule(r"(?P<head>\bsudo(?:\[\d+\])?: +)(?P<name>[A-Za-z_][\w.-]*)(?= : )")
+_TILDE = TextRule(r"(?P<head>(?<![\w~/.<>])~)(?P<name>[a-z_][\w-]*)(?=/)")
+_REMOTE = TextRule(
     r"(?P<head>(?<![\w@/+.:<-]))(?P<name>[a-z_][\w-]{0,31}(?:\.[\w-]+)*@[a-z][\w-]+)(?=:[~/\w<]|:?(?:\s|$)|"
     r"[\"',;)])(?!:\d)"
 )
-_AT_ADDRESS = re.compile(r"(?P<head>(?<![\w@/.-]))(?P<name>[a-z_][\w.-]{0,31})(?=@<address>)")
-_REPOSITORY = re.compile(
+_AT_ADDRESS = TextRule(r"(?P<head>(?<![\w@/.-]))(?P<name>[a-z_][\w.-]{0,31})(?=@<address>)")
+_REPOSITORY = TextRule(
     r"(?P<head>(?i:\b(?:from_pretrained|load_dataset|snapshot_download|hf_hub_download|push_to_hub|"
     r"create_repo|repo_exists)\([\"']"
     r"|\b(?:model_id|hub_model_id|repo_id|repo|model_name_or_path|pretrained_model_name_or_path|"
@@ -163,7 +164,7 @@ _REPOSITORY = re.compile(
     r"file)| is not a valid model| is a private|"
     r" does not exist on the Hub|[\"'] is not)|[\"'\s,;)]|$)"
 )
-_RUN_USER = re.compile(r"(?P<head>/run/user/\d+/)(?P<name>[a-z_][\w.-]*)(?=/)")
+_RUN_USER = TextRule(r"(?P<head>/run/user/\d+/)(?P<name>[a-z_][\w.-]*)(?=/)")
 
 _ROOTS = frozenset({
     # of a system, a container, a builder
@@ -180,9 +181,9 @@ _ROOTS = frozenset({
 })  # fmt: skip
 """First parts of paths that hold nobody's files."""
 _PART = r"[^/\s:'\"<>|,;()\[\]{}=*?`$#&%\\^]"
-_ABSOLUTE = re.compile(rf"(?<![\w./~>:)\]}}*\\<-])/(?P<root>[A-Za-z_][\w.-]{{0,60}})(?P<rest>(?:/{_PART}{{1,255}})+)")
-_SHARED = re.compile(rf"(?<![\w:/.<>])//[A-Za-z][\w.-]{{0,99}}(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})")
-_DRIVE = re.compile(
+_ABSOLUTE = TextRule(rf"(?<![\w./~>:)\]}}*\\<-])/(?P<root>[A-Za-z_][\w.-]{{0,60}})(?P<rest>(?:/{_PART}{{1,255}})+)")
+_SHARED = TextRule(rf"(?<![\w:/.<>])//[A-Za-z][\w.-]{{0,99}}(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})")
+_DRIVE = TextRule(
     r"(?i)(?<![\w\\])[a-z]:(?P<slash>\\{1,2})(?P<root>[^\\/:'\"<>|"
     r"\n]{1,60})(?P<rest>(?:(?P=slash)[^\\/:'\"<>|\s]{1,99}){2,12})"
 )
@@ -190,7 +191,7 @@ _DRIVE_ROOTS = frozenset({
     "users", "documents and settings", "program files", "program files (x86)", "programdata", "windows", "tools", "a",
     "hostedtoolcache", "miniconda3", "anaconda3", "ci", "actions",
 })  # fmt: skip
-_STORE = re.compile(
+_STORE = TextRule(
     rf"(?P<scheme>\b(?:s3a?|gs|gcs|az|abfss?|wasbs?|hdfs|r2|oci|oss|cos|"
     rf"obs)://[^\s/'\"]{{1,200}})(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})"
 )
@@ -202,7 +203,8 @@ def hide_secrets(text: str) -> str:
     text = _LOGGED_IN.sub(_secret(0.3), text)
     text = _NAME_AND_VALUE.sub(_secret(0.0), text)
     text = _NAMED.sub(_secret(0.2), text)
-    text = "\n".join(line if _DIGEST.search(line) else _HEX.sub(SECRET, line) for line in text.split("\n"))
+    if _HEX.search(text):
+        text = "\n".join(line if _DIGEST.search(line) else _HEX.sub(SECRET, line) for line in text.split("\n"))
     return _LONG.sub(lambda found: SECRET if _is_random(found[0]) else found[0], text)
 
 

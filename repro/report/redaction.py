@@ -31,6 +31,7 @@ from repro.report.named_values import (
 from repro.report.private_lines import hide_lines, join_lists
 from repro.report.private_shapes import hide_folders, hide_machines, hide_people, hide_secrets
 from repro.report.secret_rules import secret_rules
+from repro.report.text_rule import TextRule
 from repro.report.web_addresses import PUBLIC_HOSTS, hide_remote_folders, hide_web_addresses
 
 LEAST_CHARACTERS = 4
@@ -38,13 +39,13 @@ LEAST_CHARACTERS = 4
 _DRAWN = re.compile(r"(?=\S*\d)(?=\S*[a-zA-Z])\S{16}")
 _WRAPPED = re.compile(r"(?:Secret\w*|Password\w*|Token\w*|str|bytes|Str|quote)\([\"']")
 """A call that only wraps a text: ``SecretStr('...')``."""
-_BEARER = re.compile(
+_BEARER = TextRule(
     r"(?i)\b((?:authorization[\"']?\s{0,3}[:=,]\s{0,3}[\"']?(?:(?:bearer|basic|token|negotiate|"
     r"digest)\s+)?|bearer\s+(?=\S{0,200}\d|\S{24}))"
     r"(?!(?:bearer|basic|token|negotiate|digest)\b))[^\s\"'<>]{6,}"
 )
 # What stands before the word does not matter, so it is not matched: a search stays linear in the text.
-_NAMED_SECRET = re.compile(
+_NAMED_SECRET = TextRule(
     r"""(?ix)
     ( (?: token | secret (?:[-_]?key)? | passw(?:or)?d | passphrase | passcode | api[-_]?key | access[-_]?key(?:[-_]id)?
         | (?:private|account|auth|signing|encryption|master|session|service|client|license|webhook|db|ssh)[-_]?key
@@ -56,96 +57,92 @@ _NAMED_SECRET = re.compile(
     """
 )
 # The closing tag is asked for: our own ``<secret>`` is no element.
-_ELEMENT = re.compile(r"(?i)(<(?:\w{0,20}(?:token|password|passwd|secret)|api[-_]?key)>)([^<\n]{4,})(?=</)")
-_SPOKEN = re.compile(
+_ELEMENT = TextRule(r"(?i)(<(?:\w{0,20}(?:token|password|passwd|secret)|api[-_]?key)>)([^<\n]{4,})(?=</)")
+_SPOKEN = TextRule(
     r"(?i)(\b(?:password|passwd|passphrase|passcode) (?:is|was) [\"']?)"
     r"((?-i:(?=[^\s]{0,80}(?:\d|[a-z][A-Z])))[^\s\"']{4,})"
 )
-_SET = re.compile(
+_SET = TextRule(
     r"(\b(?:setenv|ENV|ARG|set) +[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD) +)"
     r"(\"[^\"\n]*\"|[^\s\"']+)"
 )
-_COOKIES = re.compile(r"(?i)(\b(?:set-)?cookie: )[^\n'<]{4,}")
-_HEX_KEY = re.compile(
-    r"(?i)((?<![a-z])key[\"']?\s{0,3}[:=]\s{0,3}[\"']?|\bwandb[: ][^\n]{0,200}?\s)([0-9a-f]{32,128}\b)"
-)
-_ASSIGNED = re.compile(
+_COOKIES = TextRule(r"(?i)(\b(?:set-)?cookie: )[^\n'<]{4,}")
+_HEX_KEY = TextRule(r"(?i)((?<![a-z])key[\"']?\s{0,3}[:=]\s{0,3}[\"']?|\bwandb[: ][^\n]{0,200}?\s)([0-9a-f]{32,128}\b)")
+_ASSIGNED = TextRule(
     r"""(?x) \b( [A-Z][A-Z0-9_]{0,60}(?:_KEY|_PASS|_PWD|_PW|_AUTH|_SALT|_CREDS|_DSN|_SECRET|_TOKEN)\s{0,2}=\s{0,2}
              | (?:PASS|KEY|PASSWD|PW)=
              | [a-z][a-z0-9_]{0,60}(?<!forward)(?<!backward)_(?:pass|passwd|pwd|pw)\s{0,2}=\s{0,2} )
            ( "[^"\n]*" | '[^'\n]*' | [^\s"'<>&,;]{4,} )"""
 )
-_FLAG = re.compile(
+_FLAG = TextRule(
     r"(?i)((?:^|\s)--?[a-z._-]{0,30}(?:token|password|passwd|passphrase|secret|api[-_]?key|access[-_]?key|auth)[ =])"
     r"(?!-)(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"'<>]{4,})"
 )
-_LOGIN = re.compile(r"\b(?:curl|mysql|mysqldump|sshpass|(?:docker|podman|helm|oras|skopeo|nerdctl) login)\b")
-_SHORT_FLAG = re.compile(r"((?:^|\s)(?:-[up] ?|--(?:proxy-)?user[ =]))([^\s-][^\s]{3,})")
-_NETRC = re.compile(r"(?i)\b(machine\s+)\S+(\s+login\s+)\S+(\s+password\s+)\S+")
-_MAIL = re.compile(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[a-z]{2,24}\b")
-_IPV4 = re.compile(r"(?<![\w.=<>!~-])(?<![=<>!~] )(\d{1,3}(?:\.\d{1,3}){3})(?![\w-])(?!\.\w)")
+_LOGIN = TextRule(r"\b(?:curl|mysql|mysqldump|sshpass|(?:docker|podman|helm|oras|skopeo|nerdctl) login)\b")
+_SHORT_FLAG = TextRule(r"((?:^|\s)(?:-[up] ?|--(?:proxy-)?user[ =]))([^\s-][^\s]{3,})")
+_NETRC = TextRule(r"(?i)\b(machine\s+)\S+(\s+login\s+)\S+(\s+password\s+)\S+")
+_MAIL = TextRule(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[a-z]{2,24}\b")
+_IPV4 = TextRule(r"(?<![\w.=<>!~-])(?<![=<>!~] )(\d{1,3}(?:\.\d{1,3}){3})(?![\w-])(?!\.\w)")
 _VERSION_WORD = re.compile(
     r"(?i)\b(?:section|chapter|version|release|cuda|cudnn|driver|firmware|nccl|tensorrt|cublas|rocm|"
     r"toolkit|build|ofed|openmpi|"
     r"chrome|safari|windows|kernel|bios|vbios|schema|spec|rule|§) ?$"
 )
-_IPV6 = re.compile(
-    r"(?<![\w:.])((?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:(?:\d{1,3}\.){3}\d{1,3})?)(%\w+)?(?![\w:])"
-)
-_MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])")
-_UUID = re.compile(r"(?<![\w-])(?:GPU-|MIG-)?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])")
-_NAMED_HOST = re.compile(
+_IPV6 = TextRule(r"(?<![\w:.])((?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?:(?:\d{1,3}\.){3}\d{1,3})?)(%\w+)?(?![\w:])")
+_MAC = TextRule(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])")
+_UUID = TextRule(r"(?<![\w-])(?:GPU-|MIG-)?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])")
+_NAMED_HOST = TextRule(
     r"(?i)(?<![a-z0-9.])((?:host|hostname|nodename|node_?name|pod_?name|master_addr|local_addr|rdzv_endpoint|head_node)"
     r"[\"']?[ \t]{0,12}[:=]\s{0,3}[\"']?"
     r"|--(?:master|node|local)[-_]addr[ =]|--rdzv[-_]endpoint[ =]|--host(?:name)?[ =])"
     r"([\w.-]+)"
 )
-_ADDRESSED = re.compile(
+_ADDRESSED = TextRule(
     r"((?<![\w.])(?!\w{0,60}(?i:version|release|_ver|build)[\"']?=|(?i:ver|cuda|cudnn|nccl|driver|toolkit|"
     r"nvidia\w*)=)[A-Za-z_]\w{0,60}[\"']?=[\"']?)"
     r"(\d{1,3}(?:\.\d{1,3}){3})(?![\w.=-])"
 )
-_NCCL = re.compile(
+_NCCL = TextRule(
     r"(?<![\w.-])()([A-Za-z0-9][\w.-]{0,99})(:\d+:\d+ (?:\[\d+\] )?(?:NCCL |[\w/.-]{1,60}\.(?:cc|cpp|h|cu):\d+ NCCL ))"
 )
-_NAMED_PLACE = re.compile(
+_NAMED_PLACE = TextRule(
     r"(?i)(\b(?:connect to host|resolve host(?:name)?|known host|remote peer|serial number:) "
     r"|\bnode: (?=[\w.-]+,? (?:local.)?rank)"
     r"|\bLinux (?=\S+ \d+\.\d+\.\d+))([A-Za-z0-9][\w.-]*)"
 )
-_LOGON = re.compile(r"(=[\"']?\\{2,4})[A-Za-z][\w.-]*(?=[\s\"']|$)")
-_SLURM = re.compile(
+_LOGON = TextRule(r"(=[\"']?\\{2,4})[A-Za-z][\w.-]*(?=[\s\"']|$)")
+_SLURM = TextRule(
     r"\b((?:SLURM|SLURMD|SBATCH|PBS|LSB|SGE|KUBERNETES|MY_POD|MY_NODE)_?(?:[A-Z]+_){0,4}"
     r"(?:NODELIST|NODENAME|NODE|CLUSTER|HOST|HOSTS|USER|DIR|WORKDIR|ACCOUNT|NAME|HOSTNAME|LAUNCH_NODE_IPADDR|PARTITION)"
     r"\s{0,2}=\s{0,2})(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)"
 )
-_SLURM_NODE = re.compile(
+_SLURM_NODE = TextRule(
     r"(\bsrun: (?:error|warning|info): |\bslurmstepd: \w+: \*{3} (?:STEP|JOB) [\w.+]{1,40} ON "
     r"|\b(?:(?:Req|Exc|Sched)?NodeList|BatchHost|NodeName|NodeHostName|NodeAddr|AllocNode:Sid|UserId|GroupId|Account)=)"
     r"([\w.,()-]+(?:\[[\d,-]+\])?)(?=: task|\s|$)"
 )
-_PROMPT = re.compile(r"(?m)([A-Za-z_][\w.-]{0,31})@([A-Za-z0-9][\w.-]{0,62})(?=(?::|\s)[^\n$#%]{0,80}[$#%](?:\s|$))")
-_POD = re.compile(
+_PROMPT = TextRule(r"(?m)([A-Za-z_][\w.-]{0,31})@([A-Za-z0-9][\w.-]{0,62})(?=(?::|\s)[^\n$#%]{0,80}[$#%](?:\s|$))")
+_POD = TextRule(
     r"(?<![\w.-])[a-z][a-z0-9]*(?:-[a-z0-9]+){0,6}-(?:[a-f0-9]{8,10}-[a-z0-9]{5}|(?:worker|master|launcher|head)-\d+)"
     r"(?![\w-])"
 )
-_PERCENT = re.compile(r"[^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){1,50}")
+_PERCENT = TextRule(r"[^\s\"'<>%]{0,200}(?:%[0-9A-Fa-f]{2}[^\s\"'<>%]{0,200}){1,50}")
 _BLANK = re.compile(r"%20|%0[9AaDd]")
-_DISKS = re.compile(
+_DISKS = TextRule(
     r"(?<![\w./~>])(?!/mnt/[a-z]/Users/)(?:(?:/[\w.-]{1,40}){0,3}/(?:\w?scratch|gpfs|lustre|workspaces?|beegfs)"
     r"|/(?:data|mnt|fsx|nfs|efs|pfs|shared|proj|projects?|work|raid|datasets?|storage|ssd|nvme|disk|volumes?))\d{0,3}"
     r"(?:(?:/[^/\s:'\"<>|,;()]+)+(?=/[^/\s:'\"<>|,;()]+)|/[^/\s:'\"<>|,;().]+(?![^/\s:'\"<>|,;()])/?)"
 )
-_TEMPORARY = re.compile(
+_TEMPORARY = TextRule(
     r"(?<![\w./~>])(/(?:var/)?tmp/(?:torchinductor_|pytest-of-|(?=[a-z]+(?:[._-][a-z]+)?/)))"
     r"(?!(?:tmp|torch|pip|pytest|ray|cuda|repro|uv|hsperf|<)|(?:root|runner|user)/)([\w.-]+)"
 )
-_SPOOL = re.compile(r"(/var/(?:spool/(?:slurmd?|pbs|torque|sge|cron|mail)|mail|folders)/)[^\s'\"<>]+")
-_NAMED_USER = re.compile(
+_SPOOL = TextRule(r"(/var/(?:spool/(?:slurmd?|pbs|torque|sge|cron|mail)|mail|folders)/)[^\s'\"<>]+")
+_NAMED_USER = TextRule(
     r"(?i)(?<![\w.])((?:user|username|logname|login)[\"']?\s{0,12}[:=]\s{0,3}[\"']?|\blogged in as:? )([\w.@-]+)"
 )
-_PORT_HOST = re.compile(r"([\[(])([A-Za-z0-9][\w.-]*)(\]:|, )(\d{4,5}\b)")
-_PRIVATE_HOST = re.compile(
+_PORT_HOST = TextRule(r"([\[(])([A-Za-z0-9][\w.-]*)(\]:|, )(\d{4,5}\b)")
+_PRIVATE_HOST = TextRule(
     r"(?i)(?<![\w.-])(?<!from )(?<!import )[a-z0-9][\w.-]*\.(?:internal|intranet|lan|corp|localdomain|"
     r"home\.arpa|consul)(?![\w.-]*[\w(])"
     r"|(?<![\w.-])[a-z0-9][\w.-]*\.cluster\.local(?![\w(])"
@@ -158,29 +155,29 @@ _INDEXED_PACKAGE = re.compile(
 )
 _HOMES = (
     (
-        re.compile(
+        TextRule(
             r"(?i)(?<![\w])[a-z]:(\\+|/)(?:users|documents and settings)\1"
             r"(?:[^\\/\s:'\"<>|]+(?: [^\\/\s:'\"<>|]+)*(?=\1|[>\"'])|[^\\/\s:'\"<>|]+)"
         ),
         HOME,
     ),
     (
-        re.compile(
+        TextRule(
             r"(?:/[\w.+@-]{1,99}){0,12}/(?:home|Users|users|"
             r"homes)/(?!conda/feedstock_root/)(?:\w{0,2}users?/|(?<=homes/)[a-z]/|([a-z])/(?=\1))?"
             r"(?:[^/\s:'\"<>|,;()]+(?: [A-Za-z.-]+(?=/))?)"
         ),
         HOME,
     ),
-    (re.compile(r"(?<=\\home\\)[^\\\s'\"<>]{1,60}(?=\\)"), USER),
-    (re.compile(r"(?<![\w./~>])/(?:run/)?media/(?!cdrom|usb\d?/)[^/\s]{1,60}/[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
-    (re.compile(r"/Volumes/(?!Macintosh HD)[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
-    (re.compile(r"(?<=/MyDrive/)[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
-    (re.compile(r"(?<=[\\/])(OneDrive|Dropbox) [-(][^/\\:'\"<>|\n]{1,60}(?=[/\\])"), r"\1"),
-    (re.compile(r"(?<![\w./~>])/root(?=/|\b)(?![\w.-])"), HOME),
-    (re.compile(r"(?<![\w./~>])/afs/[^/\s]{1,99}/(?:users?|home)/(?:\w/){0,2}[^/\s:'\"<>|,;()]+"), HOME),
+    (TextRule(r"(?<=\\home\\)[^\\\s'\"<>]{1,60}(?=\\)"), USER),
+    (TextRule(r"(?<![\w./~>])/(?:run/)?media/(?!cdrom|usb\d?/)[^/\s]{1,60}/[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
+    (TextRule(r"/Volumes/(?!Macintosh HD)[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
+    (TextRule(r"(?<=/MyDrive/)[^/:'\"<>|\n]{1,60}(?=/)"), FOLDER),
+    (TextRule(r"(?<=[\\/])(OneDrive|Dropbox) [-(][^/\\:'\"<>|\n]{1,60}(?=[/\\])"), r"\1"),
+    (TextRule(r"(?<![\w./~>])/root(?=/|\b)(?![\w.-])"), HOME),
+    (TextRule(r"(?<![\w./~>])/afs/[^/\s]{1,99}/(?:users?|home)/(?:\w/){0,2}[^/\s:'\"<>|,;()]+"), HOME),
     (
-        re.compile(
+        TextRule(
             r"(?<![\w:\\])(\\\\(?:\\\\)?)(?!x[0-9A-Fa-f]{2}|"
             r"u[0-9A-Fa-f]{4})[A-Za-z0-9][\w.$-]*(\\{1,2})(?:[\w.$ -]{1,80}?(?=\\)|[\w.$-]{1,80})"
         ),
@@ -308,9 +305,10 @@ class Redactor:
         for named in (_ELEMENT, _SPOKEN, _SET, _NAMED_SECRET, _ASSIGNED, _FLAG, _HEX_KEY):
             text = named.sub(_named_secret, text)
         text = hide_secrets(text)
-        text = "\n".join(
-            _SHORT_FLAG.sub(_named_secret, line) if _LOGIN.search(line) else line for line in text.split("\n")
-        )
+        if _LOGIN.may_match(text):
+            text = "\n".join(
+                _SHORT_FLAG.sub(_named_secret, line) if _LOGIN.search(line) else line for line in text.split("\n")
+            )
         text = _LOGON.sub(rf"\g<1>{HOST}", text)
         text = _SLURM_NODE.sub(rf"\g<1>{HOST}", _SLURM.sub(rf"\g<1>{HOST}", text))
         nodes = {match[2] for match in _NCCL.finditer(text)} - COMMON_NAMES
@@ -323,7 +321,9 @@ class Redactor:
         text = hide_web_addresses(text, _public)
         text = _MAIL.sub(_mail, text)
         text = _MAC.sub(ADDRESS, _UUID.sub(IDENTITY, text))
-        text = "\n".join(line if _INDEXED_PACKAGE.match(line) else _IPV4.sub(_ipv4, line) for line in text.split("\n"))
+        if _IPV4.search(text):
+            lines = text.split("\n")
+            text = "\n".join(line if _INDEXED_PACKAGE.match(line) else _IPV4.sub(_ipv4, line) for line in lines)
         text = _IPV6.sub(_ipv6, _ADDRESSED.sub(_addressed, text))
         text = _TEMPORARY.sub(_named(USER), _SPOOL.sub(rf"\g<1>{FOLDER}", text))
         text = hide_folders(_POD.sub(HOST, _PRIVATE_HOST.sub(HOST, text)))

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 
+from repro.report.text_rule import TextRule
+
 _PLUGINS = {
     "artifactory": "ArtifactoryDetector", "aws": "AWSKeyDetector", "azure_storage_key": "AzureStorageKeyDetector",
     "cloudant": "CloudantDetector", "discord": "DiscordBotTokenDetector", "github_token": "GitHubTokenDetector",
@@ -16,7 +18,7 @@ _PLUGINS = {
 }  # fmt: skip
 """Plugins that know a secret by its own form.  Those that guess by entropy or by words cut too much of a log."""
 
-_OWN = re.compile(
+_OWN = TextRule(
     r"""
       (?<![A-Za-z0-9]) (?: gh[pousr]_[A-Za-z0-9]{16,} | github_pat_[A-Za-z0-9_]{16,}
     | gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-[\w-]{16,} | hf_[A-Za-z0-9]{10,} | api_org_[A-Za-z0-9]{16,}
@@ -39,11 +41,12 @@ _OWN = re.compile(
 
 
 @cache
-def secret_rules() -> tuple[re.Pattern[str], ...]:
+def secret_rules() -> tuple[TextRule, ...]:
     """All rules; detect-secrets is imported when it is first needed."""
     return (_OWN, *_theirs())
 
 
-def _theirs() -> Iterator[re.Pattern[str]]:
+def _theirs() -> Iterator[TextRule]:
     for module, name in _PLUGINS.items():
-        yield from getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist
+        denied: list[re.Pattern[str]] = getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist
+        yield from (TextRule(pattern.pattern, pattern.flags) for pattern in denied)

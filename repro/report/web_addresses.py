@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from repro.report.labels import FOLDER, HOST, SECRET, USER
+from repro.report.text_rule import TextRule
 
 PUBLIC_HOSTS = (
     "github.com", "githubusercontent.com", "github.io", "pytorch.org", "python.org", "pypi.org", "pythonhosted.org",
@@ -49,7 +50,7 @@ KNOWN_OWNERS = frozenset({
     "tasks", "learn", "course", "pricing", "features", "topics", "trending", "orgs", "apps", "marketplace", "about",
     "security", "advisories", "new", "search", "collections", "chat", "inference-api", "pages", "en", "kernels",
 })  # fmt: skip
-_URL = re.compile(
+_URL = TextRule(
     r"(?i)\b(?P<scheme>[a-z][a-z0-9+.-]{1,15}://)(?P<login>(?:[^\s/@'\"<>]|<[a-z]+>){0,500}@)?"
     r"(?P<host>[\w.-]+|\[[0-9a-f:.%]+\]|<host>|<address>)(?P<port>:\d+)?(?P<rest>[^\s'\"<>)\]}|\\]*)"
 )
@@ -61,19 +62,19 @@ TOP_LEVEL = (
     "gr|hu|ro|ru|ua|za|hk|ie|lu|sk|lt|lv|ee"
 )
 """Last labels of host names; those that are also words of code are left out."""
-_BARE = re.compile(
+_BARE = TextRule(
     rf"(?<![\w/@.:~-])(?P<host>(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,6}}(?:{TOP_LEVEL}))"
     rf"(?P<port>:\d{{2,5}})?(?P<rest>/[A-Za-z0-9_<][^\s'\"|)\]}},;]*)"
 )
-_ON_HOST = re.compile(r"(<host>:|<address>:)/(?!/)[^\s'\",;]+")
-_REMOTE = re.compile(r"(?P<head>\bgit@(?P<host>[\w.-]+):)(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?=\.git\b|[\s'\")]|$)")
+_ON_HOST = TextRule(r"(<host>:|<address>:)/(?!/)[^\s'\",;]+")
+_REMOTE = TextRule(r"(?P<head>\bgit@(?P<host>[\w.-]+):)(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?=\.git\b|[\s'\")]|$)")
 _LOCAL_SCHEMES = ("file", "env", "hf", "rank", "pkg", "git+file")
 _STORES = (
     "s3", "s3a", "s3n", "gs", "gcs", "az", "abfs", "abfss", "wasb", "wasbs", "hdfs", "r2", "oci", "oss", "cos", "obs",
     "dbfs", "adl", "minio", "b2", "swift", "gdrive", "rclone",
 )  # fmt: skip
 """Schemes of stores, whose "host" is a bucket."""
-_QUERY_VALUE = re.compile(r"(?P<head>[?&;][\w.%-]{1,60}=)(?P<value>[A-Za-z0-9%+/_.~-]{16,4000}={0,2})")
+_QUERY_VALUE = TextRule(r"(?P<head>[?&;][\w.%-]{1,60}=)(?P<value>[A-Za-z0-9%+/_.~-]{16,4000}={0,2})")
 
 _NEUTRAL = frozenset({"simple", "api", "v1", "v2", "metrics", "health", "healthz", "login", "index.html", "graphql"})
 """Paths that name nothing of anybody."""

@@ -47,6 +47,12 @@ PIECES = st.sampled_from(
 LETTERS = string.ascii_letters + string.digits
 
 
+@pytest.fixture(scope="module")
+def real() -> dict[str, list[str]]:
+    """The lines of real texts by their source; to read the store takes seconds."""
+    return real_lines()
+
+
 def name(smallest: int = 4) -> st.SearchStrategy[str]:
     return st.text(string.ascii_lowercase, min_size=smallest, max_size=12).filter(lambda text: text not in COMMON_NAMES)
 
@@ -292,9 +298,9 @@ class TestMeasured:
             assert leaks(one, lambda _, secret=secret: secret[: max(len(secret) // 2, 6)]), one  # type: ignore[misc]
 
     @pytest.mark.parametrize("source", ["tests/data/logs", "tests/data/doctor-inputs", "reports/data"])
-    def test_real_lines(self, source: str) -> None:
+    def test_real_lines(self, source: str, real: dict[str, list[str]]) -> None:
         """Of the lines of real texts, 1 % at most are changed where nothing is private."""
-        lines = real_lines()[source]
+        lines = real[source]
         wrong = cut_wrongly(lines, plain)
         assert len(wrong) <= len(lines) // 100, wrong[:10]
 
