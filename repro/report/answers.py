@@ -1,4 +1,4 @@
-"""How the answers of searches are written: for a terminal, and for the page of a failure."""
+"""Formats the answers of searches for the terminal and for failure pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from repro.search.question import describe_skipped
 from repro.store.answers import Bisected, Blamed, BlamedChange, Every, Role, Stored, Swept, Tried, Turned, stretches
 
 NOTHING = "·"
-"""Where the failure does not apply."""
+"""Shown for a release to which the failure does not apply."""
 
 
 def glyph(fact: Tried) -> str:
@@ -19,7 +19,7 @@ def glyph(fact: Tried) -> str:
 
 
 def strip(answer: Swept) -> str:
-    """``✗✗✗⊘⊘ ✓``: a glyph a release, and the newest stack apart."""
+    """``✗✗✗⊘⊘ ✓``: one glyph for each release, then one for the newest stack."""
     latest = f" {glyph(answer.latest)}" if answer.latest else ""
     return "".join(glyph(fact) for fact in answer.tried) + latest
 
@@ -29,7 +29,7 @@ def _name(answer: Bisected, fact: Tried) -> str:
 
 
 def bisected_lines(answer: Bisected) -> list[str]:
-    """The answer of a bisection: neighbours, evidence, what lies between, and how the record stands to it."""
+    """The answer of a bisection: both neighbours, their evidence, skipped releases, and whether the record agrees."""
     last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
     lines = [
         f"{last:<11} {_name(answer, answer.before)}: {answer.before.text}",
@@ -51,7 +51,7 @@ def bisected_lines(answer: Bisected) -> list[str]:
 
 
 def note_lines(answer: Bisected) -> list[str]:
-    """What a reader must know of an answer besides its neighbours."""
+    """Further notes on a bisection: repetitions, launchers, other changes and an open end."""
     lines = []
     if answer.confirmed:
         counts = ", ".join(f"{fact.label} in {fact.conclusive} runs" for fact in (answer.before, answer.after))
@@ -69,7 +69,7 @@ def note_lines(answer: Bisected) -> list[str]:
 
 
 def record_lines(answer: Bisected) -> list[str]:
-    """How the record's specifiers stand to what was seen."""
+    """Compares the record's specifiers with what was seen."""
     if answer.package is None:
         return []
     if answer.disagreeing:
@@ -100,7 +100,7 @@ _PARTS = {
 
 
 def blamed_lines(answer: Blamed) -> list[str]:
-    """The answer of a blame: each smallest set, then every change with its part."""
+    """The answer of a blame: each smallest set, then every change with its role."""
     lines = []
     for cause in answer.causes:
         together = ", together" if len(cause) > 1 else "" if answer.required.get(cause[0]) else ", alone"
@@ -114,7 +114,7 @@ def _part(change: BlamedChange) -> str:
 
 
 def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
-    """Each range of equal verdicts by its ends, its length and the evidence of its last release."""
+    """Each run of equal verdicts: its first and last release, its length, and the evidence of the last release."""
     found = [
         (one.first.label if one.count == 1 else f"{one.first.label} to {one.last.label}", one.count, one.last)
         for one in stretches(answer.tried)
@@ -125,7 +125,7 @@ def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
 
 
 def swept_lines(answer: Swept) -> list[str]:
-    """The answer of a sweep: the strip, then its stretches."""
+    """The answer of a sweep: the strip, then each range of equal verdicts."""
     lines = [f"{answer.package} in {answer.base}", strip(answer)]
     lines += [f"{glyph(fact)} {ends} ({count}): {fact.text}" for ends, count, fact in _stretches(answer)]
     lines += describe_skipped(answer.left_out)
@@ -135,18 +135,18 @@ def swept_lines(answer: Swept) -> list[str]:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a failure's page; in which form it is written is the page's affair."""
+    """One section of a failure page, independent of the output format."""
 
     title: str
     lead: Fragments
     heads: tuple[str, ...]
     rows: tuple[Fragments, ...]
-    """A fragment a column."""
+    """One fragment for each column."""
     notes: tuple[str, ...] = ()
 
 
 def sections(answers: Sequence[Stored]) -> list[Section]:
-    """The parts of a page with what searches found: sweeps first."""
+    """The sections of a page that show the answers of searches, sweeps first."""
     order = {"sweep": 0, "release": 1, "bisect": 2, "blame": 3}
     return [_section(answer) for answer in sorted(answers, key=lambda found: order[found.kind])]
 
@@ -215,7 +215,7 @@ def _bisection(answer: Bisected) -> Section:
 
 
 def against_record(answer: Stored, failure: Failure) -> Stored:
-    """What a new release changed, held against the record of today: its bound may have been written since."""
+    """The answer with today's record: the proposed bound may have been written since."""
     if not isinstance(answer, Turned) or not answer.after.versions:
         return answer
     after = answer.after.model_copy(update={"affected": is_affected(failure, answer.after.versions)})
@@ -223,7 +223,7 @@ def against_record(answer: Stored, failure: Failure) -> Stored:
 
 
 def turned_lines(answer: Turned) -> list[str]:
-    """What a new release changed: the sentence, the evidence of both ends, and what the record should say."""
+    """What a new release changed: one sentence, the evidence of both ends, and the proposed edit of the record."""
     lines = [sentence(answer)]
     lines += [f"  {fact.environment}: {fact.text}" for fact in answer.all_tried]
     lines += required_lines(answer)
@@ -233,7 +233,7 @@ def turned_lines(answer: Turned) -> list[str]:
 
 
 def required_lines(answer: Turned) -> list[str]:
-    """Why what the release requires could not be tried alone: a line each."""
+    """One line for each required release that could not be tried alone, with the reason."""
     return [
         f"  {release.distribution} {release.version} could not be tried alone: {release.reason}"
         for release in answer.required
@@ -242,7 +242,7 @@ def required_lines(answer: Turned) -> list[str]:
 
 
 def sentence(answer: Turned) -> str:
-    """The sentence of an answer; by today's rules the change may be none."""
+    """The answer in one sentence; by today's rules there may be no change."""
     if answer.holds:
         return answer.sentence
     return f"{answer.package} {answer.release}: no change of {answer.failure} by the rules of today"

@@ -1,4 +1,4 @@
-"""The catalogue in brief: what ``repro list --json`` prints."""
+"""The short form of the catalogue that ``repro list --json`` prints."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from repro.model.version_ranges import VersionRanges
 
 
 class BriefFailure(Strict):
-    """The parts of a record by which a reader chooses."""
+    """The fields of a record that help a reader choose."""
 
     id: str
     title: str

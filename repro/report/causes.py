@@ -1,7 +1,7 @@
-"""What is not as documented, grouped by root cause.  Pure: rows in.
+"""Groups the rows that are not as documented by root cause.  Pure.
 
-Cells that fail with the same first error, wherever in a library it stands, have one cause; cells that changed
-without an error have the releases that they ran on in common.
+Cells with the same first error have one cause, wherever in a library it is raised.  Cells that changed without an
+error are grouped by the releases that they ran on.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _VOLATILE = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)*|<[a-z]+>/\S+")
 
 @dataclass(frozen=True)
 class Cause:
-    """Rows that one thing explains."""
+    """Rows with one root cause."""
 
     status: str
     text: str
@@ -30,12 +30,12 @@ class Cause:
 
     @property
     def slug(self) -> str:
-        """The same for the same cause in every run."""
+        """A stable id: the same cause has the same slug in every run."""
         return f"repro-cause-{hashlib.sha256(f'{self.status} {_key(self.rows[0])}'.encode()).hexdigest()[:12]}"
 
     @property
     def title(self) -> str:
-        """One line for an issue."""
+        """The title of an issue."""
         names = list(dict.fromkeys(row.cell.failure for row in self.rows))
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return " ".join(f"{self.status}: {names[0]}{more}: {self.text}".split())[:200]
@@ -46,7 +46,7 @@ def _erred(row: Row) -> bool:
 
 
 def _key(row: Row) -> str:
-    """What rows of one cause share: numbers and addresses in an error are not part of it."""
+    """The key that rows of one cause share; numbers and addresses in an error are ignored."""
     if _erred(row):
         return f"{_VOLATILE.sub('#', row.evidence)} {row.where.rpartition(' in ')[2]}"
     if row.verdict == "unrunnable":
@@ -74,27 +74,27 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
 
 
 def cause_markdown(cause: Cause) -> str:
-    """The body of an issue: every cell, and the mark by which the issue is found again."""
+    """The body of an issue: every cell, and the marker by which `repro summary` finds the issue again."""
     lines = [f"{len(cause.rows)} cells are **{cause.status}**: {code(cause.text)}", ""]
     lines += _table(cause.rows)
     return "\n".join([*lines, "", f"Written by `repro summary` from stored runs; `{cause.slug}`", ""])
 
 
 def release_slug(answer: Turned) -> str:
-    """The mark of the issue of a release: the same in every run."""
+    """The marker of a release's issue: the same in every run."""
     text = f"{answer.failure} {answer.package} {answer.release}"
     return f"repro-release-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def release_markdown(answer: Turned) -> str:
-    """The body of an issue: what a new release changed, the evidence, the proposed bound, and the issue's mark."""
+    """The body of an issue: what a new release changed, the evidence, the proposed bound, and the issue's marker."""
     lines = [escape(answer.sentence), "", "| environment | verdict | runs | evidence |", "| --- | --- | --- | --- |"]
     for fact in answer.all_tried:
         evidence = code(fact.evidence or fact.reason)
         lines.append(f"| {escape(fact.environment)} | {fact.verdict} | {len(fact.runs)} | {evidence} |")
     lines += [line for text in required_lines(answer) for line in ("", f"{escape(text.strip())}.")]
     if answer.proposal:
-        # A line of the record must not end the block.
+        # Longer than any run of backticks in the record, so that no line of it closes the block.
         fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", answer.proposal))])
         lines += ["", "The record should say:", "", f"{fence}diff", answer.proposal.rstrip("\n"), fence]
     elif answer.proposal_problem:
@@ -103,7 +103,7 @@ def release_markdown(answer: Turned) -> str:
 
 
 def summary_markdown(rows: Sequence[Row]) -> str:
-    """The summary of a job: counts, then what is not as documented by cause, then what was not run."""
+    """The summary of a job: counts, then the causes of what is not as documented, then the cells that were not run."""
     run = [row for row in rows if row.verdict]
     found = causes(rows)
     lines = [

@@ -1,4 +1,4 @@
-"""``<id>.md``: the page of a failure.  Its text comes from the record, its numbers from stored observations."""
+"""``<id>.md``: the page of a failure.  The text comes from the record, the numbers from stored observations."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ def markdown_fragment(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    # Escaping strips text for tables, but the pieces of a sentence need the spaces at their ends.
+    # `escape` strips its text; the fragments of a sentence must keep the spaces at their ends.
     before, after = " " if text[:1].isspace() else "", " " if text[-1:].isspace() else ""
     return f"{before}{escape(text)}{after}" if text.strip() else text
 

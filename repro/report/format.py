@@ -1,4 +1,4 @@
-"""Formats verdicts, statuses and evidence: a glyph with a word, never colour alone."""
+"""Formats verdicts, statuses and evidence as a glyph and a word, so that colour alone never carries meaning."""
 
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,7 @@ def reference_address(name: str) -> str:
 
 
 def format_condition(other: "OtherSignature") -> str:
-    """``torch <2.8 and mode=a``: where the failure shows with another signature."""
+    """``torch <2.8 and mode=a``: the condition under which the failure has another signature."""
     factors = " and ".join(f"{name}={value}" for name, value in other.factors.items())
     return " and ".join(part for part in (format_releases(other.releases or {}), factors) if part)
 

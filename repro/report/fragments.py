@@ -1,8 +1,8 @@
-"""Pieces of text that are not plain, code and emphasis, which Markdown and HTML pages write in their own way."""
+"""Marked pieces of text (code, emphasis) that Markdown and HTML pages each render in their own way."""
 
 
 class Code(str):
-    """Text to be shown exactly as it is: an error, a name, a strip of glyphs."""
+    """Text to be shown verbatim: an error, a name, a strip of glyphs."""
 
     __slots__ = ()
 
@@ -14,4 +14,4 @@ class Strong(str):
 
 
 Fragments = tuple[str, ...]
-"""Pieces of one sentence, in order; the plain ones are ``str``."""
+"""The pieces of one sentence, in order; plain pieces are ``str``."""

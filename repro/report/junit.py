@@ -1,4 +1,4 @@
-"""JUnit XML of a matrix: a suite a failure, a test case a cell.  The format is promised in the README."""
+"""JUnit XML of a matrix: one suite for each failure, one test case for each cell."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -15,8 +15,8 @@ FAILED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
 def junit_xml(rows: Sequence[Row]) -> str:
     """The whole document.
 
-    Relapsed, cured and drifted cells are failures, cells of unknown status are errors, cells that were not run are
-    skipped; cells that are as documented or have no expectation pass.
+    Relapsed, cured and drifted cells are failures, cells of unknown status are errors, and cells that were not run are
+    skipped.  All others pass: as documented, or without an expectation.
     """
     root = Element("testsuites", {"name": "repro"} | _counts(rows))
     for failure, group in groupby(sorted(rows, key=lambda row: row.cell.failure), key=lambda row: row.cell.failure):

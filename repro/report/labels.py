@@ -1,4 +1,4 @@
-"""What stands in a text in place of something private, and names that name nobody."""
+"""The labels that replace private text, and common names that identify nobody."""
 
 HOME, USER, HOST, ADDRESS, SECRET, IDENTITY = "~", "<user>", "<host>", "<address>", "<secret>", "<id>"
 FOLDER = "<folder>"
@@ -9,4 +9,4 @@ COMMON_NAMES = frozenset({
     "master", "nobody", "node", "project", "python", "root", "run", "runner", "secret", "test", "tests", "torch",
     "transformers", "ubuntu", "user", "users", "worker",
 })  # fmt: skip
-"""Names of users and machines that name nobody, and would take words out of a text."""
+"""Names of users and machines that identify nobody; to replace them would remove ordinary words."""

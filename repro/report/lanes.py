@@ -1,10 +1,9 @@
-"""Compares the lanes: does the CPU lane show what CUDA shows?  Reads stored observations, runs nothing.
+"""Compares the lanes: does the CPU lane show what the CUDA lane shows?  Reads stored observations and runs nothing.
 
-A pair is one cell in both lanes on the same interpreter with the same distributions.  The lanes agree where the verdict
-is the same, the same ranks fail by the same errors of their own, and the ranks measured the same facts, such as the
-types of weights; numbers with a fraction do not count, since devices round and draw random numbers each in their way.
-How the other ranks then end is a consequence that differs by nature: under gloo a rank fails at once
-when its peer has gone, under NCCL it waits.
+A pair is one cell in both lanes on the same interpreter with the same distributions.  The lanes agree if the verdict
+is the same, the same ranks raise the same errors themselves, and the ranks measured the same facts, such as dtypes.
+Numbers with a fraction are ignored, since devices round and draw random numbers differently.  How the other ranks
+end is ignored too: when a peer is gone, a rank fails at once under gloo and waits under NCCL.
 """
 
 import json
@@ -30,25 +29,25 @@ from repro.verdict.signature import is_watchdog_abort, why_not_still
 
 FRACTION = "..."
 COMPARED = (
-    "The verdict, the errors of each rank, and what it measured, but for numbers with a fraction: devices round and"
-    " draw random numbers each in their way."
+    "The verdict, the errors of each rank, and its measurements, except numbers with a fraction: devices round and"
+    " draw random numbers differently."
 )
 
 
 @dataclass(frozen=True)
 class LaneRun:
-    """What the newest run of a cell showed in one lane."""
+    """The newest run of a cell in one lane."""
 
     verdict: Verdict
     own: tuple[tuple[int, str], ...]
-    """Rank and error of each rank that failed on its own, not because a peer did."""
+    """Rank and error of each rank that failed by itself, not because a peer did."""
     others: tuple[tuple[int, str], ...]
-    """Rank and end of every other rank."""
+    """Every other rank, and how it ended."""
     devices: str
     date: str
     observation: str
     facts: tuple[tuple[int, str, str], ...] = ()
-    """Rank, name and value of every measurement; fractions are left out."""
+    """Rank, name and value of every measurement, without fractions."""
     stands: bool = False
     """True if a rank stood still when the deadline passed."""
 
@@ -73,18 +72,18 @@ class LanePair:
     cpu: LaneRun | None
     cuda: LaneRun
     why: str = ""
-    """The differences between the lanes that the record documents."""
+    """Why the lanes differ, from the record."""
 
     @property
     def agree(self) -> bool | None:
-        """True if the lanes show the same; None if one of them is not conclusive."""
+        """True if the lanes show the same; None if one of the two runs is inconclusive."""
         if self.cpu is None or not (self.cpu.is_conclusive and self.cuda.is_conclusive):
             return None
         return (self.cpu.verdict, self.cpu.own) == (self.cuda.verdict, self.cuda.own) and not self.measured
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The facts that a rank measured in both lanes, with different values."""
+        """The facts that a rank measured in both lanes with different values."""
         if self.cpu is None:
             return ()
         cpu, cuda = ({(rank, name): value for rank, name, value in one.facts} for one in (self.cpu, self.cuda))
@@ -96,7 +95,7 @@ class LanePair:
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """The differences as text: the verdict, each rank with another error of its own, the facts."""
+        """The differences as text: the verdict, the ranks with different errors, the facts."""
         if self.cpu is None or self.agree is not False:
             return ()
         found = []
@@ -113,7 +112,7 @@ class LanePair:
 
 
 def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
-    """The stored runs of the CUDA lane, and those of the CPU lane that they can be compared with."""
+    """The stored runs of the CUDA lane, and the CPU runs that they can be compared with."""
     twins = set()
     for seen in store.of_lane(Lane.CUDA):
         yield seen
@@ -124,15 +123,15 @@ def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
     for failure, recipes in groupby(sorted(twins), key=lambda twin: twin[0]):
         files = store.by_key(failure)
         for _, recipe in recipes:
-            # The newest that reached a rank: no other one is compared.
+            # Only the newest run that reached a rank is compared.
             runs = store.newest_first(failure, recipe, files)
             yield from islice((seen for seen in runs if seen.installed is not None and seen.ranks), 1)
 
 
 def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[LanePair, ...]:
-    """Every cell with a CUDA run of today's sources, beside its newest CPU run on the same interpreter.
+    """Every cell that ran on CUDA with today's sources, and its newest CPU run on the same interpreter.
 
-    What never reached a rank counts as not run.
+    A run that never reached a rank counts as not run.
     """
     newest: dict[tuple[str, Lane], Observation] = {}
     for seen in sorted(observations, key=lambda found: (found.started, found.id)):
@@ -195,7 +194,7 @@ def _shown(seen: Observation, catalog: Catalog) -> LaneRun:
 
 
 def _whole(value: Any) -> Any:
-    """A measured value with ``...`` for each finite number with a fraction, written as text or not."""
+    """A measured value with ``...`` for each finite number with a fraction, also for numbers inside text."""
     if isinstance(value, dict):
         return {name: _whole(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -235,7 +234,7 @@ def format_lanes(found: Sequence[LanePair]) -> str:
 
 
 def _bad(failure: str, found: Iterable[LanePair]) -> str:
-    """``accelerate-3982 (widths=different)``: a failure whose lanes differ, and where, if not in its default."""
+    """``accelerate-3982 (widths=different)``: a failure whose lanes differ, and the factors under which they do."""
     cells = [pair.cell for pair in found if pair.cell.failure == failure and pair.agree is False]
     settings = [" ".join(f"{name}={value}" for name, value in cell.factors.items()) for cell in cells]
     return failure if "" in settings else f"{failure} ({'; '.join(sorted(set(settings)))})"
@@ -244,7 +243,7 @@ def _bad(failure: str, found: Iterable[LanePair]) -> str:
 def lanes_markdown(found: Sequence[LanePair], redact: Redact = as_it_is) -> str:
     """``lanes.md``: the table of all pairs, and the failures whose CPU lane is not trusted.
 
-    The texts of runs are redacted when they are written: lanes are compared by what ranks really showed.
+    The texts of runs are redacted only when written, since lanes are compared by what ranks really showed.
     """
     lines = ["# Lane equivalence", ""]
     lines += ["The same cell in both lanes, on the same interpreter with the same libraries.", ""]
@@ -274,7 +273,7 @@ def lanes_markdown(found: Sequence[LanePair], redact: Redact = as_it_is) -> str:
 
 
 def _compared(found: Iterable[LanePair], redact: Redact) -> str:
-    """What two lanes must share to agree, with the names of the facts that ranks measured in both."""
+    """What is compared, with the names of the facts that ranks measured in both lanes."""
     both = {fact[1:] for pair in found if pair.cpu for fact in {*pair.cpu.facts} & {*pair.cuda.facts}}
     whole = {name for name, value in both if value.replace(json.dumps(FRACTION), "").strip("[], ")}
     names = sorted({code(redact(name)) for name in whole})

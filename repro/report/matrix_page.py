@@ -1,4 +1,4 @@
-"""``matrix.md``: the matrix for reading in a repository's browser."""
+"""``matrix.md``: the matrix, to be read on the repository's web page."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from repro.report.upstream import UpstreamAgreement, UpstreamComparison
 
 
 def escape(text: str) -> str:
-    """Text escaped for a cell of a Markdown table: text from upstream is never markup."""
+    """Text escaped for a cell of a Markdown table; text from upstream is never taken as markup."""
     flat = clean_line(text)
     for character in "\\`*_{}[]<>#|~":
         flat = flat.replace(character, "\\" + character)
@@ -20,7 +20,7 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code inside a Markdown table: the fence is longer than any run of ticks in the text."""
+    """Text as code inside a Markdown table; the fence is longer than any run of backticks in the text."""
     flat = clean_line(text).replace("|", "\\|")
     if not flat:
         return ""
@@ -30,7 +30,7 @@ def code(text: str) -> str:
 
 
 def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence[UpstreamComparison] = ()) -> str:
-    """The whole page: a summary, a table for each failure, upstream's statements against the runs, the lifted gates."""
+    """The whole page: a summary, a table for each failure, upstream's statements beside the runs, the lifted gates."""
     run = [row for row in rows if row.verdict]
     lines = ["# Matrix", ""]
     if run:
@@ -55,7 +55,7 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence
     gates = gate_reasons(rows)
     if gates:
         lines += ["## Gates lifted in the CPU lane", ""]
-        lines += ["Refusals of the libraries that have nothing to do with the failures.", ""]
+        lines += ["These refusals of the libraries have nothing to do with the failures.", ""]
         lines += ["| gate | what the library does without it | why lifting it cannot touch a failure | rows |"]
         lines += ["| --- | --- | --- | --- |"]
         for name, (refusal, reason) in gates.items():
@@ -69,7 +69,7 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence
 
 
 def _standings(comparisons: Sequence[UpstreamComparison]) -> list[str]:
-    """Upstream's statements against the runs: a line for each failure, the disagreements first."""
+    """Upstream's statements beside the runs: a line for each failure, the disagreements first."""
     if not comparisons:
         return []
     order = list(UpstreamAgreement)

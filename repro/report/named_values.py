@@ -1,8 +1,8 @@
-"""What is private by the name it is assigned to: ``NAME=value``, ``"name": "value"``, ``--name value`` and the like.
+"""Hides values that are private by their names: ``NAME=value``, ``"name": "value"``, ``--name value`` and the like.
 
-A name is split into its words ("X-Hub-Signature-256", "userName", "AWS_SECRET_ACCESS_KEY"), and its last words say
-whether the value is a secret, a person, a machine or an identity.  The value decides too: a number, a type, a
-placeholder, a path or an expression of code is no name of anybody.
+A name is split into words ("X-Hub-Signature-256", "userName", "AWS_SECRET_ACCESS_KEY").  Its last words decide
+whether the value is a secret, a person, a machine or an identity.  The value counts too: numbers, types,
+placeholders, paths and code expressions name nobody.
 """
 
 import re
@@ -15,11 +15,11 @@ from repro.report.text_rule import TextRule
 from repro.report.web_addresses import KNOWN_OWNERS
 
 LEAST_OF_SECRET, LEAST_OF_WORD, LEAST_OF_NUMBER, LEAST_OF_IDENTITY = 4, 8, 12, 5
-"""Shorter ones are no secrets (in quotes and without a digit; of digits alone) and no identities."""
+"""Minimum lengths: of a secret, of one in quotes without digits, of one of digits only, and of an identity."""
 
 
 class PrivateKind(Enum):
-    """What a name says of its value; the value of each is its label."""
+    """What kind of private value a name stands for; each member's value is the label that replaces it."""
 
     SECRET = SECRET
     PERSON = USER
@@ -41,9 +41,9 @@ _SECRET = _words(
     " xsrf csrftoken xsrftoken sessionid sid signature sig hmac salt pepper seedphrase mnemonic pat webhook auth"
     " authorization pass pw psk wpa pin connstr authkey"
 )
-"""Last words of names whose value is a secret."""
+"""If a name ends with one of these words, its value is a secret."""
 _SECRET_ENDS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential", "credentials", "pwd")
-"""Also where they are written as one word with another: "dbpassword"."""
+"""The same for one word with such an ending: "dbpassword"."""
 _KEY_OWNERS = _words(
     "api access private account auth signing sign encryption encrypt master session service client license licence"
     " webhook db ssh app application secret storage shared deploy admin root user project team write read server"
@@ -53,7 +53,7 @@ _KEY_OWNERS = _words(
     " stripe twilio sentry segment mixpanel amplitude maps tunnel wireguard vpn node cluster munge join bootstrap"
     " pre preshared"
 )
-"""A "key" of one of these is a secret; any other only if it was drawn by a machine."""
+"""A "key" after one of these words is a secret; any other "key" only if its value looks random."""
 _ML_TOKENS = _words(
     "img row col line break boi eoi bov eov pad bos eos unk cls sep mask image special new max min num "
     "next prev first last current start end begin stop audio"
@@ -62,7 +62,7 @@ _ML_TOKENS = _words(
     " padding unknown mask_ sample sampled word sub byte bpe special_ one two leading trailing end_ lora expert"
     " think thinking reasoning tool chat placeholder tokens"
 )
-"""A "token" of one of these is a piece of text."""
+"""A "token" beside one of these words is a piece of text."""
 _PERSON = _words(
     "user username usr login logname owner author committer account acct accountname entity workspace org"
     " organization organisation team tenant member assignee reporter contact operator submitter customer creator"
@@ -83,9 +83,9 @@ _SURE_MACHINE = _words(
     "clustername headnode"
     " loghost podname logonserver userdomain jumphost bastion nas filer nodes"
 )
-"""After the others a word in a line of prose must look like a name."""
+"""After all other words of machines, a word in a line of prose must look like a machine's name."""
 _CALLED = _words("node server machine broker bucket nodeid pod vm gateway proxy")
-"""Of these only, ``NAME=word`` names one."""
+"""For these words only ``NAME=word`` names a machine."""
 _IDENTITY = _words(
     "serial serialnumber guid uuid mac hwaddr lladdr imei machineid hostid bootid sn wwn deviceid fingerprint"
 )
@@ -98,7 +98,7 @@ _META = _words(
     " function handler callback store storage cache warning error errors env_ names keys scopes scope"
 )
 _PASSES = _words("forward backward no fwd bwd second render")
-"""A "pass" of one of these is none that one keeps to oneself."""
+"""A "pass" after one of these words is no password."""
 _DERIVED = _words("hash data header value val str string")
 _COMPOUND: dict[tuple[str, ...], PrivateKind | None] = {
     tuple(pair.split()): kind
@@ -119,7 +119,7 @@ _COMPOUND: dict[tuple[str, ...], PrivateKind | None] = {
     )
     for pair in pairs.split("|")
 }
-"""Two words that mean something else together; None: nothing private."""
+"""Two words with a meaning of their own; None means not private."""
 
 _NAME = r"(?P<name>(?:[A-Za-z][A-Za-z]{1,20} )?[A-Za-z_$@][\w.$-]{0,80}?)"
 _QUOTED = r"(?:[bru]{0,2}\"[^\"\n]{0,4000}\"|[bru]{0,2}'[^'\n]{0,4000}'|\\{1,3}\"[^\"\n\\]{0,4000}\\{1,3}\")"
@@ -182,7 +182,7 @@ _PLAIN = _words(
     "connection timeout timed"
     " could cannot can't won't does did do got when where while because after before at from as non-persistent"
 )
-"""Values that say nothing of anybody."""
+"""Values that identify nobody."""
 _CODE_ROOTS = _words(
     "self cls os sys settings config cfg conf args opts options kwargs ctx context request req response params environ"
     " env torch np dist socket getpass secrets tokenizer model state module parser flags getenv process"
@@ -209,7 +209,7 @@ def words_of(name: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def kind_of(name: str) -> PrivateKind | None:
-    """What the value of that name is, or None."""
+    """The kind of private value that a name stands for, or None."""
     words = words_of(name)
     pair = tuple(words[-2:])
     if not words or pair in _COMPOUND:
@@ -236,7 +236,7 @@ def _kind_of_word(word: str) -> PrivateKind | None:
 
 
 def hide_named_values(text: str, kinds: frozenset[PrivateKind], is_public: Callable[[str], bool]) -> str:
-    """Replace values whose name says that they are private, of these kinds."""
+    """Replace the values that are private by their names, of these kinds."""
 
     def put(found: re.Match[str]) -> str:
         head, value, separator = found["head"], found["value"], found["sep"]
@@ -267,7 +267,7 @@ def hide_named_values(text: str, kinds: frozenset[PrivateKind], is_public: Calla
 
 
 def _each(rule: TextRule, put: Callable[[re.Match[str]], str], text: str) -> str:
-    """Like ``rule.sub``, but a value that stays may be the name of the next: ``error: host: x``."""
+    """Like ``rule.sub``, but a value that is kept may be the name of the next one: ``error: host: x``."""
     if not rule.may_match(text):
         return text
     parts, at = [], 0
@@ -282,9 +282,9 @@ def _each(rule: TextRule, put: Callable[[re.Match[str]], str], text: str) -> str
 def _is_private(
     kind: PrivateKind, name: str, value: str, separator: str, *, quoted: bool, is_public: Callable[[str], bool]
 ) -> bool:
-    """True if the value of such a name says something private."""
+    """True if the value of a name of that kind is private."""
     low = value.lower().strip()
-    # A password may be a word: a longer one does not stand in place of it.
+    # A password may be a common word; only a long one is taken for a placeholder.
     plain = low in _PLAIN and (kind is not PrivateKind.SECRET or len(low) < LEAST_OF_WORD)
     if not low or plain or _VARIABLE.match(value) or value.startswith(("/", "~", "./", "../")):
         return False
@@ -302,7 +302,7 @@ def _is_private(
 
 
 def _names_somebody(kind: PrivateKind, words: list[str], value: str, separator: str) -> bool:
-    """True if a value has the shape of a name of a person or a machine."""
+    """True if a value looks like the name of a person or a machine."""
     if words[-1] == "project":
         return bool(_OWNED.fullmatch(value)) and value.partition("/")[0].lower() not in KNOWN_OWNERS
     if (kind is PrivateKind.PERSON and _CAPITALS.match(value)) or ("pod" in words and _POD.fullmatch(value)):
@@ -316,7 +316,7 @@ def _names_somebody(kind: PrivateKind, words: list[str], value: str, separator: 
 
 
 def says_nothing(value: str, following: str = "") -> bool:
-    """True for a value that names nobody: a common word, a type, a placeholder or an expression."""
+    """True if a value identifies nobody: a common word, a type, a placeholder or an expression."""
     low = value.lower()
     return (
         low in _PLAIN
@@ -328,18 +328,18 @@ def says_nothing(value: str, following: str = "") -> bool:
 
 
 def is_placeholder(value: str) -> bool:
-    """True for what stands in place of a value: ``${NAME}``, ``[MASK]``, ``***``, a constant."""
+    """True for a placeholder: ``${NAME}``, ``[MASK]``, ``***``, a constant."""
     return bool(_VARIABLE.match(value))
 
 
 def is_of_text(name: str) -> bool:
-    """True for a "token" of a tokenizer: ``mask_token``."""
+    """True if a "token" belongs to a tokenizer: ``mask_token``."""
     words = words_of(name)
     return len(words) > 1 and words[-1] == "token" and (words[-2] in _ML_TOKENS or words[-2] == "patch")
 
 
 def is_code(value: str, name: str = "") -> bool:
-    """True for an expression: an attribute of something that code calls so."""
+    """True for a code expression: an attribute of a common variable name, such as ``self`` or ``config``."""
     root, dot, _ = value.partition(".")
     known = root in _CODE_ROOTS or (name and root.lower().startswith(words_of(name)[-1:][0] if words_of(name) else "?"))
     return bool(dot and known and re.fullmatch(r"[A-Za-z_][\w.]*", value)) or bool(_CODE.match(value))

@@ -1,4 +1,4 @@
-"""Which default cells have no recent run, and what new releases owe.  Pure: rows and a date in, an answer out."""
+"""Default cells without a recent run, and the runs that new releases still need.  Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,19 +18,19 @@ class Overdue(Strict):
 
     format: Literal[1] = 1
     cells: int
-    """How many default cells there are."""
+    """The number of default cells."""
     max_age_days: float
-    """How old a run may be."""
+    """The age, in days, above which a run is stale."""
     stale: tuple[str, ...]
-    """The cells without such a run, each with the reason."""
+    """The cells without a recent run, each with the reason."""
     watched: Watched | None = None
-    """What new releases owe; None if no environment floats, or the index was not asked."""
+    """The runs that new releases need; None if no environment floats, or the index was not asked."""
     found: tuple[Turned, ...] = ()
-    """What this command found to have changed."""
+    """The changes that this command found."""
 
 
 def stale(rows: Sequence[Row], oldest: datetime) -> list[str]:
-    """The cells that were not run since ``oldest``, each with the reason.  A run without a verdict does not count."""
+    """The cells without a conclusive run since ``oldest``, each with the reason."""
     found = []
     for row in rows:
         if row.verdict is None:
@@ -43,7 +43,7 @@ def stale(rows: Sequence[Row], oldest: datetime) -> list[str]:
 
 
 def watched_lines(watched: Watched) -> list[str]:
-    """What new releases owe, for a terminal."""
+    """The runs that new releases need, for a terminal."""
     lines: list[str] = []
     for held in watched.floats:
         lines += _float_lines(held)
@@ -87,5 +87,5 @@ def _against(release: WatchedRelease, failure: str) -> str:
 
 
 def found_lines(found: Sequence[Turned]) -> list[str]:
-    """The sentence of each change."""
+    """One sentence for each change."""
     return [sentence(answer) for answer in found]

@@ -1,4 +1,4 @@
-"""Stored runs and answers without what names a person, a machine or a secret: what reports are written from."""
+"""Redacted copies of stored runs and answers; reports are written from these alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def as_it_is(text: str) -> str:
-    """Redacts nothing."""
+    """The text unchanged."""
     return text
 
 
@@ -39,14 +39,14 @@ def redacted(model: Model, redact: Redact) -> Model:
 
 @dataclass(frozen=True)
 class RedactedLookup(Lookup):
-    """A lookup whose results hold no text that names a person, a machine or a secret.
+    """A lookup whose results are redacted.
 
-    A run is judged first and redacted then: a label in a message must not change its verdict.
+    A run is judged before it is redacted, since a label in a message must not change the verdict.
     """
 
     redact: Redact = field(default=as_it_is)
     output: bool = True
-    """Whether the results hold what the ranks and the launcher printed."""
+    """True if the results include what the ranks and the launcher printed."""
     _redacted: dict[str, Result] = field(default_factory=dict, repr=False, compare=False)
 
     def result(self, cell: Cell) -> Result | None:
@@ -58,12 +58,12 @@ class RedactedLookup(Lookup):
         return self._redacted[cell.label]
 
     def row(self, cell: Cell) -> Row:
-        """The row of a cell; of a run's texts it shows the judgement alone, so only that is redacted."""
+        """The row of a cell; only the judgement is redacted, since a row shows no other text of a run."""
         return redacted_row(super().row(cell), self.redact)
 
 
 def redacted_result(result: Result, redact: Redact) -> Result:
-    """A result with the texts of its judgement and its runs redacted."""
+    """A result with its judgement and its runs redacted."""
     judgement = replace(
         result.judgement,
         reason=redact(result.judgement.reason),
@@ -84,7 +84,7 @@ def redacted_result(result: Result, redact: Redact) -> Result:
 
 
 def _without_output(result: Result) -> Result:
-    """A result without what its ranks and its launcher printed."""
+    """A result without the output of ranks and launcher."""
     observations = tuple(
         seen.model_copy(
             update={

@@ -1,4 +1,4 @@
-"""Lines of a known form that hold the names of people and machines in their columns, and phrases that name them."""
+"""Hides people and machines in lines of known tools, by column, and in common phrases."""
 
 import re
 
@@ -294,12 +294,12 @@ def hide_lines(text: str) -> str:
 
 
 def _machine_like(found: re.Match[str]) -> str:
-    """A name such as "lab-gpu-node-4": several words, one of machines, and a number at the end."""
+    """Hide a name such as "lab-gpu-node-4": several words, one of them for a machine, and a number at the end."""
     parts = found["host"].split("-")
     numbered = any(c.isdigit() for c in parts[-1]) and not (len(parts[-1]) > MOST_DIGITS and parts[-1].isdigit())
     return HOST if numbered and _LOWER_PARTS & {part.rstrip("0123456789") for part in parts} else found[0]
 
 
 def join_lists(text: str) -> str:
-    """Lists of which the first was replaced: ``<host>,node-5:8``."""
+    """Hide the rest of a list whose first name was replaced: ``<host>,node-5:8``."""
     return _LISTED.sub(HOST, text)

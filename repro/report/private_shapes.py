@@ -1,7 +1,7 @@
-"""What is private by its shape, or by the word that stands before it, whoever wrote the text.
+"""Hides what is private by its shape or by the word before it, in the output of any program.
 
-The rules here name no product: a long random string, a value after a word such as "key", a folder under a root that no
-system has, a name after "node", "owner" or a launcher's flag for machines.  ``redaction.py`` knows particular forms.
+These rules are about no particular product: long random strings, values after a word such as "key", folders under a
+root that no system has, names after "node", "owner" or a launcher's flag.  ``redaction.py`` has the particular forms.
 """
 
 import re
@@ -16,9 +16,9 @@ from repro.report.web_addresses import KNOWN_OWNERS, TOP_LEVEL
 Replace = Callable[[re.Match[str]], str]
 
 RANDOM_CHANGES = 0.38
-"""How often the kind of a character changes at least in a random string, per character; by chance it is 0.62."""
+"""A random string has at least this many changes of character kind per character; 0.62 are expected by chance."""
 MOST_OF_WORDS = 0.6
-"""What has so many of its characters in words is a name in camel case."""
+"""A string with this share of its characters in words is a name in camel case."""
 _CAMEL = re.compile("[A-Z][a-z]{3,}")
 _LOWER = re.compile("[a-z]+")
 _LONG = TextRule(r"(?<![A-Za-z0-9+/_<-])[A-Za-z0-9][A-Za-z0-9+/_-]{15,2000}={0,2}(?![A-Za-z0-9+/_-])")
@@ -179,7 +179,7 @@ _ROOTS = frozenset({
     "hub", "settings", "docs", "repos", "orgs", "search", "simple", "packages", "whl", "models", "resolve", "status",
     "webhooks", "services",
 })  # fmt: skip
-"""First parts of paths that hold nobody's files."""
+"""First parts of paths that belong to no person."""
 _PART = r"[^/\s:'\"<>|,;()\[\]{}=*?`$#&%\\^]"
 _ABSOLUTE = TextRule(rf"(?<![\w./~>:)\]}}*\\<-])/(?P<root>[A-Za-z_][\w.-]{{0,60}})(?P<rest>(?:/{_PART}{{1,255}})+)")
 _SHARED = TextRule(rf"(?<![\w:/.<>])//[A-Za-z][\w.-]{{0,99}}(?P<rest>(?:/{_PART}{{1,255}}){{2,30}})")
@@ -199,7 +199,7 @@ _CODE = re.compile(r"(?:^|/)((?:lib/python3|site-packages|dist-packages)(?:[./].
 
 
 def hide_secrets(text: str) -> str:
-    """Random strings, and values after a word that names a secret."""
+    """Hide random strings, and values after a word for a secret."""
     text = _LOGGED_IN.sub(_secret(0.3), text)
     text = _NAME_AND_VALUE.sub(_secret(0.0), text)
     text = _NAMED.sub(_secret(0.2), text)
@@ -209,7 +209,7 @@ def hide_secrets(text: str) -> str:
 
 
 def hide_machines(text: str, is_public: Callable[[str], bool]) -> str:
-    """Names of machines, by the word or flag before them, the port after them or their domain."""
+    """Hide names of machines, found by the word or flag before, the port after, or the domain."""
     text = _LAUNCHER.sub(lambda line: _LAUNCHED_ON.sub(_named(HOST), line[0]), text)
     text = _CLIENT.sub(lambda line: _CLIENT_HOST.sub(_named(HOST), line[0]), text)
     text = _WORLD.sub(lambda line: _WORLD_HOST.sub(_named(HOST), line[0]), text)
@@ -222,7 +222,7 @@ def hide_machines(text: str, is_public: Callable[[str], bool]) -> str:
 
 
 def hide_people(text: str) -> str:
-    """Names of users, by the word before them or the form of the line."""
+    """Hide names of users, found by the word before or by the form of the line."""
     text = _REPOSITORY.sub(_repository, _REMOTE.sub(_remote, text))
     for rule in (
         _PERSON_FIELD, _SUBMITTED, _GIT_USER, _GREETED, _IDS, _LISTED, _PROCESS, _SUDO,
@@ -233,7 +233,7 @@ def hide_people(text: str) -> str:
 
 
 def hide_folders(text: str) -> str:
-    """Absolute paths under a root that no system has; the file's own name stays, and what a library holds."""
+    """Hide absolute paths under a root that no system has; the file's own name and paths inside a library are kept."""
     text = _STORE.sub(lambda found: f"{found['scheme']}/{FOLDER}/{found['rest'].rpartition('/')[2]}", text)
     text = _SHARED.sub(lambda found: f"//{HOST}/{FOLDER}/{found['rest'].rpartition('/')[2]}", text)
     return _ABSOLUTE.sub(_folder, _DRIVE.sub(_drive, text))
@@ -277,7 +277,7 @@ def _ends_with_word(text: str, word: str) -> bool:
 
 
 _TYPE = re.compile(r"(?:[A-Z][a-z]+){2,6}")
-"""A name in camel case is a type, no machine."""
+"""A name in camel case is a type, not a machine."""
 _NOBODY = COMMON_NAMES | {
     "there", "everyone", "all", "world", "port", "a", "an", "the", "this", "that", "it", "another", "none", "null",
     "true", "false", "unknown", "any",
@@ -290,7 +290,7 @@ _KNOWN = KNOWN_OWNERS | _NOBODY
 
 
 def _repository(found: re.Match[str]) -> str:
-    """A repository of a model hub, after a word that says so, without an owner that nobody knows."""
+    """Hide the owner of a repository of a model hub unless it is well known."""
     if not (found["head"] or found["prose"]) or found["name"].lower() in _KNOWN:
         return found[0]
     return f"{found['head']}{USER}{found['tail']}"
@@ -315,19 +315,19 @@ def _secret(least: float) -> Replace:
 
 
 def _changes(text: str) -> float:
-    """How often a lower-case letter, an upper-case letter or a digit is followed by one of another kind, per letter."""
+    """Changes between lower case, upper case and digits, per character."""
     kinds = [1 if c.islower() else 2 if c.isupper() else 3 for c in text if c.isalnum()]
     return sum(one != other for one, other in pairwise(kinds)) / max(1, len(kinds) - 1)
 
 
 def _is_random(text: str) -> bool:
-    """True if a machine drew it: all kinds of characters in frequent turns.  A word, a path or a symbol has few."""
+    """True for a random string: all kinds of characters, changing often.  Words, paths and symbols change rarely."""
     if text.startswith("_Z") or not any(c.islower() for c in text) or not any(c.isupper() for c in text):
         return False
     if sum(map(len, _CAMEL.findall(text))) >= MOST_OF_WORDS * len(text):
         return False
     if sum(c.isdigit() for c in text) > 1:
         return _changes(text) >= RANDOM_CHANGES
-    # It might be a name in camel case, of which the words are longer.
+    # A name in camel case has longer words.
     words = _LOWER.findall(text)
     return _changes(text) >= RANDOM_CHANGES + 0.12 and sum(map(len, words)) < 2 * len(words)

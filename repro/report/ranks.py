@@ -1,4 +1,4 @@
-"""What each rank of a run left behind, in the order in which a person looks for the cause.  Pure."""
+"""The traces of each rank of a run, in the order in which a person looks for the cause.  Pure."""
 
 import signal
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ class Error:
 
     line: str
     link: str
-    """The relation to the exception before it: ``caused by``, ``while handling``; empty for the first one."""
+    """How it relates to the exception before: ``caused by``, ``while handling``; empty for the first one."""
     frames: tuple[Frame, ...]
 
 
@@ -27,7 +27,7 @@ class RankTrace:
     ended: str
     errors: tuple[Error, ...]
     stack: tuple[Frame, ...]
-    """Where they were when the deadline passed, the innermost frame first."""
+    """The stack at the deadline, the innermost frame first."""
     decided: bool
     """True if the verdict rests on one of these ranks."""
 
@@ -66,7 +66,7 @@ def _errors(chain: Iterable[Raised]) -> tuple[Error, ...]:
 
 
 def traces(result: Result) -> tuple[RankTrace, ...]:
-    """The ranks of the newest run that did not end well, those that decided first, then by the time of the error."""
+    """The ranks of the newest run that failed: first those that decided the verdict, then by the time of the error."""
     deciding = result.judgement.rank
     bad = [rank for rank in result.newest.ranks if not rank.finished or rank.chain or rank.exit_code]
     bad.sort(key=lambda rank: (rank.rank != deciding, rank.failed_at is None, rank.failed_at or 0.0, rank.rank))

@@ -1,7 +1,7 @@
-"""Replaces what names a person, a machine or a secret by a label, in every text that leaves this machine.
+"""Replaces people, machines and secrets by labels in every text that leaves this machine.
 
-Reports, summaries, issue files, logs of the site, JUnit, the feed and drafts pass through it.  What is ambiguous is
-replaced: a report loses little by one label too many, and a leaked token cannot be taken back.
+Reports, summaries, issue files, logs of the site, JUnit, the feed and drafts pass through it.  Ambiguous text is
+replaced: one label too many costs a report little, and a leaked token cannot be taken back.
 """
 
 import getpass
@@ -35,7 +35,7 @@ from repro.report.text_rule import TextRule
 from repro.report.web_addresses import PUBLIC_HOSTS, hide_remote_folders, hide_web_addresses
 
 LEAST_CHARACTERS = 4
-"""Shorter values are no secrets."""
+"""Shorter values are not treated as secrets."""
 _DRAWN = re.compile(r"(?=\S*\d)(?=\S*[a-zA-Z])\S{16}")
 _WRAPPED = re.compile(r"(?:Secret\w*|Password\w*|Token\w*|str|bytes|Str|quote)\([\"']")
 """A call that only wraps a text: ``SecretStr('...')``."""
@@ -44,7 +44,7 @@ _BEARER = TextRule(
     r"digest)\s+)?|bearer\s+(?=\S{0,200}\d|\S{24}))"
     r"(?!(?:bearer|basic|token|negotiate|digest)\b))[^\s\"'<>]{6,}"
 )
-# What stands before the word does not matter, so it is not matched: a search stays linear in the text.
+# The text before the word is not matched, so that the search stays linear.
 _NAMED_SECRET = TextRule(
     r"""(?ix)
     ( (?: token | secret (?:[-_]?key)? | passw(?:or)?d | passphrase | passcode | api[-_]?key | access[-_]?key(?:[-_]id)?
@@ -56,7 +56,7 @@ _NAMED_SECRET = TextRule(
       | b?"[^"\n]*" | b?'[^'\n]*' | \\{1,3}"[^"\n]*" | [^\s"'<>&,;\\]+ )
     """
 )
-# The closing tag is asked for: our own ``<secret>`` is no element.
+# The closing tag is required, since our own label ``<secret>`` looks like an opening one.
 _ELEMENT = TextRule(r"(?i)(<(?:\w{0,20}(?:token|password|passwd|secret)|api[-_]?key)>)([^<\n]{4,})(?=</)")
 _SPOKEN = TextRule(
     r"(?i)(\b(?:password|passwd|passphrase|passcode) (?:is|was) [\"']?)"
@@ -215,7 +215,7 @@ def _ipv6(match: re.Match[str]) -> str:
     except ValueError:
         return match[0]
     groups = sum(bool(group) for group in match[1].split(":"))
-    # "c10::add" is C++, not an address: short ones count only in the ranges that are given to machines.
+    # "c10::add" is C++, not an address: short addresses count only in ranges that are assigned to machines.
     used = groups > 3 or address.is_link_local or match[1][:1].lower() in {"2", "3", "f"}  # noqa: PLR2004
     return ADDRESS if used and not _loopback(address) else match[0]
 
@@ -262,7 +262,7 @@ def _named_secret(match: re.Match[str]) -> str:
     nothing = value in {"", SECRET, "None", "True", "False", "null"} or value.isdecimal()
     if nothing or len(value) < LEAST_CHARACTERS or is_placeholder(value) or _is_no_secret(name, value):
         return match[0]
-    # A password may be a word: a longer one does not stand in place of it.
+    # A password may be a common word; only a long one is taken for a placeholder.
     plain = len(value) < LEAST_OF_WORD and says_nothing(value, after)
     code = not quoted and (plain or is_code(match[2] + after, name) or value == name)
     # "signature, schema" is code; "'token', 'x'" is a pair.
@@ -271,7 +271,7 @@ def _named_secret(match: re.Match[str]) -> str:
 
 
 def _is_no_secret(name: str, value: str) -> bool:
-    """True for a working directory, the name of an entry and a piece of text."""
+    """True for names whose value is never a secret: a working directory, an entry, a piece of text."""
     low = name.lower()
     return (
         (low.endswith(("signature", "sig")) and not any(c.isdigit() for c in value))
@@ -283,15 +283,15 @@ def _is_no_secret(name: str, value: str) -> bool:
 
 @dataclass(frozen=True)
 class Redactor:
-    """What is known of this machine; patterns do the rest."""
+    """Redacts texts by what is known of this machine, and by patterns."""
 
     users: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     folders: tuple[tuple[str, str], ...] = ()
-    """Folders with the label that stands for each."""
+    """Folders, each with the label that replaces it."""
 
     def __call__(self, text: str) -> str:
-        """The text without what names a person, a machine or a secret.  Redacting twice changes nothing more."""
+        """The text without people, machines and secrets.  Redacting a second time changes nothing."""
         return _redacted(self, text)
 
     def _apply(self, text: str) -> str:
@@ -338,7 +338,7 @@ class Redactor:
         return text
 
     def _decoded(self, match: re.Match[str]) -> str:
-        """A percent-encoded text, decoded where it hides something; a blank does not end what is encoded."""
+        """A percent-encoded text, decoded only if it holds something private; an encoded blank does not end it."""
         plain = unquote(_BLANK.sub("+", match[0]))
         if "%" in plain or plain == match[0]:
             return match[0]
@@ -348,17 +348,17 @@ class Redactor:
 
 @lru_cache(maxsize=50_000)
 def _redacted(redactor: Redactor, text: str) -> str:
-    """Stored runs repeat the same frames and messages again and again."""
+    """Cached, since stored runs repeat the same frames and messages."""
     return redactor._apply(text)  # noqa: SLF001 - the memory of its own class
 
 
 def _distinctive(names: Iterable[str | None]) -> frozenset[str]:
-    """The names that identify somebody: common names, and names of one or two letters, are left out."""
+    """The names that identify somebody, without common names and names of one or two letters."""
     return frozenset(name for name in names if name and len(name) > 2 and name.lower() not in COMMON_NAMES)  # noqa: PLR2004
 
 
 def of_this_machine(folders: Iterable[tuple[Path, str]] = ()) -> Redactor:
-    """A redactor that knows who and where we are; ``folders`` with the label that stands for each."""
+    """A redactor that knows this user and machine; ``folders`` maps folders to labels."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):

@@ -1,4 +1,4 @@
-"""The rows that every report shows: one for each cell, run or not.  Reads the store, runs nothing."""
+"""The rows that every report shows: one for each cell, run or not.  Reads the store and runs nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Row(Strict):
 
     cell: Cell
     not_run: str | None = None
-    """Why the cell has no verdict, where it was not run."""
+    """If the cell was not run: the reason."""
     verdict: str | None = None
     status: str | None = None
     expected: str | None = None
@@ -42,7 +42,7 @@ class Row(Strict):
     launcher: str = ""
     hardware: str = ""
     shared_cores: str = ""
-    """``4 ranks on 2 cores`` where there were more ranks than cores."""
+    """``4 ranks on 2 cores``; empty if there were enough cores."""
     date: str = ""
     seconds: float | None = None
     observations: tuple[str, ...] = ()
@@ -86,9 +86,9 @@ def row_of(result: Result, distributions: Iterable[str]) -> Row:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Finds the newest stored result of a cell whose sources and lock are still the same.
+    """Finds the newest stored result of a cell with today's sources and lock.
 
-    It remembers what it found: make a new one for a store that has grown.
+    It caches: make a new one when the store has grown.
     """
 
     catalog: Catalog
@@ -106,11 +106,11 @@ class Lookup:
         return inapplicable(self.catalog[cell.failure].failure, self.environments.lock(cell.environment.label).versions)
 
     def result(self, cell: Cell) -> Result | None:
-        """The runs of a cell by the newest command, judged now; None if none is stored."""
+        """The runs of a cell by the newest command, judged now; None if there are none."""
         return self.as_stored(cell)
 
     def as_stored(self, cell: Cell) -> Result | None:
-        """The same, with every text as it is stored."""
+        """The same, not redacted."""
         environment = cell.environment
         if not isinstance(environment, Named) or environment.name not in self.environments.matrix.environments:
             return None
@@ -123,7 +123,7 @@ class Lookup:
         return self._found[cell.label]
 
     def row(self, cell: Cell) -> Row:
-        """The row of a cell: of its newest stored run, or of a cell that was not run."""
+        """The row of a cell: its newest stored run, or the reason why there is none."""
         result = self.as_stored(cell)
         if result is None:
             return Row(cell=cell, not_run="no run of these sources with this lock is stored")
@@ -131,15 +131,15 @@ class Lookup:
 
 
 def gate_reasons(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:
-    """The gates lifted in some row: name -> what the library refuses, and why lifting it is safe."""
+    """The gates that were lifted in any row: name -> what the library refuses, and why lifting it is safe."""
     lifted = {gate for row in rows for gate in row.gates}
     return {gate.name: (gate.refusal, gate.reason) for gate in GATES if gate.name in lifted}
 
 
 def used_by_reports(reports: Path) -> frozenset[str]:
-    """The ids of the observations that the matrix or the answer of a search rests on.
+    """The ids of the observations that the matrix and the answers of searches use.
 
-    Raises StoreError if one of them cannot be read: then nothing may be removed.
+    Raises StoreError if a report cannot be read, since nothing may be removed then.
     """
     used: set[str] = set()
     matrix = reports / "matrix.json"

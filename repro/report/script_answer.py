@@ -1,4 +1,4 @@
-"""The answer of a bisection for a user's script, in words: what, since when, what to do."""
+"""Formats the answer of a bisection for a user's script: what changed, since when, and what to do."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,11 +17,11 @@ _RELEASES = {
     "transformers": "https://github.com/huggingface/transformers/releases/tag/v{}",
     "accelerate": "https://github.com/huggingface/accelerate/releases/tag/v{}",
 }
-"""Where a project says what changed in a release."""
+"""The page of each project that lists the changes of a release."""
 
 
 def changelog(package: str, version: str) -> str:
-    """The address that says what changed in a release; its page on PyPI where the project's own is not known."""
+    """The address of the changes of a release: the project's own page, else the one on PyPI."""
     return _RELEASES.get(package, f"https://pypi.org/project/{package}/{{}}/").format(version)
 
 
@@ -72,7 +72,7 @@ def advice(answer: Bisected) -> str:
 def script_lines(
     answer: Bisected, question: Question, known: Sequence[tuple[Failure, bool]] = (), gates: Iterable[str] = ()
 ) -> list[str]:
-    """The answer, its evidence, what was skipped and why, what to do, and how to see it again."""
+    """The answer, its evidence, skipped releases with the reasons, advice, and the command that repeats it."""
     last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
     lines = [
         sentence(answer, question),
@@ -101,13 +101,13 @@ def script_lines(
 
 
 def gate_lines(gates: Iterable[str]) -> list[str]:
-    """What the CPU lane lifted in the runs; nothing if it lifted nothing."""
+    """The gates that the CPU lane lifted in the runs; no line if there are none."""
     lifted = ", ".join(sorted(set(gates)))
     return [f"CPU lane    refusals to run without an accelerator were lifted: {lifted}"] if lifted else []
 
 
 def known_lines(known: Sequence[tuple[Failure, bool]]) -> list[str]:
-    """The documented failures of the same signature, each with whether its record covers the versions."""
+    """The documented failures with the same signature, each with a note if its record does not cover the versions."""
     lines = []
     for failure, covered in known:
         how = "known       " if covered else "similar     "

@@ -1,4 +1,4 @@
-"""The rules that find secrets by their form: those of detect-secrets, and our own for what logs of training hold."""
+"""Rules that find secrets by their form: those of detect-secrets, and our own for logs of training."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _PLUGINS = {
     "square_oauth": "SquareOAuthDetector", "stripe": "StripeDetector", "telegram_token": "TelegramBotTokenDetector",
     "twilio": "TwilioKeyDetector",
 }  # fmt: skip
-"""Plugins that know a secret by its own form.  Those that guess by entropy or by words cut too much of a log."""
+"""Plugins that match a definite form.  Plugins that guess by entropy or keywords would remove too much of a log."""
 
 _OWN = TextRule(
     r"""
@@ -42,7 +42,7 @@ _OWN = TextRule(
 
 @cache
 def secret_rules() -> tuple[TextRule, ...]:
-    """All rules; detect-secrets is imported when it is first needed."""
+    """All rules; detect-secrets is imported on first use."""
     return (_OWN, *_theirs())
 
 

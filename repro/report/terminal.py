@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # not loaded for a command that shows none of them
 
 
 class _CleanConsole(Console):
-    """A console whose texts reach the terminal without control characters, whatever they hold."""
+    """A console that removes control characters from everything that it prints."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -38,7 +38,7 @@ class _CleanConsole(Console):
 
 
 def console(*, error: bool = False) -> Console:
-    """A console on standard output or error; 160 columns without styles if that is not a terminal."""
+    """A console on standard output or error; if that is no terminal: 160 columns and no styles."""
     stream = sys.stderr if error else sys.stdout
     file = stream.styled if isinstance(stream, EscapedStream) else stream
     width = None if stream.isatty() else 160
@@ -46,7 +46,7 @@ def console(*, error: bool = False) -> Console:
 
 
 class Progress:
-    """Live progress on a terminal, plain lines elsewhere.  Used as a context; safe for several threads."""
+    """Live progress on a terminal, plain lines elsewhere.  A context manager; thread-safe."""
 
     def __init__(self, out: Console, total: int | None = None) -> None:
         """``total`` is the number of cells.  Without it no line is printed for a finished cell, only for builds: a

@@ -1,8 +1,8 @@
-"""Compares what upstream says of a failure with what runs show.  Pure: a record, rows and stored answers in.
+"""Compares upstream's statements about a failure with the runs.  Pure: a record, rows and stored answers in.
 
-Upstream's word is the state of its report and the release that it names as fixed.  Runs are the default cells with a
-conclusive verdict, and the points of stored searches.  Cells with a changed factor or a backport say nothing of a
-release.
+Upstream states whether its report is open and which release has the fix.  Runs are the default cells with a
+conclusive verdict, and the points of stored searches.  Cells with a changed factor or a backport are ignored: they
+are no evidence about a release.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from repro.store.answers import Bisected, Stored
 
 @dataclass(frozen=True)
 class SeenRelease:
-    """One stored run of the failure without a changed factor or backport, conclusive or not."""
+    """One stored run without a changed factor or backport, conclusive or not."""
 
     where: str
     """The environment, with the lane if it is not the default one."""
@@ -39,7 +39,7 @@ class SeenRelease:
 
 
 class Rule(StrEnum):
-    """Which of upstream's statements the runs contradict."""
+    """The kind of contradiction."""
 
     OPEN_BUT_GONE = "open, but not seen in the newest release that was run"
     CLOSED_BUT_SEEN = "closed, but seen in the newest release that was run"
@@ -58,7 +58,7 @@ class Disagreement:
 
 
 class UpstreamAgreement(StrEnum):
-    """How upstream's statements compare with all runs together."""
+    """The comparison of upstream's statements with all runs."""
 
     DISAGREES = "disagrees"
     AGREES = "agrees"
@@ -75,7 +75,7 @@ class UpstreamComparison:
     looked: str | None
     """The day on which a person last read upstream's issues."""
     newest: tuple[SeenRelease, ...]
-    """The conclusive runs that no other run is newer than."""
+    """The conclusive runs for which there is no newer run."""
     disagreements: tuple[Disagreement, ...]
 
     @property
@@ -105,11 +105,11 @@ def format_declared(failure: Failure) -> str:
 
 
 LOOK_DAYS = 90
-"""After so many days an issue that was open may well have been closed."""
+"""After this many days an issue that was open may well be closed."""
 
 
 def has_old_look(failure: Failure, day: date) -> bool:
-    """True if upstream's issues and fixes were last read longer ago than ``LOOK_DAYS``, or nobody noted when."""
+    """True if upstream was last read more than ``LOOK_DAYS`` ago, or if the day was not recorded."""
     if not failure.upstream.issues and not failure.upstream.fixes:
         return False
     looked = failure.upstream.looked
@@ -138,13 +138,13 @@ def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) ->
 
 
 def _version(text: str) -> Version | None:
-    """The version without its local part, or None if the text is no version."""
+    """The version without its local part, or None if the text is not a version."""
     parsed = parsed_version(text)
     return Version(parsed.public) if parsed else None
 
 
 def _newer(one: SeenRelease, other: SeenRelease) -> bool:
-    """True if no package of a release is older than the other's, and one is newer."""
+    """True if no package of ``one`` is older than that of ``other``, and at least one is newer."""
     pairs = [
         (_version(one.versions[name]), _version(other.versions[name]))
         for name in one.versions
@@ -173,7 +173,7 @@ def _state(failure: Failure, newest: Sequence[SeenRelease]) -> Iterator[Disagree
 
 
 def _later(failure: Failure, points: Sequence[SeenRelease], newest: Sequence[SeenRelease]) -> Iterator[Disagreement]:
-    """The releases that show the failure although upstream says that it is fixed."""
+    """The releases that show the failure although upstream calls it fixed."""
     if failure.fixed_in:
         late = [point for point in points if point.side is Side.BAD and _has_fix(failure, point)]
         if late:
@@ -187,7 +187,7 @@ def _later(failure: Failure, points: Sequence[SeenRelease], newest: Sequence[See
 
 
 def _has_fix(failure: Failure, point: SeenRelease) -> bool:
-    """True if one of the packages is at least the release that upstream names."""
+    """True if a package is at the release that upstream names as fixed, or above."""
     for name, fixed in failure.fixed_in.items():
         held, stated = _version(point.versions.get(name, "")), _version(fixed)
         if held is not None and stated is not None and held >= stated:

@@ -1,4 +1,4 @@
-"""What the page of a failure shows, computed once; Markdown and HTML only write it down."""
+"""The content of a failure page, computed once; the Markdown and HTML pages only render it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SHOWN_FRAMES = 8
 
 @dataclass(frozen=True)
 class AblationTable:
-    """An ablation with the rows that it was computed from."""
+    """An ablation, and the rows that it was computed from."""
 
     environment: str
     names: tuple[str, ...]
@@ -42,7 +42,7 @@ class AblationTable:
 
 @dataclass(frozen=True)
 class Root:
-    """The deciding error of a run, with the frames that a reader needs."""
+    """The deciding error of a run, with the relevant frames."""
 
     where: str
     rank: int
@@ -52,7 +52,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """One place of a survey: its verdict and what was measured; no verdict where it was not run."""
+    """One environment of a survey: the verdict and the measurements; no verdict if it was not run."""
 
     verdict: str | None
     measured: str = ""
@@ -75,7 +75,7 @@ class FailureView:
     rows: tuple[Row, ...]
     """The rows of its default cells."""
     results: Mapping[str, Result]
-    """The results of its default cells, and of the cells of its claims and surveys, by the cell's label."""
+    """The results of all its cells (default cells, claims and surveys), by the cell's label."""
     root: Root | None
     surveys: tuple[SurveyTable, ...]
     ablation: AblationTable | None
@@ -83,7 +83,7 @@ class FailureView:
     searches: tuple[Section, ...]
     answers: tuple[Stored, ...]
     upstream: UpstreamComparison
-    """Upstream's statements against the runs."""
+    """Upstream's statements beside the runs."""
 
     @property
     def failure(self) -> Failure:
@@ -113,14 +113,14 @@ def failure_view(
 
 
 def format_predicted(item: claims.CheckedEvidence) -> str:
-    """What a claim predicts for a cell."""
+    """The prediction of a claim for a cell."""
     measured = [f"{name} {text}" for name, text in item.evidence.measured.items()]
     verdict = [item.evidence.predicts.value] if item.evidence.predicts.value != "any" else []
     return "; ".join(verdict + measured)
 
 
 def format_measured(item: claims.CheckedEvidence) -> str:
-    """What the run of a claim's cell measured of the facts that the claim names; empty if nothing."""
+    """The measured values of the facts that a claim names; empty if there are none."""
     if item.result is None:
         return ""
     found = claims.measurements(item.result)
@@ -161,7 +161,7 @@ def _number(value: object) -> str:
 
 
 def _ablation(failure: Failure, environment: str, lookup: Lookup) -> AblationTable | None:
-    """The ablation as far as it is stored; None if the default row was not run."""
+    """The stored part of the ablation; None if the default row was not run."""
     factors = factors_of(failure)
     found: list[tuple[dict[str, str], Result]] = []
     for row, cell in zip(rows(factors), ablation_cells(failure, environment), strict=True):

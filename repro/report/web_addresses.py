@@ -1,7 +1,7 @@
-"""Web addresses without the machines, people and projects that they name.
+"""Hides machines, people and projects in web addresses.
 
-A host that is not public goes with its path: both name what is somebody's own.  On a public host that holds projects of
-many, the owner goes unless it is one of those that publish what this laboratory is about.
+A host that is not public is replaced together with its path, since both are private.  On a public host with projects
+of many owners, the owner is replaced unless it is a well-known publisher of the libraries.
 """
 
 import re
@@ -61,7 +61,7 @@ TOP_LEVEL = (
     "kr|tw|sg|au|nz|ca|us|br|mx|es|pt|cz|il|tr|"
     "gr|hu|ro|ru|ua|za|hk|ie|lu|sk|lt|lv|ee"
 )
-"""Last labels of host names; those that are also words of code are left out."""
+"""Top-level domains, without those that are also common words in code."""
 _BARE = TextRule(
     rf"(?<![\w/@.:~-])(?P<host>(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,6}}(?:{TOP_LEVEL}))"
     rf"(?P<port>:\d{{2,5}})?(?P<rest>/[A-Za-z0-9_<][^\s'\"|)\]}},;]*)"
@@ -73,25 +73,25 @@ _STORES = (
     "s3", "s3a", "s3n", "gs", "gcs", "az", "abfs", "abfss", "wasb", "wasbs", "hdfs", "r2", "oci", "oss", "cos", "obs",
     "dbfs", "adl", "minio", "b2", "swift", "gdrive", "rclone",
 )  # fmt: skip
-"""Schemes of stores, whose "host" is a bucket."""
+"""Schemes of object stores, where the "host" is a bucket."""
 _QUERY_VALUE = TextRule(r"(?P<head>[?&;][\w.%-]{1,60}=)(?P<value>[A-Za-z0-9%+/_.~-]{16,4000}={0,2})")
 
 _NEUTRAL = frozenset({"simple", "api", "v1", "v2", "metrics", "health", "healthz", "login", "index.html", "graphql"})
-"""Paths that name nothing of anybody."""
+"""Paths that identify nobody."""
 _DRAWN = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_-]{32,200}")
 _COLLECTIONS = frozenset({
     "api", "models", "datasets", "spaces", "repos", "orgs", "users", "v2", "raw", "t", SECRET,
 })  # fmt: skip
-"""Parts of a path before the owner."""
+"""Parts of a path that may stand before the owner."""
 _HASHED = frozenset({
     "blob", "tree", "commit", "commits", "resolve", "raw", "packages", "whl", "archive", "snapshots", "compare",
     "releases",
 })  # fmt: skip
-"""Parts of a path beside which a long random one is a digest."""
+"""After one of these parts of a path, a long random part is a digest."""
 
 
 def hide_web_addresses(text: str, is_public: Callable[[str], bool]) -> str:
-    """Replace hosts that are not public with what follows them, and owners on public ones."""
+    """Replace private hosts together with their paths, and private owners on public hosts."""
 
     def put(found: re.Match[str]) -> str:
         scheme, host, rest = found["scheme"].lower(), found["host"], found["rest"]
@@ -121,7 +121,7 @@ def hide_web_addresses(text: str, is_public: Callable[[str], bool]) -> str:
 
 
 def _hidden_path(rest: str, end: str) -> str:
-    """What becomes of the path of a hidden host; ``end`` is the punctuation after the address."""
+    """The replacement for the path of a hidden host; ``end`` is the punctuation after the address."""
     path = rest.partition("?")[0]
     words = path.strip("/").rstrip(".,;:")
     if words:
@@ -130,7 +130,7 @@ def _hidden_path(rest: str, end: str) -> str:
 
 
 def hide_remote_folders(text: str) -> str:
-    """Paths on a machine that was replaced: ``<host>:/export/home``."""
+    """Replace paths on a machine that was replaced: ``<host>:/export/home``."""
     return _ON_HOST.sub(rf"\g<1>{FOLDER}", text)
 
 
@@ -141,7 +141,7 @@ def _query(found: re.Match[str]) -> str:
 
 
 def _owned(host: str, rest: str) -> str:
-    """The path on a public host, without an owner that nobody knows."""
+    """The path on a public host, with a private owner replaced."""
     name = host.lower()
     if (
         name.startswith(("docs.", "api.", "blog.", "developer."))
@@ -160,10 +160,10 @@ def _owned(host: str, rest: str) -> str:
     if not owner or owner.lower() in KNOWN_OWNERS or owner == USER or not re.match(r"[A-Za-z]", owner):
         return rest
     if len(parts) <= at + 1 or parts[at + 1] in {"", "resolve", "blob", "tree", "raw"}:
-        return rest  # one part alone is a page of the site, or a model of the early days
+        return rest  # a single part is a page of the site, or an old model without an owner
     kept = parts[at + 2 :]
     if kept and kept[0] in {"issues", "pull", "discussions"}:
-        return rest  # a thread that somebody points to
+        return rest  # a public thread
     return "/".join([*parts[:at], USER, FOLDER, *kept])
 
 

@@ -26,7 +26,7 @@ from repro.store.observations import Store
 
 @dataclass(frozen=True)
 class Gathered:
-    """Everything that the reports are written from."""
+    """The content of all reports."""
 
     cells: tuple[Cell, ...]
     """The default cells."""
@@ -40,13 +40,13 @@ class Gathered:
 
 
 def gather(project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True) -> Gathered:
-    """Read from the store what the reports show; ``of`` names the failures that need a page, None means all.
+    """Read the content of the reports from the store; ``of`` names the failures that need a page, None means all.
 
-    Without ``output`` what the ranks printed is left out: only the site shows it, and to redact it takes long.
+    Without ``output`` the output of ranks is left out: only the site shows it, and redacting it is slow.
     """
     catalog = project.catalog
     cells = default_cells(project.matrix, catalog)
-    # A draft has a page if it was asked for by id; it stands in no list of all failures.
+    # An unfinished record has a page only if it was asked for by id.
     drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=output)
@@ -78,7 +78,7 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None, *,
 
 
 def stored_watch(reports: Path) -> Watched | None:
-    """What `repro watch` last found of new releases; None if it never asked.  Raises StoreError."""
+    """The last answer of `repro watch` about new releases; None if there is none.  Raises StoreError."""
     file = reports / WATCH_FILE
     if not file.is_file():
         return None
@@ -91,10 +91,10 @@ def stored_watch(reports: Path) -> Watched | None:
 def write_reports(
     project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True
 ) -> Gathered:
-    """Write ``matrix.md``, ``matrix.json``, ``lanes.md`` and a page a failure; what was not run is shown as not run.
+    """Write ``matrix.md``, ``matrix.json``, ``lanes.md`` and a page for each failure.
 
-    ``of`` are the failures whose runs are new: only their pages are written, and those that are missing.
-    ``output`` as for ``gather``.  Raises StoreError if they cannot be written.
+    ``of`` are the failures with new runs: only their pages, and missing pages, are written.  ``output`` is that of
+    ``gather``.  Raises StoreError if a file cannot be written.
     """
     if of is not None:
         of = {*of, *(name for name in project.catalog.entries if not _page(project, name).is_file())}

@@ -1,1 +1,1 @@
-"""Reports for upstream trackers."""
+"""Drafts of bug reports for upstream trackers."""

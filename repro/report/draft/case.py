@@ -1,6 +1,6 @@
-"""What a draft is made from: the record, the run that shows the failure, what else is stored, the environment's words.
+"""The material of a draft: the record, the run that shows the failure, other runs, the environment's description.
 
-Everything that came from a machine is redacted here, before a word of it is written anywhere.
+Everything that came from a machine is redacted here, before anything is written.
 """
 
 from collections.abc import Sequence
@@ -34,18 +34,18 @@ class Case:
     script: str
     view: FailureView
     result: Result
-    """Of the cell that shows the failure."""
+    """The result of the cell that shows the failure."""
     environment: Environment
-    """As the matrix defines it."""
+    """Its definition in the matrix."""
     described: Described
     missing: tuple[str, ...]
-    """What was not run, one sentence for each."""
+    """One sentence for each thing that was not run."""
     notes: tuple[str, ...] = ()
-    """What the person has to know besides, one sentence for each."""
+    """Further notes for the person who files it, one sentence each."""
 
     @property
     def own(self) -> ScriptFailure | None:
-        """The failure, if it is one of a user's script, without a record."""
+        """The failure, if it is that of a user's script and has no record."""
         return self.failure if isinstance(self.failure, ScriptFailure) else None
 
     @property
@@ -65,16 +65,16 @@ class Case:
 
 @dataclass(frozen=True)
 class ShowingRun:
-    """The stored run that a draft is about, before its environment was asked."""
+    """The stored run that a draft is about, before its environment was asked to describe itself."""
 
     view: FailureView
     result: Result
 
 
 def find(project: Project, failure_id: str, environment: str | None, lane: Lane, redact: Redact) -> ShowingRun:
-    """The stored run that shows a failure: in the named environment, else in the newest that shows it.
+    """The stored run that shows a failure: in the named environment, else in the newest one that shows it.
 
-    Raises UsageError for an unknown name, UndecidedError where no stored run shows the failure.
+    Raises UsageError for an unknown name, UndecidedError if no stored run shows the failure.
     """
     entry = project.catalog[failure_id]
     if environment is not None and environment not in project.matrix.environments:
@@ -104,7 +104,7 @@ def _newest_first(view: FailureView, environments: Sequence[str]) -> list[str]:
 
 
 def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lane) -> str:
-    """Why there is nothing to draft, and which command to run."""
+    """The message if no stored run shows the failure, with the command to run."""
     found = []
     for name in names:
         result = lookup.result(make_cell(entry.failure, name, lane=lane))
@@ -117,7 +117,7 @@ def _nothing_shows(lookup: Lookup, entry: Entry, names: Sequence[str], lane: Lan
 
 
 def describe_missing(found: ShowingRun) -> tuple[str, ...]:
-    """Runs that a reader may expect and that are not stored."""
+    """Names the runs that a reader may expect but that are not stored."""
     view = found.view
     missing = [f"{row.cell.label}: not run" for row in view.rows if row.verdict is None]
     if not any(answer.kind == "bisect" for answer in view.answers):

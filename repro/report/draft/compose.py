@@ -24,49 +24,49 @@ from repro.verdict.result import Result
 
 @dataclass(frozen=True)
 class Detail:
-    """How much detail to write: a tracker refuses a body that is too long."""
+    """How much detail to write; trackers refuse a body that is too long."""
 
     frames: int | None = None
-    """Innermost frames of each exception; None: all of them."""
+    """The number of innermost frames of each exception; None for all."""
     message: int | None = None
-    """Characters of each exception's message."""
+    """The number of characters of each exception's message."""
     environment: int | None = None
-    """Characters of the description of the environment."""
+    """The number of characters of the environment's description."""
     tables: bool = True
     evidence: bool = True
     cut: str = ""
-    """What was left out, in words."""
+    """A description of what was left out."""
 
 
 LEVELS = (
     Detail(),
-    Detail(environment=12_000, message=4_000, cut="long messages and the environment's words were cut"),
+    Detail(environment=12_000, message=4_000, cut="long messages and the environment's description were cut"),
     Detail(frames=24, message=1_500, environment=6_000, tables=False, cut="the tables of other runs were left out"),
     Detail(frames=10, message=400, environment=2_000, tables=False, evidence=False, cut="the evidence was left out"),
 )
-"""From everything to the minimum of a useful report."""
+"""From full detail to the minimum of a useful report."""
 
 
 def fenced(text: str, language: str = "text") -> str:
-    """A text in a code block whose fence is longer than any in the text."""
+    """A text in a code block whose fence is longer than any fence in the text."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def prose(text: str) -> str:
-    """A text of the record without @mentions: a report must not notify strangers."""
+    """A text of the record without @mentions, so that a report notifies no strangers."""
     pieces = re.split(r"(`+[^`]*`+)", text.strip())
     calm = [piece if piece.startswith("`") else re.sub(r"(?<![\w.])@(?=\w)", "@\u200b", piece) for piece in pieces]
     return "".join(calm)
 
 
 def title_of(case: Case) -> str:
-    """The title: that of the record, on one line."""
+    """The record's title on one line."""
     return " ".join(case.failure.title.split())
 
 
 def field_text(field: Field, form: Form, case: Case, detail: Detail) -> str:
-    """The text of a field; empty if the person must write it."""
+    """The text of a field; empty if a person must write it."""
     text = _PARTS[field.part](case, detail)
     if field.part is FieldContent.VERSIONS:
         return "\n".join(_options(field, case, form))
@@ -143,12 +143,12 @@ def _observed(case: Case, detail: Detail) -> str:
 
 
 _EXPECTED = (
-    "Exit code 0 on every rank. As its last act the script compares the result with a plain reference and prints"
+    "Exit code 0 on every rank. At its end the script compares the result with a plain reference and prints"
     " `oracle passed: …`."
 )
 _LIFTED = (
-    "With accelerators it runs as it stands. The run below was made on CPU with gloo, where refusals of devices are"
-    " lifted beforehand; the evidence names each."
+    "On accelerators it runs unchanged. The run below was made on CPU with gloo, after lifting the refusals to run"
+    " without an accelerator; the evidence names each one."
 )
 
 
@@ -190,10 +190,10 @@ def _steps(case: Case, script: str) -> str:
     lines = [f"Save {script} as `{name}` and run it:", ""]
     command = f"torchrun --standalone --nproc-per-node {size} {name}"
     if case.own and case.own.arguments:
-        # Without "--" torchrun may take an argument of the script for one of its own.
+        # Without "--" torchrun may take an argument of the script as its own.
         command = f"torchrun --standalone --nproc-per-node {size} -- {name} {shlex.join(case.own.arguments)}"
     pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case).items())
-    # If single packages have cut-off days of their own, one day for all would exclude them.
+    # One day for all would exclude packages that have cut-off days of their own.
     day = "" if case.environment.cutoffs else f" --exclude-newer {case.environment.cutoff}"
     lines.append(fenced(f"uv run --no-project --python {python}{day} {pins} \\\n  {command}", "bash"))
     lines += ["", "or `torchrun` alone in an environment of these releases."]
@@ -205,7 +205,7 @@ def _steps(case: Case, script: str) -> str:
 
 
 def _needed_pins(case: Case) -> dict[str, str]:
-    """The pins of the environment; only torch and numpy if a record's script imports none of the others."""
+    """The pins of the environment; only torch and numpy if a record's script imports no other library."""
     if case.own:
         return case.environment.pins
     alone = {"torch", "numpy"}
@@ -226,7 +226,7 @@ def _related(case: Case) -> str:
 
 
 def versions_that_show(case: Case, names: tuple[str, ...]) -> list[str]:
-    """Every version of a distribution that a stored run of the failure shows it with, the oldest first."""
+    """Every version of a distribution with which a stored run shows the failure, the oldest first."""
     rows = [row for row in case.view.rows if row.verdict == "reproduced" and not row.cell.backport]
     held = [row.versions for row in (case.row, *rows)]
     held += [

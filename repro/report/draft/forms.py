@@ -1,4 +1,4 @@
-"""The bug forms of the trackers, as data: fields in their order, what is required, which have an id."""
+"""The bug forms of the trackers as data: the fields in order, which are required, which have an id."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,9 +19,9 @@ class FieldContent(StrEnum):
     """The content of a field."""
 
     DESCRIPTION = "description"
-    """What happens, steps, expected, observed, the whole traceback."""
+    """What happens, the steps, expected and observed behaviour, the whole traceback."""
     SELF_CONTAINED = "self-contained"
-    """The description with the script and the evidence in it."""
+    """The description, including the script and the evidence."""
     SCRIPT = "script"
     LOGS = "logs"
     REPRODUCTION = "reproduction"
@@ -30,7 +30,7 @@ class FieldContent(StrEnum):
     ENVIRONMENT = "environment"
     EVIDENCE = "evidence"
     VERSIONS = "versions"
-    """Options to choose: the minor releases that show it."""
+    """A choice of options: the minor releases that show it."""
     OWN_SCRIPT = "own script"
     OWN_TASK = "own task"
     LEFT = "left to the person"
@@ -41,14 +41,14 @@ class Field:
     """One field of a form."""
 
     name: str
-    """Of its file, and of the form's id where it has one."""
+    """The name of its file, and its id in the form if it has one."""
     label: str
     part: FieldContent
     required: bool = False
     has_id: bool = False
-    """True if the address of a prefilled form can carry it."""
+    """True if the address of a prefilled form can contain it."""
     render: str = ""
-    """The language of the code block that the tracker puts around it; it needs no fence of ours then."""
+    """The language of the code block that the tracker puts around it; our own fence is then left out."""
     options: tuple[str, ...] = ()
 
 
@@ -61,11 +61,11 @@ class Form:
     template: str
     fields: tuple[Field, ...]
     environment: tuple[DescribeCommand, ...]
-    """The commands by which its maintainers want the environment described, the newest first."""
+    """The commands with which its maintainers want the environment described, the newest first."""
     distributions: tuple[str, ...]
-    """Of the project itself."""
+    """The distributions of the project itself."""
     policy: str = ""
-    """What its maintainers say about reports made by a program."""
+    """Its policy on machine-made reports."""
 
 
 _INFORMATION = ("The official example scripts", "My own modified scripts")

@@ -1,4 +1,4 @@
-"""What a draft is made from where there is no record: a finished search for a user's script, or one of its runs."""
+"""The material of a draft for a user's script, which has no record: a finished search, or one of its runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,32 +35,32 @@ from repro.verdict.result import Result, judge_repetitions
 
 @dataclass(frozen=True)
 class SearchedScript:
-    """A user's script, how it fails, and what a search or a run showed."""
+    """A user's script, how it fails, and the result of a search or a run."""
 
     failure: ScriptFailure
     folder: Path
-    """The copy of the script and of what lies beside it."""
+    """The copy of the script and the files beside it."""
     facts: tuple[Tried, ...]
-    """What was tried, the oldest release first."""
+    """The releases that were tried, the oldest first."""
     drafted: Tried
     """The point that the draft is about: it shows the failure."""
     store: Store
     question: Question | None = None
-    """Of a bisection."""
+    """The question of a bisection; None for other searches."""
     answer: Bisected | Blamed | None = None
-    """None if the search is not finished, and a run of it was named."""
+    """None if the search is not finished and the draft is about one run of it."""
     definitions: Mapping[str, Environment] | None = None
 
 
 def is_search(target: str) -> bool:
-    """True if a target names a file rather than a failure: ids have no dot and no slash."""
+    """True if a target names a file rather than a failure; ids have no dot and no slash."""
     return "/" in target or target.endswith((SUFFIX, ".json"))
 
 
 def read_searched(file: Path) -> SearchedScript:
-    """What a log of a bisection, an answer of a blame or a stored run of a user's script shows.
+    """Read the log of a bisection, the answer of a blame, or a stored run of a user's script.
 
-    Raises UsageError if it is none of them, UndecidedError if it does not show the failure.
+    Raises UsageError for any other file, UndecidedError if it does not show the failure.
     """
     if not file.is_file():
         raise UsageError(
@@ -106,7 +106,7 @@ def _of_blame(file: Path, answer: Blamed) -> SearchedScript:
 
 
 def _of_run(file: Path) -> SearchedScript:
-    """A stored run, judged as the newest search that knows it judges."""
+    """A stored run, judged by the rule of the newest search that contains it."""
     try:
         observation = read_observation(file)
     except StoreError as error:
@@ -136,9 +136,9 @@ def _ids(fact: Tried) -> set[str]:
 
 
 def _of_one_run(fact: Tried, observation: Observation, learned: ScriptFailure, *, by_metric: bool) -> Tried:
-    """The fact of one run alone; raises UndecidedError unless it shows the failure."""
+    """One run alone; raises UndecidedError unless it shows the failure."""
     if by_metric:
-        raise UndecidedError("one run alone says nothing where a number is the judge: name the log of the search")
+        raise UndecidedError("a search by --metric needs all its runs: name the log of the search, not one run")
     result = judge_repetitions(learned, [observation])
     if result.verdict is not Verdict.REPRODUCED:
         raise UndecidedError(f"{observation.id} does not show the failure: {result.verdict}, {result.judgement.reason}")
@@ -155,7 +155,7 @@ def _of_one_run(fact: Tried, observation: Observation, learned: ScriptFailure, *
 
 
 def _newest_bad(facts: Sequence[Tried]) -> Tried:
-    """The newest release that shows it: maintainers ask for that one."""
+    """The newest release that shows it, which is the one maintainers ask for."""
     return next(fact for fact in reversed(facts) if fact.side is Side.BAD)
 
 
@@ -164,9 +164,9 @@ def _store_of(file: Path) -> Store:
 
 
 def case_of(found: SearchedScript, catalog: Catalog, redact: Redact, describe: Callable[[Cell], Described]) -> Case:
-    """What a draft says of a searched script; ``describe`` asks the environment of a cell to describe itself.
+    """The case of a searched script; ``describe`` asks the environment of a cell to describe itself.
 
-    Raises UndecidedError if the run that it rests on is no longer stored.
+    Raises UndecidedError if the run is no longer stored.
     """
     stored = {held.id: held for held in found.store.of_failure(found.failure.id)}
     results = {fact.label: _result(found, fact, stored) for fact in found.facts if fact.verdict}
@@ -176,7 +176,7 @@ def case_of(found: SearchedScript, catalog: Catalog, redact: Redact, describe: C
     failure = _worded(found)
     shown = {label: redacted_result(result, redact) for label, result in results.items() if result is not None}
     rows = {label: row_of(result, failure.distributions) for label, result in shown.items()}
-    # The first that passes is named as the correct behaviour: the good neighbour of the answer.
+    # The good neighbour of the answer shows the correct behaviour.
     mended = isinstance(found.answer, Bisected) and found.answer.older is Side.BAD
     nearest_first = dict(shown.items() if mended else reversed(shown.items()))
     answers: tuple[Stored, ...] = (redacted(found.answer, redact),) if found.answer else ()
@@ -192,7 +192,7 @@ def case_of(found: SearchedScript, catalog: Catalog, redact: Redact, describe: C
         claims=(),
         searches=tuple(sections(answers)),
         answers=answers,
-        # Nobody looked for a report upstream: nothing can disagree with one.
+        # Nobody looked for a report upstream, so nothing can disagree with it.
         upstream=replace(upstream, disagreements=()),
     )
     result = shown[found.drafted.label]
@@ -209,7 +209,7 @@ def case_of(found: SearchedScript, catalog: Catalog, redact: Redact, describe: C
 
 
 def _result(found: SearchedScript, fact: Tried, stored: Mapping[str, Observation]) -> Result | None:
-    """The runs of a point with the verdict that the search gave them; None if they are no longer stored."""
+    """The runs of a point, with the verdict that the search gave; None if they are no longer stored."""
     runs = [stored[name] for name in fact.observations if name in stored]
     if not runs or fact.verdict is None:
         return None
@@ -221,7 +221,7 @@ def _result(found: SearchedScript, fact: Tried, stored: Mapping[str, Observation
 
 
 def _worded(found: SearchedScript) -> ScriptFailure:
-    """The failure with a title and a summary that say what was found."""
+    """The failure with a title and a summary of what was found."""
     learned, answer = found.failure, found.answer
     metric = found.question.metric if found.question else None
     name = f"{metric.metric} changed" if metric else in_short(learned.signature)
@@ -252,7 +252,7 @@ def _since(answer: Bisected) -> str:
 
 
 def _environment(found: SearchedScript, run: Observation) -> Environment:
-    """What a reader has to install: what the script imports and what was moved, as the run had it."""
+    """What a reader must install: what the script imports and what was moved, at the versions of the run."""
     held = run.installed.distributions if run.installed else {}
     modules = imported_modules(found.folder / found.failure.script)
     names: set[str] = {canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in modules}
@@ -262,7 +262,7 @@ def _environment(found: SearchedScript, run: Observation) -> Environment:
     known = (found.definitions or {}).get(found.drafted.environment)
     if known is not None:
         return known.model_copy(update={"pins": pins, "floating": ()})
-    return Environment(python=python, cutoff=run.started[:10], pins=pins, why="as the run had it")
+    return Environment(python=python, cutoff=run.started[:10], pins=pins, why="the versions of the run")
 
 
 def _public(version: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes a rank's error as Python does, from the stored chain: the earliest cause first."""
+"""Writes a rank's error as Python prints it, from the stored chain: the earliest cause first."""
 
 import signal
 
@@ -11,10 +11,10 @@ _LINKS = {
 
 
 def traceback_text(rank: Rank, frames: int | None = None, characters: int | None = None) -> str:
-    """The whole chain of a rank's error, or where it stands still; empty if it has neither.
+    """The whole chain of a rank's error, or the stack of its hang; empty if it has neither.
 
-    ``frames`` bounds the frames of each exception, ``characters`` the length of each message; what is left out
-    is said.
+    ``frames`` bounds the frames of each exception, ``characters`` the length of each message; a note marks what was
+    left out.
     """
     if not rank.chain:
         return _stack_text(rank, frames)
@@ -54,7 +54,7 @@ def _stack_text(rank: Rank, frames: int | None) -> str:
 
 
 def format_exit(rank: Rank) -> str:
-    """``exit code 1``, ``signal 9 (SIGKILL)``; with a note where it was asked to end."""
+    """``exit code 1``, ``signal 9 (SIGKILL)``; with a note if it was asked to end."""
     if rank.signal is not None:
         try:
             name = f" ({signal.Signals(rank.signal).name})"

@@ -1,4 +1,4 @@
-"""Puts a draft together within the limits of the tracker: fields, body, address, notes.  Pure except ``write``."""
+"""Assembles a draft within the limits of the tracker: fields, body, address, notes.  Pure except ``write``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from repro.report.private import Redact
 BODY_CHARACTERS = 65_535
 """The longest body that the tracker accepts."""
 ADDRESS_CHARACTERS = 7_500
-"""The server answers 414 to a longer address."""
+"""Longer addresses get the answer 414."""
 NO_RESPONSE = "_No response_"
 
 
 def length(text: str) -> int:
-    """The number of UTF-16 code units, as a browser counts."""
+    """The number of UTF-16 code units, which is how browsers count."""
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -43,7 +43,7 @@ class Draft:
     in_address: tuple[str, ...]
     """Names of the fields that the address fills."""
     notes: tuple[str, ...]
-    """What the person has to know or do before filing."""
+    """What the person must know or do before filing."""
     script_name: str = "repro.py"
 
     @property
@@ -53,7 +53,7 @@ class Draft:
 
 
 def body_of(fields: tuple[Filled, ...]) -> str:
-    """Headings and texts as a tracker joins them."""
+    """Headings and texts, joined as the tracker does it."""
     parts = []
     for filled in fields:
         text = filled.text
@@ -116,7 +116,7 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
     newest = ", ".join(dict.fromkeys(point.text for point in standing.newest))
     notes += case.notes
     if not standing.present:
-        done = "a report of something mended" if case.own else "a record, not a report to file"
+        done = "already fixed" if case.own else "a record, not a report to file"
         notes.append(f"Not seen in the newest release that was run ({newest}): this is {done}.")
     elif case.row.versions not in [
         row.versions for row in case.view.rows if row.cell.environment.label in _where(case)

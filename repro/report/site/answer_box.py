@@ -1,12 +1,12 @@
-"""The box of the first page that answers to a pasted text: what it needs is handed in, and nothing is fetched."""
+"""The box on the first page that answers to a pasted text.  The page contains all it needs and fetches nothing."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class AnswerBox:
-    """The part of the page's script that answers, and what it knows."""
+    """The answering part of the page's script, and its data."""
 
     script: str
     knowledge: str
-    """JSON, without any character that means something in HTML."""
+    """JSON without any character that has a meaning in HTML."""

@@ -32,14 +32,14 @@ def repeat(cell: Cell, catalog_option: Sequence[str] = ()) -> str:
 
 
 def by_hand(entry: Entry) -> str:
-    """The commands that run the reproduction without this harness, in an environment of the reader's own."""
+    """The commands that run the reproduction without this harness, in the reader's own environment."""
     failure = entry.failure
     words = ["torchrun", "--standalone", "--nproc-per-node", str(failure.needs.world_size)]
     return shlex.join([*words, f"{entry.shown_folder}/{entry.script.name}"])
 
 
 def questions(entry: Entry, ablated: str | None) -> list[tuple[str, str]]:
-    """Further commands for a failure, each with the question that it answers."""
+    """Further commands for a failure, each with what it produces."""
     failure, option = entry.failure, entry.catalog_option
     found = [(shlex.join(["repro", "run", failure.id, *option]), "the evidence table")]
     if failure.claims:

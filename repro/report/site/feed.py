@@ -12,10 +12,10 @@ from repro.store.answers import Turned
 from repro.verdict.history import News, Turn
 
 NAMESPACE = uuid.UUID("6f0d7f0e-6a0c-5b0b-9a53-2f6f7c1f0a11")
-"""The name space of the feed's ids: an id is computed from an observation's id and never changes."""
+"""The namespace of the feed's ids: an entry's id is computed from an observation's id and never changes."""
 ATOM = "http://www.w3.org/2005/Atom"
 NEVER = "1970-01-01T00:00:00+00:00"
-"""The date of a feed without entries: Atom requires one."""
+"""The date of an empty feed; Atom requires one."""
 
 
 def _add(parent: ET.Element, tag: str, text: str = "", **attributes: str) -> ET.Element:
@@ -33,15 +33,15 @@ def describe_news(kind: News, turn: Turn) -> tuple[str, str]:
         f"{turn.cell.failure} on {where}: {result.verdict}, before: {before}.",
         f"The record expects: {result.expectation}.",
         f"Evidence: {result.judgement.evidence or result.judgement.reason}",
-        f"What moved: {', '.join(turn.moved) or 'nothing that is recorded'}.",
+        f"Changed versions: {', '.join(turn.moved) or 'none recorded'}.",
     ]
     return f"{kind}: {turn.cell.failure} on {where}", "\n".join(lines)
 
 
 def feed(items: Iterable[tuple[News, Turn]], newest: str | None, turned: Sequence[Turned] = ()) -> str:
-    """The whole feed, the newest entry first; ``newest`` is the date of the newest run that is stored.
+    """The whole feed, the newest entry first; ``newest`` is the date of the newest stored run.
 
-    ``turned`` is what new releases changed: each has an entry of its own, before those of single cells.
+    ``turned`` are the changes by new releases: each has its own entry, before the entries of single cells.
     """
     root = ET.Element("feed", {"xmlns": ATOM})
     _add(root, "id", uuid.uuid5(NAMESPACE, "feed").urn)

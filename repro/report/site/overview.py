@@ -1,4 +1,4 @@
-"""What the first page shows: counts, what changed, and the map of failures and environments.  Reads, runs nothing."""
+"""The content of the first page: counts, changes, and the map of failures and environments.  Runs nothing."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,9 +38,9 @@ class Tile:
     row: Row
     state: State
     in_matrix: bool
-    """True for a default cell; others belong to a claim, or show the other lane."""
+    """True for a default cell; other cells belong to a claim, or show the other lane."""
     asked: bool
-    """True if the matrix or a claim needs it; else it only shows the other lane."""
+    """True if the matrix or a claim needs it; False if it only shows the other lane."""
     why: str = ""
     """Why there is no verdict."""
     result: Result | None = None
@@ -106,30 +106,30 @@ class Overview:
     """The first page."""
 
     environments: tuple[str, ...]
-    """The columns of the map: first the environments that most failures run on, then in the order of the matrix."""
+    """The columns of the map: the environments of most failures first, then in the order of the matrix."""
     rows: tuple[HeatRow, ...]
     counts: Mapping[State, int]
-    """How many default cells are in each state."""
+    """The number of default cells in each state."""
     changed: int
-    """How many default cells are not as documented, among those that could be judged."""
+    """The number of judged default cells that are not as documented."""
     cuda: tuple[int, int]
-    """How many cells of the CUDA lane were run, and how many there are."""
+    """The number of cells of the CUDA lane that were run, and of all."""
     cuda_missing: Mapping[str, tuple[Tile, ...]]
-    """Those that were not run, by reason."""
+    """The cells of the CUDA lane that were not run, by reason."""
     runs: tuple[Coverage, ...]
-    """Commands that ran default cells, the newest first."""
+    """The commands that ran default cells, the newest first."""
     complete: str | None
-    """When the oldest command began that today's verdicts rest on: since then every cell was run, by one command or by
-    the shards of a schedule.  None if some default cell has no run as it is today."""
+    """The start of the oldest command whose run counts today: since then every cell was run, by one command or by the
+    shards of a schedule.  None if some default cell has no run with today's sources."""
     since: str | None
-    """What the changes are counted from: the last complete run, else the newest one."""
+    """The start of the period for which changes are counted: the last complete run, else the newest run."""
     changes: tuple[ChangeGroup, ...]
     attention: tuple[Attention, ...]
     """The cells that are not as documented, then those that could not be judged."""
     news: tuple[tuple[News, Turn], ...]
     """Every relapse and cure in the store."""
     newest: str | None
-    """Date of the newest run that is stored."""
+    """The date of the newest stored run."""
 
 
 def overview(
@@ -139,7 +139,7 @@ def overview(
     matrix: Matrix,
     known: Mapping[str, History],
 ) -> Overview:
-    """The first page; ``cells`` are the default cells, ``known`` the histories by the label of their cell."""
+    """The first page; ``cells`` are the default cells, ``known`` the histories by cell label."""
     rows = tuple(_heat_row(view, cells, lookup, known) for view in views)
     tiles = [tile for row in rows for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
     defaults = [tile for tile in tiles if tile.in_matrix]
@@ -178,7 +178,7 @@ def overview(
 
 
 def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
-    """When the oldest command began that the verdicts of these cells rest on; None if one was not run."""
+    """The start of the oldest command whose runs decide these cells; None if a cell was not run."""
     applying = [tile for tile in tiles if tile.state is not State.INAPPLICABLE]
     began = {run.run: run.date for run in runs}
     rests = [began[tile.result.newest.run] for tile in applying if tile.result is not None]
@@ -217,7 +217,7 @@ def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
 
 
 def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matrix: bool, asked: bool) -> Tile:
-    """What is known about a cell; one of the CUDA lane may have been run on another machine's interpreter."""
+    """What is known about a cell; a CUDA cell may have been run on another machine's interpreter."""
     result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
     if result is not None:
         return _judged(result, lookup, in_matrix=in_matrix, asked=asked)
@@ -230,9 +230,9 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
 
 
 def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
-    """The newest run of a cell on a packed environment, if its sources are those of today.
+    """The newest run of a cell on a packed environment with today's sources.
 
-    A pack brings no torch.  Where torch decides who is affected, the run counts only if its torch is the cell's.
+    A pack contains no torch.  If torch decides who is affected, the run counts only if its torch is the cell's.
     """
     if not isinstance(cell.environment, Named):
         return None
@@ -269,7 +269,7 @@ def _torch_of(result: Result) -> str | None:
 
 
 def _of_today(history: History, lookup: Lookup) -> Result | None:
-    """The newest point of a cell that has no lock of ours, if it was run with the sources of today."""
+    """The newest point of a cell without a lock of ours, if it was run with today's sources."""
     result = history.points[-1].result
     installed = result.newest.installed
     if installed is None:
@@ -279,7 +279,7 @@ def _of_today(history: History, lookup: Lookup) -> Result | None:
 
 
 def adopted(failure: Failure, lookup: Lookup, known: Mapping[str, History]) -> list[TilePair]:
-    """The runs on adopted interpreters, such as that of a machine with GPUs; each with the other lane beside it."""
+    """The runs on adopted interpreters, such as that of a machine with GPUs, each with its other lane."""
     tiles: dict[str, dict[Lane, Tile]] = {}
     for history in known.values():
         cell = history.cell

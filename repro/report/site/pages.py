@@ -1,6 +1,6 @@
-"""The site: ``index.html``, ``releases.html``, a page a failure, raw logs and a feed.
+"""The site: ``index.html``, ``releases.html``, a page for each failure, raw logs and a feed.
 
-Static: a script filters, adds ages and answers to pasted texts, and fetches nothing.
+It is static: its script filters, adds ages and answers to pasted texts, but fetches nothing.
 """
 
 import base64
@@ -75,12 +75,11 @@ def site_files(
     floats: bool = False,
     box: AnswerBox | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Every file of the site, by its name below ``reports/``: pure, and the same bytes for the same store.
+    """Every file of the site, by its name below ``reports/``.  Pure: the same store gives the same bytes.
 
-    ``known`` are the histories by the label of their cell, ``releases`` the pins of each environment,
-    ``rot`` what became of the locks when they were last tried, ``lanes`` how the lanes compare, in words,
-    ``watched`` what new releases owe, ``floats`` whether an environment floats, so that this should be known, and
-    ``box`` answers to pasted texts.
+    ``known`` are the histories by cell label, ``releases`` the pins of each environment, ``rot`` the last result of
+    `repro rot`, ``lanes`` the comparison of the lanes as text, ``watched`` the runs that new releases need (expected if
+    an environment ``floats``), and ``box`` answers to pasted texts.
     """
     yield "index.html", _index(view, releases, rot, lanes, watched=watched, floats=floats, box=box)
     if box:
@@ -94,7 +93,7 @@ def site_files(
 
 
 def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
-    """Write the files of a site and remove logs that no page links to; raises OSError."""
+    """Write the files of a site, and remove logs that no page links to; raises OSError."""
     written = set()
     for name, text in content:
         file = reports / name
@@ -107,7 +106,7 @@ def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
 
 
 def evidence(row: HeatRow) -> dict[str, Result]:
-    """The results that have a row of evidence, by the label of their cell: cells without a changed factor."""
+    """The results with a row of evidence, by cell label: those of cells without a changed factor."""
     tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
     found = {tile.cell.label: tile.result for tile in tiles if tile.result}
     return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
@@ -124,7 +123,7 @@ def turned_of(view: Overview) -> list[Turned]:
 
 
 def _old_looks(view: Overview) -> list[Failure]:
-    """The failures whose upstream was not read lately, as of the newest run: a page names no day of its own."""
+    """The failures whose upstream issues were not read lately, as of the newest run (a page has no date of its own)."""
     if view.newest is None:
         return []
     day = datetime.fromisoformat(view.newest).date()
@@ -202,7 +201,7 @@ def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
 
 
 def _observed(failure: Failure, item: claims.CheckedEvidence) -> tuple[str | None, str]:
-    """The verdict of a claim's cell, with what the claim measures or the line that decided."""
+    """The verdict of a claim's cell, with the claim's measurement or the deciding line."""
     if item.result is None:
         return None, "not run"
     return item.result.verdict, format_measured(item) or format_evidence(row_of(item.result, failure.distributions))
@@ -216,7 +215,7 @@ def html_fragment(text: str) -> Markup:
 
 
 def html_reference(name: str) -> Markup:
-    """A link for ``owner/repository#number`` or a web address; other text as it is."""
+    """A link for ``owner/repository#number`` or a web address; other text unchanged."""
     repository, _, number = name.partition("#")
     if number.isdecimal():
         return Markup('<a href="https://github.com/{}/issues/{}">{}</a>').format(repository, number, name)
@@ -236,7 +235,7 @@ def _asset(name: str) -> Markup:
 
 
 def _policy(script: str) -> str:
-    """The content policy of a page: no script runs but our own, and nothing is fetched."""
+    """The content security policy of a page: only our own script runs, and nothing is fetched."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     script_source = f"script-src 'sha256-{digest}'"
     return f"default-src 'none'; style-src 'unsafe-inline'; {script_source}; base-uri 'none'; form-action 'none'"

@@ -1,4 +1,4 @@
-"""Markdown from records as safe HTML: tags in it are shown as text, and links lead to the web only."""
+"""Markdown of records as safe HTML: tags are shown as text, and links lead only to the web."""
 
 from functools import cache
 
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 @cache
 def _renderer() -> MarkdownIt:
-    # An image would be fetched from another server while the page is read.
+    # An image would be fetched from another server.
     return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 

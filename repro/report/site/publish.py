@@ -17,7 +17,7 @@ from repro.verdict.history import histories
 
 
 def publish(project: Project, store: Store, found: Gathered, box: AnswerBox | None = None) -> None:
-    """Write the site from what was gathered for every failure, and its history from the whole store.
+    """Write the site from what was gathered for every failure and the history of the whole store.
 
     ``box`` answers to texts on the first page.
 

@@ -1,16 +1,16 @@
-"""The raw output of a run as a text file: what the launcher and every rank printed last."""
+"""The raw output of a run as a text file: the last output of the launcher and of every rank."""
 
 from repro.model.observation import Observation
 from repro.report.ranks import format_end
 
 
 def log_name(observation: Observation) -> str:
-    """The file of a log, below ``reports/``."""
+    """The name of a log's file below ``reports/``."""
     return f"logs/{observation.cell.failure}/{observation.id}.txt"
 
 
 def log_text(observation: Observation) -> str:
-    """Everything that was printed and stored, below a header that identifies the run."""
+    """All stored output, after a header that identifies the run."""
     installed = observation.installed
     lines = [
         f"cell      {observation.cell.label}",

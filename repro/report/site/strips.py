@@ -1,7 +1,7 @@
-"""For each library: its releases and the failures that they have, by the records and as runs show it.  Pure.
+"""For each library: its releases and their failures, by the records and by runs.  Pure.
 
-A column stands for the releases from its own on to the next column: between two bounds that records name nothing
-changes, so that the strip speaks of every release although it names few; pre-releases aside.
+A column stands for all releases up to the next column: between two bounds of records nothing changes, so a few
+columns cover every release except pre-releases.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from repro.report.site.overview import HeatRow
 
 
 class Word(StrEnum):
-    """What a record says of a release of one library."""
+    """How a record lists a release of one library."""
 
     LISTED = "listed"
     WITH_OTHERS = "listed with some releases of others"
@@ -30,7 +30,7 @@ class Word(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A release, and those up to the next column."""
+    """A release and all releases up to the next column."""
 
     label: str
     version: Version
@@ -40,13 +40,13 @@ class Column:
 
 @dataclass(frozen=True)
 class StripCell:
-    """What is said of a failure in a column."""
+    """The content of a failure's cell in a column."""
 
     word: Word
     others: str
     """For ``WITH_OTHERS``: ``torch >=2.5``."""
     verdict: Verdict | None
-    """What runs on that very release showed, if they agree."""
+    """The verdict of the runs on exactly this release, if they agree."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,18 @@ class LibraryStrip:
     rows: tuple[StripRow, ...]
 
     def listed(self, column: int) -> int:
-        """How many failures a column is listed for, alone or with some releases of others."""
+        """The number of failures that list this column, alone or with some releases of other libraries."""
         return sum(row.cells[column].word in {Word.LISTED, Word.WITH_OTHERS} for row in self.rows)
 
 
 Seen = Mapping[tuple[str, str], frozenset[Verdict]]
-"""By failure and environment: what the runs without a backport showed."""
+"""The verdicts of the runs without a backport, by failure and environment."""
 Pins = Mapping[str, Mapping[str, str]]
-"""By environment and distribution."""
+"""Versions by environment and distribution."""
 
 
 def seen_of(rows: Iterable[HeatRow]) -> Seen:
-    """What the runs of the map showed."""
+    """The verdicts of the runs of the map."""
     found: dict[tuple[str, str], set[Verdict]] = {}
     for row in rows:
         for environment, pairs in row.places.items():
@@ -86,7 +86,7 @@ def seen_of(rows: Iterable[HeatRow]) -> Seen:
 
 
 def strips(failures: Iterable[Failure], pins: Pins, seen: Seen) -> tuple[LibraryStrip, ...]:
-    """A strip for each library that decides who is affected, the one with most failures first."""
+    """A strip for each library that decides whether a failure applies, the library with most failures first."""
     concerned: dict[str, list[Failure]] = {}
     for failure in failures:
         for name in failure.judged_by:
@@ -113,7 +113,7 @@ def _strip(name: str, failures: Sequence[Failure], pins: Pins, seen: Seen) -> Li
 
 
 def _columns(texts: Iterable[str], pinned: Iterable[str]) -> list[Column]:
-    """Where something may change, the oldest first; what stands before the first bound is a column too."""
+    """The releases at which something may change, the oldest first; those before the first bound are one too."""
     exact = {Version(text) for text in pinned}
     labels = {version: str(version) for version in exact}
     for text in texts:
@@ -142,7 +142,7 @@ def _cell(failure: Failure, name: str, column: Column, pins: Pins, seen: Seen) -
 
 
 def word_of(failure: Failure, name: str, version: str) -> tuple[Word, str]:
-    """What a record says of one release of one library, and of which other releases that depends."""
+    """How a record lists one release of one library, and the releases of other libraries on which that depends."""
     held = {name: version}
     fitting = [releases for releases in failure.affected if name in releases and covers({name: releases[name]}, held)]
     if any(set(releases) == {name} for releases in fitting):
