@@ -1,1 +1,1 @@
-"""What an environment has, and what other versions would change."""
+"""Finds the failures of an environment, and what other versions would change."""

@@ -1,4 +1,4 @@
-"""What ``advise`` answers: models only."""
+"""The models of the answer of ``repro advise``."""
 
 from typing import Literal
 
@@ -9,18 +9,18 @@ from repro.model.verdict import Verdict
 
 
 class RefusedProposal(Strict):
-    """A set of changes that was proposed and is not the answer."""
+    """A set of changes that was proposed and refused."""
 
     changes: tuple[ProposedChange, ...]
     why: str
 
 
 GONE = frozenset({Verdict.ABSENT, Verdict.REJECTED})
-"""What a run shows where a failure is not there."""
+"""The verdicts that show that a failure is gone."""
 
 
 class VerifyingRun(Strict):
-    """What a failure showed in the fresh environment of a set of changes."""
+    """The run of one failure in a fresh environment with the changes."""
 
     failure: str
     verdict: Verdict
@@ -28,20 +28,20 @@ class VerifyingRun(Strict):
 
 
 class Remedy(Strict):
-    """The smallest set of changes that leaves none of the failures that are cared about."""
+    """The smallest set of changes that cures all relevant failures."""
 
     changes: tuple[ProposedChange, ...]
     distance: int
-    """Releases between the old and the new versions, summed up."""
+    """The number of releases between the old and the new versions, summed over the packages."""
     carried: tuple[ProposedChange, ...] = ()
-    """What the resolver moves besides."""
+    """Further changes that the resolver makes."""
     ran: tuple[VerifyingRun, ...] = ()
-    """Runs in a fresh environment; empty where it was not verified."""
+    """The runs in a fresh environment; empty if it was not verified."""
     step: Step
 
     @property
     def verified(self) -> bool:
-        """Whether runs showed that none of the failures is left."""
+        """True if runs showed that all the failures are gone."""
         return bool(self.ran) and {item.verdict for item in self.ran} <= GONE
 
 
@@ -50,11 +50,11 @@ class RemedySearchResult(Strict):
 
     care: tuple[str, ...]
     open: tuple[str, ...] = ()
-    """Cared about, and affecting every release there is."""
+    """Relevant failures that every release has."""
     found: Remedy | None = None
     refused: tuple[RefusedProposal, ...] = ()
     left_out: tuple[str, ...] = ()
-    """Installed distributions that the resolver was not asked about, with the reason."""
+    """Installed distributions that were not given to the resolver, with the reason."""
     why_none: str = ""
 
 
@@ -66,9 +66,9 @@ class Advice(Strict):
     python: str | None
     versions: dict[str, str]
     ranges: dict[str, str] = {}
-    """Specifiers of the distributions whose version is not certain."""
+    """The specifiers of distributions without a certain version."""
     denied: tuple[str, ...] = ()
-    """Installed or pinned releases that must not be installed, each in one line with what to do."""
+    """Releases that must not be used but are installed or pinned: one line each, with what to do."""
     notes: tuple[str, ...] = ()
     affected: tuple[str, ...]
     unknown: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What ``repro advise`` says."""
+"""Prints the answer of ``repro advise``."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,7 @@ from repro.doctor.upgrade import Step
 
 
 def print_advice(out: Console, advice: Advice, catalog: Catalog) -> None:
-    """What you have, what each change would do, what was found, and the caps."""
+    """Print the installed versions, the effect of each change, the remedy that was found, and the caps."""
     print_denied(out, advice.denied)
     stated = [f"{name} {version}" for name, version in sorted({**advice.ranges, **advice.versions}.items())]
     python = f"Python {advice.python}, " if advice.python else ""

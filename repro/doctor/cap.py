@@ -1,4 +1,4 @@
-"""Judges upper bounds: which failures a cap avoids, and whether it can be removed."""
+"""Judges upper bounds of versions: which failures a cap avoids, and whether it can be removed."""
 
 from collections.abc import Sequence
 
@@ -12,27 +12,27 @@ from repro.model.failure import Failure
 
 
 class Reason(Strict):
-    """A failure that begins with a release above the cap."""
+    """A failure that begins at a release above the cap."""
 
     failure: str
     first: str
     """The first release above the cap that has it."""
     fixed: str | None
-    """The first release after the last one that has it; None if the newest has it."""
+    """The first release without it again; None if the newest release has it."""
 
 
 class Cap(Strict):
-    """Whether an upper bound is still needed, by the failures of the catalogue."""
+    """The judgement whether an upper bound is still needed, by the failures of the catalogue."""
 
     distribution: str
     specifiers: str
     newest_within: str | None
     newest: str
     since: str | None
-    """The first release after the last failure that begins above the cap; None if the cap is still needed."""
+    """The first release without any failure that begins above the cap; None if the cap is still needed."""
     reasons: tuple[Reason, ...] = ()
     costs: tuple[str, ...] = ()
-    """Failures that the newest release within the cap has, and the release ``since`` (or the newest) has not."""
+    """Failures of the newest release within the cap that the release ``since`` (or the newest) does not have."""
 
     @property
     def text(self) -> str:
@@ -61,8 +61,8 @@ def upper_bound(specifiers: str) -> bool:
 def cap(failures: Sequence[Failure], stack: Stack, distribution: str, specifiers: str, releases: Sequence[str]) -> Cap:
     """Judge an upper bound.
 
-    ``releases`` are those of the distribution, the oldest first; there is at least one.  A failure is a reason for the
-    cap if it affects a release above it and not the newest one within.  Other distributions stay as in the stack.
+    ``releases`` are the distribution's releases, the oldest first, at least one.  A failure is a reason for the cap if
+    it affects a release above the cap but not the newest one within.  Other distributions keep their versions.
     """
     held = SpecifierSet(specifiers)
     inside = [version for version in releases if held.contains(version, prereleases=True)]

@@ -10,7 +10,7 @@ WHAT_TO_DO = (
 
 
 def denied_releases(matrix: Matrix, stack: Stack) -> tuple[str, ...]:
-    """One line for each denied release that a stack holds or may hold by its pins, with what to do."""
+    """One line, with what to do, for each denied release that a stack holds or may hold."""
     found = []
     for name, held in sorted(stack.held.items()):
         for version in held.versions:

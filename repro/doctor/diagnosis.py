@@ -1,4 +1,4 @@
-"""What a catalogue says of an environment, by specifiers and, where it was run, by verdict.  Pure."""
+"""Diagnoses an environment by the records' specifiers and, if failures were run, by their verdicts.  Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,12 +22,12 @@ if TYPE_CHECKING:  # not loaded where nothing is run
 
 
 class Finding(StrEnum):
-    """What is said of one failure in one environment."""
+    """The finding for one failure in one environment."""
 
     SUFFERS = "suffers"
-    """It was run here, and the failure showed."""
+    """A run here showed the failure."""
     NOT_SEEN = "listed, not seen"
-    """The record lists these versions, but a run did not show the failure."""
+    """The record lists these versions, but a run here did not show the failure."""
     LISTED = "listed"
     """The record lists these versions; it was not run."""
     NOT_AFFECTED = "not affected"
@@ -42,17 +42,17 @@ class Diagnosis:
     finding: Finding
     why: str
     cures: tuple[str, ...] = ()
-    """Each in one line, the one to try first in front."""
+    """One line for each cure; try the first one first."""
     runs: bool = True
-    """True if the reproduction can run here, as far as the versions say."""
+    """True if the versions allow the reproduction to run here."""
     notes: tuple[str, ...] = ()
-    """What the finding does not say, in one line each."""
+    """The limits of the finding, one line each."""
     newest: Exposure | None = None
-    """If it could not be told: how the newest releases that the text allows stand."""
+    """For an undecided failure: its exposure at the newest releases that the text allows."""
 
 
 Tried = Mapping[str, Mapping[str, str]]
-"""By failure and distribution: the newest release that it was ever run on."""
+"""The newest release on which each failure was ever run, by failure and distribution."""
 
 
 def diagnose(
@@ -62,7 +62,7 @@ def diagnose(
     not_run: Mapping[str, str] | None = None,
     tried: Tried | None = None,
 ) -> list[Diagnosis]:
-    """One diagnosis a failure; ``results`` are runs on this environment by failure, ``not_run`` why there is none."""
+    """One diagnosis for each failure; ``results`` are runs here, ``not_run`` reasons for missing ones, by failure."""
     catalog = list(failures)
     why_none = _none_named(catalog, stack)
     found = []
@@ -75,7 +75,7 @@ def diagnose(
 
 
 def _none_named(failures: Iterable[Failure], stack: Stack) -> str:
-    """Why nothing can be told at all: none of the libraries is there.  Then it may be the wrong place to look."""
+    """The reason if none of the libraries is there, since it may then be the wrong environment; else empty."""
     names = sorted({name for failure in failures for name in failure.distributions})
     if not names or {*names, *(ALIASES[name] for name in names if name in ALIASES)} & stack.held.keys():
         return ""
@@ -112,7 +112,7 @@ def _why(judged: Judged, stack: Stack) -> str:
 
 
 def _with_notes(item: Diagnosis, stack: Stack, tried: Mapping[str, str]) -> Diagnosis:
-    """Add what limits the finding: an inexact build, a reproduction that cannot run, a release that is too new."""
+    """Add the limits of the finding: an inexact build, a reproduction that cannot run, a release that is too new."""
     failure = item.failure
     notes = []
     for name in failure.judged_by:
@@ -136,7 +136,7 @@ def _with_notes(item: Diagnosis, stack: Stack, tried: Mapping[str, str]) -> Diag
 
 
 def _newer(version: str, other: str) -> bool:
-    """True if a version has a higher release number than another; what is no version has none."""
+    """True if a version has a higher release number than another; False if one of them is not a version."""
     return not describe(version).startswith("is not") and Version(version).release > Version(other).release
 
 
@@ -152,9 +152,9 @@ def _unrun(item: Diagnosis, reason: str | None) -> Diagnosis:
 
 
 def _with_result(static: Diagnosis, result: "Result | None") -> Diagnosis:
-    """What a run adds to the record's word.
+    """Combine the record's judgement with a run.
 
-    What was seen counts, whatever the record says.  A run that could not be judged never makes a finding better.
+    What a run showed counts more than the record.  An inconclusive run never improves a finding.
     """
     if result is None:
         return static
@@ -174,7 +174,7 @@ def _with_result(static: Diagnosis, result: "Result | None") -> Diagnosis:
 
 
 def cause_of(result: "Result") -> str:
-    """The reason of a verdict with the error that stands behind it, in one line."""
+    """The reason of a verdict with the underlying error, in one line."""
     evidence = result.judgement.evidence or _last_line(result.newest)
     return f"{result.judgement.reason}: {evidence}" if evidence else result.judgement.reason
 
@@ -183,7 +183,7 @@ _ERROR = re.compile(r"^(?:\[\S+\]:)?((?:[\w.]*\.)?\w*(?:Error|Exception)\b.*)$",
 
 
 def _last_line(observation: "Observation") -> str:
-    """The last error that a rank or the launcher printed, where nothing was recorded: a broken torch."""
+    """The last error that a rank or the launcher printed, if none was recorded, as with a broken torch."""
     for text in (*(rank.tail for rank in observation.ranks), observation.launcher_tail):
         found = _ERROR.findall(text)
         if found:
@@ -192,7 +192,7 @@ def _last_line(observation: "Observation") -> str:
 
 
 def cures_of(failure: Failure) -> tuple[str, ...]:
-    """All cures in words; an upgrade first."""
+    """All cures, one line each, an upgrade first."""
     ordered = sorted(failure.cures, key=lambda cure: cure.upgrade is None)
     return tuple(format_cure(failure, cure) for cure in ordered)
 
@@ -208,7 +208,7 @@ def format_cure(failure: Failure, cure: Cure) -> str:
 
 
 def exit_of_diagnoses(found: Iterable[Diagnosis], *, static: bool) -> Exit:
-    """A failure was found if it was seen or, where nothing is run, is listed."""
+    """A failure is found if it was seen or, if nothing is run, if it is listed."""
     findings = {item.finding for item in found}
     return exit_of(
         changed=Finding.SUFFERS in findings or (static and Finding.LISTED in findings),

@@ -1,4 +1,4 @@
-"""Whether a stack has a failure, by the record alone: yes, no, or not known and why.  Pure."""
+"""Judges by the record alone whether a stack has a failure: yes, no, or not known and why.  Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,33 +12,33 @@ from repro.model.version import parsed_version
 
 
 class Exposure(StrEnum):
-    """How a record stands to a stack."""
+    """The judgement of a stack by a record."""
 
     AFFECTED = "affected"
     CLEAR = "clear"
     UNKNOWN = "not known"
-    """The versions that the stack allows disagree, or one is older or newer than any that was tried."""
+    """The allowed versions disagree, or one of them is older or newer than any that was tried."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How a record stands to a stack, and why."""
+    """The judgement of a stack, with the reason."""
 
     exposure: Exposure
     why: str
     possible: bool
     """True if some versions that the stack allows are affected, or may be."""
     newest: Exposure | None = None
-    """If it is not known: how the newest releases that the stack allows stand; None if that is not known either."""
+    """If not known: the exposure of the newest releases that the stack allows; None if that is not known either."""
     alias: str = ""
-    """The other name of a distribution, if only what is installed under that name decides."""
+    """The other name of a distribution, if only the version under that name decides."""
 
 
 _WEIGHT = {Exposure.AFFECTED: 2, Exposure.UNKNOWN: 1, Exposure.CLEAR: 0}
 
 
 def judge(failure: Failure, stack: Stack) -> Judged:
-    """Judge a stack; a distribution counts under each of its names."""
+    """Judge a stack; each distribution counts under all its names."""
     found = _under_one_name(failure, stack)
     for name in failure.judged_by:
         renamed = stack.under_alias(name)
@@ -52,7 +52,7 @@ def judge(failure: Failure, stack: Stack) -> Judged:
 
 
 def exposure(failure: Failure, stack: Stack) -> Exposure:
-    """Affected or clear only if all versions that the stack allows agree."""
+    """AFFECTED or CLEAR only if all versions that the stack allows agree."""
     return judge(failure, stack).exposure
 
 
@@ -105,7 +105,7 @@ def _under_one_name(failure: Failure, stack: Stack) -> Judged:
 
 
 def _deciding(readings: Sequence[Mapping[str, str]], found: Sequence[Exposure]) -> list[str]:
-    """The distributions of which another version, all else being equal, gives another answer."""
+    """The distributions for which a different version alone changes the answer."""
     names = sorted({name for versions in readings for name in versions})
     deciding = []
     for name in names:
@@ -119,7 +119,7 @@ def _deciding(readings: Sequence[Mapping[str, str]], found: Sequence[Exposure]) 
 
 
 def _doubt(name: str, facts: KnownVersion) -> str:
-    """Why one distribution leaves the answer open: ``torch is not pinned (>=2.2)``."""
+    """Why one distribution leaves the answer undecided: ``torch is not pinned (>=2.2)``."""
     builds = [version for version in facts.versions if span(version, facts.inexact)]
     if len(facts.versions) == 1 and builds:
         return f"{name} {builds[0]} {describe(builds[0], facts.inexact)}"

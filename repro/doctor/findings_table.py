@@ -1,4 +1,4 @@
-"""What ``repro doctor`` says: a table first, details on demand, JSON for scripts."""
+"""Prints the answer of ``repro doctor``: a table, details on demand, JSON for scripts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -22,11 +22,11 @@ STYLES = {
     Finding.UNKNOWN: "magenta",
     Finding.NOT_AFFECTED: "dim",
 }
-"""In the order in which they are printed."""
+"""The findings in the order in which they are printed."""
 
 
 class ExaminedFailure(Strict):
-    """One failure of the answer."""
+    """One failure in the answer."""
 
     id: str
     title: str
@@ -43,23 +43,23 @@ class DoctorAnswer(Strict):
 
     format: Literal[1] = 1
     source: str
-    """The interpreter or the file that was looked at."""
+    """The interpreter or the file that was examined."""
     static: bool
-    """Whether nothing was run."""
+    """True if nothing was run."""
     python: str | None
     versions: dict[str, str]
-    """Of the distributions that the records speak of, if they are certain."""
+    """The versions of the distributions that records name, if they are certain."""
     denied: tuple[str, ...] = ()
-    """Installed or pinned releases that must not be installed, each in one line with what to do."""
+    """Releases that must not be used but are installed or pinned: one line each, with what to do."""
     notes: tuple[str, ...] = ()
-    """What the reader of the text should know, a sentence each."""
+    """Notes on how the versions were read, one sentence each."""
     skipped: int = 0
     """The number of lines that were not understood."""
     failures: tuple[ExaminedFailure, ...]
     code: CodeAnswer | None = None
-    """What ``--code`` read; None without it."""
+    """The answer of ``--code``; None without it."""
     log: LogAnswer | None = None
-    """What ``--log`` read beside ``--code``; None without it."""
+    """The answer of ``--log`` beside ``--code``; None without it."""
 
 
 def examined(
@@ -116,13 +116,13 @@ def format_stack(stack: Stack, names: Iterable[str]) -> str:
 
 
 def print_denied(out: Console, denied: Iterable[str]) -> None:
-    """Say first and loudly what must not be installed."""
+    """Print a prominent warning for each release that must not be used."""
     for text in denied:
         out.print(Text(f"DO NOT USE: {text}", style="bold white on red"))
 
 
 def print_reading(out: Console, stack: Stack) -> None:
-    """Say what the reader of the text should know, and how much of it was not understood."""
+    """Print the notes on how the versions were read, and how many lines were not understood."""
     for note in notes_of(stack):
         out.print(Text(note, style="yellow"))
 
@@ -130,7 +130,7 @@ def print_reading(out: Console, stack: Stack) -> None:
 def print_examined(
     out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], *, details: bool, denied: Sequence[str] = ()
 ) -> None:
-    """Print the table, the unknown findings grouped by reason, the counts and, if asked for, the details."""
+    """Print the table, the undecided failures grouped by reason, the counts and, if asked for, the details."""
     print_environment(out, source, stack, found, denied)
     ordered = _ordered(found)
     shown = [item for item in ordered if item.finding not in {Finding.NOT_AFFECTED, Finding.UNKNOWN}]
@@ -154,20 +154,20 @@ def print_examined(
 def print_environment(
     out: Console, source: str, stack: Stack, found: Sequence[Diagnosis], denied: Iterable[str]
 ) -> None:
-    """What was examined: its versions, what must not be installed, and how it was read."""
+    """Print what was examined: its versions, releases that must not be used, and how it was read."""
     print_denied(out, denied)
     out.print(Text(f"{source}: {format_stack(stack, _spoken_of(found))}"))
     print_reading(out, stack)
 
 
 def print_details(out: Console, found: Iterable[Diagnosis]) -> None:
-    """Everything about each failure."""
+    """Print everything about each failure."""
     for item in _ordered(found):
         _print_details(out, item)
 
 
 def by_reason(found: Iterable[Diagnosis]) -> dict[str, list[Diagnosis]]:
-    """Diagnoses that share a reason, under it."""
+    """The diagnoses grouped by reason."""
     groups: dict[str, list[Diagnosis]] = {}
     for item in found:
         groups.setdefault(item.why, []).append(item)
@@ -191,7 +191,7 @@ _NEWEST = {
 
 
 def _print_unknown(out: Console, why: str, found: Sequence[Diagnosis]) -> None:
-    """One reason, and the failures that it leaves open, divided by what the newest release would have."""
+    """Print one reason and its undecided failures, grouped by their exposure at the newest allowed release."""
     out.print(Text("could not tell", style=STYLES[Finding.UNKNOWN]).append(f": {why}", style="default"))
     for newest, head in _NEWEST.items():
         ids = ", ".join(item.failure.id for item in found if item.newest is newest)

@@ -1,4 +1,4 @@
-"""A packed environment laid over an interpreter, as doctor examines it."""
+"""Examines a packed environment laid over an interpreter."""
 
 import sys
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class LaidOver:
 
     @property
     def where(self) -> str:
-        """What is examined, in one line."""
+        """A description in one line."""
         return f"{self.environment.label} over {self.interpreter.executable}"
 
     @property
@@ -34,8 +34,8 @@ class LaidOver:
 def lay_over(folder: Path, name: str | None, python: Path | None, cache: Path) -> LaidOver:
     """Lay an environment of a pack over an interpreter, by default the one that runs this.
 
-    ``name`` may be None if the pack holds one environment.  Raises UsageError for a pack that cannot be read, or an
-    environment that it does not hold; EnvironmentFailure for an interpreter of another Python.
+    ``name`` may be None if the pack holds one environment.  Raises UsageError for a pack that cannot be read or an
+    environment that is not in it, EnvironmentFailure for an interpreter with another Python version.
     """
     pack = read_pack(folder)
     names = sorted(pack.environments)

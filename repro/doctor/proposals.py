@@ -1,4 +1,4 @@
-"""Which versions leave none of some failures?  Fewest packages changed first, then the nearest releases.  Pure."""
+"""Proposes versions without some failures: fewest changed packages first, then the nearest releases.  Pure."""
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,21 +20,21 @@ class Axis:
 
     distribution: str
     held: str | None
-    """The version that it has; None if it is only known to lie in a range."""
+    """The current version; None if only a range is known."""
     releases: tuple[str, ...]
     within: str = ""
     """That range."""
 
     @property
     def record_name(self) -> str:
-        """The name by which records speak of it."""
+        """Its name in records."""
         return next((name for name, alias in ALIASES.items() if alias == self.distribution), self.distribution)
 
     @property
     def nearest(self) -> tuple[tuple[int, str], ...]:
-        """The releases to move to with their distance in releases; of two at one distance the younger first.
+        """The releases to move to with their distance in releases; at equal distance the younger one first.
 
-        From a range the newest release in it counts as the place to start from, and is a move itself: a pin.
+        For a range, distances count from its newest release, and that release is itself a move: a pin.
         """
         start = self._start
         below = [version for version in self.releases if Version(version) < start]
@@ -54,7 +54,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Versions that would leave none of the failures, by the records."""
+    """Versions that have none of the failures, by the records."""
 
     versions: Mapping[str, str]
     distance: int
@@ -77,14 +77,14 @@ def _groups(axis: Axis, failures: Sequence[Failure]) -> list[Group]:
 
 
 def is_free(failure: Failure, stack: Stack) -> bool:
-    """True if a failure is known to be gone, and its reproduction can run there to show it."""
+    """True if a failure is known to be gone, and its reproduction can run there to prove it."""
     versions = stack.versions
     needs = {name: text for name, text in failure.needs.distributions.items() if name in versions}
     return exposure(failure, stack) is Exposure.CLEAR and covers(needs, versions)
 
 
 def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis]) -> list[Failure]:
-    """Those that no combination of releases is free of."""
+    """The failures that every combination of releases has."""
     return [
         failure
         for failure in wanted
@@ -94,7 +94,7 @@ def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis])
 
 
 def _combinations(axes: Sequence[Axis], failures: Sequence[Failure]) -> Iterator[dict[str, str]]:
-    """One combination for each that the records distinguish."""
+    """One representative of each combination that the records distinguish."""
     concerned = [axis for axis in axes if any(axis.record_name in failure.distributions for failure in failures)]
     choices: list[list[str | None]] = [
         [None, *(group[0][1] for group in _groups(axis, failures))] for axis in concerned
@@ -107,10 +107,10 @@ def _combinations(axes: Sequence[Axis], failures: Sequence[Failure]) -> Iterator
 def proposals(
     wanted: Sequence[Failure], guarded: Sequence[Failure], stack: Stack, axes: Sequence[Axis]
 ) -> Iterator[Proposal]:
-    """Sets of versions that leave none of the wanted failures and bring none of the guarded ones.
+    """Sets of versions that cure all wanted failures and bring none of the guarded ones.
 
-    The fewest packages first, then by distance; a wanted failure must be known to be gone, a guarded one only not
-    known to be there.
+    The fewest packages come first, then the smallest distance.  A wanted failure must be known to be gone; a guarded
+    one must only not be known to be there.
     """
     everyone = [*wanted, *guarded]
     groups = {axis.distribution: _groups(axis, everyone) for axis in axes}
@@ -128,7 +128,7 @@ def proposals(
 
 
 def _nearest_first(fitting: Sequence[tuple[tuple[str, Group], ...]]) -> Iterator[Proposal]:
-    """The members of products of groups, by the sum of their distances."""
+    """The members of the products of groups, ordered by the sum of their distances."""
     heap: list[tuple[int, int, tuple[int, ...]]] = []
 
     def push(number: int, indices: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Searches for versions that really install and show no failure: resolved with uv, run in a fresh environment."""
+"""Searches for versions that install and show no failure: resolved with uv, run in a fresh environment."""
 
 import re
 import tempfile
@@ -29,14 +29,14 @@ from repro.store.observations import Store
 
 Notify = Callable[[str], None]
 MOST_TRIES = 12
-"""Proposals that are resolved or run before the search gives up."""
+"""The number of proposals that are tried before the search gives up."""
 _NOT_FOUND = re.compile(r"Because (\S+) was not found in the package registry")
 _NOT_BUILT = re.compile(r"[Ff]ailed to (?:download and )?build `?([A-Za-z0-9][A-Za-z0-9._-]*)")
 _INSTALLERS = {"pip", "wheel", "uv"}
 
 
 def releases_of_distribution(matrix: Matrix, distribution: str, python: str, fetch: Fetch) -> Releases:
-    """The releases that may be proposed: none that is denied, yanked or without a file for this Python."""
+    """The releases that may be proposed, without denied or yanked ones and those without a file for this Python."""
 
     def refuse(version: str) -> str | None:
         denied = matrix.denied(distribution, version)
@@ -47,7 +47,7 @@ def releases_of_distribution(matrix: Matrix, distribution: str, python: str, fet
 
 @dataclass
 class RemedySearch:
-    """One question: which versions leave none of the failures that are cared about?"""
+    """Searches for versions without the relevant failures."""
 
     project: Project
     stack: Stack
@@ -55,9 +55,9 @@ class RemedySearch:
     """``3.11``"""
     today: str
     fetch: Fetch
-    """Where the releases come from."""
+    """Fetches the releases from the index."""
     local: Iterable[str] = ()
-    """Installed distributions that no index need have."""
+    """Installed distributions that no index may have."""
     verify: bool = True
     notify: Notify = lambda _: None
     listener: Listener = field(default_factory=Silent)
@@ -68,7 +68,7 @@ class RemedySearch:
         self._deriving = self.project.deriving(self._definitions)
 
     def answer(self, care: Sequence[Failure], others: Sequence[Failure]) -> RemedySearchResult:
-        """The smallest set of changes that leaves none of ``care`` and brings none of ``others``.
+        """The smallest set of changes that cures all of ``care`` and brings none of ``others``.
 
         Raises EnvironmentFailure if the index cannot be asked.
         """
@@ -94,7 +94,7 @@ class RemedySearch:
                 found, why = None, f"does not install: {error}"
                 unbuilt = _NOT_BUILT.search(str(error))
                 if unbuilt and canonicalize_name(unbuilt[1]) not in proposal.versions:
-                    # It would fail with every other set too, each time after minutes.
+                    # It would fail again with every other set, after minutes each time.
                     why_none = f"{unbuilt[1]} cannot be built here: leave it out, or install what its build needs"
                     refused.append(RefusedProposal(changes=changes, why=why))
                     break
@@ -191,7 +191,7 @@ class RemedySearch:
                 self._left_out[unknown[1]] = "the package index does not have it"
 
     def _definition(self, name: str, proposal: Proposal, spoken_of: set[str]) -> Environment:
-        """All that is installed, with what moves and what records speak of pinned, the rest kept where it can be."""
+        """The whole environment: moved and relevant distributions pinned, others at their versions if possible."""
         versions = {other: _public(version) for other, version in self.stack.versions.items()}
         pins = {other: version for other, version in versions.items() if other in spoken_of and version}
         pins |= dict(proposal.versions)
@@ -227,13 +227,13 @@ def format_changes(changes: Iterable[ProposedChange]) -> str:
 
 
 def _public(version: str) -> str | None:
-    """The version without its local part, which no index states."""
+    """The version without its local part, which indexes do not list."""
     parsed = parsed_version(version)
     return parsed.public if parsed else None
 
 
 def _failing(found: Remedy) -> str:
-    """Why a set that was run is refused: a failure was still seen; an unknown result is no reason."""
+    """Why a set that was run is refused: a failure was still seen.  An unknown result is no reason."""
     bad = {Verdict.REPRODUCED, Verdict.DIFFERENT, Verdict.FLAKY}
     seen = [item.failure for item in found.ran if item.verdict in bad]
     return f"still fails there: {', '.join(seen)}" if seen else ""

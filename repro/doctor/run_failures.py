@@ -14,7 +14,7 @@ from repro.verdict.result import Result
 
 
 def cells_of(failures: Iterable[Failure], place: Adopted | LaidOver, lane: Lane) -> tuple[list[Cell], dict[str, str]]:
-    """The cells of failures on an interpreter; and for each failure without one, its id and the reason."""
+    """The cells of failures on an interpreter, and the reason for each failure without a cell, by id."""
     environment = place.environment if isinstance(place, LaidOver) else place
     reason = "it needs a GPU: --lane cuda" if lane is Lane.CPU else f"it does not run in lane {lane}"
     cells = [make_cell(failure, environment, lane=lane) for failure in failures if lane in failure.needs.lanes]
@@ -24,7 +24,7 @@ def cells_of(failures: Iterable[Failure], place: Adopted | LaidOver, lane: Lane)
 def run_cells(
     project: Project, place: Adopted | LaidOver, cells: Sequence[Cell], listener: Listener
 ) -> dict[str, Result]:
-    """Run cells on an interpreter and return their results by failure; the observations are thrown away."""
+    """Run cells on an interpreter and return their results by failure; the observations are not kept."""
     if not cells:
         return {}
     with tempfile.TemporaryDirectory() as folder:

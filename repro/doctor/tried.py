@@ -1,4 +1,4 @@
-"""The newest releases that failures are run on.  Pure."""
+"""The newest releases on which the matrix runs each failure.  Pure."""
 
 from packaging.version import Version
 
@@ -6,7 +6,7 @@ from repro.model.matrix import Matrix
 
 
 def newest_tried(matrix: Matrix) -> dict[str, dict[str, str]]:
-    """By failure and distribution: the newest release among the environments that the matrix runs it on."""
+    """The newest release in the environments of each failure, by failure and distribution."""
     found: dict[str, dict[str, str]] = {}
     for failure, runs in matrix.runs.items():
         newest = found.setdefault(failure, {})

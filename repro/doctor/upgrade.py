@@ -1,4 +1,4 @@
-"""What a change of versions would cure and bring, from the records' specifiers alone.  Pure."""
+"""Judges a change of versions by the records' specifiers alone: what it would cure and bring.  Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from repro.model.version_change import VersionChange
 
 
 class ProposedChange(VersionChange):
-    """One distribution at another version; ``before`` is None where it is not installed or not known."""
+    """One distribution at another version; ``before`` is None if it is not installed or not known."""
 
     after: str
 
@@ -27,18 +27,18 @@ class ProposedChange(VersionChange):
 
 
 class Step(Strict):
-    """What some changes would do, by failure."""
+    """The effect of some changes, by failure."""
 
     changes: tuple[ProposedChange, ...]
     cured: tuple[str, ...]
     brought: tuple[str, ...]
     kept: tuple[str, ...]
     unknown: tuple[str, ...]
-    """Affected before or maybe after, and one of the two is not known."""
+    """Failures for which the exposure before or after is not known."""
 
 
 def step(failures: Iterable[Failure], stack: Stack, versions: Mapping[str, str]) -> Step:
-    """What moving to these versions would do."""
+    """The effect of moving to these versions."""
     after = stack.moved(versions)
     found: dict[str, list[str]] = {"cured": [], "brought": [], "kept": [], "unknown": []}
     for failure in failures:
@@ -62,6 +62,6 @@ def step(failures: Iterable[Failure], stack: Stack, versions: Mapping[str, str])
 
 
 def steps(failures: Sequence[Failure], stack: Stack, versions: Mapping[str, str]) -> tuple[Step, ...]:
-    """One step a package, and the whole set last where there are several."""
+    """One step for each package; if there are several, the whole set comes last."""
     single = [step(failures, stack, {name: version}) for name, version in versions.items()]
     return (*single, step(failures, stack, versions)) if len(single) > 1 else tuple(single)

@@ -1,1 +1,1 @@
-"""Which release, which package, which condition: searches over environments and factors."""
+"""Searches for the release, the package or the condition that causes a failure."""

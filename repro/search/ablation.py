@@ -1,8 +1,8 @@
-"""Which conditions of a failure are necessary?  Pure: proposes rows, reads their verdicts.
+"""Finds the necessary conditions of a failure.  Pure: proposes rows and reads their verdicts.
 
-The default row shows the failure.  Each factor is flipped alone, to each of its other values; then all pairs
-of values of any two factors are covered by a small covering array (t = 2).  Interactions of three factors or
-more are covered only where a row happens to hold them.
+The default row shows the failure.  Each factor is flipped alone, to each of its other values.  Then a small covering
+array (t = 2) covers all pairs of values of any two factors.  Interactions of three or more factors are covered only
+by chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from repro.model.matrix import Matrix
 from repro.model.verdict import Verdict
 
 FactorValues = Mapping[str, str]
-"""Factor -> value, all factors given."""
+"""Factor -> value, for all factors."""
 
 STRENGTH = 2
 
 
 def factors_of(failure: Failure) -> tuple[Factor, ...]:
-    """The record's factors, with the number of ranks among them."""
+    """The record's factors, including the number of ranks."""
     if failure.factor(WORLD_SIZE) is not None or failure.needs.world_size == 1:
         return failure.factors
     ranks = Factor(name=WORLD_SIZE, values=(str(failure.needs.world_size), "1"), meaning="number of ranks")
@@ -31,7 +31,7 @@ def factors_of(failure: Failure) -> tuple[Factor, ...]:
 
 
 def rows(factors: Sequence[Factor]) -> list[dict[str, str]]:
-    """The rows to run, the default first: single flips, then a covering array of all pairs; none twice."""
+    """The distinct rows to run: the default, single flips, then a covering array of all pairs."""
     default = {factor.name: factor.default for factor in factors}
     made = [default]
     made += [default | {factor.name: value} for factor in factors for value in factor.values[1:]]
@@ -43,30 +43,30 @@ def rows(factors: Sequence[Factor]) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Influence:
-    """What flipping one factor does."""
+    """The effect of flipping one factor."""
 
     factor: Factor
     alone: dict[str, Verdict]
-    """Other value -> verdict, all other factors at their defaults."""
+    """Other value -> verdict, with all other factors at their defaults."""
     necessary: bool
-    """With every other value, alone, the failure no longer shows."""
+    """True if the failure disappears with every other value of this factor alone."""
     irrelevant: bool
-    """In no pair of rows that differ in this factor alone does the verdict change."""
+    """True if the verdict never changes between two rows that differ in this factor alone."""
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """The reading of all rows."""
+    """The analysis of all rows."""
 
     influences: tuple[Influence, ...]
     smallest: tuple[dict[str, str], ...]
-    """The smallest sets of default values with which every run row shows the failure; several may tie."""
+    """The smallest sets of default values with which every run row shows the failure; there may be several."""
     undecided: int
-    """Rows without a conclusive verdict."""
+    """The number of rows without a conclusive verdict."""
 
 
 def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[FactorValues, Verdict]]) -> Ablation:
-    """Read the verdicts of the rows; the default row must be among them."""
+    """Analyse the verdicts of the rows, which must include the default row."""
     conclusive = [(row, verdict) for row, verdict in outcomes if verdict not in {Verdict.UNRUNNABLE, Verdict.FLAKY}]
     default = {factor.name: factor.default for factor in factors}
     influences = []
@@ -90,7 +90,7 @@ def analyse(factors: Sequence[Factor], outcomes: Sequence[tuple[FactorValues, Ve
 
 
 def _matters(name: str, conclusive: Sequence[tuple[FactorValues, Verdict]]) -> bool:
-    """Whether two rows that differ in this factor alone have different verdicts."""
+    """True if two rows that differ in this factor alone have different verdicts."""
 
     def others(row: FactorValues) -> dict[str, str]:
         return {key: value for key, value in row.items() if key != name}
@@ -117,17 +117,17 @@ def _smallest(default: FactorValues, conclusive: Sequence[tuple[FactorValues, Ve
         ]
         for size in range(len(default) + 1)
     )
-    # All default values together are such a set: the default row alone has them.
+    # All default values together are always such a set, since only the default row has them.
     return tuple(next(filter(None, sizes)))
 
 
 def ablation_cells(failure: Failure, environment: str) -> list[Cell]:
-    """One cell a row of the ablation, in the order of its rows."""
+    """The cells of the ablation's rows, in order."""
     return [make_cell(failure, environment, factors=row) for row in rows(factors_of(failure))]
 
 
 def ablation_environment(failure: Failure, matrix: Matrix) -> str | None:
-    """Where a failure is taken apart by default: its first default environment whose pins are affected."""
+    """The default environment of an ablation: the failure's first default environment with affected pins."""
     runs = matrix.runs.get(failure.id)
     names = runs.environments if runs else ()
     return next((name for name in names if is_affected(failure, matrix.environments[name].pins)), None)

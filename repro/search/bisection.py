@@ -1,13 +1,12 @@
-"""Between two points, where does the answer change?  Pure: proposes the next point, reads the answers.
+"""Finds where the answer changes between two points.  Pure: proposes the next point and reads the answers.
 
-It knows neither what a point is (a release, a day) nor where answers come from.  Points are counted from the
-oldest.  Both ends are verified before anything is concluded.  A point without an answer is passed over; if the
-change lies among such points, the answer is the range with all of them.
+A point may be a release or a day; points are numbered from the oldest.  Both ends are verified before anything is
+concluded.  Points without an answer are skipped; if the change lies among them, the answer is the whole range.
 
-A good older end that nobody named is looked for from the bad end backwards, in growing steps: the oldest releases
-seldom work with the other packages of today, and the change is usually near.
+If the user names no good older end, it is searched backwards from the bad end in growing steps: the oldest releases
+seldom work with today's other packages, and the change is usually near.
 
-How often a point must be run before its answer counts is decided in ``confirm``.
+``confirm`` decides how often a point must be run before its answer counts.
 """
 
 from bisect import bisect_left
@@ -19,7 +18,7 @@ from repro.model.verdict import Side
 
 @dataclass(frozen=True)
 class Probe:
-    """Look at this point next."""
+    """Try this point next."""
 
     index: int
 
@@ -34,7 +33,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Inconclusive:
-    """Neither an end has an answer, nor have the points near it."""
+    """Neither an end nor the points near it have an answer."""
 
     index: int
     expected: Side
@@ -42,7 +41,7 @@ class Inconclusive:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The last point as the older end is, the first as the newer end is, and the points without answer between."""
+    """The last point like the older end, the first point like the newer end, and the skipped points between them."""
 
     before: int
     after: int
@@ -55,28 +54,28 @@ Sides = Mapping[int, Side]
 
 @dataclass(frozen=True)
 class SearchRange:
-    """What is to be bisected: how many points, and what the older end shows."""
+    """The range to bisect: the number of points, and the side of the older end."""
 
     count: int
     older: Side
     fixed: tuple[bool, bool] = (True, True)
-    """True for an end (older, newer) that the user named: the other one may move."""
+    """True for each end (older, newer) that the user named; other ends may move."""
 
     @property
     def backwards(self) -> bool:
-        """True if the good older end must be found first, from the bad end backwards."""
+        """True if the good older end must be found first, backwards from the bad end."""
         return self.older is Side.GOOD and not self.fixed[0]
 
     @property
     def most_points(self) -> int:
-        """How many points are asked for at most where each has an answer."""
+        """The largest number of points that are tried if each has an answer."""
         halvings = (self.count - 1).bit_length()
         return 2 * halvings + 1 if self.backwards else halvings + 2
 
 
 @dataclass(frozen=True)
 class Walk:
-    """A search as far as the answers go."""
+    """The state of a search with the known answers."""
 
     move: NextStep
     visited: frozenset[int]
@@ -86,10 +85,10 @@ class Walk:
 
 
 def walk(points: SearchRange, answers: Sides) -> Walk:
-    """Search with the answers at hand, as far as they go."""
+    """Search as far as the known answers allow."""
     used: set[int] = set()
     found: dict[bool, int] = {}
-    # A search backwards begins at the newer end.
+    # A backward search begins at the newer end.
     for newer in (True, False) if points.backwards else (False, True):
         order = _backwards(found[True]) if points.backwards and not newer else _order(points, newer=newer)
         end = _end(points, answers, order, used, newer=newer)
@@ -98,7 +97,7 @@ def walk(points: SearchRange, answers: Sides) -> Walk:
         found[newer] = end
     low, high = found[False], found[True]
     ends = low, high
-    # Only those that the search met: a point that was run for another reason must not lead it another way.
+    # Only points of this search count: a point that was run for another reason must not change its path.
     skipped = {index for index in used if answers[index] is Side.SKIP}
     if points.backwards:
         high = min(index for index in used if index > low and answers[index] is Side.BAD)
@@ -121,12 +120,12 @@ def walk(points: SearchRange, answers: Sides) -> Walk:
 
 
 def next_move(points: SearchRange, answers: Sides) -> NextStep:
-    """What to do with these answers at hand."""
+    """The next step with these answers."""
     return walk(points, answers).move
 
 
 def farthest(candidates: Sequence[int], known: Sequence[int]) -> int:
-    """The candidate farthest from all that is known: the middle of the widest gap."""
+    """The candidate farthest from all known points: the middle of the widest gap."""
     ordered = sorted(known)
     best, widest = candidates[0], -1
     for index in candidates:
@@ -138,7 +137,7 @@ def farthest(candidates: Sequence[int], known: Sequence[int]) -> int:
 
 
 def _end(points: SearchRange, answers: Sides, order: Sequence[int], used: set[int], *, newer: bool) -> int | NextStep:
-    """The verified end, or what to do about it."""
+    """The verified end, or the next step to verify it."""
     expected = points.older.opposite if newer else points.older
     for index in order:
         answer = answers.get(index)
@@ -155,13 +154,13 @@ def _end(points: SearchRange, answers: Sides, order: Sequence[int], used: set[in
 
 
 def _order(points: SearchRange, *, newer: bool) -> list[int]:
-    """The candidates for an end: the point that the user named, or the last one and points inside."""
+    """The candidates for an end: the point that the user named, else the last point and points inside."""
     first = points.count - 1 if newer else 0
     return [first] if points.fixed[newer] else list(inwards(points.count, newer=newer)) or [first]
 
 
 def inwards(count: int, *, newer: bool) -> Iterator[int]:
-    """The end, then points inside in growing steps, as far as its half goes."""
+    """The end, then points inside in growing steps, within its half of the range."""
     distance, step = 0, 1
     while 2 * distance < count - 1:
         yield count - 1 - distance if newer else distance
@@ -170,7 +169,7 @@ def inwards(count: int, *, newer: bool) -> Iterator[int]:
 
 
 def _backwards(start: int) -> list[int]:
-    """The points before ``start`` in growing steps, the oldest one last."""
+    """The points before ``start`` in growing steps; the oldest point is the last one."""
     found = []
     step = 1
     while start - step > 0:
@@ -180,7 +179,7 @@ def _backwards(start: int) -> list[int]:
 
 
 def upcoming(points: SearchRange, answers: Sides, limit: int = 2) -> tuple[int, ...]:
-    """The points that may be asked for after the next one, the likeliest first: prepare them meanwhile."""
+    """The points that may follow the next one, the likeliest first, to be prepared meanwhile."""
     found: dict[int, None] = {}
     states = [dict(answers)]
     first = next_move(points, answers)

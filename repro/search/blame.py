@@ -1,13 +1,13 @@
-"""Which of many changes turn the answer round?  Delta debugging.  Pure: proposes sets, reads the answers.
+"""Finds which of many changes flip the answer, by delta debugging.  Pure: proposes sets and reads the answers.
 
-The set of all changes flips the answer, the empty set does not.  Zeller's ddmin finds a set that flips it and
-none of whose members can be left out.  A set that does not resolve, or fails in a third way, is unresolved: it
-proves nothing.  Then all the other changes are tried together: if they keep the answer, every one of them is
-innocent; if they flip it too, there is a second cause, and it is found in the same way.
+The set of all changes flips the answer, the empty set does not.  Zeller's ddmin finds a set that flips it and of which
+no member can be left out.  A set that does not resolve, or fails in a third way, is unresolved and proves nothing.
+Then all other changes are tried together: if they keep the answer, they are innocent; if they flip it too, there is a
+second cause, which is found in the same way.
 
-A change may bring others with it: a release that requires newer releases of other packages cannot be tried without
-them.  Such a change is tried with all that it brings, and they are one change, named by the release that requires the
-others.  What it brings is tried without it as well: it may be the guilty one, or be innocent.
+A change may bring others: a release that requires newer releases of other packages cannot be tried without them.
+It is tried together with all that it brings, as one change named after the requiring release.  What it brings is also
+tried without it, and may turn out guilty or innocent.
 """
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 
 
 class Effect(StrEnum):
-    """What a set of changes does."""
+    """The effect of a set of changes."""
 
     FLIPS = "flips"
     KEEPS = "keeps"
@@ -31,23 +31,23 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True)
 class Blame(Generic[Item]):
-    """The reading of all sets that were tried."""
+    """The result of all tried sets."""
 
     causes: tuple[tuple[Item, ...], ...]
-    """Each alone is enough, with what its members bring."""
+    """Each set is sufficient alone, together with what its members bring."""
     parts: dict[Item, Role]
     brought: dict[Item, tuple[Item, ...]] = field(default_factory=dict)
-    """By member of a cause: the changes that it brings."""
+    """The changes that each member of a cause brings."""
     rest: tuple[Item, ...] = ()
-    """The changes that were tried together at last, without any cause."""
+    """The changes that were tried together in the end, without any cause."""
 
 
 Steps = Generator[tuple[Item, ...], Effect, Blame[Item]]
-"""Yields sets to try, takes their outcomes, returns the blame."""
+"""Yields sets to try, receives their effects, and returns the blame."""
 
 
 class _Tried(Generic[Item]):
-    """Remembers outcomes, so that no set is asked for twice; each set is tried with what its members bring."""
+    """Remembers effects, so that no set is tried twice; each set is tried with what its members bring."""
 
     def __init__(self, changes: Sequence[Item], brings: Mapping[Item, Sequence[Item]]) -> None:
         self._order = tuple(changes)
@@ -64,11 +64,11 @@ class _Tried(Generic[Item]):
         return self._known[key]
 
     def whole(self, items: Collection[Item]) -> frozenset[Item]:
-        """The items with all that they bring."""
+        """The items and all that they bring."""
         return frozenset().union(*(self._brings[item] for item in items))
 
     def without(self, items: Collection[Item], left_out: Collection[Item]) -> tuple[Item, ...]:
-        """Those of the items that bring none of the others."""
+        """The items that bring none of those left out."""
         return tuple(
             item for item in self._order if item in items and not any(out in self._brings[item] for out in left_out)
         )
@@ -77,16 +77,16 @@ class _Tried(Generic[Item]):
         return self._known.get(self.whole(items))
 
     def clears(self, item: Item, guilty: Collection[Item]) -> bool:
-        """True if the item belongs to a set that kept the answer; what a guilty one brings, to one without that one."""
+        """True if a set with the item, and without guilty items that bring it, kept the answer."""
         bring_it = {cause for cause in guilty if item in self._brings[cause]}
         kept = (key for key, outcome in self._known.items() if outcome is Effect.KEEPS)
         return any(item in key and not key & bring_it for key in kept)
 
 
 def blame(changes: Sequence[Item], brings: Mapping[Item, Sequence[Item]] | None = None) -> Steps[Item]:
-    """The dialogue: all changes together are known to flip the answer, none of them to keep it.
+    """The dialogue.  All changes together are known to flip the answer, and the empty set to keep it.
 
-    ``brings`` names, by change, all others that it cannot be tried without.
+    ``brings`` names, for each change, all others without which it cannot be tried.
     """
     tried = _Tried(changes, brings or {})
     causes: list[tuple[Item, ...]] = []
@@ -95,7 +95,7 @@ def blame(changes: Sequence[Item], brings: Mapping[Item, Sequence[Item]] | None 
         cause = yield from _minimise(rest, tried)
         cause = yield from _without_what_is_brought(cause, tried)
         causes.append(cause)
-        # What could not be tried without a cause would flip the answer because of it.
+        # Changes that could not be tried without a cause would flip the answer because of it.
         rest = tried.without(rest, [item for item in tried.whole(cause) if not tried.clears(item, cause)])
         if not rest or (yield from tried.test(rest)) is not Effect.FLIPS:
             break
@@ -111,11 +111,11 @@ def blame(changes: Sequence[Item], brings: Mapping[Item, Sequence[Item]] | None 
 def _without_what_is_brought(
     cause: tuple[Item, ...], tried: _Tried[Item]
 ) -> Generator[tuple[Item, ...], Effect, tuple[Item, ...]]:
-    """The cause, or a smaller one if what a member brings is enough without that member."""
+    """The cause, or a smaller one if what a member brings is sufficient without that member."""
     for item in cause:
         others = [other for other in cause if other != item]
         brought = tried.without(tried.whole((item,)), (item,))
-        # All together; each alone only if that proves nothing.
+        # All together first; each alone only if that proves nothing.
         for held in (brought, *((single,) for single in brought)) if brought else ():
             outcome = yield from tried.test((*others, *held))
             if outcome is Effect.FLIPS:
@@ -134,7 +134,7 @@ def _ordered(changes: Sequence[Item], held: Collection[Item]) -> tuple[Item, ...
 
 
 def _minimise(changes: Sequence[Item], tried: _Tried[Item]) -> Generator[tuple[Item, ...], Effect, tuple[Item, ...]]:
-    """ddmin: a set that flips the answer, from which no single member can be left out."""
+    """ddmin: a set that flips the answer and of which no single member can be left out."""
     held = tuple(changes)
     pieces = 2
     while len(held) > 1:
@@ -160,7 +160,7 @@ def _minimise(changes: Sequence[Item], tried: _Tried[Item]) -> Generator[tuple[I
 
 
 def _split(items: Sequence[Item], pieces: int) -> list[tuple[Item, ...]]:
-    """So many parts of nearly equal size, in order."""
+    """Split into this many parts of nearly equal size, in order."""
     bounds = [len(items) * n // pieces for n in range(pieces + 1)]
     return [tuple(items[low:high]) for low, high in pairwise(bounds) if low < high]
 
@@ -185,7 +185,7 @@ def drive(
     ask: Callable[[tuple[Item, ...]], Effect],
     brings: Mapping[Item, Sequence[Item]] | None = None,
 ) -> Blame[Item]:
-    """Lead the dialogue with a source of outcomes."""
+    """Lead the dialogue with a source of effects."""
     steps = blame(changes, brings)
     try:
         wanted = next(steps)
@@ -197,7 +197,7 @@ def drive(
 
 
 def minimal_set(items: Sequence[Item], ask: Callable[[tuple[Item, ...]], Effect]) -> tuple[Item, ...]:
-    """A set of items that flips the answer as all of them do, and from which no single one can be left out."""
+    """A set of items that flips the answer and of which no single one can be left out."""
     order = range(len(items))
     steps = _minimise(tuple(order), _Tried(order, {}))
     try:
@@ -209,5 +209,5 @@ def minimal_set(items: Sequence[Item], ask: Callable[[tuple[Item, ...]], Effect]
 
 
 def outcome_of(side: str, *, start: str, end: str) -> Effect:
-    """What a set of changes did, from the sides of the two ends and its own."""
+    """The effect of a set of changes, from its side and the sides of the two ends."""
     return {start: Effect.KEEPS, end: Effect.FLIPS}.get(side, Effect.UNRESOLVED)

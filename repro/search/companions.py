@@ -1,7 +1,7 @@
-"""What a release requires: the packages that must move with it, because it does not accept their old versions.  Pure.
+"""The packages that must move with a release, because it does not accept their old versions.  Pure.
 
-transformers 5 requires huggingface-hub 1, so it cannot be installed beside the release of huggingface-hub that
-transformers 4 used.  Both are one change: that of transformers.
+transformers 5 requires huggingface-hub 1, so it cannot be installed with the release of huggingface-hub that
+transformers 4 used.  The two moves are one change, named after transformers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from repro.model.version import parsed_version
 from repro.model.version_change import VersionChange
 
 Requires = Mapping[str, Sequence[str]]
-"""By distribution: what its release requires, as its metadata states it (``Requires-Dist``)."""
+"""The requirements of each distribution's release, from its metadata (``Requires-Dist``)."""
 
 
 def companions(
     changes: Sequence[VersionChange], requires: Requires, python: str
 ) -> dict[VersionChange, tuple[VersionChange, ...]]:
-    """By change: the other changes that its new release forces, directly or through one that it forces.
+    """For each change: the other changes that its new release forces, directly or indirectly.
 
-    ``requires`` is of the releases after the changes.  A change that forces none is left out.
+    ``requires`` are the requirements of the releases after the changes.  A change that forces no other is left out.
     """
     known = {change.distribution: change for change in changes}
     forced = {name: tuple(_forced(change, known, requires, python)) for name, change in known.items()}
@@ -57,13 +57,13 @@ def _forced(
 
 
 def applies(requirement: Requirement, python: str) -> bool:
-    """True if a requirement is one for a Python on this platform, without any extra."""
+    """True if a requirement applies to this Python on this platform, without extras."""
     here = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
     return requirement.marker is None or requirement.marker.evaluate(here)
 
 
 def _applying(texts: Iterable[str], python: str) -> Iterator[Requirement]:
-    """The requirements that apply; what cannot be read is left out."""
+    """The requirements that apply; unreadable ones are left out."""
     for text in texts:
         try:
             requirement = Requirement(text)

@@ -1,14 +1,14 @@
-"""How many runs an answer of a bisection needs.  Pure: proposes runs, reads how they ended.
+"""Decides how many runs the answer of a bisection needs.  Pure: proposes runs and reads their results.
 
-A step of the search needs one run.  A failure that shows in some of the runs only would then lead it to a wrong
-release, so the answer is confirmed before it counts:
+A step of the search needs one run.  An intermittent failure could then lead it to a wrong release, so the answer is
+confirmed before it counts:
 
 - Both neighbours are run again through torchrun, ``NEIGHBOUR_RUNS`` runs in all.
-- One more point is looked at on each side of the answer.  A steady opposite there is another change.
-- An end that contradicts the question is run again before the search refuses.
-- If torchrun disagrees with the warm launcher at any point, all warm runs are dropped.
+- One more point is tried on each side of the answer.  If it steadily shows the opposite, there is another change.
+- An end that contradicts the question is run again before the search is refused.
+- If torchrun and the warm launcher disagree at any point, all warm runs are dropped.
 - If runs through torchrun disagree with each other, the failure is *noisy*: a point is good only after
-  ``NOISY_RUNS`` good runs, and if the bad neighbour shows the failure in fewer than ``NOISY_LEAST`` of so many runs,
+  ``NOISY_RUNS`` good runs, and if the bad neighbour shows the failure in fewer than ``NOISY_LEAST`` of as many runs,
   there is no answer.
 
 One bad run makes a point bad: the verdict ``reproduced`` needs the failure's own signature.
@@ -34,20 +34,20 @@ from repro.search.bisection import (
 )
 
 NEIGHBOUR_RUNS = 4
-"""Runs of each neighbour of an answer, the first look included."""
+"""The number of runs of each neighbour of an answer, including the first one."""
 TORCHRUN_RUNS = 3
-"""So many of them through torchrun, at least."""
+"""The least number of them through torchrun."""
 NOISY_RUNS = 16
 NOISY_LEAST = 5
 LEAST_GAP = 2
-"""On the good side, a point is looked at only if no known point is nearer."""
+"""On the good side, a further point is tried only if no known point is nearer than this."""
 SKIPS = 3
-"""Runs at a point that may end without a verdict before the point is given up."""
+"""The number of runs without a verdict after which a point is given up."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How the runs of one point ended."""
+    """The results of the runs of one point."""
 
     bad: int = 0
     good: int = 0
@@ -71,7 +71,7 @@ class PointRuns:
 
     @property
     def launchers_disagree(self) -> bool:
-        """True if both launchers ran the point and did not show the same."""
+        """True if both launchers ran the point and differ."""
         if not (self.warm.conclusive and self.torchrun.conclusive):
             return False
         return (self.warm.bad > 0, self.warm.good > 0) != (self.torchrun.bad > 0, self.torchrun.good > 0)
@@ -79,7 +79,7 @@ class PointRuns:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Run this point through torchrun until there are so many runs of it."""
+    """Run this point through torchrun until it has this many runs."""
 
     index: int
     runs: int
@@ -87,7 +87,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Noisy:
-    """The failure shows too seldom for an answer: in ``k`` of ``n`` runs at this point."""
+    """The failure is too rare for an answer: ``k`` of ``n`` runs at this point show it."""
 
     index: int
     k: int
@@ -96,11 +96,11 @@ class Noisy:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A boundary whose neighbours were confirmed."""
+    """A boundary with confirmed neighbours."""
 
     boundary: Boundary
     odd: tuple[int, ...] = ()
-    """Points beyond a neighbour that steadily show the opposite: the boundary is not the only change."""
+    """Points beyond a neighbour that steadily show the opposite, so that there is another change."""
     noisy: bool = False
     torchrun_only: bool = False
     """True if warm runs were dropped."""
@@ -120,19 +120,19 @@ class Trusted:
 
     @classmethod
     def of(cls, known: RunsByPoint) -> "Trusted":
-        """All runs, or those through torchrun only, where the launchers disagree or any runs do."""
+        """All runs, or only those through torchrun if launchers or runs disagree."""
         only = any(held.launchers_disagree or held.warm.mixed or held.torchrun.mixed for held in known.values())
         noisy = any(held.torchrun.mixed for held in known.values())
         return cls({index: _counts(held, torchrun_only=only) for index, held in known.items()}, only, noisy)
 
     @property
     def sides(self) -> dict[int, Side]:
-        """The answers of all points that have one."""
+        """The answers of all points with an answer."""
         found = {index: self.side(index) for index in self.counts}
         return {index: side for index, side in found.items() if side is not None}
 
     def side(self, index: int) -> Side | None:
-        """The answer of a point; None where more runs are needed."""
+        """The answer of a point; None if more runs are needed."""
         counts = self.counts.get(index, Counts())
         if counts.bad:
             return Side.BAD
@@ -145,7 +145,7 @@ class Trusted:
 def _counts(held: PointRuns, *, torchrun_only: bool) -> Counts:
     warm, torchrun = held.warm, held.torchrun
     if torchrun_only and torchrun == Counts() and not warm.conclusive:
-        # It never ran at all: it does not resolve, or does not apply.
+        # It never ran: it does not resolve or does not apply.
         return Counts(skipped=SKIPS if warm.skipped else 0)
     if torchrun_only:
         return torchrun
@@ -156,12 +156,12 @@ def _counts(held: PointRuns, *, torchrun_only: bool) -> Counts:
 
 
 def sides(known: RunsByPoint) -> dict[int, Side]:
-    """The answers that the runs at hand give."""
+    """The answers from the known runs."""
     return Trusted.of(known).sides
 
 
 def next_step(points: SearchRange, known: RunsByPoint) -> Step:
-    """What to do with the runs at hand."""
+    """The next step, given the known runs."""
     trusted = Trusted.of(known)
     path = walk(points, trusted.sides)
     move = path.move
@@ -180,7 +180,7 @@ def next_step(points: SearchRange, known: RunsByPoint) -> Step:
 
 
 def ahead(points: SearchRange, known: RunsByPoint, limit: int = 2) -> tuple[int, ...]:
-    """The points that may be asked for after the next one: their environments can be prepared meanwhile."""
+    """The points that may follow the next one, whose environments can be prepared meanwhile."""
     step = next_step(points, known)
     found = dict.fromkeys(upcoming(points, sides(known), limit))
     if not isinstance(step, Probe):
@@ -193,7 +193,7 @@ def ahead(points: SearchRange, known: RunsByPoint, limit: int = 2) -> tuple[int,
 
 
 def most_runs(points: SearchRange) -> int:
-    """How many runs a steady failure needs at most, if every point has an answer."""
+    """The largest number of runs for a steady failure, if every point has an answer."""
     return points.most_points + 2 * TORCHRUN_RUNS + 1
 
 
@@ -207,7 +207,7 @@ def _look(trusted: Trusted, index: int) -> Probe | Repeat:
 
 
 def _rate(trusted: Trusted, index: int) -> Repeat | Noisy | None:
-    """Measure how often a bad point of a noisy failure is bad; None where it is often enough."""
+    """The step that measures how often a bad point of a noisy failure is bad; None if it is bad often enough."""
     counts = trusted.counts[index]
     if counts.conclusive < NOISY_RUNS and counts.skipped < SKIPS:
         return Repeat(index, NOISY_RUNS + counts.skipped)
@@ -217,7 +217,7 @@ def _rate(trusted: Trusted, index: int) -> Repeat | Noisy | None:
 
 
 def _run_again(trusted: Trusted, known: RunsByPoint, index: int, *, less: int = 0) -> Repeat | None:
-    """The runs that a point lacks until it is confirmed; None where it is.  ``less`` runs fewer are enough."""
+    """The runs that a point still needs to be confirmed, less ``less``; None if it is confirmed."""
     counts, torchrun = trusted.counts[index], known[index].torchrun
     missing = max(NEIGHBOUR_RUNS - less - counts.conclusive, TORCHRUN_RUNS - less - torchrun.conclusive)
     if missing <= 0 or trusted.noisy:
@@ -226,7 +226,7 @@ def _run_again(trusted: Trusted, known: RunsByPoint, index: int, *, less: int = 
 
 
 def _confirm(points: SearchRange, trusted: Trusted, known: RunsByPoint, path: Walk) -> Step:
-    """The next run that the boundary lacks, or the confirmed boundary."""
+    """The next run that the boundary needs, or the confirmed boundary."""
     boundary, answers = path.move, trusted.sides
     assert isinstance(boundary, Boundary)  # noqa: S101 - else there is nothing to confirm
     bad, good = boundary.before, boundary.after
@@ -243,7 +243,7 @@ def _confirm(points: SearchRange, trusted: Trusted, known: RunsByPoint, path: Wa
         candidates = [index for index in span if index not in answers]
         if candidates and not extra[side]:
             index = farthest(candidates, [*answers])
-            # On the bad side the run also counts as one of the bad neighbour's: it costs nothing.
+            # On the bad side the run also counts for the bad neighbour, so it costs nothing.
             if side is Side.BAD or min(abs(index - other) for other in answers) >= LEAST_GAP:
                 return _look(trusted, index)
     odd = [index for side, found in extra.items() for index in found if answers[index] is side.opposite]
@@ -251,7 +251,7 @@ def _confirm(points: SearchRange, trusted: Trusted, known: RunsByPoint, path: Wa
         repeat = _run_again(trusted, known, index)
         if repeat:
             return repeat
-    # A point beyond the bad neighbour that is bad, too, is one more run in which the failure showed.
+    # A bad point beyond the bad neighbour counts as one more run that shows the failure.
     shown = any(answers[index] is Side.BAD for index in extra[Side.BAD])
     repeat = _run_again(trusted, known, bad, less=int(shown)) or _run_again(trusted, known, good)
     return repeat or Confirmed(boundary, tuple(sorted(odd)), torchrun_only=trusted.torchrun_only)

@@ -1,4 +1,4 @@
-"""Environments that a search makes up: another release, another day, a mixture of two locks.  Pure."""
+"""Generates environments for searches: another release, another day, a mixture of two locks.  Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from repro.search.companions import applies
 
 @dataclass(frozen=True)
 class Variant:
-    """An environment under a name; without a definition it is one of the matrix."""
+    """A named environment; without a definition it is one of the matrix."""
 
     name: str
     definition: Environment | None = None
@@ -37,8 +37,8 @@ class Vector:
 def with_release(base: Vector, distribution: str, version: str, day: str, companions: Iterable[str] = ()) -> Variant:
     """The base environment with one package at another release, resolved as of the younger of the two days.
 
-    All other packages stay at their versions wherever the release allows; those that the environment pins stay in any
-    case, except for the companions: packages that some release of this one requires to be newer.
+    All other packages keep their versions wherever the release allows it.  Pinned packages always keep them, except
+    companions, which some release of this package requires to be newer.
     """
     environment = base.environment
     own: dict[str, str] = {canonicalize_name(pin): held for pin, held in environment.pins.items()}
@@ -64,9 +64,9 @@ def with_release(base: Vector, distribution: str, version: str, day: str, compan
 
 
 def as_of(base: str, environment: Environment, day: str, keep: Mapping[str, str]) -> Variant:
-    """What the base environment's names resolve to as of a day; ``keep`` holds packages at a version."""
+    """The base environment's packages resolved as of a day; ``keep`` holds packages at a version."""
     names = [canonicalize_name(name) for name in (*environment.pins, *environment.floating)]
-    # What is kept may be younger than the day: it is seen up to the base environment's own days.
+    # Kept packages may be younger than the day, so their cut-offs are those of the base environment.
     own: dict[str, str] = {canonicalize_name(name): held for name, held in environment.cutoffs.items()}
     cutoffs = {name: max(day, own.get(name, environment.cutoff)) for name in keep}
     definition = Environment(
@@ -82,7 +82,7 @@ def as_of(base: str, environment: Environment, day: str, keep: Mapping[str, str]
 
 
 def days_between(first: str, last: str) -> tuple[str, ...]:
-    """Every day from the first to the last."""
+    """Every day from the first to the last, inclusive."""
     start = date.fromisoformat(first)
     return tuple((start + timedelta(days=n)).isoformat() for n in range((date.fromisoformat(last) - start).days + 1))
 
@@ -99,7 +99,7 @@ def kept_versions(settings: Iterable[str]) -> dict[str, str]:
 
 
 def vector(name: str, environment: Environment, lock: Lock) -> Vector:
-    """The versions of a lock that apply to its Python here; what only serves torch's builds follows torch."""
+    """The versions of a lock that apply to its Python here, without packages that only serve torch's builds."""
     versions = {
         package.name: package.version
         for package in lock.packages
@@ -109,7 +109,7 @@ def vector(name: str, environment: Environment, lock: Lock) -> Vector:
 
 
 def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
-    """What differs; packages that an environment names come first, the others by name."""
+    """The changes between two environments; packages that an environment names come first, the others by name."""
     names = {name for side in (start, end) for name in _named(side.environment)}
     held = {**start.versions, **end.versions}
     differing = [name for name in held if start.versions.get(name) != end.versions.get(name)]
@@ -121,14 +121,14 @@ def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
 
 
 def _named(environment: Environment) -> Iterable[str]:
-    """The distributions that an environment names, pinned or at their newest release."""
+    """The distributions that an environment names, pinned or not."""
     yield from map(canonicalize_name, environment.pins)
     for text in environment.floating:
         yield canonicalize_name(Requirement(text).name)
 
 
 def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: Sequence[VersionChange]) -> Variant:
-    """The starting environment with some of the changes made; every version of it is pinned."""
+    """The starting environment with some of the changes; all versions are pinned."""
     if not taken:
         return _whole(start)
     if len(taken) == len(every):
@@ -148,7 +148,7 @@ def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: S
         python=start.environment.python,
         cutoff=newest,
         pins=versions,
-        # For what a combination needs and neither end pins.
+        # For packages that a combination needs and neither end pins.
         preferred={
             package: held for package, held in {**end.versions, **start.versions}.items() if package not in versions
         },

@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 60
 
 
 def index_address() -> str:
-    """The index that environments are built from: the one that ``REPRO_INDEX`` names, else PyPI."""
+    """The index for building environments: ``REPRO_INDEX`` if it is set, else PyPI."""
     return os.environ.get(INDEX, "").strip() or PYPI_SIMPLE_ENDPOINT
 
 

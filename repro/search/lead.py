@@ -1,4 +1,4 @@
-"""Plans and leads searches: from a question to cells, from their verdicts to an answer that is stored."""
+"""Leads searches: turns a question into cells, and their verdicts into a stored answer."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,9 +48,9 @@ def _now() -> str:
 def lead_bisection(
     source: VerdictSource, failure: Failure, journal: SearchLog, notify: Notify, stored: Sequence[Stored] = ()
 ) -> Bisected:
-    """Bisect, confirm the answer, and write every step to the log; ``stored`` are earlier answers for the failure.
+    """Bisect, confirm the answer, and log every step; ``stored`` are earlier answers for the failure.
 
-    Raises ContradictionError or UndecidedError if an end does not show what it must, or the failure is too noisy.
+    Raises ContradictionError or UndecidedError if an end does not show what is expected, or the failure is too noisy.
     """
     question = journal.question
     began = time.monotonic()
@@ -141,7 +141,7 @@ def _refusal(journal: SearchLog, step: Contradiction | Inconclusive | Noisy) -> 
     facts = journal.facts(question.points[step.index].label)
     if isinstance(step, Noisy):
         return UndecidedError(
-            f"{name} is noisy: the failure shows in {step.k} of {step.n} runs; that is too seldom for an answer, "
+            f"{name} is noisy: the failure shows in {step.k} of {step.n} runs; that is too rare for an answer, "
             f"and none is written"
         )
     end = "newer" if step.index * 2 >= len(question.points) else "older"
@@ -158,7 +158,7 @@ def _refusal(journal: SearchLog, step: Contradiction | Inconclusive | Noisy) -> 
 
 
 def _vectors(source: VerdictSource, question: Question, move: Boundary) -> tuple[Vector, Vector] | None:
-    """What the two neighbours' locks hold; None where it cannot be known any more."""
+    """The versions in the locks of the two neighbours; None if a lock is no longer available."""
     found = []
     for index in (move.before, move.after):
         point = question.points[index]
@@ -180,12 +180,12 @@ def lead_blame(
     notify: Notify,
     known: tuple[Tried, Tried] | None = None,
 ) -> Blamed:
-    """Find the smallest set of package changes that turns the verdict of the start into that of the end.
+    """Find the smallest set of package changes that flips the verdict from that of the start to that of the end.
 
-    What a release requires moves with it: both are one change, named by the release that requires the other.
+    A release and what it requires move together, as one change named after the requiring release.
 
-    Raises UsageError where nothing differs, ContradictionError or UndecidedError where the two ends do not
-    show opposite sides.
+    Raises UsageError if nothing differs, ContradictionError or UndecidedError if the two ends do not show opposite
+    sides.
     """
     began = time.monotonic()
     changes = version_changes(start, end)
@@ -215,7 +215,7 @@ def lead_blame(
     reasons = {
         change: _reason(change, found.causes, seen) for change, part in found.parts.items() if part is Role.REQUIRED
     }
-    # Each cause, and all the others together, are run again: one run each led to them.
+    # Each cause, and all other changes together, are run again, since a single run led to each.
     for taken in (*whole, {*found.rest}):
         ordered = tuple(change for change in changes if change in taken)
         if ordered in seen and seen[ordered].side is not Side.SKIP:
@@ -244,11 +244,11 @@ def lead_blame(
 def _required(
     source: VerdictSource, end: Vector, changes: Sequence[VersionChange], notify: Notify
 ) -> dict[VersionChange, tuple[VersionChange, ...]]:
-    """By change: the others that its release requires; none are known if the end cannot be built."""
+    """The other changes that each change requires; none are known if the end cannot be built."""
     try:
         stated = source.requirements(end.name)
     except EnvironmentFailure as error:
-        notify(f"{end.name}: what its releases require is not known: {error}")
+        notify(f"{end.name}: the requirements of its releases are not known: {error}")
         return {}
     found = companions(changes, stated, end.environment.python)
     for change, others in found.items():
@@ -261,7 +261,7 @@ def _reason(
     causes: Sequence[Sequence[VersionChange]],
     seen: Mapping[tuple[VersionChange, ...], Tried],
 ) -> str:
-    """Why a required change was not decided by the smallest set that held it, and no guilty one."""
+    """Why the smallest set with a required change, and without a guilty one, decided nothing."""
     guilty = {one for cause in causes for one in cause}
     failed = [taken for taken in seen if change in taken and not guilty.intersection(taken)]
     if not failed:
@@ -278,7 +278,7 @@ def _judge_end(source: VerdictSource, held: Vector, notify: Notify) -> Tried:
 
 
 def _repeated(source: VerdictSource, fact: Tried, notify: Notify) -> Tried:
-    """The fact with its repetition through torchrun; raises UndecidedError unless all runs show the same."""
+    """The fact with its repetition through torchrun; raises UndecidedError unless all runs agree."""
     notify(f"{fact.label}: run again through torchrun, {TORCHRUN_RUNS} runs")
     again = source.repeat(fact.environment, fact.label, TORCHRUN_RUNS)
     counts = evidence_of([fact, again])
@@ -305,7 +305,7 @@ def lead_sweep(
     until: str | None = None,
     latest: bool = True,
 ) -> Swept:
-    """Ask every chosen release, the oldest first, then the newest stack of today."""
+    """Try every chosen release, the oldest first, then today's newest stack."""
     began = time.monotonic()
     within = releases.between(since, until)
     if not within:
@@ -321,7 +321,7 @@ def lead_sweep(
     for index, point in enumerate(points):
         ahead = [other.environment for other in points[index + 1 : index + 3]]
         fact = source.ask(point.environment, point.label, ahead)
-        what = "the newest stack of today" if point.label == LATEST else f"{releases.distribution} {point.label}"
+        what = "today's newest stack" if point.label == LATEST else f"{releases.distribution} {point.label}"
         notify(f"{what}: {fact.text if fact.side is not Side.SKIP else describe_fact(fact)}")
         facts.append(fact)
     return Swept(
@@ -338,7 +338,7 @@ def lead_sweep(
 
 
 def exit_of_answer(answer: Stored) -> Exit:
-    """The exit code of a search: a change is what contradicts the record."""
+    """The exit code of a search: CHANGED if the answer contradicts the record."""
     if isinstance(answer, Turned):
         return exit_of(changed=True)
     if isinstance(answer, Blamed):

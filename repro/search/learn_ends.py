@@ -1,4 +1,4 @@
-"""Runs the bad end of a search for a user's script and learns how it fails there, before anything else is run."""
+"""Runs the bad end of a search for a user's script first, to learn how the script fails."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,14 +17,14 @@ from repro.verdict.result import judge_repetitions
 from repro.verdict.signature import shows
 
 LOOKS = 2
-"""Runs of the bad end before its signature is believed; one of them through torchrun."""
+"""The number of runs of the bad end before its signature is trusted; one of them is through torchrun."""
 
 
 class Looks(Protocol):
-    """What runs an environment and returns what was seen, without a verdict."""
+    """Runs an environment and returns the observations, without a verdict."""
 
     def look(self, name: str, runs: int) -> Sequence[Observation]:
-        """Run an environment so many times, once at least through torchrun."""
+        """Run an environment this many times, at least once through torchrun."""
 
 
 def bad_end(question: Question) -> int:
@@ -39,11 +39,11 @@ def learn_end(
     notify: Callable[[str], None],
     given: Signature | None = None,
 ) -> tuple[ScriptFailure, Tried, Sequence[Observation]]:
-    """The failure with its signature, what was tried, and the runs.
+    """The failure with its signature, the tried point, and the runs.
 
-    ``given`` is a signature from elsewhere: the bad end must show it.  A failure that is judged by exit codes learns
-    nothing, but its bad end must fail.  Raises ContradictionError if the bad end does not fail, UndecidedError if
-    what it shows is no failure of the script.
+    If a signature is ``given``, the bad end must show it.  For a failure that is judged by exit codes nothing is
+    learned, but its bad end must fail.  Raises ContradictionError if the bad end does not fail, UndecidedError if it
+    fails in a way that is not a failure of the script.
     """
     index = bad_end(question)
     point, name = question.points[index], question.describe(index)
@@ -65,7 +65,7 @@ def learn_either(
 ) -> ScriptFailure:
     """The failure with the signature of the first of these ends that fails.
 
-    Raises ContradictionError if none does, UndecidedError if what an end shows is no failure of the script.
+    Raises ContradictionError if none fails, UndecidedError if an end fails in a way that is no failure of the script.
     """
     for name in ends:
         notify(f"{name}: {LOOKS} runs, to learn how it fails")
@@ -94,14 +94,14 @@ def _judged(failure: ScriptFailure, observations: Sequence[Observation], given: 
 
 
 def known_failures(catalog: Catalog, observations: Sequence[Observation]) -> list[tuple[Failure, bool]]:
-    """The documented failures whose signature a run shows, each with whether its record covers the versions."""
+    """The documented failures whose signature a run shows; True if the record covers the versions."""
     found: dict[str, tuple[Failure, bool]] = {}
     for observation in observations:
         errors = [rank.error for rank in observation.ranks if rank.error is not None]
         held = observation.installed.distributions if observation.installed else {}
         for entry in catalog:
             failure = seen_in(entry.failure, observation)
-            # An assertion stands in the record's own script: a user's script cannot show it.
+            # An assertion is in the record's own script, so a user's script cannot show it.
             of_library = failure.signature.kind in {"exception", "import"}
             if of_library and any(shows(error, failure.signature) for error in errors):
                 found[failure.id] = failure, is_affected(failure, held)

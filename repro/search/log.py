@@ -1,7 +1,7 @@
-"""The log of a search: one JSON line a fact, written whole and never changed; it resumes and replays.
+"""The log of a search, from which it can be resumed and replayed: one JSON line for each fact, append-only.
 
-The first line is the question with everything that its answer depends on; each further line is one point that
-was tried.  A line that was cut off by a crash is not there: only whole lines count.
+The first line is the question with everything that its answer depends on; each further line is a point that was
+tried.  Only whole lines count, so a line that a crash cut off is ignored.
 """
 
 import os
@@ -34,13 +34,13 @@ SUFFIX = ".jsonl"
 
 
 class SearchPoint(Strict):
-    """One point of a search, with the environment that stands for it."""
+    """One point of a search, with its environment."""
 
     label: str
     """``4.50.0`` or ``2024-03-28``."""
     environment: str
     definition: Environment | None = None
-    """None where it is an environment of the matrix."""
+    """None for an environment of the matrix."""
     day: str = ""
 
     @classmethod
@@ -49,13 +49,13 @@ class SearchPoint(Strict):
 
 
 class Digests(Strict):
-    """What the answers of a log depend on besides its question: a log of other digests must not be resumed."""
+    """Further dependencies of the answers in a log; a log with other digests must not be resumed."""
 
     script: str
-    """Of the script and of what runs it."""
+    """The digest of the script and of what runs it."""
     record: str
     environment: str
-    """Of the base environment, with its lock."""
+    """The digest of the base environment with its lock."""
 
     def changed(self, other: "Digests") -> list[str]:
         """The names of the parts that differ."""
@@ -63,7 +63,7 @@ class Digests(Strict):
 
 
 class Question(Strict):
-    """What is bisected."""
+    """The question of a bisection."""
 
     fact: Literal["question"] = "question"
     format: Literal[1] = FORMAT
@@ -72,19 +72,19 @@ class Question(Strict):
     package: str | None
     """None for a bisection over days."""
     base: str
-    """The environment that the others were made from."""
+    """The environment from which the others are derived."""
     older: Side
-    """What the older end shows."""
+    """The side of the older end."""
     fixed: tuple[bool, bool]
-    """Whether the user named the older and the newer end."""
+    """True if the user named the older end, and the newer end."""
     points: tuple[SearchPoint, ...]
     left_out: tuple[SkippedRelease, ...] = ()
     digests: Digests | None = None
     """None in logs of older versions."""
     metric: MetricRule | None = None
-    """Of a user's script that is judged by a number: what was learned from both ends."""
+    """For a user's script that is judged by a number: the rule learned from both ends."""
     script: ScriptFailure | None = None
-    """Of a user's script: how it fails, as it was learned from the bad end."""
+    """For a user's script: how it fails, learned from the bad end."""
 
     @property
     def range(self) -> SearchRange:
@@ -103,7 +103,7 @@ class Question(Strict):
 def tried(
     label: str, environment: str, failure: Failure, result: Result, seconds: float, *, torchrun: bool = False
 ) -> Tried:
-    """What a result says of a point; ``torchrun`` is True if nothing else was to start its ranks."""
+    """The fact that a result gives for a point; ``torchrun`` is True if only torchrun was to start its ranks."""
     newest = result.newest
     held = newest.installed.distributions if newest.installed else {}
     return Tried(
@@ -114,7 +114,7 @@ def tried(
         reason=result.judgement.reason,
         evidence=result.judgement.evidence,
         versions={name: held[name] for name in sorted({*failure.distributions, "torch"}) if name in held},
-        # Nobody says which versions a user's script should fail with.
+        # No record states with which versions a user's script should fail.
         affected=is_affected(failure, held) if held and not isinstance(failure, ScriptFailure) else None,
         observations=tuple(observation.id for observation in result.observations),
         runs=tuple(
@@ -144,7 +144,7 @@ class SearchLog:
 
     @classmethod
     def begin(cls, file: Path, question: Question) -> "SearchLog":
-        """Start a log; raises StoreError if it cannot be written or is there already."""
+        """Start a log; raises StoreError if it exists or cannot be written."""
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -155,7 +155,7 @@ class SearchLog:
 
     @classmethod
     def new(cls, folder: Path, question: Question, facts: Iterable[Tried]) -> "SearchLog":
-        """Start the log of a bisection in a folder, under a name with the time, with what was tried already."""
+        """Start the log of a bisection in a folder, named by the time, with the facts so far."""
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         journal = cls.begin(folder / f"bisect-{question.package or 'days'}-{stamp}{SUFFIX}", question)
         for fact in facts:
@@ -164,7 +164,7 @@ class SearchLog:
 
     @classmethod
     def read(cls, file: Path) -> "SearchLog":
-        """Read a log back; raises StoreError if it is missing, damaged or of an unknown format."""
+        """Read a log; raises StoreError if it is missing, damaged or of an unknown format."""
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -185,7 +185,7 @@ class SearchLog:
         return cls(file, facts[0], [fact for fact in facts[1:] if isinstance(fact, Tried)])
 
     def add(self, fact: Tried) -> None:
-        """Append what was tried."""
+        """Append a fact."""
         self._append(fact)
         self.tried.append(fact)
 
@@ -200,29 +200,29 @@ class SearchLog:
                 os.close(descriptor)
 
     def evidence(self) -> dict[int, PointRuns]:
-        """What the runs showed, by the index of their points."""
+        """The results of the runs, by the index of their points."""
         places = {point.label: index for index, point in enumerate(self.question.points)}
         labels = dict.fromkeys(fact.label for fact in self.tried if fact.label in places)
         return {places[label]: evidence_of(self.facts(label)) for label in labels}
 
     def facts(self, label: str) -> list[Tried]:
-        """All that was tried at a point, the oldest first."""
+        """All facts of a point, the oldest first."""
         return [fact for fact in self.tried if fact.label == label]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The points that were tried, in the order of their first runs."""
+        """The tried points, in the order of their first runs."""
         return tuple(dict.fromkeys(fact.label for fact in self.tried))
 
 
 def describe_fact(fact: Tried) -> str:
-    """``bad, reproduced: KeyError ...``; what has no answer is called skipped, with the reason."""
+    """``bad, reproduced: KeyError ...``; a fact without an answer is ``skipped``, with the reason."""
     side = "skipped" if fact.side is Side.SKIP else fact.side
     return f"{side}, {fact.text}"
 
 
 def runs_of(facts: Sequence[Tried]) -> list[Run]:
-    """The runs of several facts; a run that was reused by a later fact counts once."""
+    """The runs of several facts; a run that a later fact reused counts once."""
     found: dict[str, Run] = {}
     for fact in facts:
         for run in fact.runs:
@@ -231,7 +231,7 @@ def runs_of(facts: Sequence[Tried]) -> list[Run]:
 
 
 def evidence_of(facts: Sequence[Tried]) -> PointRuns:
-    """What the facts of one point come to."""
+    """The combined results of the facts of one point."""
     sides = {"warm": [fact.side for fact in facts if not fact.runs], "torchrun": []}
     for run in runs_of(facts):
         sides[run.launcher].append(side_of(run.verdict))
@@ -242,7 +242,7 @@ def evidence_of(facts: Sequence[Tried]) -> PointRuns:
 
 
 def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried:
-    """One fact for all that was tried at a point: its verdict rests on the runs that count."""
+    """One fact that combines all facts of a point, with the verdict of the runs that count."""
     runs = runs_of(facts)
     newest = next((fact for fact in reversed(facts) if fact.side is side), facts[-1])
     counted = [
@@ -268,11 +268,11 @@ def summary(facts: Sequence[Tried], side: Side, *, torchrun_only: bool) -> Tried
 
 
 def _cut(file: Path, size: int) -> None:
-    """Drop a line that a crash left unfinished, so that the next one begins at the start of a line."""
+    """Remove a line that a crash left unfinished, so that the next one starts on a new line."""
     with writing(file):
         os.truncate(file, size)
 
 
 def environments_of(points: Sequence[SearchPoint]) -> dict[str, Environment]:
-    """The definitions of all points that are not the matrix's own."""
+    """The definitions of all points that are not environments of the matrix."""
     return {point.environment: point.definition for point in points if point.definition is not None}

@@ -1,18 +1,17 @@
-"""A number as the judge of a search: how often each release must run, and which side its mean is on.  Pure.
+"""Judges a search by a number: how often each release must run, and which side its mean is on.  Pure.
 
-Both ends are run ``END_RUNS`` times.  The noise of one run is taken to be normal and the same at every release; its
-spread is estimated from both ends together and then enlarged to the upper bound of its 95 % confidence interval.  The
-ends differ if all values of one lie above all values of the other (by chance that happens in 1 of 126 searches over
-equal ends) and if at most ``MOST_RUNS`` runs of a step are enough; else the search is refused.
+Both ends are run ``END_RUNS`` times.  The noise of a run is assumed to be normal and equal at every release.  Its
+spread is estimated from both ends together and enlarged to the upper bound of its 95 % confidence interval.  The ends
+differ if all values of one are above all values of the other (by chance this happens in 1 of 126 searches with equal
+ends) and if at most ``MOST_RUNS`` runs of a step suffice; otherwise the search is refused.
 
-What is bounded: of all searches that are asked, the refused ones included, at most ``ERROR`` have a step whose release
-is as one of the ends and is taken for the other.  The bound is not one for the answered searches alone where the ends
-can only just be told apart: such ends are nearly always refused, and those few that are answered were lucky in their
-first runs, so they are wrong more often.  ``tests/bench/metric_noise.py`` simulates both shares: from ends that are 4
-spreads apart, the answered searches keep the bound as well.
+The bound: of all searches, including refused ones, at most ``ERROR`` have a step whose release behaves like one end
+and is taken for the other.  The bound does not hold for answered searches alone if the ends are barely separable:
+such ends are nearly always refused, and the few answered searches were lucky in their first runs, so they are wrong
+more often.  ``tests/bench/metric_noise.py`` simulates both shares: if the ends are 4 or more spreads apart, the bound
+holds for answered searches too.
 
-A mean that lies farther from its own end than the middle does, on the outer side, is neither: it is a third behaviour,
-and skipped.
+A mean that is farther outside of its end than the middle is inside is a third behaviour, and is skipped.
 """
 
 import math
@@ -30,33 +29,33 @@ PEAK_MEMORY = "peak_memory"
 """The largest resident memory of any rank, in bytes."""
 END_RUNS = 5
 MOST_RUNS = 16
-"""Runs of one step; noise that asks for more is too much."""
+"""The most runs of one step; a metric that needs more is too noisy."""
 ERROR = 0.01
-"""Share of all searches asked, the refused ones included, that may have a step on the wrong side."""
+"""The share of all searches, including refused ones, that may have a step on the wrong side."""
 CONFIDENCE = 0.95
 _NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(?:@(?P<place>[1-9][0-9]{0,3}))?")
 
 
 class MetricRule(Strict):
-    """What was learned from the ends of a search."""
+    """The rule learned from the ends of a search."""
 
     metric: str
     good: float
-    """Mean of the good end."""
+    """The mean of the good end."""
     bad: float
     spread: float
-    """Upper bound of the standard deviation of one run."""
+    """The upper bound of the standard deviation of one run."""
     runs: int
-    """Runs of each step."""
+    """The number of runs of each step."""
     error: float
-    """Bound of the share of all searches asked, the refused ones included, with a step on the wrong side."""
+    """The bound of the share of all searches, including refused ones, with a step on the wrong side."""
 
     @property
     def middle(self) -> float:
         return (self.good + self.bad) / 2
 
     def side(self, values: Sequence[float]) -> Side:
-        """Which end the mean of the values belongs to; neither if it lies far outside of both."""
+        """The end to which the mean of the values belongs; SKIP if it is far outside of both."""
         mean, half = fmean(values), abs(self.bad - self.good) / 2
         if min(abs(mean - self.good), abs(mean - self.bad)) > half:
             return Side.SKIP
@@ -78,7 +77,7 @@ class Inseparable(Strict):
 
 
 def check_metric(text: str) -> str:
-    """The metric as given; raises UsageError if it is none."""
+    """The metric if it is valid; else raises UsageError."""
     if not _NAME.fullmatch(text):
         raise UsageError(
             f"--metric {text!r}: {PEAK_MEMORY}, NAME of a line `measured NAME = NUMBER`, or NAME@N for the N-th such "
@@ -88,7 +87,7 @@ def check_metric(text: str) -> str:
 
 
 def value_of(metric: str, observation: Observation) -> float | None:
-    """The number that a run shows; None if it shows none.  The lowest rank that states a name is believed."""
+    """The value that a run reports, by the lowest rank that reports it; None if there is none."""
     if metric == PEAK_MEMORY:
         peaks = [rank.peak_bytes for rank in observation.ranks if rank.peak_bytes is not None]
         return float(max(peaks)) if len(peaks) == len(observation.ranks) and peaks else None
@@ -117,13 +116,13 @@ def _number(value: Any) -> float | None:
 
 
 def plan(metric: str, good: Sequence[float], bad: Sequence[float], steps: int) -> MetricRule | Inseparable:
-    """How to judge by a metric, from the values of both ends; ``steps`` is the most that the search may take."""
+    """The rule for a metric, from the values of both ends; ``steps`` is the largest number of steps of the search."""
     shown = f"good {_shown(good)}; bad {_shown(bad)}"
     if not (max(good) < min(bad) or max(bad) < min(good)):
         return Inseparable(reason=f"{metric} does not separate the ends beyond its noise: {shown}")
     spread = _spread(good, bad)
     half = abs(fmean(bad) - fmean(good)) / 2
-    # Each step may be wrong on either side, and the ends' own means are uncertain as well.
+    # Each step may be wrong on either side, and the means of the ends are uncertain too.
     quantile = NormalDist().inv_cdf(1 - ERROR / (2 * max(steps, 1)))
     certain = spread * quantile * math.sqrt(1 / (2 * len(good)))
     runs = MOST_RUNS + 1 if half <= certain else max(1, math.ceil((spread * quantile / (half - certain)) ** 2))
@@ -136,7 +135,7 @@ def plan(metric: str, good: Sequence[float], bad: Sequence[float], steps: int) -
 
 
 def _spread(good: Sequence[float], bad: Sequence[float]) -> float:
-    """Upper bound of the standard deviation of one run, from the variances of both ends."""
+    """The upper bound of the standard deviation of one run, from the variances of both ends."""
     freedom = len(good) + len(bad) - 2
     pooled = ((len(good) - 1) * variance(good) + (len(bad) - 1) * variance(bad)) / freedom
     # Wilson and Hilferty's approximation of the lower quantile of chi square.

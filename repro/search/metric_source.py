@@ -1,4 +1,4 @@
-"""Verdicts from a number that a user's script states: each answer rests on the mean of several runs."""
+"""Judges a user's script by a number that it reports, as the mean of several runs."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,23 +18,23 @@ from repro.verdict.judge import judge
 
 
 class Looks(Protocol):
-    """What runs an environment and returns what was seen."""
+    """Runs an environment and returns the observations."""
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Make environments known by name."""
+        """Register environments by name."""
 
     def lock(self, name: str) -> Lock:
         """The lock of an environment."""
 
     def requirements(self, name: str) -> Requires:
-        """What each release that an environment holds requires."""
+        """The requirements of each release in an environment."""
 
     def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
-        """Run an environment so many times."""
+        """Run an environment this many times."""
 
 
 def values_of(metric: str, failure: ScriptFailure, observations: Sequence[Observation]) -> list[float]:
-    """The numbers of runs that all pass; raises UndecidedError with the reason where one fails or states none."""
+    """The values of the runs; raises UndecidedError, with the reason, if a run fails or reports no value."""
     found = []
     for observation in observations:
         judgement = judge(failure, observation)
@@ -42,7 +42,7 @@ def values_of(metric: str, failure: ScriptFailure, observations: Sequence[Observ
             raise UndecidedError(": ".join(part for part in (judgement.reason, judgement.evidence) if part))
         value = value_of(metric, observation)
         if value is None:
-            raise UndecidedError(f"it states no number {metric}")
+            raise UndecidedError(f"it reports no number {metric}")
         found.append(value)
     if not found:
         raise UndecidedError("it was not run")
@@ -52,7 +52,7 @@ def values_of(metric: str, failure: ScriptFailure, observations: Sequence[Observ
 def learn_metric(  # noqa: PLR0917 - the parts of one question
     source: Looks, failure: ScriptFailure, metric: str, ends: tuple[str, str], labels: tuple[str, str], steps: int
 ) -> MetricRule:
-    """What the good and the bad end, in this order, say of a metric; raises UndecidedError if it cannot judge."""
+    """Learn a metric from the good and the bad end, in this order; raises UndecidedError if it cannot judge."""
     found = []
     for name, label in zip(ends, labels, strict=True):
         try:
@@ -67,13 +67,13 @@ def learn_metric(  # noqa: PLR0917 - the parts of one question
 
 
 class MetricSource:
-    """Asks a source of runs, and judges by the mean of as many runs as the rule asks for."""
+    """A source of verdicts that judges by the mean of as many runs as the rule requires."""
 
     def __init__(self, source: Looks, failure: ScriptFailure, rule: MetricRule) -> None:
         self._source, self._failure, self._rule = source, failure, rule
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Make environments known by name."""
+        """Register environments by name."""
         self._source.define(definitions)
 
     def lock(self, name: str) -> Lock:
@@ -81,17 +81,17 @@ class MetricSource:
         return self._source.lock(name)
 
     def requirements(self, name: str) -> Requires:
-        """What each release in an environment requires."""
+        """The requirements of each release in an environment."""
         return self._source.requirements(name)
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        """The first look at an environment."""
+        """Run an environment for the first time."""
         began = time.monotonic()
         seen = self._source.look(name, self._rule.runs, ahead)
         return self._tried(name, label, [seen], time.monotonic() - began, torchrun=False)
 
     def repeat(self, name: str, label: str, runs: int) -> Tried:
-        """Run an environment through torchrun until there are so many answers, each from runs of its own."""
+        """Run an environment through torchrun until there are this many answers, each from its own runs."""
         began, size = time.monotonic(), self._rule.runs
         seen = self._source.look(name, runs * size, torchrun=True)
         groups = [seen[start : start + size] for start in range(0, len(seen), size)]

@@ -1,4 +1,4 @@
-"""The stack around the package that is searched for a user's script: from requirements, an interpreter, imports."""
+"""The stack of a user's script around the searched package: from requirements, an interpreter or imports."""
 
 import ast
 import sys
@@ -17,7 +17,7 @@ from repro.model.version import parsed_version
 
 PYTHON = "3.11"
 TORCH = "torch"
-"""Every script needs it: its ranks are started by torchrun."""
+"""Every script needs it, since torchrun starts its ranks."""
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
@@ -28,22 +28,22 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
 }
-"""Modules whose distribution has another name."""
+"""Modules whose distribution has a different name."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an environment must hold besides the package that is moved."""
+    """The content of an environment besides the moved package."""
 
     pins: Mapping[str, str]
     others: tuple[str, ...] = ()
-    """Requirements without an exact version, as pip reads them."""
+    """Requirements without an exact version, in pip's syntax."""
     preferred: Mapping[str, str] | None = None
     python: str = PYTHON
 
 
 def imported_modules(script: Path) -> set[str]:
-    """The top-level modules that a script, and the modules beside it that it uses, import anywhere."""
+    """The top-level modules that a script imports, directly or through modules beside it."""
     found: set[str] = set()
     waiting, seen = [script], set()
     while waiting:
@@ -71,7 +71,7 @@ def _imports(file: Path) -> Iterable[str]:
 
 
 def from_imports(script: Path, beside: Iterable[str]) -> Wanted:
-    """The distributions of a script's imports, at the newest releases that the day allows."""
+    """The distributions of a script's imports, at the newest releases of the day."""
     ours = {*beside, *sys.stdlib_module_names, "__future__"}
     names = sorted(imported_modules(script) - ours)
     distributions = [canonicalize_name(DISTRIBUTIONS.get(name, name)) for name in names]
@@ -79,7 +79,7 @@ def from_imports(script: Path, beside: Iterable[str]) -> Wanted:
 
 
 def from_requirements(file: Path) -> Wanted:
-    """The lines of a requirements file; raises UsageError for one that is no plain requirement."""
+    """The lines of a requirements file; raises UsageError for a line that is not a plain requirement."""
     pins: dict[str, str] = {}
     others: list[str] = []
     text = read_text_file(file).replace("\\\n", " ")
@@ -111,7 +111,7 @@ def _exact(requirement: Requirement) -> str | None:
     clauses = list(requirement.specifier)
     if len(clauses) != 1 or clauses[0].operator != "==" or clauses[0].version.endswith("*"):
         return None
-    return clauses[0].version.partition("+")[0]  # which build of torch is installed is the machine's choice
+    return clauses[0].version.partition("+")[0]  # the machine chooses the build of torch
 
 
 def _names(requirements: Iterable[str], name: str) -> bool:
@@ -119,7 +119,7 @@ def _names(requirements: Iterable[str], name: str) -> bool:
 
 
 def from_versions(versions: Mapping[str, str], python: str, left_out: Iterable[str] = ()) -> Wanted:
-    """What an interpreter, a freeze or a lock holds; each version is kept wherever the moved package allows."""
+    """The content of an interpreter, a freeze or a lock; versions are kept wherever the moved package allows it."""
     names: dict[str, str] = {canonicalize_name(name): version.partition("+")[0] for name, version in versions.items()}
     kept = {
         name: version for name, version in names.items() if name not in {*left_out, "pip", "wheel"} and _valid(version)
@@ -128,7 +128,7 @@ def from_versions(versions: Mapping[str, str], python: str, left_out: Iterable[s
 
 
 def from_given(versions: Mapping[str, str], unpinned: Iterable[str], python: str | None) -> Wanted:
-    """What a freeze, a lock or a requirements file states: exact versions, and names without one."""
+    """The content of a freeze, a lock or a requirements file: exact versions, and names without one."""
     pins: dict[str, str] = {canonicalize_name(name): version.partition("+")[0] for name, version in versions.items()}
     pins = {name: version for name, version in pins.items() if _valid(version) and not is_accelerator(name)}
     others = sorted({canonicalize_name(name) for name in unpinned} - {*pins})
@@ -142,7 +142,7 @@ def _valid(version: str) -> bool:
 
 
 def environment_of(wanted: Wanted, package: str, version: str, day: str, why: str) -> Environment:
-    """The environment with the moved package at one release; all else as it is wanted, resolved as of a day."""
+    """The environment with the moved package at one release and the wanted rest, resolved as of a day."""
     moved = canonicalize_name(package)
     others = []
     for text in wanted.others:

@@ -1,4 +1,4 @@
-"""What a search asks: the range, its ends and what they show.  Pure, but for the index that is read when needed."""
+"""The question of a search: the range, its ends and their sides.  Pure, except that the index is read when needed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ def releases_to_search(matrix: Matrix, failure: Failure, base: Vector, package: 
 
 @dataclass(frozen=True)
 class Ends:
-    """What the user said of the ends."""
+    """The ends that the user gave."""
 
     good: str | None = None
     bad: str | None = None
     find_fix: bool | None = None
-    """None: the order of the two ends decides, or the record."""
+    """None if the order of the two ends, or the record, decides."""
 
 
 def question_of_releases(
@@ -52,9 +52,9 @@ def question_of_releases(
     *,
     companions: Sequence[str] = (),
 ) -> Question:
-    """The question of a bisection over releases; raises UsageError where the ends make no range.
+    """The question of a bisection over releases; raises UsageError if the ends make no range.
 
-    ``companions`` are packages that some of the releases require to be newer than the base environment pins them.
+    ``companions`` are packages that some of the releases require to be newer than the pins of the base environment.
     """
     low, high, older, fixed = _ends(failure, base, releases, asked)
     points = [point_of(base, releases.distribution, release, companions) for release in releases[low : high + 1]]
@@ -71,13 +71,13 @@ def question_of_releases(
 
 
 def left_out_between(releases: Releases, first: Release, last: Release) -> tuple[SkippedRelease, ...]:
-    """What is left out between two releases; what lies outside them is no part of the question."""
+    """The skipped releases between two releases."""
     within = {"it": f">={first.version},<={last.version}"}
     return tuple(entry for entry in releases.left_out if covers(within, {"it": entry.version}))
 
 
 def _ends(failure: Failure, base: Vector, releases: Releases, asked: Ends) -> tuple[int, int, Side, tuple[bool, bool]]:
-    """The first and the last release, what the older one shows, and which of the two the user named."""
+    """The first and the last release, the side of the older one, and which of the two the user named."""
     if len(releases) < 2:  # noqa: PLR2004 - a range has two ends
         raise UsageError(f"{releases.distribution} has {len(releases)} releases that can be tried")
     affected = affected_releases(failure, base, releases)
@@ -112,7 +112,7 @@ def _ends(failure: Failure, base: Vector, releases: Releases, asked: Ends) -> tu
 
 
 def affected_releases(failure: Failure, base: Vector, releases: Releases) -> list[int]:
-    """The places of the releases that the record covers, beside the other packages of the base environment."""
+    """The indices of the releases that the record covers, together with the base environment's other packages."""
     return [
         index
         for index, release in enumerate(releases)
@@ -128,7 +128,7 @@ def _own(releases: Releases, base: Vector) -> int | None:
 def question_of_days(
     failure: Failure, base: Vector, *, good: str, bad: str, keep: Mapping[str, str], lane: Lane = Lane.CPU
 ) -> Question:
-    """The question of a bisection over days; raises UsageError for days that make no range."""
+    """The question of a bisection over days; raises UsageError if the days make no range."""
     for option, day in (("--good", good), ("--bad", bad)):
         try:
             datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
@@ -152,13 +152,13 @@ def question_of_days(
 
 
 def point_of(base: Vector, distribution: str, release: Release, companions: Sequence[str] = ()) -> SearchPoint:
-    """A release as a point of a search, in the base environment."""
+    """A release in the base environment, as a point of a search."""
     variant = with_release(base, distribution, release.version, release.day, companions)
     return SearchPoint.of(release.version, variant, release.day)
 
 
 def describe_skipped(left_out: Sequence[SkippedRelease]) -> list[str]:
-    """``left out, pre-release: 4.50.0rc1, 4.51.0rc1``: a line a reason; of many only the first and the last."""
+    """``left out, pre-release: 4.50.0rc1, 4.51.0rc1``: one line for each reason; long lists are abbreviated."""
     reasons: dict[str, list[str]] = {}
     for entry in left_out:
         reasons.setdefault(entry.reason, []).append(entry.version)

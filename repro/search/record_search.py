@@ -1,4 +1,4 @@
-"""The question of a bisection for a documented failure, from what the user asks and what its record says."""
+"""The question of a bisection for a documented failure, from the user's options and the record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from repro.store.answers import Tried
 
 @dataclass(frozen=True)
 class Asked:
-    """What the options of ``repro bisect`` ask."""
+    """The options of ``repro bisect``."""
 
     ends: Ends
     package: str | None
     by_date: bool
     env: str | None
-    """The environment to start from; None for the first affected one."""
+    """The base environment; None for the first affected one."""
     keep: tuple[str, ...]
     lane: Lane
 
     @property
     def arguments(self) -> list[str]:
-        """The options as they are written on a command line."""
+        """The options in command-line form."""
         words = ["--package", self.package] if self.package else []
         words += ["--by-date"] if self.by_date else []
         words += ["--good", self.ends.good] if self.ends.good else []
@@ -52,7 +52,7 @@ def question_of_record(  # noqa: PLR0917 - the parts of one question
     fetch: Fetch,
     notify: Callable[[str], None],
 ) -> tuple[Question, list[Tried]]:
-    """The question, and what was run to find its direction; raises UsageError where the options do not fit."""
+    """The question, and the runs that found its direction; raises UsageError if the options contradict each other."""
     base = base_of(project, entry.failure, asked.env)
     digests = digests_of(project, entry, base.name, asked.lane)
     if asked.by_date:
@@ -79,7 +79,7 @@ def _question_of_days(failure: Failure, base: Vector, asked: Asked) -> Question:
 
 
 def log_of_record(log: Path, failure_id: str) -> SearchLog:
-    """Read the log of a search for a failure; raises UsageError if it is of another one."""
+    """Read the log of a search for a failure; raises UsageError if it is about another failure."""
     journal = SearchLog.read(log)
     if journal.question.failure != failure_id:
         raise UsageError(f"{journal.file} is a search of {journal.question.failure}")
@@ -87,7 +87,7 @@ def log_of_record(log: Path, failure_id: str) -> SearchLog:
 
 
 def log_to_resume(log: Path, project: Project, entry: Entry) -> SearchLog:
-    """Read a log to go on with; raises UsageError if the script, the record or the environment changed since."""
+    """Read a log to resume; raises UsageError if the script, the record or the environment changed since."""
     journal = log_of_record(log, entry.failure.id)
     question = journal.question
     refuse_other(question, digests_of(project, entry, question.base, question.lane), str(journal.file))

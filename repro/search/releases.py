@@ -1,4 +1,4 @@
-"""The releases of a distribution; what is left out is named with its reason.  Pure, but for what is fetched."""
+"""The releases of a distribution, and the skipped ones with their reasons.  Pure, except for fetching."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from repro.store.answers import Every, SkippedRelease
 
 @dataclass(frozen=True)
 class IndexFile:
-    """One file of a distribution, as the index states it."""
+    """One file of a distribution in the index."""
 
     filename: str
     version: str
@@ -28,7 +28,7 @@ class IndexFile:
     uploaded: datetime | None
     requires_python: str = ""
     yanked: str | None = None
-    """The reason, perhaps empty, where the file is yanked."""
+    """The reason, perhaps empty, if the file is yanked."""
 
 
 class Release(Strict):
@@ -36,7 +36,7 @@ class Release(Strict):
 
     version: str
     day: str
-    """Upload day of its first file, in UTC."""
+    """The upload day of its first file, in UTC."""
     requires_python: str = ""
 
 
@@ -49,16 +49,16 @@ class Listing:
 
 
 PRERELEASE = "pre-release"
-"""Why a pre-release is left out."""
+"""The reason for leaving out a pre-release."""
 Fetch = Callable[[str], list[IndexFile]]
 Refuse = Callable[[str], str | None]
-"""Why a version must not be tried, or None."""
+"""Returns why a version must not be tried, or None."""
 
 
 def listing(
     files: Iterable[IndexFile], python: str, refuse: Refuse = lambda _: None, *, prereleases: bool = False
 ) -> Listing:
-    """Sort the files of a distribution into releases for a Python version and what is left out.  Pure."""
+    """Sort the files of a distribution into releases for a Python version and skipped releases.  Pure."""
     by_version: dict[Version, list[IndexFile]] = {}
     left_out: list[SkippedRelease] = []
     for file in files:
@@ -116,7 +116,7 @@ def _installs(file: IndexFile, python: str) -> bool:
 
 @cache
 def _supported(python: str) -> frozenset[tags.Tag]:
-    """The wheel tags that a CPython of that version takes on this platform."""
+    """The wheel tags that a CPython of that version supports on this platform."""
     major, minor = (int(part) for part in python.split(".")[:2])
     platforms = list(tags.platform_tags())
     return frozenset(
@@ -128,7 +128,7 @@ def _supported(python: str) -> frozenset[tags.Tag]:
 
 
 def _end(text: str) -> Version:
-    """An end that a user named."""
+    """Parse an end that a user named."""
     version = parsed_version(text)
     if version is None:
         raise UsageError(f"{text!r} is no version: one such as '2.5.1' is expected")
@@ -136,7 +136,7 @@ def _end(text: str) -> Version:
 
 
 class Releases(Sequence[Release]):
-    """The releases of a distribution that can be tried, fetched when they are first looked at."""
+    """The releases of a distribution that can be tried, fetched on first use."""
 
     def __init__(self, distribution: str, python: str, refuse: Refuse = lambda _: None, *, fetch: Fetch) -> None:
         self.distribution = distribution
@@ -150,7 +150,7 @@ class Releases(Sequence[Release]):
 
     @property
     def left_out(self) -> tuple[SkippedRelease, ...]:
-        """What is not tried, with the reason of each."""
+        """The skipped releases, each with the reason."""
         return self._listing.left_out
 
     def __len__(self) -> int:
@@ -166,7 +166,7 @@ class Releases(Sequence[Release]):
         return self._listing.releases[index]
 
     def between(self, first: str | None, last: str | None) -> Sequence[Release]:
-        """The releases from one version to another, both included; raises UsageError for what is no version."""
+        """The releases from one version to another, both included; raises UsageError for an invalid version."""
         lowest, highest = (_end(text) if text else None for text in (first, last))
         return [
             release
@@ -176,7 +176,7 @@ class Releases(Sequence[Release]):
         ]
 
     def place(self, version: str) -> int:
-        """The index of a version; raises UsageError with the reason why it is not there."""
+        """The index of a version; raises UsageError, with the reason, if it is missing."""
         wanted = parsed_version(version)
         if wanted is None:
             raise UsageError(f"{version!r} is no version")
@@ -206,7 +206,7 @@ def series(version: str) -> tuple[int, ...]:
 
 
 def chosen(releases: Sequence[Release], every: Every) -> list[Release]:
-    """All releases, or the last one of every minor series."""
+    """All releases, or the last release of every minor series."""
     if every is Every.ALL:
         return list(releases)
     return [list(group)[-1] for _, group in groupby(releases, key=lambda release: series(release.version))]

@@ -1,4 +1,4 @@
-"""The question of a bisection for a user's script: its releases, the stack around them, and what counts as bad."""
+"""The question of a bisection for a user's script: the releases, the stack around them, and the rule for bad runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,27 +27,27 @@ from repro.store.answers import Tried
 from repro.verdict.learn import describe
 
 RUNS = "repro-runs"
-"""The folder below the working directory that holds the runs of users' scripts, their snapshots and logs."""
+"""The folder below the working directory for runs of users' scripts, their snapshots and logs."""
 SCRIPTS = "scripts"
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What stands around the package that is moved: an environment of the matrix, or what is wanted of a new one."""
+    """The stack around the moved package: an environment of the matrix, or the wanted content of a new one."""
 
     name: str | None = None
     wanted: Wanted | None = None
     day: str = ""
-    """The day that a wanted stack is resolved as of; that of the good release where it is empty."""
+    """The day as of which a wanted stack is resolved; if empty, the day of the good release."""
 
 
 def script_project(project: Project, failure: ScriptFailure, folder: Path, variables: dict[str, str]) -> Project:
-    """The project of a script: the environments are the project's, and the script is its only failure."""
+    """The project of a script: it has the environments of the given project, and the script as its only failure."""
     return replace(project, own=Entry(failure, folder, variables))
 
 
 def stack_vector(project: Project, name: str, wanted: Wanted, day: str) -> Vector:
-    """A stack that is given version by version, as an end of a blame.
+    """A stack with given versions, as an end of a blame.
 
     Raises EnvironmentFailure if it does not resolve.
     """
@@ -58,9 +58,9 @@ def stack_vector(project: Project, name: str, wanted: Wanted, day: str) -> Vecto
 
 
 def around_cause(start: Vector, end: Vector, cause: tuple[str, ...], package: str, day: str) -> Surroundings:
-    """The starting stack with the other members of a cause as in the other stack: there one package can be bisected.
+    """The starting stack with the other members of a cause moved, in which one package can be bisected.
 
-    All other versions are kept wherever the releases of that package allow.
+    All other versions are kept wherever the releases of that package allow it.
     """
     mates = {name: end.versions[name] for name in cause if name != package and name in end.versions}
     gone = {name for name in cause if name not in end.versions}
@@ -71,9 +71,9 @@ def around_cause(start: Vector, end: Vector, cause: tuple[str, ...], package: st
 def question_of_script(  # noqa: PLR0917 - each part of the question
     project: Project, failure: ScriptFailure, around: Surroundings, package: str, ends: Ends, fetch: Fetch
 ) -> Question:
-    """The question of a bisection; raises UsageError where the ends make no range.
+    """The question of a bisection; raises UsageError if the ends make no range.
 
-    The stack is resolved around the good release, and each other release changes as little of it as it can.
+    The stack is resolved around the good release; each other release changes as little of it as possible.
     """
     if ends.good is None or ends.bad is None:
         raise UsageError("a script needs both ends: --good V, a release with which it passes, and --bad V")
@@ -96,7 +96,7 @@ def question_of_script(  # noqa: PLR0917 - each part of the question
     digests = Digests(script=failure.content, record="", environment="")
     if around.name is not None:
         return question.model_copy(update={"digests": digests})
-    # The made-up stack is no environment of the matrix: the point that is the stack itself names its definition.
+    # A generated stack is not in the matrix, so the point of the stack itself must contain its definition.
     points = tuple(
         point if point.definition else point.model_copy(update={"definition": base.environment})
         for point in question.points
@@ -106,17 +106,17 @@ def question_of_script(  # noqa: PLR0917 - each part of the question
 
 @dataclass(frozen=True)
 class BadRule:
-    """What counts as bad: by default the way in which the bad end fails."""
+    """The rule for bad runs; by default, bad runs fail like the bad end."""
 
     by_exit: bool = False
-    """Any exit code but 0."""
+    """Any exit code except 0 is bad."""
     metric: str | None = None
-    """A number that the script states."""
+    """A number that the script reports."""
     signature: Signature | None = None
-    """A signature from elsewhere, which the bad end must show."""
+    """A given signature, which the bad end must show."""
 
     def applied(self, failure: ScriptFailure) -> ScriptFailure:
-        """The failure before anything is learned; raises UsageError for rules that exclude one another."""
+        """The failure before anything is learned; raises UsageError for contradicting rules."""
         if self.metric and (self.signature or self.by_exit):
             raise UsageError("--metric judges by a number; --exit and --like judge by a failure")
         return failure if self.by_exit or self.metric else failure.model_copy(update={"rule": "signature"})
@@ -125,7 +125,7 @@ class BadRule:
 def question_with_rule(
     trials: Trials, failure: ScriptFailure, question: Question, rule: BadRule, notify: Callable[[str], None]
 ) -> tuple[Question, list[Tried]]:
-    """The question with what its ends say of the rule, and what was tried.
+    """The question with the rule learned from its ends, and the tried points.
 
     Raises ContradictionError if the bad end does not fail, UndecidedError if an end cannot be judged.
     """
@@ -152,7 +152,7 @@ def _with_metric(
 
 
 def log_of_script(log: Path, failure: ScriptFailure, given: Path) -> SearchLog:
-    """Read the log of a search for a script; raises UsageError if it is of no script, or if the script changed."""
+    """Read the log of a search for a script; raises UsageError if it is another search or the script changed."""
     journal = SearchLog.read(log)
     learned = journal.question.script
     if learned is None:

@@ -1,4 +1,4 @@
-"""What a finished search with a user's script knows of the failure that it found: the beginning of a record."""
+"""Starts a record from a finished search with a user's script."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from repro.store.answers import Bisected, read_answer
 def read_answered(log: Path) -> tuple[SearchLog, Bisected, Path]:
     """A log of a user's script, its answer, and the copy of the script.
 
-    Raises UsageError if it is the log of something else, UndecidedError if the search is not finished.
+    Raises UsageError if it is another kind of log, UndecidedError if the search is not finished.
     """
     journal = SearchLog.read(log)
     learned = journal.question.script
@@ -27,7 +27,7 @@ def read_answered(log: Path) -> tuple[SearchLog, Bisected, Path]:
     answers = [read_answer(file) for file in sorted(log.parent.glob("*.json"))]
     found = next((answer for answer in answers if isinstance(answer, Bisected) and answer.log == log.name), None)
     if found is None:
-        raise UndecidedError(f"{log} has no answer yet: go on with --resume")
+        raise UndecidedError(f"{log} has no answer yet: continue with --resume")
     return journal, found, copy_of(learned, log.resolve().parents[3])
 
 
@@ -40,7 +40,7 @@ def copy_of(learned: ScriptFailure, reports: Path) -> Path:
 
 
 def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:
-    """As ``read_answered``, for a search that is judged by a signature; raises UsageError for another one."""
+    """Like ``read_answered``, but raises UsageError if the search was not judged by a signature."""
     journal, found, folder = read_answered(log)
     learned = journal.question.script
     if journal.question.metric is not None or learned is None or learned.rule != "signature":
@@ -51,7 +51,7 @@ def read_finished(log: Path) -> tuple[SearchLog, Bisected, Path]:
 def new_failure(
     failure_id: str, upstream: str | None, log: Path, project: Project, script: Path | None = None
 ) -> NewFailure:
-    """A new failure from a finished search; ``script`` is the reproduction, if not the script that was searched."""
+    """A new failure from a finished search; ``script`` is the reproduction if it is not the searched script."""
     journal, answer, folder = read_finished(log)
     learned = journal.question.script
     assert learned is not None  # noqa: S101 - as read
@@ -99,7 +99,7 @@ def _beside(folder: Path, learned: ScriptFailure) -> dict[str, bytes]:
 
 
 def _environment(project: Project, point: SearchPoint, name: str) -> tuple[str, Environment, str | None]:
-    """The environment of a point under a name of its own, with its lock; one of the matrix keeps its name."""
+    """The environment of a point under a new name, with its lock; an environment of the matrix keeps its name."""
     if point.definition is None:
         return point.environment, project.environments.environment(point.environment), None
     held = project.deriving({point.environment: point.definition}).environments.lock(point.environment)

@@ -1,10 +1,10 @@
-"""Makes a script smaller while it stays interesting.  Pure: proposes texts, and asks which of them are interesting.
+"""Reduces a script while it stays interesting.  Pure: proposes texts and asks which of them are interesting.
 
-Delta debugging over the syntax tree: statements of each block, from the outermost inwards; then compound statements
-are replaced by what they hold; then arguments, elements and imported names are left out, numbers are made small, and
-low and high precisions become float32.
-This is repeated until nothing changes.  Whoever asks decides what is interesting: the same signature on the same
-ranks, in ``shrink_runs``.
+It uses delta debugging on the syntax tree: first the statements of each block, from the outermost inwards; then
+compound statements are replaced by their bodies; then arguments, elements and imported names are removed, numbers are
+made small, and low and high precisions become float32.
+This is repeated until nothing changes.  The caller decides what is interesting; ``shrink_runs`` asks for the same
+signature on the same ranks.
 """
 
 import ast
@@ -17,40 +17,40 @@ from repro.search.blame import Effect, minimal_set
 BLOCKS = ("body", "orelse", "finalbody", "handlers")
 LISTS = ("keywords", "args", "elts", "names", "decorator_list", "items")
 SMALL = (1, 2)
-"""What a larger number is replaced by, if possible."""
+"""The values that replace larger numbers, if possible."""
 
 
 PLAIN_NAMES = {
     "bfloat16": "float32", "float16": "float32", "float64": "float32", "float8_e4m3fn": "float32", "half": "float",
     "double": "float",
 }  # fmt: skip
-"""Names of attributes: a dtype of torch, or a method that converts to one; and what is used by default."""
+"""Attributes that name a dtype of torch or convert to one, each with its replacement."""
 PLAIN_TEXTS = {
     "bf16-mixed": "32-true", "16-mixed": "32-true", "bf16-true": "32-true", "16-true": "32-true", "64-true": "32-true",
     "bf16": "no", "fp16": "no", "bfloat16": "float32", "float16": "float32", "float64": "float32",
 }  # fmt: skip
-"""Texts by which trainers are given a precision."""
+"""Strings with which trainers receive a precision."""
 
 
 class OutOfBudgetError(Exception):
-    """No further text may be tried."""
+    """The budget is spent."""
 
 
 @dataclass
 class Reduction:
-    """A script on its way to a smaller one."""
+    """A reduction of a script."""
 
     text: str
     """The smallest interesting text so far."""
     interesting: Callable[[str], bool]
-    """Whether a text shows what is looked for; raises OutOfBudgetError to end the reduction."""
+    """Decides whether a text is interesting; raises OutOfBudgetError to end the reduction."""
     tried: int = 0
     complete: bool = False
-    """True if nothing smaller can be reached by these steps; False if the budget ended before."""
+    """True if no further step helps; False if the budget ended first."""
     _known: dict[str, bool] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Reduce until nothing changes or the budget is spent; ``text`` is interesting all the time."""
+        """Reduce until nothing changes or the budget is spent; ``text`` is always interesting."""
         try:
             while True:
                 before = self.text
@@ -63,7 +63,7 @@ class Reduction:
             return
 
     def _accept(self, tree: ast.Module) -> bool:
-        """True if the tree as it stands now is interesting; then it is kept."""
+        """Keep the tree as it is now if it is interesting; returns whether it is."""
         try:
             text = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
             compile(text, "script", "exec")
@@ -77,7 +77,7 @@ class Reduction:
         return self._known[text]
 
     def _keep_fewest(self, tree: ast.Module, node: ast.AST, name: str) -> None:
-        """Keep as few members of a list of a node as possible."""
+        """Keep as few members of a node's list as possible."""
         whole = getattr(node, name)
 
         def ask(kept: tuple[Any, ...]) -> Effect:
@@ -87,7 +87,7 @@ class Reduction:
                 setattr(node, name, whole)
             return Effect.FLIPS if accepted else Effect.KEEPS
 
-        # Without any of them first: a whole block is often of no use.
+        # First without any of them, since a whole block is often unnecessary.
         if len(whole) == 1 and isinstance(whole[0], ast.Pass):
             return
         if ask(()) is Effect.FLIPS:
@@ -146,7 +146,7 @@ class Reduction:
                 self._replaced(tree, node, "value", PLAIN_TEXTS[node.value])
 
     def _replaced(self, tree: ast.Module, node: ast.AST, field: str, value: object) -> bool:
-        """Give a node another value; True if the tree is interesting so, else the node keeps what it had."""
+        """Change a field of a node if the tree stays interesting, else restore it; returns whether it changed."""
         before = getattr(node, field)
         setattr(node, field, value)
         if self._accept(tree):
@@ -156,7 +156,7 @@ class Reduction:
 
 
 def _outermost_first(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node that still stands in the tree when its turn comes."""
+    """Every node that is still in the tree when it is visited."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop(0)
@@ -165,5 +165,5 @@ def _outermost_first(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def lines_of(text: str) -> int:
-    """Lines of code: without empty lines and comments."""
+    """The number of lines of code, without empty lines and comments."""
     return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in text.splitlines())

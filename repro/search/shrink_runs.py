@@ -1,4 +1,4 @@
-"""The rank-aware test of interest of ``shrink``: the learned signature on the bad end, and a pass on the good end."""
+"""Decides for ``shrink`` if a text is interesting: it shows the signature on the bad end and passes on the good one."""
 
 import hashlib
 import shutil
@@ -23,22 +23,22 @@ from repro.store.observations import Store
 from repro.verdict.result import Result
 
 TORCHRUN_RUNS = 2
-"""Runs of the result on each end, through torchrun."""
+"""The number of runs of the result on each end, through torchrun."""
 LEAST_SECONDS = 30
 TIMES_LONGER = 4
-"""A candidate that takes so much longer than the script is given up."""
+"""A candidate that takes this many times as long as the script is given up."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a reduction may take."""
+    """The time limit of a reduction."""
 
     runs: int
     seconds: float
 
 
 class EndRuns:
-    """Runs texts in place of a script, on both ends of a finished search; used as a context."""
+    """Runs variants of a script on both ends of a finished search.  A context manager."""
 
     def __init__(  # noqa: PLR0917 - the parts of one reduction
         self,
@@ -55,7 +55,7 @@ class EndRuns:
         self._began = time.monotonic()
         self._runs = 0
         self._timeout: int | None = None
-        """Seconds of a candidate's run; the script's own until it was run once."""
+        """The timeout of a candidate's run; the script's own until it was run once."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -72,11 +72,11 @@ class EndRuns:
 
     @property
     def ranks(self) -> int:
-        """The number of ranks that candidates are run on."""
+        """The number of ranks of candidates."""
         return self._learned.needs.world_size
 
     def fewer_ranks(self, text: str) -> bool:
-        """Take the smallest number of ranks on which a text is still interesting; False if that is today's."""
+        """Use the smallest number of ranks on which a text is still interesting; False if that changes nothing."""
         whole, signature = self._learned, self._learned.signature
         least = signature.ranks + 1 if isinstance(signature.ranks, int) else 1
         for count in range(max(least, 1), self.ranks):
@@ -106,7 +106,7 @@ class EndRuns:
         return passed is not None and passed.verdict is Verdict.ABSENT
 
     def confirm(self, text: str) -> None:
-        """Run a text on both ends through torchrun; raises UndecidedError if it does not show what it must."""
+        """Run a text on both ends through torchrun; raises UndecidedError if the results are not as expected."""
         for name, wanted in ((self._bad, Verdict.REPRODUCED), (self._good, Verdict.ABSENT)):
             result = self._run(text, name, Options(TORCHRUN_RUNS, warm=False))
             if result is None or result.verdict is not wanted:
@@ -130,12 +130,12 @@ class EndRuns:
 
 
 def reduce(ends: EndRuns, text: str) -> Reduction:
-    """A text on as few ranks and as small as the budget allows; it is interesting as it is."""
+    """Reduce an interesting text, and its ranks, as far as the budget allows."""
     reduction = Reduction(text, ends.interesting)
     try:
         ends.fewer_ranks(text)
         reduction.run()
-        # A smaller script may do with fewer ranks, and then with less text.
+        # A smaller script may need fewer ranks, and then less text.
         while reduction.complete and ends.fewer_ranks(reduction.text):
             reduction = Reduction(reduction.text, ends.interesting)
             reduction.run()

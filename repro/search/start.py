@@ -1,4 +1,4 @@
-"""Where a search starts: the environment that the others are made from, and which way it looks."""
+"""The start of a search: its base environment and its direction."""
 
 import hashlib
 from collections.abc import Callable
@@ -42,12 +42,12 @@ def vector_of(project: Project, name: str) -> Vector:
 
 
 def digests_of(project: Project, entry: Entry, base: str, lane: Lane) -> Digests:
-    """What the answers of a search depend on besides its question; raises UsageError for an unknown environment."""
+    """The further dependencies of a search's answers; raises UsageError for an unknown environment."""
     held = vector_of(project, base)
     lock = project.environments.lock(base)
     return Digests(
         script=recipe_of(make_cell(entry.failure, base, lane=lane), entry, ""),
-        # A look upstream decides nothing; what older versions did not know is left out where it is unset.
+        # The day of a look upstream decides nothing; unset fields that older versions did not know are left out.
         record=_digest(entry.failure.model_dump_json(exclude={"upstream": {"looked"}})),
         environment=_digest(lock.digest, held.environment.model_dump_json(exclude=_unset(held.environment))),
     )
@@ -72,10 +72,9 @@ def refuse_other(question: Question, now: Digests, log: str) -> None:
 
 
 def needs_direction(failure: Failure, base: Vector, releases: Releases, asked: Ends) -> bool:
-    """True if neither the user nor the record says whether the failure was fixed.
+    """True if neither the user nor the record states whether the failure was fixed.
 
-    So it is where the record covers the newest release, or one release only: it may hold no more than what the
-    reporter saw.
+    A record that covers the newest release, or only one release, does not: it may contain only what the reporter saw.
     """
     affected = affected_releases(failure, base, releases)
     if asked.good is not None or asked.find_fix is not None or not affected:
@@ -92,10 +91,10 @@ def with_direction(
     *,
     notify: Callable[[str], None],
 ) -> tuple[Ends, list[Tried]]:
-    """Run the reporter's release and the newest one: look for the fix if the newest is good, else for the break.
+    """Run the reporter's release and the newest one: search the fix if the newest is good, else the break.
 
-    The reporter's release is the one that ``--bad`` names, or the oldest one that the record covers.  Returns what
-    was run, too.  Raises ContradictionError if it does not show the failure, UndecidedError if that cannot be known.
+    The reporter's release is the one that ``--bad`` names, or the oldest one that the record covers.  Also returns the
+    runs.  Raises ContradictionError if it does not show the failure, UndecidedError if its runs are inconclusive.
     """
     affected = affected_releases(failure, base, releases)
     bad = releases.place(asked.bad) if asked.bad else affected[0]

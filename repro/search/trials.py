@@ -1,4 +1,4 @@
-"""A source of verdicts for searches: environments that are made up as they go, prepared ahead, run one by one."""
+"""A source of verdicts that runs generated environments one by one, and prepares the next ones meanwhile."""
 
 import time
 from collections import Counter
@@ -25,11 +25,11 @@ from repro.store.answers import Tried
 from repro.store.observations import Store
 
 BUILDERS = 2
-"""A search looks two points ahead."""
+"""The number of builders; a search looks two points ahead."""
 
 
 class Trials:
-    """Runs the default cell of one failure in any environment; used as a context."""
+    """Runs the default cell of one failure in any environment.  A context manager."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Trials:
         self._options = options
         self._store = Store(project.reports / "data")
         self._repeated: Counter[str] = Counter()
-        """How often ``repeat`` ran each environment."""
+        """The number of runs of each environment by ``repeat``."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +59,7 @@ class Trials:
         self._builders.shutdown(wait=True, cancel_futures=True)
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Make environments known by name."""
+        """Register environments by name."""
         self._definitions.update(definitions)
 
     def prefetch(self, names: Iterable[str]) -> None:
@@ -72,7 +72,7 @@ class Trials:
         return self.project.environments.lock(name)
 
     def requirements(self, name: str) -> Requires:
-        """What each release in an environment requires; raises EnvironmentFailure if it cannot be built."""
+        """The requirements of each release in an environment; raises EnvironmentFailure if it cannot be built."""
         return stated_requirements(self._build(name).result().libraries)
 
     def _build(self, name: str) -> Future[Interpreter]:
@@ -84,25 +84,25 @@ class Trials:
             return self._builds[name]
 
     def _drop_waiting(self, name: str) -> None:
-        """Forget builds that have not begun, so that the one that is needed now does not stand behind them."""
+        """Cancel builds that have not begun, so that the build that is needed now does not wait for them."""
         with self._guard:
             for other in [held for held in self._builds if held != name]:
                 if self._builds[other].cancel():
                     del self._builds[other]
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        """Run the failure in an environment, and prepare others meanwhile."""
+        """Run the failure in an environment, and prepare the others meanwhile."""
         return self._run(name, label, self._options, ahead)
 
     def repeat(self, name: str, label: str, runs: int) -> Tried:
-        """Run the failure through torchrun until there are so many runs; stored runs count unless ``fresh``."""
-        # Fresh runs are not found in the store: only those that are missing are made.
+        """Run the failure through torchrun until there are this many runs; stored runs count unless ``fresh``."""
+        # Fresh runs are not looked up in the store, so only the missing ones must be made.
         wanted = max(1, runs - self._repeated[name]) if self._options.fresh else runs
         self._repeated[name] += wanted
         return self._run(name, label, replace(self._options, repeat=wanted, warm=False), (), torchrun=True)
 
     def look(self, name: str, runs: int, ahead: Iterable[str] = (), *, torchrun: bool = False) -> Sequence[Observation]:
-        """Run the failure so many times and return what was seen; of several runs one at least is through torchrun."""
+        """Run the failure this many times and return the observations; of several, at least one is through torchrun."""
         self._drop_waiting(name)
         self._build(name)
         self.prefetch(ahead)

@@ -1,4 +1,4 @@
-"""Where the verdicts of a search come from."""
+"""The interface between a search and what runs its environments."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -11,26 +11,26 @@ from repro.store.answers import Tried
 
 
 class VerdictSource(Protocol):
-    """Where verdicts come from."""
+    """A source of verdicts."""
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Make environments known by name."""
+        """Register environments by name."""
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        """The first look at an environment; those named in ``ahead`` may be asked for next."""
+        """Run an environment for the first time; those in ``ahead`` may be needed next."""
 
     def repeat(self, name: str, label: str, runs: int) -> Tried:
-        """Run an environment through torchrun until there are so many runs."""
+        """Run an environment through torchrun until there are this many runs."""
 
     def lock(self, name: str) -> Lock:
         """The lock of an environment."""
 
     def requirements(self, name: str) -> Requires:
-        """What each release that an environment holds requires; raises EnvironmentFailure if it cannot be built."""
+        """The requirements of each release in an environment; raises EnvironmentFailure if it cannot be built."""
 
 
 class Replay:
-    """A source that runs nothing: it has no answer beyond those in the log."""
+    """A source that runs nothing and has only the answers in the log."""
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
         """Nothing is built."""
@@ -38,13 +38,13 @@ class Replay:
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
         """Raise UndecidedError."""
         del ahead
-        raise UndecidedError(f"the log ends before {label} ({name}); go on with --resume")
+        raise UndecidedError(f"the log ends before {label} ({name}); continue with --resume")
 
     def repeat(self, name: str, label: str, runs: int) -> Tried:
         """Raise UndecidedError."""
         raise UndecidedError(
             f"the log ends before {label} ({name}) was run {runs} times through torchrun: its answer is not confirmed; "
-            f"go on with --resume"
+            f"continue with --resume"
         )
 
     def lock(self, name: str) -> Lock:

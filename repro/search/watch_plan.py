@@ -1,12 +1,12 @@
-"""What new releases owe: which appeared, what was run on each, what must be run next.  Pure.
+"""Plans the watch over new releases: which appeared, what was run on each, what must be run next.  Pure.
 
-A floating environment is compared with *snapshots*: what it was on earlier days, and locked environments.  A release
-is new if it was uploaded no earlier than the release that the newest complete snapshot holds.  It runs in today's
-floating environment if that holds it, else in the same environment with this one library held at the release.  A
-pre-release counts only if the floating environment holds it.
+A floating environment is compared with *snapshots*: its own state on earlier days, and locked environments.  A release
+is new if it was uploaded no earlier than the release in the newest complete snapshot.  It runs in today's floating
+environment if that contains it, else in the same environment with this one library held at the release.  A
+pre-release counts only if the floating environment contains it.
 
-A record is concerned with a release of a library that it names; every record is concerned with torch.  Affected and
-fixed records alike: a relapse matters as much as a cure.
+A release concerns every record that names its library, and a release of torch concerns all records.  This includes
+fixed failures, since a relapse matters as much as a cure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,21 +24,21 @@ from repro.search.releases import PRERELEASE, Listing, Release
 from repro.store.answers import SkippedRelease, Turned
 
 WATCH_FILE = "watch.json"
-"""Where the last look is stored, in the reports folder."""
+"""The file of the last look, in the reports folder."""
 TORCH = "torch"
 
 
 class ReleaseState(StrEnum):
-    """How far a new release was looked at."""
+    """The progress on a new release."""
 
     RUN = "run"
     """Each record that it concerns has a conclusive run on it."""
     OWED = "owed"
-    """Some record has none."""
+    """Some record that it concerns has no conclusive run on it."""
     COOLING = "cooling"
-    """It is younger than the cooling period; nothing is owed yet."""
+    """It is younger than the cooling period, so nothing is owed yet."""
     UNRESOLVED = "does not resolve"
-    """No environment with it and the other libraries exists; nothing can be run on it."""
+    """It does not resolve together with the other libraries, so nothing can be run on it."""
 
 
 class WatchedRelease(Strict):
@@ -47,20 +47,20 @@ class WatchedRelease(Strict):
     distribution: str
     version: str
     day: str
-    """Upload day of its first file, in UTC."""
+    """The upload day of its first file, in UTC."""
     state: ReleaseState
     reason: str = ""
     """Why it cannot be run now."""
     environment: str = ""
-    """Where it runs; empty while it is cooling."""
+    """The environment in which it runs; empty while it is cooling."""
     run: dict[str, Verdict] = {}
     """Failure -> its conclusive verdict on this release."""
     owed: tuple[str, ...] = ()
-    """The failures without one, in the order in which they run."""
+    """The failures without a conclusive verdict, in the order in which they run."""
     undecided: dict[str, str] = {}
-    """Those of ``owed`` that were run and gave no verdict, each with the reason."""
+    """The failures in ``owed`` that were run without a verdict, each with the reason."""
     unexpected: tuple[str, ...] = ()
-    """Those of ``run`` whose verdict is not what the record's specifiers say."""
+    """The failures in ``run`` whose verdict contradicts the record's specifiers."""
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class WatchedRelease(Strict):
 
 
 class SeenChange(Strict):
-    """A record whose verdict on a new environment is not the one that it had before."""
+    """A record whose verdict changed in a new environment."""
 
     failure: str
     before: str
@@ -82,25 +82,25 @@ class SeenChange(Strict):
 
 
 class WatchedFloat(Strict):
-    """A floating environment with the releases that are new to it."""
+    """A floating environment and its new releases."""
 
     name: str
     environment: str = ""
-    """Its name on that day; empty if nothing is known of it."""
+    """Its name on that day; empty if nothing is known."""
     day: str
-    """The last day whose uploads are seen."""
+    """The last day whose uploads count."""
     base: str = ""
-    """The snapshot that new releases are counted from."""
+    """The snapshot with which new releases are compared."""
     problem: str = ""
     """Why nothing is known: it does not resolve, or the index cannot be read."""
     releases: tuple[WatchedRelease, ...] = ()
     left_out: dict[str, tuple[SkippedRelease, ...]] = {}
-    """By distribution: new releases that are never run, each with the reason."""
+    """New releases that are never run, each with the reason, by distribution."""
     changes: tuple[SeenChange, ...] = ()
 
     @property
     def is_owed(self) -> bool:
-        """True if something that can be run was not run, or a change has not been searched."""
+        """True if a run is owed, or a change has not been searched."""
         return (
             bool(self.problem)
             or any(release.state is ReleaseState.OWED for release in self.releases)
@@ -109,7 +109,7 @@ class WatchedFloat(Strict):
 
 
 class Watched(Strict):
-    """``watch.json``: what `repro watch` found when it last asked the index."""
+    """``watch.json``: the last answer of `repro watch` from the index."""
 
     format: Literal[1] = 1
     date: str
@@ -117,35 +117,35 @@ class Watched(Strict):
     floats: tuple[WatchedFloat, ...]
 
     def beside(self, earlier: "Watched") -> "Watched":
-        """An earlier look with what this one saw in place of the same environments; the day is the older one."""
+        """An earlier look, updated with the environments of this one; the older day is kept."""
         newer = {held.name: held for held in self.floats}
         floats = tuple(newer.pop(held.name, held) for held in earlier.floats)
         return Watched(date=min(self.date, earlier.date), floats=(*floats, *newer.values()))
 
     @property
     def is_owed(self) -> bool:
-        """True if something is owed, or nothing is known of a floating environment."""
+        """True if something is owed, or nothing is known about a floating environment."""
         return any(held.is_owed for held in self.floats)
 
     @property
     def owed(self) -> int:
-        """How many runs are owed on new releases."""
+        """The number of runs owed on new releases."""
         return sum(len(release.owed) for held in self.floats for release in held.releases)
 
     @property
     def unexpected(self) -> int:
-        """How many verdicts on new releases are not what the records say."""
+        """The number of verdicts on new releases that contradict the records."""
         return sum(len(release.unexpected) for held in self.floats for release in held.releases)
 
     @property
     def unsearched(self) -> int:
-        """How many changes of verdict were not searched yet."""
+        """The number of changed verdicts that were not searched yet."""
         return sum(not change.searched for held in self.floats for change in held.changes)
 
 
 @dataclass(frozen=True)
 class ComparedEnvironment:
-    """An environment with a lock that may be compared."""
+    """An environment with a lock, for comparison."""
 
     name: str
     day: str
@@ -155,7 +155,7 @@ class ComparedEnvironment:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the newest run of a record showed in a snapshot."""
+    """The newest run of a record in a snapshot."""
 
     verdict: Verdict
     reason: str = ""
@@ -166,42 +166,42 @@ class Seen:
 
 
 Sightings = Mapping[tuple[str, str], Seen]
-"""By failure and digest of the lock."""
+"""The newest runs by failure and digest of the lock."""
 
 
 @dataclass(frozen=True)
 class WatchFacts:
-    """All that a plan is made from."""
+    """The input of a plan."""
 
     name: str
-    """Of the floating environment."""
+    """The name of the floating environment."""
     today: date
     cooling_days: int
     current: ComparedEnvironment
-    """The floating environment of today."""
+    """Today's floating environment."""
     others: Sequence[ComparedEnvironment]
     """Earlier snapshots of it, and the same environment with one library held at a release."""
     comparable: frozenset[str]
-    """Digests of those of ``others`` that new releases may be counted from."""
+    """The digests of those ``others`` with which new releases may be compared."""
     listings: Mapping[str, Listing]
     """The releases of each watched distribution."""
     failures: Sequence[Failure]
     seen: Sightings
     unresolved: Mapping[str, str] = field(default_factory=dict)
-    """Environments that were found not to resolve, each with the reason."""
+    """Environments that do not resolve, each with the reason."""
     known: Sequence[Turned] = ()
-    """The changes whose cause is stored."""
+    """The changes with a stored cause."""
 
 
 @dataclass(frozen=True)
 class OwedRun:
-    """One record to be run on a new release."""
+    """A record that must be run on a new release."""
 
     failure: str
     distribution: str
     version: str
     in_current: bool
-    """True if the floating environment of today holds the release."""
+    """True if today's floating environment contains the release."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class ChangeToSearch:
 
 @dataclass(frozen=True)
 class WatchPlan:
-    """What is known and what comes next."""
+    """The state of the watch and its next steps."""
 
     watched: WatchedFloat
     jobs: tuple[OwedRun, ...] = ()
@@ -226,13 +226,13 @@ class WatchPlan:
 
 
 def concerns(failure: Failure, distribution: str, versions: Mapping[str, str]) -> bool:
-    """True if the record must be run for a release of this distribution, in an environment with these versions."""
+    """True if a release of this distribution concerns the record, in an environment with these versions."""
     named = distribution == TORCH or distribution in failure.distributions
     return named and inapplicable(failure, versions) is None
 
 
 def plan(facts: WatchFacts) -> WatchPlan:
-    """Which releases are new, what each of them owes, and which verdicts changed."""
+    """The new releases, the runs that each owes, and the changed verdicts."""
     base = _base(facts)
     releases: list[WatchedRelease] = []
     left_out: dict[str, tuple[SkippedRelease, ...]] = {}
@@ -242,7 +242,7 @@ def plan(facts: WatchFacts) -> WatchPlan:
         new = [release for release in listing.releases if release.day >= since]
         new = [release for release in new if _counts(release, facts.current.versions.get(distribution))]
         seen = [_watched(facts, distribution, release) for release in new]
-        # On the first day, and if that day's runs were broken off, what was held then is owed as well.
+        # On the first day, also if its runs were interrupted, the releases of that day are owed as well.
         is_first = base.digest == facts.current.digest
         releases += [
             release for release in seen if release.version != held or is_first or release.state is ReleaseState.OWED
@@ -250,7 +250,7 @@ def plan(facts: WatchFacts) -> WatchPlan:
         skipped = _skipped(listing, held)
         if skipped:
             left_out[distribution] = skipped
-    # The newest stack first: it matters most.
+    # The newest stack matters most and comes first.
     releases.sort(key=lambda release: (release.environment != facts.current.name, release.day, release.name))
     changes = _changes(facts)
     watched = WatchedFloat(
@@ -282,7 +282,7 @@ def _counts(release: Release, current: str | None) -> bool:
 
 
 def _is_searched(facts: WatchFacts, turn: ChangeToSearch) -> bool:
-    """True if a stored answer explains the change: of the same two, or of a release that lies between them."""
+    """True if a stored answer explains the change: the same two environments, or a release between them."""
     return any(
         known.failure == turn.failure
         and known.holds
@@ -302,7 +302,7 @@ def _lies_between(distribution: str, version: str, turn: ChangeToSearch) -> bool
 
 
 def _base(facts: WatchFacts) -> ComparedEnvironment:
-    """The newest snapshot before today's whose releases owe nothing, else the oldest one."""
+    """The newest earlier snapshot whose releases owe nothing, else the oldest one."""
     earlier = sorted(
         (other for other in facts.others if other.digest in facts.comparable and other.day <= facts.current.day),
         key=lambda other: other.day,
@@ -323,7 +323,7 @@ def _is_complete(facts: WatchFacts, snapshot: ComparedEnvironment) -> bool:
 
 
 def _places(facts: WatchFacts, distribution: str, version: str) -> list[ComparedEnvironment]:
-    """The environments that hold a release, today's first."""
+    """The environments with a release, today's first."""
     return [place for place in (facts.current, *facts.others) if place.versions.get(distribution) == version]
 
 
@@ -373,18 +373,18 @@ def _watched(facts: WatchFacts, distribution: str, release: Release) -> WatchedR
 
 
 def _thaws(day: str, cooling_days: int) -> str:
-    """The first day on which a release of that day is seen."""
+    """The first day on which a release of that day counts."""
     return (date.fromisoformat(day) + timedelta(days=cooling_days + 1)).isoformat()
 
 
 def _ordered(failures: Iterable[Failure], distribution: str, versions: Mapping[str, str]) -> list[Failure]:
-    """The records that a release concerns: those judged by this distribution first."""
+    """The records that a release concerns; those judged by this distribution come first."""
     concerned = [failure for failure in failures if concerns(failure, distribution, versions)]
     return sorted(concerned, key=lambda failure: distribution not in failure.judged_by)
 
 
 def _skipped(listing: Listing, held: str | None) -> tuple[SkippedRelease, ...]:
-    """What is left out of the releases above the one that the base holds, except for pre-releases."""
+    """The skipped releases above the one in the base, without pre-releases."""
     if held is None:
         return ()
     return tuple(
@@ -406,7 +406,7 @@ def _jobs(facts: WatchFacts, releases: Sequence[WatchedRelease]) -> Iterable[Owe
 
 
 def _changes(facts: WatchFacts) -> list[ChangeToSearch]:
-    """Each record whose verdict in today's environment, or in one with a held release, is another than before."""
+    """Each record whose verdict in today's environment, or in one with a held release, differs from before."""
     found = []
     held = [other for other in facts.others if other.digest not in facts.comparable]
     for after in (facts.current, *held):
@@ -422,9 +422,9 @@ def _changes(facts: WatchFacts) -> list[ChangeToSearch]:
 
 
 def _before(facts: WatchFacts, failure: str, after: ComparedEnvironment) -> ComparedEnvironment | None:
-    """The newest earlier snapshot in which the record has a verdict, and in which no watched library is newer.
+    """The newest earlier snapshot in which the record has a verdict and no watched library is newer.
 
-    A patch of an older series has none: that it differs from the newest series is no change.
+    A patch release of an older series has none: a difference from the newest series is not a change.
     """
     earlier = [
         other

@@ -1,7 +1,7 @@
-"""Leads a watch over new releases: asks the index, runs what is owed, has searched what changed.
+"""Runs a watch over new releases: asks the index, runs what is owed, and searches what changed.
 
-What is new, owed or changed is decided in ``watch_plan``; cells are run by ``Session``, and ``watch_search`` finds the
-release to blame.
+``watch_plan`` decides what is new, owed or changed, ``Session`` runs cells, and ``watch_search`` finds the release to
+blame.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from repro.store.resolve_float import holding_kept, resolve_float
 from repro.verdict.result import judge_repetitions
 
 BATCH = 4
-"""So many cells are run between two looks at the clock."""
+"""The number of cells that are run between two checks of the time."""
 
 
 @dataclass
@@ -52,9 +52,9 @@ class Watch:
     fetch: Fetch
     failures: Sequence[Failure]
     keep: bool = True
-    """Whether new locks are kept in the store: a watch that runs nothing leaves no trace."""
+    """True to keep new locks in the store; a watch that runs nothing leaves no trace."""
     superseded: bool = True
-    """Whether new releases run that the floating environment does not hold, because younger ones took their place."""
+    """True to also run new releases that younger ones have replaced in the floating environment."""
     unresolved: dict[str, str] = field(default_factory=dict)
     """Environments that do not resolve, each with the reason."""
 
@@ -67,12 +67,12 @@ class Watch:
         self._listings: dict[str, Listing] | None = None
 
     def in_project(self, project: Project) -> "Watch":
-        """The same watch in a project whose files changed since."""
+        """The same watch in a project with changed files."""
         failures = [project.catalog[failure.id].failure for failure in self.failures]
         return replace(self, project=project, failures=failures)
 
     def look(self) -> WatchPlan:
-        """What is new and owed as the store is now.
+        """What is new and owed, by the current store.
 
         Raises EnvironmentFailure if the floating environment does not resolve or the index cannot be read.
         """
@@ -106,7 +106,7 @@ class Watch:
         )
 
     def current(self) -> KeptLock:
-        """The floating environment of today with its lock."""
+        """Today's floating environment with its lock."""
         if self._current is None:
             label, definition = self.float.label, self.float.definition
             if self.keep:
@@ -132,13 +132,13 @@ class Watch:
         except UsageError as error:
             raise EnvironmentFailure(str(error)) from None
         found = listing(files, stated.python, refuse, prereleases=stated.prereleases)
-        # An environment that is always as of one day will never see what came later.
+        # An environment with a fixed day never sees later releases.
         days = self.project.matrix.floating[self.name].as_of or self.today.isoformat()
-        # A day in the past is seen as it was, except for what was removed or yanked since.
+        # A day in the past is seen as it was, except for files that were removed or yanked since.
         return Listing(tuple(release for release in found.releases if release.day <= days), found.left_out)
 
     def _snapshots(self, current: KeptLock) -> list[ComparedEnvironment]:
-        """What may be compared: the locked environments, and every kept lock of the floating one.
+        """The environments to compare: the locked ones, and every kept lock of the floating one.
 
         A lock that two floating environments share is kept under the name of one of them.
         """
@@ -153,7 +153,7 @@ class Watch:
         return list(found.values())
 
     def _may_be_ours(self, kept: KeptLock) -> bool:
-        """True if a kept lock is of the floating environment, or of another one that then held the same."""
+        """True if a kept lock is of the floating environment, or of another one with the same content then."""
         if is_of(kept.name.partition(HELD)[0], self.name):
             return True
         ours, theirs = self.float.definition, kept.environment
@@ -166,7 +166,7 @@ class Watch:
         return ours.prereleases or not any(held is not None and held.is_prerelease for held in versions)
 
     def _seen(self, failure: Failure, digest: str) -> Seen | None:
-        """What the newest run of a record on a lock showed, with the sources of today; None if there is none."""
+        """The newest run of a record on a lock, with today's sources; None if there is none."""
         cell = make_cell(failure, self.float.label)
         recipe = recipe_of(cell, self.project.catalog[failure.id], digest)
         observations = self.store.newest_run(failure.id, recipe)
@@ -177,13 +177,13 @@ class Watch:
 
     @property
     def _locked_names(self) -> tuple[str, ...]:
-        """The locked environment of the same name; where there is none, those of the other floating environments."""
+        """The locked environment of the same name, else those of the other floating environments."""
         matrix = self.project.matrix
         names = [name for name in matrix.floating if name in matrix.environments]
         return (self.name,) if self.name in names else tuple(names)
 
     def environment(self, job: OwedRun) -> KeptLock | None:
-        """Where a job runs; None if it does not resolve, which is then known to ``look``."""
+        """The environment of a job; None if it does not resolve, which ``look`` then knows."""
         if job.in_current:
             return self.current()
         name, definition = self.float.holding(job.distribution, job.version)
@@ -196,9 +196,9 @@ class Watch:
             return None
 
     def run(self, budget: WatchBudget, listener: Listener, notify: Notify) -> list[Turned]:
-        """Run what is owed, then search each verdict that changed; returns what was found.
+        """Run what is owed, then search each changed verdict; returns what was found.
 
-        Stops where the budget is spent: what is left is owed, and the next call goes on there.
+        Stops when the budget is spent; the next call continues with what is left.
         """
         found: list[Turned] = []
         done: set[tuple[str, str]] = set()
@@ -218,11 +218,11 @@ class Watch:
                 budget.check()
                 self._run(batch, listener)
         except BudgetSpentError as spent:
-            notify(f"{spent}: what is left is owed; the same command goes on there")
+            notify(f"{spent}: runs are still owed; repeat the command to continue")
             return found
 
     def _batch(self, steps: WatchPlan, done: set[tuple[str, str]]) -> list[tuple[OwedRun, KeptLock]]:
-        """The next cells of one environment that were not tried by this command."""
+        """The next cells of one environment that this command has not tried."""
         batch: list[tuple[OwedRun, KeptLock]] = []
         for job in [job for job in steps.jobs if job.in_current or self.superseded]:
             kept = self.environment(job)
@@ -241,7 +241,7 @@ class Watch:
         kept = batch[0][1]
         project = holding_kept(self.project, kept)
         cells = [make_cell(self.project.catalog[job.failure].failure, kept.name) for job, _ in batch]
-        # As in the default matrix, each verdict rests on a run through torchrun too.
+        # As in the default matrix, each verdict also has a run through torchrun.
         Session(project, self.store, Options(fresh=False, confirm=True), listener).run(cells)
 
     def _search(self, turn: ChangeToSearch, budget: WatchBudget, listener: Listener, notify: Notify) -> Turned | None:
@@ -263,7 +263,7 @@ def _snapshot(kept: KeptLock) -> ComparedEnvironment:
 
 
 def look_at_all(watches: Sequence[Watch]) -> Watched:
-    """What all watches find, the newest state of the store; an environment that does not resolve says why."""
+    """The state of all watches; an environment that does not resolve has the reason."""
     floats = []
     for watch in watches:
         try:
@@ -274,7 +274,7 @@ def look_at_all(watches: Sequence[Watch]) -> Watched:
 
 
 def known_unresolved(watched: Watched | None, label: str) -> dict[str, str]:
-    """The environments of today's floating one that did not resolve at the last look."""
+    """The environments derived from today's floating one that did not resolve at the last look."""
     if watched is None:
         return {}
     return {

@@ -1,7 +1,7 @@
-"""Finds the release that turned a verdict: blame over the packages that moved, then a bisection of one of them.
+"""Finds the release that changed a verdict: a blame over the moved packages, then a bisection of one of them.
 
 The searches are those of ``repro blame`` and ``repro bisect``: each runs its ends again through torchrun, and refuses
-an answer that the runs do not agree on.
+an answer on which the runs disagree.
 """
 
 import difflib
@@ -39,12 +39,12 @@ Notify = Callable[[str], None]
 
 
 class BudgetSpentError(ReproError):
-    """The time that was given is over; what was run is stored."""
+    """The given time is over; finished runs are stored."""
 
 
 @dataclass(frozen=True)
 class WatchBudget:
-    """When to stop."""
+    """The time limit of a watch."""
 
     minutes: float | None = None
     began: float = field(default_factory=time.monotonic)
@@ -61,17 +61,17 @@ class WatchBudget:
 
 @dataclass(frozen=True)
 class Within:
-    """A source of verdicts that begins no run once the time is over."""
+    """A source of verdicts that begins no run after the time is over."""
 
     source: VerdictSource
     budget: WatchBudget
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
-        """Make environments known by name."""
+        """Register environments by name."""
         self.source.define(definitions)
 
     def ask(self, name: str, label: str, ahead: Iterable[str] = ()) -> Tried:
-        """The first look at an environment; raises BudgetSpentError."""
+        """Run an environment for the first time; raises BudgetSpentError."""
         self.budget.check()
         return self.source.ask(name, label, ahead)
 
@@ -85,7 +85,7 @@ class Within:
         return self.source.lock(name)
 
     def requirements(self, name: str) -> Requires:
-        """What each release in an environment requires."""
+        """The requirements of each release in an environment."""
         return self.source.requirements(name)
 
 
@@ -101,9 +101,9 @@ class TurnSearch:
     notify: Notify
 
     def search(self, turn: ChangeToSearch, kept: tuple[KeptLock, KeptLock]) -> Turned | None:
-        """Find and store the release to blame for a change between two environments; None if it is not decided.
+        """Find and store the release to blame for a change between two environments; None if undecided.
 
-        Raises BudgetSpentError; what was run until then is stored.
+        Raises BudgetSpentError; finished runs are stored.
         """
         began = time.monotonic()
         failure = self.project.catalog[turn.failure].failure
@@ -135,7 +135,7 @@ class TurnSearch:
     def _bisect(
         self, project: Project, source: VerdictSource, blamed: Blamed, ends: tuple[Vector, Vector]
     ) -> Bisected | None:
-        """The neighbours between which one package turned the verdict; None if there is no such package or range."""
+        """The neighbours between which one package changed the verdict; None if there is no such package or range."""
         if len(blamed.causes) != 1 or len(blamed.causes[0]) != 1:
             return None
         (package,) = blamed.causes[0]
@@ -202,7 +202,7 @@ class TurnSearch:
         return next((release.day for release in found if release.version == version), "")
 
     def _proposal(self, failure_id: str, bisected: Bisected | None) -> tuple[str, str]:
-        """The record's bound as a patch, and why there is none."""
+        """The record's new bound as a patch, and if there is none, the reason."""
         if bisected is None:
             return "", "no single release is to blame"
         entry = self.project.catalog[failure_id]
@@ -224,7 +224,7 @@ class TurnSearch:
 
 
 def _required(source: VerdictSource, blamed: Blamed, bisected: Bisected | None) -> tuple[RequiredRelease, ...]:
-    """What moved with the release to blame because that requires it, in the version beside that release."""
+    """The releases that moved with the one to blame because it requires them."""
     cause = blamed.causes[0] if blamed.causes else ()
     names = {name for member in cause for name in blamed.required.get(member, ())}
     changes = [change for change in blamed.changes if change.distribution in names]
@@ -243,7 +243,7 @@ def _required(source: VerdictSource, blamed: Blamed, bisected: Bisected | None) 
 
 
 def write_bound(project: Project, turned: Turned) -> str:
-    """Write the proposed bound of a change into its record; returns what was done, in one line."""
+    """Write the proposed bound of a change into its record; returns one line that says what was done."""
     entry = project.catalog[turned.failure]
     stored = AnswerStore(project.reports / "data").of(turned.failure)
     for answer in stored:

@@ -11,10 +11,10 @@ from repro.store.answers import Bisected, Stored, lower_end_tried
 
 
 def amend_record(file: Path, failure: Failure, answer: Bisected, stored: Sequence[Stored] = ()) -> str:
-    """Correct the affected range of a record if it disagrees, and say which lower end was never tried.
+    """Correct the affected range of a record if it disagrees, and note a lower end that was never tried.
 
-    ``stored`` are the answers for the failure.  Returns one line: what was done.  Raises UsageError or RecordError,
-    with the record as it was, if the answer or the record does not allow it.
+    ``stored`` are the answers for the failure.  Returns one line that says what was done.  Raises UsageError or
+    RecordError, with the record unchanged, if the answer or the record does not allow it.
     """
     if answer.package is None:
         raise UsageError("an answer in days cannot be written into a record: bisect the package that is to blame")
@@ -53,7 +53,7 @@ def amend_record(file: Path, failure: Failure, answer: Bisected, stored: Sequenc
 
 
 def _opened(failure: Failure, answer: Bisected, specifiers: str, stored: Sequence[Stored]) -> dict[str, str]:
-    """The record's ``open_below`` as it should be: a lower end is open unless an older release was run."""
+    """The correct ``open_below`` of the record: a lower end is open unless an older release was run."""
     package = str(answer.package)
     others = {name: oldest for name, oldest in failure.open_below.items() if name != package}
     lowest = lower_bound(specifiers)
@@ -63,7 +63,7 @@ def _opened(failure: Failure, answer: Bisected, specifiers: str, stored: Sequenc
 
 
 def _refuse_contradiction(amended: Failure, answer: Bisected) -> None:
-    """Raise UsageError if a release that was run shows something else than the record would say."""
+    """Raise UsageError if the amended record would contradict a release that was run."""
     package = str(answer.package)
     for fact in answer.tried:
         if fact.side is Side.SKIP or not fact.versions:

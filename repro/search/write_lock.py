@@ -1,4 +1,4 @@
-"""Moves a locked environment to what the floating environment of its name is today."""
+"""Updates a locked environment to today's floating environment of the same name."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from repro.store.kept_locks import KeptLock
 
 
 def write_lock(project: Project, held: Float, kept: KeptLock) -> str:
-    """Write the releases of today into ``matrix.yaml`` and the lock beside it; returns what was done, in one line.
+    """Write today's releases into ``matrix.yaml`` and the lock beside it; returns one line that says what was done.
 
-    Raises UsageError or RecordError, with both files as they were, if the pins cannot be changed in place.
+    Raises UsageError or RecordError, with both files unchanged, if the pins cannot be changed in place.
     """
     name = held.name
     if name not in project.own_matrix.environments:

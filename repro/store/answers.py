@@ -1,4 +1,4 @@
-"""What searches found, as it is stored: one JSON file a question, written whole, replaced by a newer answer."""
+"""Stored answers of searches: one JSON file for each question, written atomically, replaced by newer answers."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,18 @@ from repro.store.observations import SEARCHES, read_stored
 
 
 class Role(StrEnum):
-    """What is known of one change."""
+    """The role of one change."""
 
     GUILTY = "guilty"
-    """It belongs to a smallest set that flips the answer."""
+    """It belongs to a smallest set that flips the verdict."""
     NEEDED = "needed"
-    """It belongs to that set, but only because what is left without it does not resolve."""
+    """It belongs to that set, but only because the set does not resolve without it."""
     REQUIRED = "required"
-    """A guilty one requires it and moved with it; without that one it could not be tried."""
+    """A guilty change requires it, and it could not be tried alone."""
     INNOCENT = "innocent"
-    """It was tried without the guilty ones, and the answer stayed."""
+    """It was tried without the guilty changes, and the verdict stayed."""
     UNTESTED = "untested"
-    """No set with it and without the guilty ones resolves."""
+    """No set with it and without the guilty changes resolves."""
 
 
 class Run(Strict):
@@ -41,42 +41,42 @@ class Run(Strict):
     observation: str
     verdict: Verdict
     launcher: Literal["warm", "torchrun"]
-    """What started the ranks, or was meant to."""
+    """The launcher that started the ranks, or should have."""
     reused: bool = False
-    """True if the run was stored before."""
+    """True if a stored run was reused."""
 
 
 class Tried(Strict):
-    """One point that was tried, and the evidence."""
+    """One point that was tried, with the evidence."""
 
     fact: Literal["tried"] = "tried"
     label: str
     environment: str
     verdict: Verdict | None
-    """None where the failure does not apply."""
+    """None if the failure does not apply."""
     side: Side
     reason: str
     evidence: str = ""
     versions: dict[str, str] = {}
-    """Of the distributions that the record speaks of, and torch."""
+    """The versions of torch and of the distributions that the record names."""
     affected: bool | None = None
-    """Whether the record's specifiers cover the versions; None if nothing was installed."""
+    """True if the record's specifiers cover the versions; None if nothing was installed."""
     observations: tuple[str, ...] = ()
-    """Those that the verdict rests on."""
+    """The ids of the observations behind the verdict."""
     runs: tuple[Run, ...] = ()
-    """All runs, also those that do not count; empty in answers of older versions, which ran each point once."""
+    """All runs, including those that do not count; empty in answers of older versions, which ran each point once."""
     reused: bool = False
     seconds: float = 0.0
-    """Of the whole step: resolving, building, running."""
+    """The seconds of the whole step: resolving, building, running."""
 
     @property
     def conclusive(self) -> int:
-        """How many of its runs showed that the failure is there, or that it is not."""
+        """The number of runs that showed the failure or its absence."""
         return sum(side_of(run.verdict) is not Side.SKIP for run in self.runs)
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the record says what was seen; None where either says nothing."""
+        """True if the record agrees with the verdict; None if either is inconclusive."""
         if self.affected is None or self.side is Side.SKIP:
             return None
         return self.affected == (self.side is Side.BAD)
@@ -89,7 +89,7 @@ class Tried(Strict):
 
 
 class SkippedRelease(Strict):
-    """A release that is not tried, and why."""
+    """A release that is not tried, with the reason."""
 
     version: str
     reason: str
@@ -99,7 +99,7 @@ class Every(StrEnum):
     """Which releases of a package."""
 
     MINOR = "minor"
-    """The last one of every minor series."""
+    """The last release of every minor series."""
     ALL = "all"
 
 
@@ -107,15 +107,15 @@ FORMAT: Literal[1] = 1
 
 
 class BlamedChange(VersionChange):
-    """One package of a blame, with its role."""
+    """One changed package of a blame, with its role."""
 
     part: Role
     reason: str = ""
-    """Why a required one could not be tried alone."""
+    """Why a required change could not be tried alone."""
 
 
 class Blamed(Strict):
-    """Which package changes turn the verdict round between two environments."""
+    """The package changes that flip the verdict between two environments."""
 
     format: Literal[1] = FORMAT
     kind: Literal["blame"] = "blame"
@@ -124,14 +124,14 @@ class Blamed(Strict):
     start: Tried
     end: Tried
     causes: tuple[tuple[str, ...], ...]
-    """Sets of distributions, each of which is enough alone, with what its members require."""
+    """Sets of distributions; each set is sufficient alone, together with what its members require."""
     required: dict[str, tuple[str, ...]] = {}
-    """By member of a cause: the distributions whose old versions its release does not accept; they moved with it."""
+    """For each member of a cause: the distributions that moved with it, whose old versions it does not accept."""
     changes: tuple[BlamedChange, ...]
     tried: tuple[Tried, ...]
     seconds: float
     script: ScriptFailure | None = None
-    """Of a user's script: how it fails, as it was learned from the end that does."""
+    """For a user's script: how it fails, learned from the failing end."""
 
     @property
     def slug(self) -> str:
@@ -156,7 +156,7 @@ class Blamed(Strict):
 
 
 class Bisected(Strict):
-    """Between which neighbours the answer changes."""
+    """The answer of a bisection: the neighbours between which the verdict changes."""
 
     format: Literal[1] = FORMAT
     kind: Literal["bisect"] = "bisect"
@@ -166,25 +166,25 @@ class Bisected(Strict):
     base: str
     older: Side
     before: Tried
-    """The last point that is as the older end is."""
+    """The last point with the verdict of the older end."""
     after: Tried
-    """The first point that is as the newer end is."""
+    """The first point with the verdict of the newer end."""
     untested: tuple[Tried, ...] = ()
-    """Points between the two that have no answer."""
+    """Points between the two without an answer."""
     confirmed: bool = False
-    """True if both neighbours were run again through torchrun; older versions did not do so."""
+    """True if both neighbours were run again through torchrun; older versions did not do this."""
     noisy: bool = False
-    """True if the failure shows in some of the runs only."""
+    """True if only some of the runs show the failure."""
     launchers_disagree: bool = False
-    """True if torchrun showed something else than the warm launcher at a point, and only its runs were counted."""
+    """True if torchrun and the warm launcher differed at a point, so that only torchrun's runs were counted."""
     other_changes: tuple[str, ...] = ()
-    """Evidence that this is not the only change: a line each."""
+    """Evidence of further changes, one line each."""
     lower_end_open: bool = False
-    """True if the search began at a bad release, and no older one was ever run."""
+    """True if the search began at a bad release and no older one was ever run."""
     between: tuple[str, str] | None = None
-    """The older and the newer end, as verified."""
+    """The verified older and newer end."""
     tried: tuple[Tried, ...]
-    """A fact a point, in the order in which they were first run."""
+    """One fact for each point, in the order of their first runs."""
     points: int
     also_moved: tuple[str, ...] = ()
     """Other packages that differ between the two environments."""
@@ -193,7 +193,7 @@ class Bisected(Strict):
     log: str
     seconds: float
     blame: Blamed | None = None
-    """Of a bisection over days: which of the packages that changed it was."""
+    """For a bisection over days: which of the changed packages is to blame."""
 
     @property
     def slug(self) -> str:
@@ -202,12 +202,12 @@ class Bisected(Strict):
 
     @property
     def ends(self) -> tuple[str, str]:
-        """Between which points it was asked; older versions tried both before all others."""
+        """The two ends of the search; older versions stored them as the first two points."""
         return self.between or (self.tried[0].label, self.tried[1].label)
 
     @property
     def boundary(self) -> tuple[str | None, Side, str, str]:
-        """What was found: two bisections between other ends can find the same."""
+        """The finding, without the ends: bisections between different ends can find the same."""
         return self.package, self.older, self.before.label, self.after.label
 
     @property
@@ -217,12 +217,12 @@ class Bisected(Strict):
 
     @property
     def disagreeing(self) -> tuple[Tried, ...]:
-        """Points where the record's specifiers say something else than what was seen."""
+        """Points where the record's specifiers disagree with the verdict."""
         return tuple(fact for fact in self.tried if fact.agrees is False)
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the record's specifiers agree; None for days, and where the change lies among untested points."""
+        """True if the record's specifiers agree; None for days, or if the change lies among untested points."""
         if self.package is None:
             return None
         if self.disagreeing:
@@ -243,7 +243,7 @@ class Swept(Strict):
     tried: tuple[Tried, ...]
     """The oldest release first."""
     latest: Tried | None = None
-    """The newest releases of the whole stack, where they were asked for."""
+    """The newest releases of the whole stack, if requested."""
     left_out: tuple[SkippedRelease, ...] = ()
     seconds: float
 
@@ -257,12 +257,12 @@ class Swept(Strict):
 
 
 class RequiredRelease(Strict):
-    """A release that another one needs: the older one of before cannot be installed beside it."""
+    """A release that moved because another release does not accept its old version."""
 
     distribution: str
     version: str
     tried: bool
-    """True if this package was moved alone, and changed nothing."""
+    """True if this package was moved alone and changed nothing."""
     reason: str = ""
     """Why it could not be tried alone."""
 
@@ -273,32 +273,32 @@ class RequiredRelease(Strict):
 
 
 class Turned(Strict):
-    """What a new release changed for a failure: found by `repro watch --run`."""
+    """A change of a failure's verdict by a new release, found by `repro watch --run`."""
 
     format: Literal[1] = FORMAT
     kind: Literal["release"] = "release"
     failure: FileName
     date: str
     package: str
-    """The distribution to blame; several joined by `` and `` if only their changes together turn the verdict."""
+    """The distribution to blame; several, joined by `` and ``, if only their changes together flip the verdict."""
     last: str
-    """The last release as before."""
+    """The last release before the change."""
     release: str
-    """The first release that is different."""
+    """The first release with the change."""
     day: str
     """Its upload day; empty if the index does not state it."""
     required: tuple[RequiredRelease, ...] = ()
-    """What moved with it because it requires it."""
+    """The releases that moved with it because it requires them."""
     before: Tried
     after: Tried
     exact: bool
-    """True if a confirmed bisection found that no release lies between ``last`` and ``release``."""
+    """True if a confirmed bisection found ``last`` and ``release`` to be neighbours."""
     locks: tuple[str, str]
-    """Digests of the locks of the two environments that were compared."""
+    """The digests of the locks of the two compared environments."""
     proposal: str = ""
-    """A patch of the record as a unified diff; empty if the record needs none, or none can be proposed."""
+    """A patch of the record as a unified diff; empty if none is needed or none can be proposed."""
     proposal_problem: str = ""
-    """Why none can be proposed."""
+    """Why no patch can be proposed."""
     seconds: float
 
     @property
@@ -311,7 +311,7 @@ class Turned(Strict):
 
     @property
     def holds(self) -> bool:
-        """True if the rules of today still see a change: judged again, both ends may show the same."""
+        """True if today's rules still see a change; judged again, both ends may show the same."""
         return self.before.side is not Side.SKIP and self.after.side is self.before.side.opposite
 
     @property
@@ -342,7 +342,7 @@ _STORED: TypeAdapter[Stored] = TypeAdapter(Annotated[Stored, Field(discriminator
 
 
 def replaces(new: Stored, old: Stored) -> bool:
-    """True if an answer replaces one that is no newer: both have the same question or the same finding."""
+    """True if an answer replaces an older one: both have the same question or the same finding."""
     same = new.slug == old.slug or (
         isinstance(new, Bisected) and isinstance(old, Bisected) and new.boundary == old.boundary
     )
@@ -350,7 +350,7 @@ def replaces(new: Stored, old: Stored) -> bool:
 
 
 def changes_in_strip(answers: Sequence[Stored], package: str) -> list[str]:
-    """A line for every stored sweep over the package whose verdicts turn round more than once."""
+    """One line for every stored sweep over the package whose verdict changes more than once."""
     lines = []
     for answer in answers:
         if not isinstance(answer, Swept) or answer.package != package:
@@ -364,7 +364,7 @@ def changes_in_strip(answers: Sequence[Stored], package: str) -> list[str]:
 
 
 def lower_end_tried(answers: Sequence[Stored], package: str, lowest: str) -> bool:
-    """True if a stored run of an older release of the package than ``lowest`` did not show the failure."""
+    """True if a stored run of a release older than ``lowest`` did not show the failure."""
     for answer in answers:
         for fact in answer.all_tried:
             held = fact.versions.get(package)
@@ -379,7 +379,7 @@ def _slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Neighbours with the same verdict."""
+    """A range of neighbouring points with the same verdict."""
 
     first: Tried
     last: Tried
@@ -391,9 +391,9 @@ def _alike(fact: Tried) -> tuple[object, ...]:
 
 
 def stretches(points: Sequence[Tried]) -> list[Stretch]:
-    """A timeline as ranges of equal verdicts.
+    """Split a timeline into ranges of equal verdicts.
 
-    Points stay apart if the record agrees with one and not with the other, or if the reasons of skips differ.
+    Points are also separated if the record agrees with only one of them, or if the reasons of skips differ.
     """
     grouped = groupby(points, key=_alike)
     held = [list(group) for _, group in grouped]
@@ -410,9 +410,9 @@ class AnswerStore:
         return self.data / SEARCHES / failure
 
     def put(self, answer: Stored) -> Path:
-        """Store an answer in place of those that it replaces.
+        """Store an answer, and remove those that it replaces.
 
-        A failure that was mended twice keeps both boundaries.  Raises StoreError.
+        A failure that was fixed twice keeps both boundaries.  Raises StoreError.
         """
         file = path_inside(self.data, SEARCHES, answer.failure, f"{answer.slug}.json")
         with writing(file):
@@ -423,7 +423,7 @@ class AnswerStore:
         return file
 
     def of(self, failure: str) -> list[Stored]:
-        """What is stored for a failure, by the name of the question."""
+        """The stored answers for a failure, sorted by question."""
         return list(self._of(failure).values())
 
     def _of(self, failure: str) -> dict[Path, Stored]:

@@ -1,8 +1,8 @@
-"""Locks beside the observations that were made with them: ``<data>/locks/<digest>.txt``.
+"""The locks of stored runs: ``<data>/locks/<digest>.txt``.
 
-The lock of a floating environment is resolved at the run and committed nowhere.  It is kept here by the digest that its
-observations state, so that the run can be repeated later.  The file may come from another machine: it is bounded, and
-each of its lines must be a pin with hashes before anything is installed from it.
+The lock of a floating environment is resolved at the run and not committed.  It is kept here under the digest that
+its observations state, so that the run can be repeated.  A file may come from another machine, so its size is bounded,
+and each line must be a pin with hashes before anything is installed from it.
 """
 
 import re
@@ -20,12 +20,12 @@ _FIRST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.!+_-]*( ; [A-Z
 _HASH = re.compile(r" {4}--hash=sha256:[0-9a-f]{64}( \\)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 LEAST_DIGITS = 8
-"""So many digits of a digest name a lock, if no other one begins with them."""
+"""The shortest abbreviation of a digest that names a lock, if it is unique."""
 
 
 @dataclass(frozen=True)
 class KeptLock:
-    """A lock with the environment that its header states."""
+    """A lock with the environment in its header."""
 
     name: str
     environment: Environment
@@ -43,7 +43,7 @@ class KeptLocks:
         return self.data / LOCKS
 
     def put(self, lock: Lock) -> Path:
-        """Keep a lock; one of the same digest that is there already stays as it is.  Raises StoreError."""
+        """Keep a lock; an existing one with the same digest is not changed.  Raises StoreError."""
         file = self.folder / f"{lock.digest}.txt"
         if not file.exists():
             with writing(file):
@@ -55,7 +55,7 @@ class KeptLocks:
         return sorted(self.folder.glob("*.txt")) if self.folder.is_dir() else []
 
     def get(self, digest: str) -> KeptLock:
-        """The lock whose digest begins so; raises UsageError if there is none or several, StoreError if damaged."""
+        """The lock whose digest begins with this; raises UsageError if none or several match, StoreError if damaged."""
         names = {file.stem: file for file in self.files()}
         found = [name for name in names if len(digest) >= LEAST_DIGITS and name.startswith(digest)]
         if len(found) != 1:
@@ -68,7 +68,7 @@ class KeptLocks:
             yield read_kept_lock(file)
 
     def problems(self) -> list[str]:
-        """What is wrong with the files, each in one line."""
+        """The problems of the files, one line each."""
         found = []
         for file in self.files():
             try:
@@ -78,7 +78,7 @@ class KeptLocks:
         return found
 
     def prune(self, used: frozenset[str], *, dry: bool = False) -> list[str]:
-        """Remove the locks that no observation was made with; returns their digests.  Raises StoreError."""
+        """Remove the locks that no observation used; returns their digests.  Raises StoreError."""
         gone = [file for file in self.files() if file.stem not in used]
         for file in gone if not dry else []:
             with writing(file):
@@ -87,7 +87,7 @@ class KeptLocks:
 
 
 def read_kept_lock(file: Path) -> KeptLock:
-    """A kept lock; raises StoreError unless each line is a pin with hashes and its digest is the file's name."""
+    """A kept lock; raises StoreError unless each line is a pin with hashes and the file's name is its digest."""
     try:
         lock = parse_lock(read_text_file(file))
         name, environment = read_header(lock)

@@ -13,7 +13,7 @@ from repro.store.upkeep import verify
 
 @dataclass(frozen=True)
 class MergedStores:
-    """How many observations were added, how many were known, and how many answers were added."""
+    """The numbers of added observations, known observations and added answers."""
 
     added: int
     known: int
@@ -24,7 +24,7 @@ def merge_stores(store: Store, others: Sequence[Store]) -> MergedStores:
     """Add the observations, recorded verdicts and answers of other stores; merging them again changes nothing.
 
     Of two answers to one question, the newer one is kept.  Raises StoreError, with nothing changed, if a store is
-    missing or damaged, or holds another observation under a known id.
+    missing or damaged, or has a different observation under a known id.
     """
     for other in others:
         _whole(other)
@@ -53,7 +53,7 @@ def _whole(other: Store) -> None:
 
 
 def _new(store: Store, others: Sequence[Store]) -> dict[str, Observation]:
-    """The observations that the store lacks, by id."""
+    """The observations that the store does not have, by id."""
     held = {observation.id: observation for observation in store}
     new: dict[str, Observation] = {}
     for other in others:
@@ -67,7 +67,7 @@ def _new(store: Store, others: Sequence[Store]) -> dict[str, Observation]:
 
 
 def _newer(store: Store, others: Sequence[Store]) -> list[Stored]:
-    """The answers that the store lacks or holds in an older version."""
+    """The answers that the store does not have, or has in an older version."""
     held = list(AnswerStore(store.root))
     best = held
     for other in others:

@@ -1,14 +1,14 @@
-"""Observations on disk: one file each, written whole, never changed.
+"""Observations on disk: one file each, written atomically and never changed.
 
-``<root>/<failure>/<id>.json``: an id begins with the key of its recipe, so all observations of one recipe are
-neighbours.  Concurrent runs write different files and cannot disturb one another.  A file is one line of JSON, and its
-large values are parts (``parts.py``); files of format 1, in which all stands in place, are read for ever.
+``<root>/<failure>/<id>.json``: an id begins with the key of its recipe, so the observations of one recipe sort
+together.  Concurrent runs write different files and cannot disturb each other.  A file is one line of JSON, and its
+large values are parts (``parts.py``).  Files of format 1, which have no parts, stay readable.
 
-``<root>/verdicts.jsonl`` records the verdict that each observation got, one line a verdict, the newest last.  A verdict
-is no part of an observation, because a better rule may change it.
+``<root>/verdicts.jsonl`` records the verdict of each observation, one per line, the newest last.  A verdict is not
+part of an observation, because a better rule may change it.
 
 A store may come from another machine, so its files are untrusted: only regular files of a bounded size are read, and
-no name that is read becomes a path without being checked.
+names in them are checked before they are used as paths.
 """
 
 import json
@@ -28,14 +28,14 @@ from repro.store.parts import PARTS, Parts
 
 KEY_CHARACTERS = 12
 SEARCHES = "searches"
-"""The folder of the answers of searches; no failure can have this name."""
+"""The folder for answers of searches; no failure may have this name."""
 LOCKS = "locks"
-"""The folder of the locks that runs were made with; likewise."""
+"""The folder for locks of runs; no failure may have this name."""
 VERDICTS = "verdicts.jsonl"
 STORED_FORMAT = 2
-"""Of a stored file: large values are parts.  The observation that is read from it is of ``FORMAT``."""
+"""The format of a stored file, whose large values are parts.  The observation read from it has ``FORMAT``."""
 STORED_BYTES = 64 << 20
-"""A stored file that is larger than this is not read."""
+"""Larger stored files are not read."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class Store:
         return file
 
     def _text(self, observation: Observation) -> str:
-        """The content of an observation's file; its parts are written, since they must be there before it."""
-        # Defaults are left out, except for the format: without it nobody could read the file later.
+        """The content of an observation's file; writes its parts first, since the file names them."""
+        # Defaults are left out, except the format, without which the file could not be read later.
         content = Parts.of_store(self.root).split(observation.model_dump(mode="json", exclude_defaults=True))
         return json.dumps({"format": STORED_FORMAT} | content, ensure_ascii=False) + "\n"
 
     def upgrade(self) -> int:
-        """Write every observation of an older format again in today's; returns how many.  Raises StoreError.
+        """Rewrite every observation of an older format; returns how many.  Raises StoreError.
 
-        Each is read from its new form and compared before its file is replaced.
+        The new form is read back and compared before it replaces the file.
         """
         count = 0
         for file in list(self.files()):
@@ -82,7 +82,7 @@ class Store:
         return count
 
     def remove(self, observation: Observation) -> None:
-        """Remove an observation; only pruning does.  Raises StoreError."""
+        """Remove an observation; used only for pruning.  Raises StoreError."""
         file = self._file(observation)
         try:
             file.unlink(missing_ok=True)
@@ -90,7 +90,7 @@ class Store:
             raise StoreError(f"{file}: cannot be removed: {error.strerror}") from None
 
     def unnamed_parts(self) -> list[Path]:
-        """The files of parts that no observation names; those of the last hour may be those of a run that is stored."""
+        """The files of parts that no observation names, except recent ones, which a run in progress may need."""
         return Parts.of_store(self.root).unnamed(read_stored(file) for file in self.files())
 
     def record_verdict(self, observation_id: str, verdict: str) -> None:
@@ -106,7 +106,7 @@ class Store:
                 os.close(descriptor)
 
     def recorded_verdicts(self) -> dict[str, str]:
-        """The last recorded verdict of each observation; a line that is cut off or of another shape is skipped."""
+        """The last recorded verdict of each observation; truncated or malformed lines are skipped."""
         found: dict[str, str] = {}
         file = self.root / VERDICTS
         if not file.exists():
@@ -122,25 +122,25 @@ class Store:
         return found
 
     def by_key(self, failure: str) -> dict[str, list[Path]]:
-        """The files of a failure's observations by the first characters of their recipe; its folder is listed once."""
+        """The files of a failure's observations by recipe key; its folder is listed once."""
         found: dict[str, list[Path]] = {}
         for file in self._files(failure, "*.json"):
             found.setdefault(file.name[:KEY_CHARACTERS], []).append(file)
         return found
 
     def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
-        """The observations of one recipe, the oldest first; ``files`` is the result of ``by_key``, if it is at hand."""
+        """The observations of one recipe, the oldest first; ``files`` is the result of ``by_key``, if available."""
         return [_observation(head.file, head.content) for head in self._heads(failure, recipe, files)]
 
     def newest_first(
         self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None
     ) -> Iterator[Observation]:
-        """The observations of one recipe, the newest first; each is read when it is asked for."""
+        """The observations of one recipe, the newest first; read lazily."""
         for head in reversed(self._heads(failure, recipe, files)):
             yield _observation(head.file, head.content)
 
     def newest_run(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
-        """The observations of one recipe that the newest command made: its repetitions."""
+        """The observations of one recipe by the newest command, which are its repetitions."""
         heads = self._heads(failure, recipe, files)
         return [_observation(head.file, head.content) for head in heads if head.run == heads[-1].run]
 
@@ -164,7 +164,7 @@ class Store:
         """All observations of a lane other than the default one, by failure and id."""
         stated = f'"lane": "{lane}"'.encode()
         for file in self.files():
-            # Most are of the default lane: searching the bytes is much quicker than parsing them.
+            # Most are of the default lane, and searching the bytes is much faster than parsing them.
             content = read_stored(file)
             if stated in content:
                 found = _observation(file, content)
@@ -192,7 +192,7 @@ def read_stored(file: Path) -> bytes:
 
 @dataclass(frozen=True)
 class _Head:
-    """What a file says of its observation without its large values, which take most of the time to read."""
+    """The small values of an observation's file; the large ones are slow to read."""
 
     file: Path
     content: bytes
@@ -207,7 +207,7 @@ def _head(file: Path) -> _Head:
     stated = _stated(content)
     words = [stated.get(name) for name in ("recipe", "id", "run", "started")]
     if not all(isinstance(word, str) for word in words):
-        whole = _observation(file, content)  # says what is wrong
+        whole = _observation(file, content)  # raises with the reason
         words = [whole.recipe, whole.id, whole.run, whole.started]
     return _Head(file, content, *map(str, words))
 
@@ -234,7 +234,7 @@ def _observation(file: Path, content: bytes) -> Observation:
 
 
 def _stated(content: bytes) -> dict[str, Any]:
-    """What a file states, whatever is wrong with it; empty if it is no JSON object."""
+    """The JSON object in a file, valid or not as an observation; empty if there is none."""
     try:
         stated = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,10 +1,10 @@
-"""The large values of observations, each kept once in a file that is named by its content.
+"""The large values of observations, each stored once in a file named by its content.
 
-Most runs repeat what others had: the same environment, hardware, imports, exception and output.  An observation file
-names such a value by kind and digest, ``{"part": "tail/0123456789abcdef.txt"}``, so that it is one short line, and
-what nobody has seen before is a new file.
+Most runs repeat values of others: the same environment, hardware, imports, exception and output.  An observation file
+names such a value by kind and digest, ``{"part": "tail/0123456789abcdef.txt"}``.  The file is then one short line, and
+only new values make new files.
 
-A store may come from another machine: a name must have that form, and the content must have the digest of its name.
+A store may come from another machine, so a name must have that form, and the content must have the named digest.
 """
 
 import hashlib
@@ -21,15 +21,15 @@ from repro.errors import StoreError, UnreadableFileError
 from repro.files import read_bytes_file, write_whole, writing
 
 PARTS = "parts"
-"""The folder of the parts; no failure can have this name."""
+"""The folder for parts; no failure may have this name."""
 OF_OBSERVATION = ("installed", "hardware", "launcher_tail")
 OF_RANK = ("imported", "chain", "tail", "stacks", "gates")
 LEAST_CHARACTERS = 160
-"""A shorter value stays where it is."""
+"""Shorter values stay in the observation's file."""
 PART_BYTES = 8 << 20
-"""A part that is larger than this is not read: more than the limits of a rank allow."""
+"""Larger parts are not read; the limits of a rank do not allow them."""
 SETTLED_SECONDS = 3600.0
-"""A part that nothing names may be one of a run that is being stored, unless it is older than this."""
+"""A younger part without an observation may belong to a run that is being stored."""
 DIGEST_CHARACTERS = 24
 _NAME = re.compile(rf"({'|'.join((*OF_OBSERVATION, *OF_RANK))})/[0-9a-f]{{{DIGEST_CHARACTERS}}}\.(txt|json)")
 _REFERENCE = re.compile(rf'\{{"part": "({_NAME.pattern})"\}}'.encode())
@@ -46,11 +46,11 @@ class Parts:
         return cls(root / PARTS)
 
     def split(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of an observation with names for its large values, which are written; raises StoreError."""
+        """Write the large values of an observation, and return its content with their names; raises StoreError."""
         return _mapped(content, self._put)
 
     def join(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of an observation with its large values in place; raises StoreError."""
+        """The content of an observation with its large values read back; raises StoreError."""
         read = 0
 
         def value(_kind: str, held: Any) -> Any:
@@ -89,7 +89,7 @@ class Parts:
             raise StoreError(f"{file}: cannot be read: {error.strerror}; restore the file") from None
 
     def problems(self) -> Iterator[str]:
-        """Every part whose content is not what its name says."""
+        """A message for each part whose content does not have the named digest."""
         for file in self.files():
             try:
                 self._get(str(file.relative_to(self.folder)))
@@ -101,7 +101,7 @@ class Parts:
         yield from sorted(file for file in self.folder.glob("*/*") if file.is_file() and not file.name.startswith("."))
 
     def unnamed(self, observations: Iterator[bytes], now: float | None = None) -> list[Path]:
-        """The parts that no observation names, given the content of every observation file, and that have settled."""
+        """The settled parts that no observation names, given the content of every observation file."""
         named = {match[1].decode() for content in observations for match in _REFERENCE.finditer(content)}
         settled = (time.time() if now is None else now) - SETTLED_SECONDS
         return [
@@ -112,7 +112,7 @@ class Parts:
 
 
 def _mapped(content: Mapping[str, Any], change: Callable[[str, Any], Any]) -> dict[str, Any]:
-    """The content of an observation with each value that may be a part changed."""
+    """The content of an observation with ``change`` applied to each value that may be a part."""
 
     def changed(held: Mapping[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
         return {name: change(name, value) if name in kinds else value for name, value in held.items()}
@@ -126,7 +126,7 @@ def _mapped(content: Mapping[str, Any], change: Callable[[str, Any], Any]) -> di
 
 @lru_cache(maxsize=1024)
 def _content(file: Path, _modified: int) -> bytes:
-    """A part's content: many observations name the same one."""
+    """A part's content; cached, since many observations name the same part."""
     content = read_bytes_file(file, PART_BYTES)
     if _digest(content) != file.stem:
         raise StoreError(f"{file}: its content is not what its name says; restore the file")

@@ -1,4 +1,4 @@
-"""What determines a run, as a digest."""
+"""The digest of everything that determines a run."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ from repro.model.observation import Installed
 
 @cache
 def _content(file: Path, _modified: int) -> bytes:
-    """A source's bytes: a report asks for the recipes of hundreds of cells that share a few files."""
+    """A source's bytes; cached, since a report needs the recipes of hundreds of cells that share a few files."""
     return file.read_bytes()
 
 
 def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | None = None) -> str:
-    """SHA-256 of all that determines a run: its sources, the environment's lock, the cell.
+    """SHA-256 of everything that determines a run: its sources, the environment's lock, the cell.
 
-    ``timeout`` is that of the run; it is part of the recipe only where it is not the record's own.
+    ``timeout`` is the run's; it is part of the recipe only if it differs from the record's.
     """
     sources = [entry.script, BOOTSTRAP]
     if cell.lane is Lane.CPU:
@@ -34,7 +34,7 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
     for source in sources:
         digest.update(_content(source, source.stat().st_mtime_ns))
         digest.update(b"\0")
-    # One node, as nearly all runs have, is not named: keys from before there were several hold.
+    # A single node is not named, so that keys from before there were several nodes stay valid.
     left_out = {"environment"} if cell.nodes > 1 else {"environment", "nodes"}
     digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude=left_out).encode())
     if variables := variables_of(entry.failure, cell):
@@ -45,9 +45,9 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
 
 
 def helpers(entry: Entry) -> list[Path]:
-    """The files beside a script that it may read or import: all but the script, the record, backports and tests."""
+    """The files beside a script that it may read or import: all except the script, the record, backports and tests."""
     known = {entry.script.name, RECORD, *(backport.file for backport in entry.failure.backports)}
-    # Not Path.rglob: a report asks for hundreds of recipes, and it takes ten times as long.
+    # Path.rglob takes ten times as long, and a report needs hundreds of recipes.
     found = (
         Path(folder, name)
         for folder, _, names in os.walk(entry.folder)
@@ -58,14 +58,14 @@ def helpers(entry: Entry) -> list[Path]:
 
 
 def launcher_key(launcher: str) -> str | None:
-    """SHA-256 of what else determines a run with this launcher; None if the recipe determines it alone."""
+    """SHA-256 of what else determines a run with this launcher; None if only the recipe does."""
     if launcher != "warm":
         return None
     return hashlib.sha256(_content(ZYGOTE, ZYGOTE.stat().st_mtime_ns)).hexdigest()
 
 
 def environment_key(installed: Installed) -> str:
-    """The lock's digest; for an existing interpreter, its version, its distributions, and what is laid over it."""
+    """The lock's digest; for an existing interpreter: its version, its distributions, and the pack laid over it."""
     if installed.lock:
         return installed.lock
     held = "".join(f"{name}=={version}\n" for name, version in sorted(installed.distributions.items()))

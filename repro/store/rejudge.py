@@ -15,7 +15,7 @@ from repro.verdict.status import merge_verdicts
 
 @dataclass(frozen=True)
 class ChangedVerdict:
-    """A verdict that the current rules give differently."""
+    """A verdict that the current rules change."""
 
     what: str
     before: str
@@ -39,9 +39,9 @@ def rejudged(
 
 
 def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], catalog: Catalog) -> Stored | None:
-    """The answer of a search with today's verdicts and today's record; None if nothing changed.  Pure.
+    """The answer of a search with today's verdicts and record; None if nothing changed.  Pure.
 
-    The search itself is not repeated: a changed verdict shows that it should be.
+    The search itself is not repeated; a changed verdict shows that it should be.
     """
     entry = catalog.entries.get(answer.failure)
     if entry is None:
@@ -102,14 +102,14 @@ class Rejudgement:
 
     judged: int
     unrecorded: int
-    """Observations that had no recorded verdict before."""
+    """The number of observations without a recorded verdict before."""
     changed: tuple[ChangedVerdict, ...]
     answers: tuple[str, ...]
-    """Searches whose evidence changed: they should be repeated."""
+    """The searches whose evidence changed and that should be repeated."""
 
 
 def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
-    """Judge all stored observations by the current rules and record the verdicts; nothing is run."""
+    """Judge all stored observations by the current rules and record the verdicts.  Nothing is run."""
     observations = {observation.id: observation for observation in store}
     recorded = store.recorded_verdicts()
     known = {name: held for name, held in observations.items() if held.cell.failure in catalog.entries}

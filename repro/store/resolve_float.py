@@ -1,4 +1,4 @@
-"""The lock of a floating environment on a day: the one that is kept, else resolved now and kept."""
+"""The lock of a floating environment on a day: a kept one, else one that is resolved and kept."""
 
 from repro.catalog.project import Project
 from repro.environments.locks import header_of
@@ -9,10 +9,10 @@ from repro.store.kept_locks import KeptLock, KeptLocks
 
 
 def resolve_float(project: Project, locks: KeptLocks, name: str, definition: Environment) -> KeptLock:
-    """The lock of a made-up environment, kept in the store.
+    """The lock of a generated environment, kept in the store.
 
-    A kept lock of the same definition is used again, unless it holds a release that was denied since.  Raises
-    EnvironmentFailure if it does not resolve, StoreError for a damaged or unwritable lock.
+    A kept lock of the same definition is reused unless it holds a release that has been denied since.  Raises
+    EnvironmentFailure if it does not resolve, StoreError if the lock is damaged or cannot be written.
     """
     header = header_of(name, definition)
     for kept in locks:
@@ -32,5 +32,5 @@ def _is_denied(kept: KeptLock, project: Project) -> bool:
 
 
 def holding_kept(project: Project, kept: KeptLock) -> Project:
-    """The project with the environment of a kept lock among those that can be named."""
+    """The project with the environment of a kept lock added to its matrix."""
     return project.holding({kept.name: (kept.environment, kept.lock)})

@@ -1,4 +1,4 @@
-"""Does a signature match what fixed releases showed?  Stored runs answer; nothing is run."""
+"""Checks from stored runs whether a signature also matches fixed releases.  Nothing is run."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from repro.verdict.signature import shows
 
 
 def stored_faults(entry: Entry, store: Store) -> Iterator[Fault]:
-    """One fault at most: the first stored run of a fixed release that the record's signature matches."""
+    """At most one fault: the first stored run of a fixed release that matches the record's signature."""
     for observation in store.of_failure(entry.failure.id):
         fixed = fixed_release(entry.failure, observation)
         if fixed and observation.cell.is_default and is_matched(entry.failure, observation):
@@ -26,7 +26,7 @@ def stored_faults(entry: Entry, store: Store) -> Iterator[Fault]:
 
 
 def fixed_release(failure: Failure, observation: Observation) -> str | None:
-    """``torch 2.6.0`` if the run had a release that holds the fix by the record, else None."""
+    """``torch 2.6.0`` if the run had a release with the fix, by the record; else None."""
     held = observation.installed.distributions if observation.installed else {}
     for name, version in failure.fixed_in.items():
         if name in held and Version(held[name]) >= Version(version):
@@ -35,7 +35,7 @@ def fixed_release(failure: Failure, observation: Observation) -> str | None:
 
 
 def is_matched(failure: Failure, observation: Observation) -> bool:
-    """True if some rank ended with the signature of the record, as it shows in that run."""
+    """True if any rank ended with the record's signature for that run."""
     signature = seen_in(failure, observation).signature
     if signature.kind == "hang":
         return judge(failure, observation).verdict is Verdict.REPRODUCED

@@ -12,7 +12,7 @@ from repro.store.parts import Parts
 
 
 def inconsistency(file: Path, observation: Observation) -> str | None:
-    """How an observation contradicts the place of its file, or None.  Pure."""
+    """How an observation contradicts the path of its file, or None.  Pure."""
     if observation.id != file.stem:
         return f"holds the observation {observation.id}"
     if not observation.id.startswith(f"{observation.recipe[:KEY_CHARACTERS]}-"):
@@ -54,9 +54,9 @@ def _answer_problems(store: Store) -> list[str]:
 
 
 def superfluous(observations: Iterable[Observation], used: frozenset[str], keep: int = 1) -> list[Observation]:
-    """Observations that can be removed: all but the newest ``keep`` runs of each recipe, and never a used one.  Pure.
+    """The removable observations: all but the newest ``keep`` runs of each recipe, and never a used one.  Pure.
 
-    A run is what one command made: its repetitions are kept or removed together.
+    All repetitions by one command are one run, and are kept or removed together.
     """
     by_recipe: dict[tuple[str, str], list[Observation]] = {}
     for observation in observations:
@@ -71,11 +71,10 @@ def superfluous(observations: Iterable[Observation], used: frozenset[str], keep:
 
 
 def prune(store: Store, used: frozenset[str], *, keep: int = 1, dry: bool = False) -> list[Observation]:
-    """Remove superfluous observations; returns those that were, or would be, removed.
+    """Remove superfluous observations; returns those that were (or, if ``dry``, would be) removed.
 
-    Kept locks that no observation was made with are removed, too, and parts that none names.  ``used`` are the ids of
-    the observations that reports and answers cite.  Raises StoreError before anything is removed if the store is
-    damaged.
+    Unused locks and parts are removed too.  ``used`` are the ids of the observations that reports and answers cite.
+    Raises StoreError, before anything is removed, if the store is damaged.
     """
     held = list(store)
     gone = superfluous(held, used, keep)

@@ -1,1 +1,1 @@
-"""The answers of ``doctor`` to a pasted text, given by the page itself: what the site's script needs to know."""
+"""Lets the site's page itself answer like ``doctor`` to a pasted text: the script and the data that it needs."""

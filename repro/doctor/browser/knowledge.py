@@ -1,4 +1,4 @@
-"""What the page must know to answer: the records' ranges and patterns, and the expressions that read a text.  Pure."""
+"""The page's data: the records' ranges and patterns, and the expressions that read a text.  Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class PageFrame(Strict):
 
     library: str
     named: str
-    """How the function is shown."""
+    """The display name of the function."""
     function: Expression
 
 
@@ -38,7 +38,7 @@ class PagePattern(Strict):
     error: tuple[str, ...]
     message: Expression | None = None
     words: tuple[str, ...] = ()
-    """Of the message: how near a log comes is counted by these."""
+    """The words of the message, for the similarity of a log."""
     holds: tuple[Relation, ...] = ()
     lacks: Expression | None = None
     lacks_shown: str = ""
@@ -55,7 +55,7 @@ class PagePattern(Strict):
 
 
 class PageFailure(Strict):
-    """One record, as far as versions and logs are concerned."""
+    """The parts of a record about versions and logs."""
 
     id: str
     title: str
@@ -84,7 +84,7 @@ class PageThread(Strict):
 
 
 class Knowledge(Strict):
-    """Everything that the page knows.  The file ``answers.json`` of the site."""
+    """All data of the page; the site's file ``answers.json``."""
 
     format: int = 1
     rule: int = RULE
@@ -92,9 +92,9 @@ class Knowledge(Strict):
     failures: tuple[PageFailure, ...]
     reported: tuple[PageThread, ...]
     needs_command: tuple[str, ...]
-    """Records and threads with a pattern of logs that a browser cannot compare."""
+    """Records and threads with a log pattern that a browser cannot compare."""
     texts: dict[str, Expression]
-    """Patterns of single lines, by the text that the records have."""
+    """Patterns of single lines, by their text in the records."""
     denied: tuple[Denied, ...]
     aliases: dict[str, str]
     conda_names: dict[str, str]
@@ -107,7 +107,7 @@ class Knowledge(Strict):
 def knowledge(
     failures: Sequence[Failure], reported: Sequence[Reported], denied: Sequence[Denied], tried: Tried
 ) -> Knowledge:
-    """What a page must know of these failures; a pattern without an equal in JavaScript is left out and named."""
+    """The page's data about these failures; patterns without a JavaScript equivalent are left out and named."""
     left_out: dict[str, None] = {}
     texts: dict[str, Expression] = {}
     known = []
@@ -212,7 +212,7 @@ def _frame(frame: SeenFrame) -> PageFrame:
 
 
 def _expressions() -> dict[str, Expression]:
-    """The expressions of the modules that read texts; our own are portable, else a test fails."""
+    """The expressions of the modules that read texts; a test ensures that all of them are portable."""
     of_python = {
         **lines.EXPRESSIONS,
         **traces.EXPRESSIONS,

@@ -1,9 +1,9 @@
-r"""Writes a regular expression for a browser, or refuses it.  Pure.
+r"""Translates a regular expression to JavaScript, or refuses it.  Pure.
 
-Python's, RE2's and JavaScript's expressions look alike and differ in details: what ``\w`` and ``.`` match, where ``$``
-matches, how groups are named.  The expression is parsed, and written anew part by part; a part without an equal in
-JavaScript makes it not portable, and nobody guesses.  RE2 never goes back and a browser does, so an endless repetition
-inside of another one is refused as well.
+The expressions of Python, RE2 and JavaScript look alike but differ in details: what ``\w`` and ``.`` match, where
+``$`` matches, how groups are named.  The expression is parsed and written again part by part; if a part has no exact
+equivalent in JavaScript, the expression is refused.  RE2 never backtracks but browsers do, so an unbounded repetition
+inside another one is refused too.
 """
 
 import re
@@ -19,12 +19,12 @@ from repro.model.base import Strict
 
 
 class Dialect(Enum):
-    """Whose expression it is."""
+    """The syntax of an expression."""
 
     PYTHON = "python"
-    """Names of classes mean Unicode."""
+    """Character classes are Unicode."""
     RE2 = "re2"
-    """Names of classes mean ASCII."""
+    """Character classes are ASCII."""
 
 
 class NotPortableError(ValueError):
@@ -32,7 +32,7 @@ class NotPortableError(ValueError):
 
 
 class Expression(Strict):
-    """A regular expression of JavaScript."""
+    """A JavaScript regular expression."""
 
     source: str
     flags: str
@@ -52,12 +52,12 @@ _CLASSES = {
     Dialect.RE2: _Classes("0-9", "A-Za-z0-9_", r"\t\n\f\r ", "", ""),
 }
 _UNLIKE = re.compile(r"\[:|\{,|\\[QEpPzCAX]")
-"""Read otherwise by Python's parser than by RE2: POSIX classes, ``{,n}``, and escapes of RE2 alone."""
+"""Parts that Python's parser reads differently than RE2: POSIX classes, ``{,n}``, and escapes that only RE2 has."""
 _PLAIN = re.compile(r"[A-Za-z0-9 _!\"#%&',:;<=>@~`]")
 
 
 def portable(pattern: str, dialect: Dialect, flags: int = 0) -> Expression:
-    """The expression for JavaScript with the same matches and groups; raises NotPortableError."""
+    """The JavaScript expression with the same matches and groups; raises NotPortableError."""
     if dialect is Dialect.RE2 and _UNLIKE.search(pattern):
         raise NotPortableError(f"{pattern!r}: RE2 reads a part of it otherwise than Python")
     try:
@@ -105,7 +105,7 @@ class _Writer:
         return self._rare(code, value)
 
     def _rare(self, code: Any, value: Any) -> str:
-        """What only our own expressions have: RE2 refuses it."""
+        """Parts that only our own expressions have, since RE2 refuses them."""
         if code in {codes.ASSERT, codes.ASSERT_NOT}:
             direction, inner = value
             sign = "=" if code is codes.ASSERT else "!"
@@ -164,7 +164,7 @@ class _Writer:
         return f"[{'^' if negated else ''}{''.join(self._member(code, value) for code, value in rest)}]"
 
     def _whole_class(self, category: Any, *, negated: bool) -> str:
-        """A class that stands alone, which may be a complement."""
+        """A class outside of a set, which may be negated."""
         known = self._classes
         inner = {
             codes.CATEGORY_NOT_DIGIT: known.digit,

@@ -1,1 +1,1 @@
-"""Whether a user's code names what a failure needs: read, never run."""
+"""Finds what a user's code names of a failure's needs.  The code is read, never run."""

@@ -1,4 +1,4 @@
-"""What ``repro doctor --code`` answers: models only."""
+"""The models of the answer of ``repro doctor --code``."""
 
 from typing import Literal
 
@@ -6,30 +6,30 @@ from repro.model.base import Strict
 
 
 class CodePlace(Strict):
-    """Where the code names something."""
+    """A place in the code."""
 
     what: str
     file: str
     line: int
     cell: int = 0
-    """Of a notebook: the number of the cell, in which the line is counted; 0 elsewhere."""
+    """In a notebook: the number of the cell, in which lines are counted; 0 elsewhere."""
 
 
 class CodeFailure(Strict):
-    """What the code says of one failure."""
+    """The result for one failure."""
 
     id: str
     title: str
     finding: Literal["named", "could not tell", "not named"]
     who: str
-    """Who reaches the failure, by its record."""
+    """Whom the failure concerns, from its record."""
     places: tuple[CodePlace, ...] = ()
     why: str = ""
-    """Why it could not be told."""
+    """Why it is undecided."""
 
 
 class CodeAnswer(Strict):
-    """What ``repro doctor --code`` read.  Named does not mean that it suffers, nor not named that it does not."""
+    """The answer of ``repro doctor --code``.  Named does not mean affected; not named does not mean unaffected."""
 
     root: str
     files: int

@@ -1,4 +1,4 @@
-"""What ``repro doctor --code`` prints: what the code names first, the rest in one line each."""
+"""Prints the answer of ``repro doctor --code``: what the code names first, the rest in one line each."""
 
 from collections.abc import Iterable, Sequence
 
@@ -19,7 +19,7 @@ UNNAMED = "not named in the code, though a library or code that was not read may
 
 
 def _printable(text: str) -> str:
-    """Names of files and words of others, without characters that a terminal would obey."""
+    """File names and foreign text without control characters."""
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
@@ -75,7 +75,7 @@ def _rest(found: Sequence[Combined]) -> list[tuple[str, list[Combined], str]]:
 
 
 def _print_reasons(out: Console, found: Sequence[Combined]) -> None:
-    """One line for each reason for which the code could not tell."""
+    """One line for each reason why the code leaves failures undecided."""
     reasons: dict[str, list[str]] = {}
     for item in found:
         if item.reached.finding is CodeFinding.UNKNOWN and not item.is_ruled_out and not item.is_alert:

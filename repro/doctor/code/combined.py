@@ -1,4 +1,4 @@
-"""What a log, versions, runs and code say of each failure together.  Pure."""
+"""Combines the findings of log, versions, runs and code for each failure.  Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ _ORDER = (Finding.SUFFERS, Finding.LISTED, Finding.UNKNOWN, Finding.NOT_SEEN, Fi
 
 @dataclass(frozen=True)
 class Combined:
-    """One failure: what the code says of it, and the environment and the log, if they were examined."""
+    """One failure with the finding of the code and, if examined, those of the environment and the log."""
 
     reached: Reached
     diagnosis: Diagnosis | None = None
     logged: FoundFailure | None = None
-    """If the log shows it, or may show it."""
+    """The match in the log, certain or possible; None if there is none."""
 
     @property
     def failure(self) -> Failure:
@@ -34,7 +34,7 @@ class Combined:
 
     @property
     def is_ruled_out(self) -> bool:
-        """True if the environment does not have it.  Code alone never rules a failure out, and a log shows it."""
+        """True if neither the environment has it nor the log shows it; code alone never rules a failure out."""
         return (
             self.logged is None
             and self.diagnosis is not None
@@ -43,14 +43,14 @@ class Combined:
 
     @property
     def is_alert(self) -> bool:
-        """True if it comes first: in the log, seen here, or named in the code and not ruled out by the versions."""
+        """True if it is in the log, was seen here, or is named in the code and not ruled out by the versions."""
         if self.logged or (self.diagnosis and self.diagnosis.finding is Finding.SUFFERS):
             return True
         return self.is_named and not self.is_ruled_out
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """By what matters: known by the log, possible by the log, seen and named, seen, listed and named, the rest."""
+        """The order: known by the log, possible by the log, seen and named, seen, listed and named, the rest."""
         logged = 2 if self.logged is None else int(self.logged.answer != "known")
         found = _ORDER.index(self.diagnosis.finding) if self.diagnosis else 0
         return logged, found, list(CodeFinding).index(self.reached.finding)
@@ -59,7 +59,7 @@ class Combined:
 def combine(
     reached: Iterable[Reached], found: Iterable[Diagnosis] | None, log: LogAnswer | None = None
 ) -> list[Combined]:
-    """Each failure once, by what matters.  What a public thread reports is no failure of ours."""
+    """Each failure once, the most important first; failures of public threads are not included."""
     diagnoses = {item.failure.id: item for item in found or ()}
     logged = {item.id: item for item in log.found if item.answer != "reported, unproved"} if log else {}
     together = [Combined(item, diagnoses.get(item.failure.id), logged.get(item.failure.id)) for item in reached]
@@ -67,9 +67,9 @@ def combine(
 
 
 def exit_of_combined(found: Iterable[Combined], *, static: bool) -> Exit:
-    """CHANGED: seen here or in the log, or (where nothing is run) named and listed.
+    """CHANGED: seen here or in the log, or (if nothing is run) named and listed.
 
-    UNKNOWN: one of these could not be told.
+    UNKNOWN: one of these is undecided.
     """
     items = list(found)
     if any(item.logged and item.logged.answer == "known" for item in items):

@@ -1,4 +1,4 @@
-"""Settings in command lines: ``--flag value`` and ``key=value`` in scripts, Makefiles, Dockerfiles and strings."""
+"""Reads command lines: ``--flag value`` and ``key=value`` in scripts, Makefiles, Dockerfiles and strings."""
 
 import re
 from collections.abc import Iterator

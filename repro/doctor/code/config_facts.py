@@ -1,4 +1,4 @@
-"""Settings in configuration files: keys and values of YAML, TOML and JSON, and the objects that they describe."""
+"""Reads configuration files: keys and values of YAML, TOML and JSON, and the objects that they describe."""
 
 import re
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ _LINE = re.compile(r"""^[\s{,-]*["']?([A-Za-z_][\w.-]*)["']?\s*[:=]\s*(.*?)[,}\s
 _SECTION = re.compile(r"^\s*\[+([\w.-]+)\]+\s*(?:#.*)?$")
 MOST_NODES = 200_000
 MOST_CHARACTERS = 300
-"""Of a string that may be a name."""
+"""The length of the longest string that may be a name."""
 
 
 def facts_of_yaml(text: str, vocabulary: Vocabulary, file: str) -> Iterator[Fact]:
-    """The facts of a YAML or JSON text; one that does not parse is read line by line."""
+    """The facts of a YAML or JSON text; a text that does not parse is read line by line."""
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
@@ -92,7 +92,7 @@ def _described(node: yaml.MappingNode, vocabulary: Vocabulary, file: str) -> Ite
 
 
 def facts_of_lines(text: str, vocabulary: Vocabulary, file: str) -> Iterator[Fact]:
-    """The facts of a text with one ``key = value`` or ``key: value`` a line: TOML, and what is no valid YAML."""
+    """The facts of a text with a ``key = value`` or ``key: value`` on each line: TOML, and invalid YAML."""
     parent = ""
     for number, line in enumerate(text.split("\n"), 1):
         if section := _SECTION.match(line):

@@ -1,7 +1,7 @@
-"""Whether the facts of a project name what a record asks for.  Pure.
+"""Decides whether a project's code names what a failure needs.  Pure.
 
-*Named* means that the text holds it, no more.  *Not named* is never *not affected*: a library may call the function
-at fault on its own, and so may code that was not given.
+*Named* only means that the text contains it.  *Not named* is never *not affected*: a library, or code that was not
+given, may call the faulty function itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,15 +36,15 @@ class CodeFinding(StrEnum):
     """What the code says of one failure."""
 
     NAMED = "named"
-    """All that the failure needs is named."""
+    """Everything that the failure needs is named."""
     UNKNOWN = "could not tell"
-    """Something may reach it that no text names, or the function at fault is replaced."""
+    """Something may reach it without being named, or the faulty function is replaced."""
     NOT_NAMED = "not named"
 
 
 @dataclass(frozen=True)
 class Found:
-    """Something that a record asks for, where it stands."""
+    """Something that a record asks for, with its place."""
 
     what: str
     place: Place
@@ -57,19 +57,19 @@ class Reached:
     failure: Failure
     finding: CodeFinding
     found: tuple[Found, ...] = ()
-    """What is named, and where; of a failure that is not named, what little is."""
+    """What is named, and where; for a failure that is not named, the parts that are."""
     why: str = ""
-    """Why it could not be told."""
+    """Why it is undecided."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """Of one use: what names it, or else what may reach it without a name."""
+    """The answer for one use: what names it, else what may reach it without naming it."""
 
     found: tuple[Found, ...] = ()
     open: Open | None = None
     is_touched: bool = False
-    """Of what is open: something else that the failure needs is named, or the opening is one for any name."""
+    """For an open answer: True if something else that the failure needs is named, or the opening allows any name."""
 
     @property
     def holds(self) -> bool:
@@ -82,11 +82,11 @@ class _Answer:
 
 _NO = _Answer()
 _OPEN_ALONE = frozenset({Opening.IMPORT, Opening.ATTRIBUTE, Opening.MODEL, Opening.UNREAD})
-"""What leaves a finding open although nothing that the failure needs is named."""
+"""Openings that leave a finding undecided even if nothing that the failure needs is named."""
 
 
 def judge_code(failures: Iterable[Failure], facts: Facts, stack: Stack | None = None) -> list[Reached]:
-    """What the code says of each failure; ``stack`` if the versions are known."""
+    """The finding for each failure; ``stack`` holds the versions if they are known."""
     project = _Project(facts, stack)
     return [project.judge(failure) for failure in failures]
 
@@ -100,10 +100,10 @@ class _Project:
         for setting in facts.settings:
             self.by_setting.setdefault(setting.name, []).append(setting)
         described = any(name in self.by_setting for name in CLASS_KEYS)
-        # What hydra makes is written in the configuration, where that is a part of the project.
+        # The objects that hydra creates are named in the configuration, if that is part of the project.
         self.open = [item for item in facts.open if not (item.why == INSTANTIATE and described)]
         self.names: dict[str, NamedSymbol] = {}
-        # A use says more than an import, and that more than a check of a type.
+        # A use is stronger evidence than an import, and an import than a type check.
         for named in sorted(facts.named, key=lambda item: (item.is_check, item.is_import)):
             self.names.setdefault(named.name, named)
 
@@ -122,7 +122,7 @@ class _Project:
         return Reached(failure, CodeFinding.NOT_NAMED)
 
     def _with_hints(self, answer: _Answer, reach: Reach) -> _Answer:
-        """Open where ``unless`` holds as well, or only ``may``."""
+        """The answer, made undecided if ``unless`` holds too or if only ``may`` holds."""
         spared = self.answer(reach.unless) if answer.holds and reach.unless else _NO
         hints, kind = (spared, Opening.SPARED) if spared.holds else (_NO, Opening.MAYBE)
         if not answer.holds and not answer.is_open and reach.may:
@@ -133,7 +133,7 @@ class _Project:
         return _Answer(open=Open(kind, "", last.place, ", ".join(item.what for item in hints.found)), is_touched=True)
 
     def answer(self, use: Use) -> _Answer:
-        """Whether the project holds a use."""
+        """The answer for one use."""
         if use.releases and self.stack and not self._has(use.releases):
             return _NO
         if use.group:
@@ -163,13 +163,13 @@ class _Project:
         return self._called(use.symbols, use) if use.arguments or use.on else self._symbol(use.symbols)
 
     def _has(self, releases: Mapping[str, str]) -> bool:
-        """True if the versions may be among these releases."""
+        """True if the installed versions may be among these releases."""
         readings = self.stack.readings({name: [text] for name, text in releases.items()}) if self.stack else []
         return any(covers(releases, reading) for reading in readings)
 
     @cached_property
     def _files(self) -> "list[_Project]":
-        """Each file alone."""
+        """Each file as a project of its own."""
         found: dict[str, Facts] = {}
         for kind in fields(self.facts):
             for fact in getattr(self.facts, kind.name):
@@ -198,7 +198,7 @@ class _Project:
         return found
 
     def _applied(self, symbols: Sequence[str]) -> _Answer:
-        """As ``_symbol``, of what is more than checked; also under the name by which the project hands it on."""
+        """As ``_symbol`` without mere type checks; also under names by which the project re-exports it."""
         named = [self._named(symbol) for symbol in symbols]
         for symbol, item in zip(symbols, named, strict=True):
             others = self._by_last.get(symbol.rpartition(".")[2], ()) if item else ()
@@ -219,7 +219,7 @@ class _Project:
         return None
 
     def _opened(self, words: Iterable[str], *kinds: Opening) -> Open | None:
-        """What may hold one of some words without naming it."""
+        """An opening through which one of some words may be reached without being named."""
         chosen = {*kinds, Opening.EXECUTED, Opening.UNREAD}
         return next(
             (item for item in self.open if item.kind in chosen and any(item.may_name(word) for word in words)),
@@ -262,7 +262,7 @@ class _Project:
         return _Answer(open=next((item for item in self.open if item.kind in kinds), None))
 
     def _called(self, names: Sequence[str], use: Use, *, is_method: bool = False) -> _Answer:
-        """Calls with all of some arguments; what ``**`` hands on is looked for among the settings."""
+        """Calls with all of some arguments; arguments passed by ``**`` are looked for among the settings."""
         maybe: Open | None = None
         arguments = use.arguments
         for call in self._calls(names, is_method=is_method):
@@ -314,12 +314,12 @@ class _Project:
         return found
 
     def _is_symbol(self, symbol: str, name: str) -> bool:
-        """True if a called name is a symbol, a name of the project's own for it, or a class that derives from it."""
+        """True if a called name is the symbol, the project's own name for it, or a class derived from it."""
         handed_on = not symbol.startswith("builtins.") and self._named(symbol) is not None  # x.float() is no float()
         return any(fits(symbol, item) or (handed_on and fits_unresolved(symbol, item)) for item in self._lineage(name))
 
     def _lineage(self, name: str) -> list[str]:
-        """A name and, of a class of the project, those that it derives from: each once, whatever circle they make."""
+        """A name and, for a class of the project, all its bases; each once, also if they form a circle."""
         if name not in self.lineages:
             found = [name]
             seen = {name}
@@ -339,7 +339,7 @@ class _Project:
         return found
 
     def _replaced(self, at_fault: Sequence[str]) -> Open | None:
-        """A place where a function at fault is set, overridden, or defined anew."""
+        """A place where a faulty function is set, overridden or redefined."""
         for symbol in at_fault:
             owner, last = symbol.split(".")[-2:]
             for item in self.open:
@@ -360,7 +360,7 @@ def _all(parts: Iterable[_Answer]) -> _Answer:
     answers = []
     for answer in parts:
         if not answer.holds and answer.open is None:
-            return _NO  # the others need no look
+            return _NO  # the answer is certain
         answers.append(answer)
     if all(answer.holds for answer in answers):
         return _Answer(tuple(dict.fromkeys(found for answer in answers for found in answer.found)))
@@ -379,7 +379,7 @@ def _any(parts: Iterable[_Answer]) -> _Answer:
 
 
 def _may_be(symbol: str, item: Open) -> bool:
-    """True if what is opened may be a symbol: no attribute of ``torch.optim`` is ``torch.distributed.**.DTensor``."""
+    """True if an opening may reach a symbol: no attribute of ``torch.optim`` is ``torch.distributed.**.DTensor``."""
     fixed = symbol.partition("*")[0]
     if item.kind is Opening.ATTRIBUTE:
         module, _, begin = item.what.rpartition(".")
@@ -395,7 +395,7 @@ def _elsewhere(found: Sequence[Found | None], call: Call) -> list[Found]:
 
 
 def _short(name: str) -> str:
-    """The last parts of a name: enough for people."""
+    """The last parts of a name, for display."""
     return name.removeprefix("builtins.").rpartition(".")[2]
 
 

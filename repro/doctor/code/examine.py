@@ -17,7 +17,7 @@ from repro.model.failure import Failure
 
 @dataclass(frozen=True)
 class ExaminedCode:
-    """What the code of a project says of a set of failures."""
+    """The findings of a project's code for a set of failures."""
 
     root: str
     files: int
@@ -25,7 +25,7 @@ class ExaminedCode:
     reached: tuple[Reached, ...]
 
     def combined(self, found: Sequence[Diagnosis] | None = None, log: LogAnswer | None = None) -> list[Combined]:
-        """With what an environment and a log say of them, by what matters."""
+        """Combined with the findings of an environment and a log, the most important first."""
         return combine(self.reached, found, log)
 
     def answer(self, found: Iterable[Combined]) -> CodeAnswer:
@@ -34,9 +34,9 @@ class ExaminedCode:
 
 
 def examine_code(root: Path, failures: Sequence[Failure], stack: Stack | None = None) -> ExaminedCode:
-    """Read a folder or a file; nothing of it is run.  Raises UsageError if there is no such thing.
+    """Read a folder or a file; nothing is run.  Raises UsageError if it does not exist.
 
-    ``stack``, if the versions are known, rules out uses that only other releases have.
+    ``stack`` holds the versions, if they are known, and rules out uses that only other releases have.
     """
     project = read_project(root, Vocabulary.of(failures))
     reached = tuple(judge_code(failures, project.facts, stack))

@@ -1,4 +1,4 @@
-"""Writes the sentinels as two files that need nothing else, for an environment that does not hold this project."""
+"""Writes the sentinels as two self-contained files, for an environment without this project."""
 
 import json
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ NAME = "repro_reach"
 
 
 def data_text(failures: Iterable[Failure]) -> str:
-    """The JSON beside the script."""
+    """The JSON data of the script."""
     return json.dumps(sentinel_data(failures), indent=1) + "\n"
 
 
 def write_reach(folder: Path, failures: Iterable[Failure]) -> Path:
-    """Write ``repro_reach.py`` and its JSON; the path of the script.  Raises UsageError if that cannot be done."""
+    """Write ``repro_reach.py`` and its JSON; returns the path of the script.  Raises UsageError if that fails."""
     script = folder / f"{NAME}.py"
     with writing(script, UsageError):
         folder.mkdir(parents=True, exist_ok=True)

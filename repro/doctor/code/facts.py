@@ -1,4 +1,4 @@
-"""What was read in a project, as facts.  Nothing here judges."""
+"""The facts that are read from a project, without any judgement."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,34 +8,34 @@ from typing import Any
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where something stands."""
+    """A place in a file."""
 
     file: str
     line: int
     cell: int = 0
-    """Of a notebook: the number of its cell, from 1; 0 elsewhere."""
+    """In a notebook: the number of the cell, from 1; 0 elsewhere."""
 
     def __str__(self) -> str:
         return f"{self.file}:cell {self.cell}:{self.line}" if self.cell else f"{self.file}:{self.line}"
 
 
 CLASS_KEYS = ("_target_", "class_path")
-"""Keys whose value names what is called with the keys beside it (hydra), or under ``init_args`` (jsonargparse)."""
+"""Keys whose value is called with the keys beside it (hydra), or with those under ``init_args`` (jsonargparse)."""
 INSTANTIATE = "hydra.utils.instantiate"
 
 Value = str | None
-"""A constant as it is compared; None if the text does not show the value."""
+"""A constant in comparable form; None if the text does not show the value."""
 
 
 @dataclass(frozen=True)
 class NamedSymbol:
-    """A name of a library, or of what may be one, with its modules."""
+    """The full name of something in a library, or of something that may be from one."""
 
     name: str
     place: Place
     is_import: bool = False
     is_check: bool = False
-    """True if the text only annotates or checks a type with it; of an import, if all that its file does is that."""
+    """True for a mere annotation or type check; for an import, if its file uses the name for nothing else."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class Call:
     """A call with those keyword arguments that a record may ask for."""
 
     names: tuple[str, ...]
-    """The names that the called expression may have, with their modules; for a method, its name after a dot."""
+    """The full names that the called expression may have; for a method, its name after a dot."""
     arguments: Mapping[str, Value]
     is_open: bool
-    """True if more arguments are handed on by ``**``."""
+    """True if more arguments are passed by ``**``."""
     place: Place
     subject: str = ""
-    """The names in what it is called on, if a record asks for them."""
+    """The names in the object that it is called on, if a record asks for them."""
 
     def hides(self, argument: str) -> bool:
-        """True if an argument is given whose value the text does not show."""
+        """True if the argument is given but its value is not shown."""
         return argument in self.arguments and self.arguments[argument] is None
 
 
@@ -64,7 +64,7 @@ class Setting:
     value: Value
     place: Place
     parent: str = ""
-    """The key or argument whose value holds this one."""
+    """The key or argument whose value contains this one."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Derived:
 
 
 class Opening(StrEnum):
-    """Why a text may reach more than it names."""
+    """Why code may reach more than it names."""
 
     IMPORT = "imports a module whose name is computed"
     ATTRIBUTE = "takes an attribute whose name is computed"
@@ -103,24 +103,24 @@ class Opening(StrEnum):
 
 @dataclass(frozen=True)
 class Open:
-    """A place from where something may be reached that no text names."""
+    """A place from which something may be reached without being named."""
 
     kind: Opening
     what: str
-    """Of imports and attributes: what the name begins with; of a replacement: the function."""
+    """For imports and attributes: the start of the name; for a replacement: the function."""
     place: Place
     why: str = ""
     words: frozenset[str] = frozenset()
-    """Of a text that cannot be parsed: its words; any of them may be a name."""
+    """The words of a text that cannot be parsed; any of them may be a name."""
 
     def may_name(self, word: str) -> bool:
-        """False if the text is known not to hold a word."""
+        """False if the text is known not to contain the word."""
         return not self.words or word in self.words
 
 
 @dataclass(frozen=True)
 class Defined:
-    """A function of the project under the name of one that a record holds at fault."""
+    """A function of the project with the name of a faulty function."""
 
     name: str
     place: Place
@@ -131,7 +131,7 @@ Fact = NamedSymbol | Call | Setting | Text | Derived | Open | Defined
 
 @dataclass
 class Facts:
-    """What a project holds, by kind."""
+    """The facts of a project, by kind."""
 
     named: list[NamedSymbol] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -142,7 +142,7 @@ class Facts:
     defined: list[Defined] = field(default_factory=list)
 
     def add(self, facts: Iterable[Fact]) -> None:
-        """Take the facts of one more text."""
+        """Add the facts of one more text."""
         lists: dict[type, list[Any]] = {
             NamedSymbol: self.named,
             Call: self.calls,

@@ -1,4 +1,4 @@
-"""The names of the libraries: other names of the same code are resolved to one."""
+"""The names of the libraries; several names of the same code are resolved to one."""
 
 import re
 from functools import cache
@@ -20,7 +20,7 @@ OURS = frozenset(LIBRARIES)
 
 
 def canonical(name: str) -> str:
-    """``pytorch_lightning.Trainer`` as ``lightning.pytorch.Trainer``; other names as they are."""
+    """``pytorch_lightning.Trainer`` as ``lightning.pytorch.Trainer``; other names unchanged."""
     root, dot, rest = name.partition(".")
     return f"{ROOTS[root]}{dot}{rest}" if root in ROOTS else name
 
@@ -32,12 +32,12 @@ def _expression(symbol: str) -> re.Pattern[str]:
 
 
 def fits(symbol: str, name: str) -> bool:
-    """True if a name is the one that a record means: ``torch.**.fully_shard`` is under any module of torch."""
+    """True if a name matches a record's symbol: ``torch.**.fully_shard`` matches in any module of torch."""
     return _expression(symbol).fullmatch(name) is not None
 
 
 def fits_unresolved(symbol: str, name: str) -> bool:
-    """True if a name that stands under no library ends as the symbol does: the project may hand it on."""
+    """True if a name outside the libraries ends like the symbol; the project may re-export it."""
     root = name.partition(".")[0]
     last = symbol.rpartition(".")[2].replace("*", r"\w*")
     return root not in OURS and re.fullmatch(last, name.rpartition(".")[2]) is not None

@@ -10,7 +10,7 @@ _SHELL = re.compile(r"^\s*(?:!|%%?(?:bash|sh|script)\b)(.*)$", re.MULTILINE)
 
 
 def code_cells(text: str) -> Iterator[tuple[int, str]]:
-    """The number and source of each code cell; raises ValueError if the text is no notebook."""
+    """The number and source of each code cell; raises ValueError if the text is not a notebook."""
     try:
         book = json.loads(text)
     except RecursionError:
@@ -25,14 +25,14 @@ def code_cells(text: str) -> Iterator[tuple[int, str]]:
 
 
 def without_magics(source: str) -> str:
-    """The Python of a cell: lines of IPython's own become ``pass``."""
+    """The Python code of a cell; lines with IPython's own syntax become ``pass``."""
     if source.lstrip().startswith("%%"):
         return ""
     return _MAGIC.sub(lambda found: f"{found[1] or ''}pass", source)
 
 
 def shell_lines(source: str) -> str:
-    """What a cell hands to a shell."""
+    """The shell commands of a cell."""
     if re.match(r"\s*%%(?:bash|sh|script)\b", source):
         return source
     return "\n".join(found[0] if _SHELL.match(found[0]) else "" for found in re.finditer(r"^.*$", source, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What a Python text names, by its syntax tree: nothing is imported or run."""
+"""Reads the facts of a Python text from its syntax tree; nothing is imported or run."""
 
 import ast
 import builtins
@@ -27,11 +27,11 @@ from repro.model.reach import normal_name, normal_value
 
 MOST_NODES = 2_000_000
 MOST_CHARACTERS = 300
-"""Of a string that may be a name."""
+"""The length of the longest string that may be a name."""
 _BUILTINS = frozenset(dir(builtins))
 _MODULES = OURS - {"builtins"}
 _FROM_ELSEWHERE = frozenset({"HfArgumentParser", "TrlParser", "LightningCLI", "OmegaConf", "Fire"})
-"""Calls that take settings from the command line or from files."""
+"""Calls that read settings from the command line or from files."""
 _ROOTS_FROM_ELSEWHERE = frozenset({"jsonargparse", "tyro", "simple_parsing", "draccus", "hydra"})
 _LOADS_MODEL = frozenset({"from_pretrained", "for_model"})
 
@@ -41,14 +41,14 @@ Node = TypeVar("Node", bound=ast.AST)
 
 @dataclass
 class _Tree:
-    """The nodes of a text by kind, with what its names stand for."""
+    """The nodes of a text by kind, and the meanings of its names."""
 
     nodes: dict[type, list[ast.AST]] = field(default_factory=dict)
     names: dict[str, set[str]] = field(default_factory=dict)
-    """Local name -> what it may stand for."""
+    """Local name -> the full names that it may stand for."""
     stars: set[str] = field(default_factory=set)
     parents: dict[int, str] = field(default_factory=dict)
-    """Dictionaries that are the value of a key or an argument -> its name."""
+    """Dictionary that is the value of a key or an argument -> the name of that key or argument."""
     docstrings: set[int] = field(default_factory=set)
 
     def of(self, kind: type[Node]) -> list[Node]:
@@ -60,17 +60,17 @@ _KEPT = (
     ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Attribute, ast.Name, ast.Call, ast.ClassDef, ast.Dict,
     ast.Expr, ast.Constant, ast.FunctionDef, ast.AsyncFunctionDef, ast.Compare,
 )  # fmt: skip
-"""Kinds of nodes that are looked at."""
+"""The kinds of nodes that are used."""
 _LEAVES = frozenset({
     "ctx", "op", "ops", "id", "attr", "arg", "name", "names", "level", "module", "kind", "type_comment", "is_async",
     "simple", "conversion", "asname",
 })  # fmt: skip
-"""Fields that hold no node that matters."""
+"""Fields without relevant nodes."""
 _CHILDREN: dict[type, tuple[str, ...]] = {}
 
 
 def _walk(module: ast.Module) -> dict[type, list[ast.AST]]:
-    """The nodes of a tree by kind; its time is most of the time of reading a project."""
+    """The nodes of a tree by kind; reading a project spends most of its time here."""
     found: dict[type, list[ast.AST]] = {kind: [] for kind in _KEPT}
     waiting: list[ast.AST] = [module]
     count = 0
@@ -97,7 +97,7 @@ def _walk(module: ast.Module) -> dict[type, list[ast.AST]]:
 
 
 def facts_of_python(text: str, vocabulary: Vocabulary, file: str, cell: int = 0) -> Iterator[Fact]:
-    """The facts of a Python text; raises SyntaxError, ValueError or RecursionError if it is none."""
+    """The facts of a Python text; raises SyntaxError, ValueError or RecursionError if it cannot be parsed."""
     reader = _Reader(ast.parse(text), vocabulary, file, cell)
     yield from reader.facts()
 
@@ -123,7 +123,7 @@ class _Reader:
         yield from self._strings()
         yield from self._functions()
 
-    # What names stand for
+    # The meanings of names
 
     def _read_imports(self) -> None:
         for imported in self.tree.of(ast.Import):
@@ -142,7 +142,7 @@ class _Reader:
         self.tree.names.setdefault(local, set()).add(canonical(name))
 
     def _read_aliases(self) -> None:
-        """``dcp = torch.distributed.checkpoint``, twice: an alias may stand on another one."""
+        """Read aliases such as ``dcp = torch.distributed.checkpoint``, twice, since an alias may use another one."""
         pairs = [
             (target.id, node.value)
             for node in self.tree.of(ast.Assign)
@@ -156,7 +156,7 @@ class _Reader:
                         self.tree.names.setdefault(local, set()).add(name)
 
     def resolve(self, node: ast.expr) -> list[str]:
-        """The names, with their modules, that an expression may stand for; none if that cannot be read."""
+        """The full names that an expression may stand for; empty if that cannot be read."""
         if isinstance(node, ast.Name):
             if node.id in self.tree.names:
                 return sorted(self.tree.names[node.id])
@@ -209,7 +209,7 @@ class _Reader:
                         yield NamedSymbol(name, self.place(node), is_check=id(node) in self.checks)
 
     def _checking(self) -> Iterator[ast.expr]:
-        """Expressions in which a class stands only to annotate or to be compared with the type of a value."""
+        """Expressions in which a class is only an annotation or a type to compare with."""
         for call in self.tree.of(ast.Call):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if name in {"isinstance", "issubclass"} and len(call.args) > 1:
@@ -268,7 +268,7 @@ class _Reader:
                 yield Setting(name, self.value(keyword.value), self.place(keyword.value))
 
     def _flag(self, node: ast.Call) -> Iterator[Fact]:
-        """The default of a flag of the command line: ``add_argument("--precision", default=32)``."""
+        """The default of a command-line flag: ``add_argument("--precision", default=32)``."""
         default = next((keyword.value for keyword in node.keywords if keyword.arg == "default"), None)
         for text in (item.value for item in node.args if isinstance(item, ast.Constant)):
             name = normal_name(text) if isinstance(text, str) and text.startswith("--") else ""
@@ -276,7 +276,7 @@ class _Reader:
                 yield Setting(name, self.value(default), self.place(node))
 
     def _opened(self, node: ast.Call, called: str, names: list[str]) -> Iterator[Fact]:
-        """What a call reaches that the text does not name."""
+        """The openings of a call, through which it may reach what the text does not name."""
         first = node.args[0] if node.args else None
         place = self.place(node)
         is_constant = first is None or isinstance(first, ast.Constant)
@@ -332,7 +332,7 @@ class _Reader:
                         yield from self._replaced(full, self.place(node))
 
     def _dictionaries(self) -> Iterator[Fact]:
-        # The outer ones first: they name the inner ones.
+        # Outer dictionaries come first, since they name the inner ones.
         for node in sorted(self.tree.of(ast.Dict), key=lambda item: (item.lineno, item.col_offset)):
             parent = self.tree.parents.get(id(node), "")
             for key, value in zip(node.keys, node.values, strict=True):
@@ -383,7 +383,7 @@ class _Reader:
                     yield Setting(name, self.value(default), self.place(argument))
 
     def value(self, node: ast.expr) -> Value:
-        """A constant, or the last part of a name that stands for one: ``torch.bfloat16``, ``Type.SHARDED``."""
+        """A constant, or the last part of the name of one: ``torch.bfloat16``, ``Type.SHARDED``."""
         if isinstance(node, ast.Constant):
             return normal_value(node.value)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
@@ -398,7 +398,7 @@ class _Reader:
 
 
 def _positional(node: ast.Call, called: str) -> list[ast.expr]:
-    """The positional arguments whose number is certain; those that ``partial`` hands on, without the function."""
+    """The positional arguments at certain positions; for ``partial``, without the function."""
     found = node.args[1:] if called == "partial" else node.args
     starred = next((index for index, value in enumerate(found) if isinstance(value, ast.Starred)), len(found))
     return found[:starred]
@@ -417,7 +417,7 @@ def _subject(node: ast.Call) -> str:
 
 
 def _assigned(target: ast.expr) -> str:
-    """The name that is assigned to, of an attribute or a constant key its last part."""
+    """The name that is assigned to; for an attribute or a constant key, its last part."""
     if isinstance(target, ast.Name):
         return normal_name(target.id)
     if isinstance(target, ast.Attribute):

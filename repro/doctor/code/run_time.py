@@ -1,4 +1,4 @@
-"""What the sentinels of ``repro.reach`` must know of the records: JSON for an environment without our dependencies."""
+"""The data of the sentinels of ``repro.reach``: JSON, for an environment without our dependencies."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from repro.model.reach import Accepted, Use
 
 
 def sentinel_data(failures: Iterable[Failure]) -> dict[str, Any]:
-    """Every record that says what reaches it, with its groups written out."""
+    """Every record with a ``reach``, its groups expanded."""
     return {
         "format": 1,
         "failures": [
@@ -38,7 +38,7 @@ def _use(use: Use) -> dict[str, Any]:
         return {"symbols": [*use.symbols, *use.applied], **({"arguments": arguments} if arguments else {})}
     if use.settings:
         return {"settings": list(use.settings), **_accepted(use.accepted)}
-    # Bases, methods of any object and texts: no call of a function shows them.
+    # Bases, methods of any object and texts cannot be seen by watching calls of functions.
     kind = next(kind for kind in ("bases", "defines", "methods", "texts", "models") if getattr(use, kind))
     return {"not_seen": kind}
 

@@ -1,4 +1,4 @@
-"""The findings as SARIF 2.1.0, for code scanning services."""
+"""Writes the findings as SARIF 2.1.0, for code scanning services."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -14,14 +14,14 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif_of(found: Iterable[Combined], root: str) -> dict[str, Any]:
-    """A log with one result for each place of each alert; paths are relative to the folder that was read."""
+    """A SARIF log with one result for each place of each alert; paths are relative to the folder that was read."""
     alerts = [item for item in found if item.is_alert]
     results = [_result(item, index, root) for index, item in enumerate(alerts)]
     return _log([item.failure for item in alerts], results)
 
 
 def sarif_of_versions(found: Iterable[Diagnosis], source: str) -> dict[str, Any]:
-    """A log without code: each failure that the versions have, at the file that states them."""
+    """A SARIF log without code: each failure that the versions have, located at the file that states them."""
     alerts = [item for item in found if item.finding in {Finding.SUFFERS, Finding.LISTED}]
     results = [
         {

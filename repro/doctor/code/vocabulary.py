@@ -1,4 +1,4 @@
-"""The words that a set of records asks for: what is read, and which files need no parsing at all."""
+"""The words that a set of records asks for; they decide what is read, and which files need not be parsed."""
 
 import re
 from collections.abc import Iterable
@@ -16,19 +16,19 @@ OPENERS = (
     "import_module", "__import__", "instantiate", "HfArgumentParser", "TrlParser", "LightningCLI", "jsonargparse",
     "tyro", "simple_parsing", "draccus", "Fire", "_target_", "class_path", "hydra", "OmegaConf",
 )  # fmt: skip
-"""Words of what reaches more than a text names."""
+"""Words of code that may reach more than it names."""
 WEAK_OPENERS = ("getattr(", "setattr(", "exec(", "eval(", "from_pretrained(", "create_model(")
-"""The same, where the text also names a library: alone they are in nearly every program."""
+"""The same, but only if the text also names a library; nearly every program contains these words."""
 
 
 def spread(use: Use) -> list[Use]:
-    """A use, all nested ones, and those of the groups that it names."""
+    """A use, all nested uses, and the uses of the groups that it names."""
     return [part for found in use.walk() for part in ([found] if not found.group else spread(group(found.group)))]
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """All that the records ask for."""
+    """Everything that the records ask for."""
 
     uses: tuple[Use, ...]
     at_fault: frozenset[str] = frozenset()
@@ -47,17 +47,17 @@ class Vocabulary:
 
     @cached_property
     def lasts(self) -> frozenset[str]:
-        """The last parts of symbols that have no wildcard there."""
+        """The last parts of symbols, if without a wildcard."""
         return frozenset(last for last in map(_last, self.symbols) if "*" not in last)
 
     @cached_property
     def wild(self) -> re.Pattern[str]:
-        """Matches the last parts of symbols that do."""
+        """Matches the last parts of symbols with a wildcard there."""
         parts = sorted(_last(name).replace("*", r"\w*") for name in self.symbols if "*" in _last(name))
         return re.compile("|".join(parts) or r"(?!)")
 
     def is_last(self, name: str) -> bool:
-        """True if a symbol may end so."""
+        """True if a symbol may end with this name."""
         return name in self.lasts or self.wild.fullmatch(name) is not None
 
     @cached_property
@@ -67,7 +67,7 @@ class Vocabulary:
 
     @cached_property
     def subjects(self) -> frozenset[str]:
-        """Last parts of what is asked for by what it is called on."""
+        """Last parts of symbols for which a record asks on which object they are called."""
         return frozenset(
             name.rpartition(".")[2] for use in self.uses if use.on for name in (*use.symbols, *use.methods)
         )
@@ -84,7 +84,7 @@ class Vocabulary:
 
     @cached_property
     def faults(self) -> frozenset[str]:
-        """The last parts of the functions at fault."""
+        """The last parts of the faulty functions."""
         return frozenset(_last(name) for name in self.at_fault)
 
     @cached_property
@@ -93,12 +93,12 @@ class Vocabulary:
         return re2.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"[^\x00-\x{10FFFF}]")
 
     def is_text(self, text: str) -> bool:
-        """True if a record asks for such a string."""
+        """True if a record asks for this string."""
         return bool(self._texts.search(text))  # type: ignore[attr-defined]
 
     @cached_property
     def _everywhere(self) -> object:
-        """An expression for the words that matter in any text."""
+        """An expression for the words that matter in every text."""
         settings = {name.partition(".")[0] for use in self.uses for name in use.settings} | self.arguments
         words = {name.replace("_", "[-_]") for name in settings}
         words |= {name for use in self.uses for name in use.defines} | {*OPENERS}
@@ -111,7 +111,7 @@ class Vocabulary:
 
     @cached_property
     def _by_root(self) -> list[tuple[tuple[str, ...], object]]:
-        """For each library its names, and an expression for the symbols that matter where one of them stands."""
+        """For each library: its names, and an expression for the symbols that matter in a text with such a name."""
         found = []
         for root in LIBRARIES[:-1]:
             lasts = {_last(name).replace("*", r"\w*") for name in self.symbols if name.startswith(f"{root}.")}
@@ -121,7 +121,7 @@ class Vocabulary:
         return found
 
     def concerns(self, text: str) -> bool:
-        """True if a text may hold what a record asks for; no other one needs to be parsed."""
+        """True if a text may contain what a record asks for; other texts need not be parsed."""
         if self._everywhere.search(text):  # type: ignore[attr-defined]
             return True
         for names, symbols in self._by_root:
@@ -131,7 +131,7 @@ class Vocabulary:
 
 
 def _is_method(name: str) -> bool:
-    """True if a function at fault belongs to a class."""
+    """True if a faulty function is a method."""
     return not name.split(".")[-2].islower()
 
 

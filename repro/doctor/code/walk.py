@@ -1,4 +1,4 @@
-"""Reads a project: every file that can name something, bounded, without following links or running anything."""
+"""Reads all code and configuration of a project, within bounds, without following links or running anything."""
 
 import multiprocessing
 import os
@@ -24,7 +24,7 @@ from repro.files import read_bytes_file
 MOST_FILES = 50_000
 MOST_BYTES = 400_000_000
 FILES_FOR_WORKERS, MOST_WORKERS = 300, 8
-"""From so many files on, several processes read."""
+"""The number of files from which on several processes read, and the largest number of processes."""
 CODE_BYTES, NOTEBOOK_BYTES, CONFIG_BYTES = 4_000_000, 20_000_000, 1_000_000
 SKIPPED = frozenset(
     {
@@ -40,7 +40,7 @@ SKIPPED = frozenset(
         "outputs",
     }
 )
-"""Folders without code of the project; so are hidden ones but .github, and any with a pyvenv.cfg."""
+"""Folders that are skipped; so are hidden ones except .github, and any with a pyvenv.cfg."""
 TESTS = frozenset({"tests", "test", "testing"})
 _TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")
 _SHELL = frozenset({".sh", ".bash", ".zsh", ".slurm", ".sbatch", ".mk", ".env", ".ps1", ".bat"})
@@ -50,21 +50,21 @@ _YAML, _LINES = frozenset({".yaml", ".yml", ".json", ".jsonc"}), frozenset({".to
 
 @dataclass
 class ReadProject:
-    """What a project holds, and how it was read."""
+    """The facts of a project, and how it was read."""
 
     root: str
     facts: Facts = field(default_factory=Facts)
     files: int = 0
-    """Files of code and configuration that were looked at."""
+    """The number of files of code and configuration that were read."""
     tests: int = 0
-    """Files of tests, which are not read: what they name together with the code is no use of it."""
+    """The number of test files; they are not read, since what they name is not a use by the project."""
     unread: list[str] = field(default_factory=list)
-    """Files of configuration that are too large, or no text."""
+    """Configuration files that are too large or not text."""
     notes: list[str] = field(default_factory=list)
 
 
 def read_project(root: Path, vocabulary: Vocabulary) -> ReadProject:
-    """The facts of a folder, or of one file; raises UsageError if there is no such thing."""
+    """The facts of a folder or a file; raises UsageError if it does not exist."""
     if not root.exists():
         raise UsageError(f"--code {root}: no such file or folder")
     project = ReadProject(str(root))
@@ -97,12 +97,12 @@ class _Chosen:
 
     path: Path
     name: str
-    """As it is shown."""
+    """Its display name."""
 
 
 @dataclass(frozen=True)
 class _FileRead:
-    """What one file holds."""
+    """The facts of one file."""
 
     name: str
     facts: list[Fact] = field(default_factory=list)
@@ -110,7 +110,7 @@ class _FileRead:
 
 
 def _read_all(chosen: list[_Chosen], vocabulary: Vocabulary) -> Iterable[_FileRead]:
-    """All files in their order; many files by several processes, since parsing takes the time."""
+    """All files in order; many files are parsed by several processes."""
     workers = min(MOST_WORKERS, os.cpu_count() or 1)
     if len(chosen) < FILES_FOR_WORKERS or workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
         return [_read_file(item, vocabulary) for item in chosen]
@@ -119,7 +119,7 @@ def _read_all(chosen: list[_Chosen], vocabulary: Vocabulary) -> Iterable[_FileRe
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(workers, context, _Worker.begin, (vocabulary,)) as pool:
             return list(pool.map(_Worker.read, chosen, chunksize=20))
-    except (BrokenProcessPool, OSError):  # no memory for more processes, say
+    except (BrokenProcessPool, OSError):  # for example, no memory for more processes
         return [_read_file(item, vocabulary) for item in chosen]
 
 
@@ -130,7 +130,7 @@ class _Worker:
 
     @classmethod
     def begin(cls, vocabulary: Vocabulary) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the parent
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         cls.vocabulary = vocabulary
 
@@ -195,7 +195,7 @@ def _reader(path: Path) -> _Reader | None:
 def _read(read: _Read, text: str, vocabulary: Vocabulary, name: str) -> list[Fact]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the parser, about strings of others
+            warnings.simplefilter("ignore")  # of the parser, about other people's strings
             return list(read(text, vocabulary, name))
     except SyntaxError as error:
         why = f"is not valid Python {sys.version_info.major}.{sys.version_info.minor}: {error.msg}"

@@ -1,1 +1,1 @@
-"""Which documented failure does a log show?"""
+"""Finds the documented failure that a log shows."""

@@ -1,6 +1,6 @@
-"""Checks ``seen_as`` of a record against logs: one that each pattern must match, and a near miss that it must not.
+"""Checks ``seen_as`` of a record against logs: each pattern must match its example and must not match its near miss.
 
-The logs of a record lie in a folder with its id: ``NAME.log`` and ``NAME.near.log`` for the pattern of that name.
+The logs are in a folder with the record's id: ``NAME.log`` and ``NAME.near.log`` for the pattern of that name.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from repro.errors import Fault, UsageError
 
 
 def example_faults(entry: Entry, logs: Path | None) -> Iterator[Fault]:
-    """Every pattern whose example is missing, is not matched, or whose near miss is matched."""
+    """One fault for each example that is missing or does not match, and for each near miss that matches."""
     if logs is None:  # an installed wheel carries no tests
         return
     lines = yaml_reader.lines_of(entry.folder / RECORD)

@@ -1,4 +1,4 @@
-"""Reads the log that a user names, and answers."""
+"""Reads a log that the user names, and answers."""
 
 import os
 import stat
@@ -23,12 +23,12 @@ from repro.model.failure import Failure
 
 STANDARD_INPUT = Path("-")
 _PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
-"""Where a shell puts what another command prints: ``--log <(kubectl logs job)``."""
+"""Paths of pipes, as shells pass them: ``--log <(kubectl logs job)``."""
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "a gzip archive", b"\x28\xb5\x2f\xfd": "a zstd archive"}
 
 
 def known_of(project: Project, failures: Iterable[Failure]) -> Known:
-    """These failures, and what the catalogue knows of public threads; raises RecordError if that file is wrong."""
+    """These failures and the catalogue's public threads; raises RecordError if the file of threads is wrong."""
     return Known(tuple(failures), reported_failures(project))
 
 
@@ -46,7 +46,7 @@ class NotedLines:
             self._set.Compile()
 
     def look(self, line: Line) -> None:
-        """Note a line if it is the first one that a pattern matches."""
+        """Note a line if it is the first match of a pattern."""
         if self._set is None or len(self.found) == len(self.patterns):
             return
         for index in self._set.Match(line.text) or ():
@@ -54,7 +54,7 @@ class NotedLines:
 
 
 def read_log(stream: BinaryIO, known: Known, stack: Stack | None = None) -> Shown:
-    """What a log shows, read once in constant memory; ``stack`` if the versions are known from elsewhere."""
+    """Read a log once, in constant memory; ``stack`` holds the versions if they are known from elsewhere."""
     noted, said = NotedLines(known.texts), SaidVersions()
 
     def each(line: Line) -> None:
@@ -73,7 +73,7 @@ def read_log(stream: BinaryIO, known: Known, stack: Stack | None = None) -> Show
 
 
 def answer_log(file: Path, known: Known, redact: Callable[[str], str], stack: Stack | None = None) -> LogAnswer:
-    """The answer to a log; ``-`` is standard input.  ``redact`` is applied to what is shown of it.
+    """The answer for a log; ``-`` is standard input.  ``redact`` is applied to every text that is shown.
 
     Raises UsageError if it cannot be read.
     """
@@ -85,7 +85,7 @@ def answer_log(file: Path, known: Known, redact: Callable[[str], str], stack: St
 
 @contextmanager
 def opened(file: Path) -> Iterator[BinaryIO]:
-    """A stream of the log's bytes; never waits for a writer that may not come, but for standard input."""
+    """A stream of the log's bytes; never waits for a writer, except on standard input."""
     if file == STANDARD_INPUT:
         yield sys.stdin.buffer
         return

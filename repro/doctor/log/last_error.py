@@ -1,4 +1,4 @@
-"""The signature of the last error of a log: what ``bisect --like`` looks for."""
+"""The signature of the last error of a log, for ``bisect --like``."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from repro.verdict.learn import signature_of
 
 
 def signature_in(file: Path) -> Signature:
-    """The signature of the last traceback of a log that is no report of another rank's or process's failure.
+    """The signature of the last traceback of a log that does not merely report another failed rank or process.
 
-    The ranks are not taken from it: a log seldom holds the output of all of them.  Raises UsageError if the log shows
-    no such traceback, or if frames of several ranks are mixed in it: then nobody knows which frame is the innermost.
+    The signature names no ranks, since a log seldom has the output of all ranks.  Raises UsageError if there is no such
+    traceback, or if it mixes frames of several ranks, since the innermost frame is then not known.
     """
     with opened(file) as stream:
         read = TraceReader().read(read_lines(stream))

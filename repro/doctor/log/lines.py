@@ -1,7 +1,7 @@
-"""A log as a stream of cleaned lines, each with the rank that wrote it if the line says so.
+"""Reads a log as a stream of cleaned lines, each with its rank if the line states it.
 
-A log may have gigabytes: it is read in blocks, and only lines near something that may belong to an error are cleaned.
-Everything is bounded; nothing of the log is kept here.
+A log may have gigabytes, so it is read in blocks, and only lines near a possible error are cleaned.  Memory is
+bounded, and no part of the log is kept here.
 """
 
 import codecs
@@ -19,15 +19,15 @@ from repro.model.clean import clean
 
 BLOCK_BYTES = 1 << 20
 LINE_BYTES = 1 << 16
-"""What stands behind this in a line is not read."""
+"""The rest of a longer line is not read."""
 WINDOW = 40
-"""Lines after something of interest that are read as well: a message may have many lines."""
+"""The number of lines that are read after a line of interest, since messages may have many lines."""
 HEAD_LINES = 50_000
 TAIL_LINES = 25_000
 DENSE_LINES = 500
-"""If so many lines of a block of the middle may matter, the rest of it is looked at only if it is of the end."""
+"""If a block has this many lines of interest, the rest of it is read only near the end of the log."""
 TAIL_BYTES = 16 << 20
-"""Of the lines that may matter so many are read at the start and at the end of a log."""
+"""The number of bytes of interesting lines that are read at the start, and at the end, of a log."""
 
 OF_INTEREST = (
     r"Traceback|Error\b|Exception|Interrupt|\bFile \"|\.py\", line |\.py:\d+\)|\.py:\d+ in |\.py\]\(|\.py in "
@@ -68,7 +68,7 @@ EXPRESSIONS = {
     "rank": _RANK, "role": _ROLE, "srun": _SRUN, "ray": _RAY, "viewer": _VIEWER, "quoted": _QUOTED, "glog": _GLOG,
     "stamp": _STAMP, "level": _LEVEL, "host": _HOST, "box": _BOX, "box_edge": _BOX_EDGE,
 }  # fmt: skip
-"""What a page needs to read lines as this module does."""
+"""The expressions with which the site's page reads lines as this module does."""
 LIMITS = {
     "window": WINDOW, "prefixes": _MOST_PREFIXES, "json_lines": _JSON_LINES, "line": LINE_BYTES, "head": HEAD_LINES
 }  # fmt: skip
@@ -83,27 +83,27 @@ class Line:
     number: int
     text: str
     rank: str | None = None
-    """The rank, or what else tells the writers of the log apart."""
+    """The rank, or another prefix that identifies the writer."""
     logged: int = 0
-    """How many prefixes of loggers stood in front: time stamps and levels."""
+    """The number of logger prefixes (time stamps and levels) that were removed."""
     boxed: bool = False
-    """True if the line stood in a box that rich drew."""
+    """True if the line was inside a box drawn by rich."""
 
 
 @dataclass
 class Extent:
-    """How long a log is, and how much of it was passed over."""
+    """The length of a log, and how much of it was skipped."""
 
     lines: int = 0
     left_out: int = 0
-    """Lines in the middle that may matter and were not read, since there are too many."""
+    """The number of possibly interesting lines in the middle that were not read."""
 
 
 def read_lines(stream: BinaryIO, extra: Iterable[str] = (), extent: Extent | None = None) -> Iterator[Line]:
-    """The cleaned lines of a log that may matter: those with something of interest, and the ``WINDOW`` lines after.
+    """The cleaned lines of interest, and the ``WINDOW`` lines after each.
 
-    ``extra`` are more regular expressions of interest.  Where very many lines may matter, those of the start and of the
-    end are read.
+    ``extra`` are more regular expressions of interest.  If there are too many such lines, only those at the start and
+    at the end are read.
     """
     extent = extent or Extent()
     selector, tail = _Selector(_wanted(tuple(extra)), extent), _Tail(extent)
@@ -121,13 +121,13 @@ def read_lines(stream: BinaryIO, extra: Iterable[str] = (), extent: Extent | Non
                 tail.add(*selector.rest())
                 break
     if extent.left_out:
-        yield Line(tail.first, "", logged=_MOST_PREFIXES)  # no message goes on over what was left out
+        yield Line(tail.first, "", logged=_MOST_PREFIXES)  # ends a message: it cannot continue across a gap
     for raw, number in tail.lines(selector.wanted):
         yield from cleaned(raw.decode("utf-8", "replace"), number)
 
 
 class _Tail:
-    """The last lines that may matter, and the rests of blocks in which nearly all do: looked at in the end."""
+    """The last lines of interest, and the rest of dense blocks; processed at the end."""
 
     def __init__(self, extent: Extent) -> None:
         self._extent = extent
@@ -140,7 +140,7 @@ class _Tail:
         return self._held[0][1]
 
     def add(self, raw: bytes, number: int, lines: int) -> None:
-        """Add a line, or several; what is too much is dropped in front and counted."""
+        """Add one or more lines; if there are too many, the first ones are dropped and counted."""
         self._held.append((raw, number, lines))
         self._lines += lines
         self._size += len(raw)
@@ -153,7 +153,7 @@ class _Tail:
             self._extent.left_out += count
 
     def lines(self, wanted: Any) -> Iterator[tuple[bytes, int]]:
-        """Every line that may matter."""
+        """Every line of interest."""
         for raw, number, lines in self._held:
             if lines == 1:
                 yield raw, number
@@ -162,7 +162,7 @@ class _Tail:
 
 
 class _Selector:
-    """Finds the lines that may matter, block by block; ``wanted`` has a group for what matters in its own line only."""
+    """Finds the lines of interest, block by block; ``wanted`` has a group for matches of single lines."""
 
     def __init__(self, wanted: Any, extent: Extent, active: int = 0) -> None:
         self.wanted = wanted
@@ -172,7 +172,7 @@ class _Selector:
         self._next = self._counted = 0
 
     def lines(self, block: bytes) -> Iterator[tuple[bytes, int]]:
-        """The lines of the next block that may matter, with their numbers."""
+        """The lines of interest in the next block, with their numbers."""
         wanted = self.wanted
         lines = block.replace(b"\r", b"\n")
         self._block, self._next, self._counted = block, 0, 0
@@ -195,7 +195,7 @@ class _Selector:
         self._count(len(block))
 
     def rest(self) -> tuple[bytes, int, int]:
-        """What follows the last line that was given, unread: its bytes, first number and how many lines it has."""
+        """The unread rest after the last yielded line: its bytes, the first line number and the number of lines."""
         self._count(self._next)
         number = self._extent.lines + 1
         self._count(len(self._block))
@@ -209,7 +209,7 @@ class _Selector:
 
 @lru_cache(maxsize=32)
 def _wanted(extra: tuple[str, ...]) -> Any:
-    """The expression that finds anything of interest in bytes."""
+    """The expression that finds lines of interest in bytes."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 64 << 20
@@ -218,7 +218,7 @@ def _wanted(extra: tuple[str, ...]) -> Any:
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Blocks that end with a line, of UTF-8 whatever the log's encoding; a line that is too long loses its rest."""
+    """Blocks of whole lines, converted to UTF-8; a line that is too long is cut."""
     rest = b""
     dropped = False
     for block in _utf8(stream):
@@ -253,7 +253,7 @@ def _utf8(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def cleaned(raw: str, number: int) -> Iterator[Line]:
-    """The line without escapes, prefixes and boxes; a JSON object gives each line of its texts."""
+    """The line without escapes, prefixes and boxes; of a JSON object, each line of its texts."""
     text = clean(raw) if not raw.isprintable() else raw
     if text[:1] == "{" and text.rstrip()[-1:] == "}":
         inner = _of_json(text)
@@ -267,7 +267,7 @@ def cleaned(raw: str, number: int) -> Iterator[Line]:
 
 
 def _of_json(text: str) -> tuple[str | None, list[str]] | None:
-    """The rank and the lines of a logger's JSON object; None if it is none."""
+    """The rank and the lines of a logger's JSON object; None for any other line."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What ``repro doctor --log`` answers: models only."""
+"""The models of the answer of ``repro doctor --log``."""
 
 from enum import StrEnum
 from typing import Literal
@@ -6,11 +6,11 @@ from typing import Literal
 from repro.model.base import Strict
 
 RULE = 1
-"""The version of the rule that compares: raised whenever it may give another answer for the same log."""
+"""The version of the comparing rule; raised whenever it may answer differently for the same log."""
 
 
 class Answer(StrEnum):
-    """What is said of a log."""
+    """The kind of answer."""
 
     KNOWN = "known"
     COULD_BE = "could be"
@@ -27,7 +27,7 @@ class FoundFailure(Strict):
     title: str
     answer: Literal["known", "could be", "reported, unproved"]
     pattern: str
-    """Which of the failure's ``seen_as``."""
+    """The name of the matching pattern in the record's ``seen_as``."""
     line: int
     rank: str | None
     ranks: int
@@ -38,11 +38,11 @@ class FoundFailure(Strict):
     refused: bool = False
     """True if the log shows the clear error of a release that refuses the configuration."""
     versions: str
-    """What the versions say, in a few words."""
+    """The judgement by versions, in a few words."""
     cures: tuple[str, ...] = ()
     links: tuple[str, ...]
     said: str = ""
-    """Of a reported failure: what the thread says; of a release that it names."""
+    """For a reported failure: the statement of the thread."""
 
 
 class NearFailure(Strict):
@@ -60,13 +60,13 @@ class SeenError(Strict):
     rank: str | None
     ranks: int
     text: str
-    """Redacted, in one line."""
+    """The error in one line, redacted."""
     consequence: bool
     """True if it only reports that another rank or process failed."""
     stack: bool = False
-    """True if it is a stack: nothing was raised."""
+    """True for a stack without an exception."""
     after: int | None = None
-    """The line of the error that it came from, or while handling which it was raised."""
+    """The line of the error that caused it, or that was being handled when it was raised."""
 
 
 class LogAnswer(Strict):
@@ -78,19 +78,19 @@ class LogAnswer(Strict):
     source: str
     answer: Answer
     lines: int
-    """Of the log."""
+    """The number of lines of the log."""
     versions: dict[str, str] = {}
-    """Of the distributions that the records speak of, if they are certain."""
+    """The versions of the distributions that records name, if they are certain."""
     python: str | None = None
     found: tuple[FoundFailure, ...] = ()
     """The most certain first."""
     errors: tuple[SeenError, ...] = ()
-    """In the order of the log: the first one that is no consequence is the cause, as far as the log shows it."""
+    """In the order of the log.  The first one that is no consequence is the cause, as far as the log shows."""
     consequences: int = 0
-    """Lines and errors that only report that another rank or process failed."""
+    """The number of lines and errors that only report that another rank or process failed."""
     left_out: int = 0
-    """Errors in the middle of the log that were not read."""
+    """The number of errors in the middle of the log that were not read."""
     nearest: tuple[NearFailure, ...] = ()
     notes: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
-    """What to do now, a sentence each."""
+    """What to do next, one sentence each."""

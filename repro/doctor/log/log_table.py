@@ -1,4 +1,4 @@
-"""What ``repro doctor --log`` prints: the answer first, why, what to do, then the errors of the log."""
+"""Prints the answer of ``repro doctor --log``: the answer, the reasons, what to do, then the errors of the log."""
 
 from rich.console import Console
 from rich.text import Text
@@ -21,7 +21,7 @@ _WORDS = {
 
 
 def print_log_answer(out: Console, answer: LogAnswer) -> None:
-    """Print the answer to a log."""
+    """Print the answer for a log."""
     out.print(Text(f"{answer.source}: {answer.lines} lines"))
     for item in answer.found:
         _print_found(out, item)
@@ -58,7 +58,7 @@ def _print_found(out: Console, item: FoundFailure) -> None:
 
 
 def _print_errors(out: Console, answer: LogAnswer) -> None:
-    """The errors in the order of the log; what only reports another one is folded into one line."""
+    """The errors in the order of the log; mere reports of other errors are counted in one line."""
     shown = [error for error in answer.errors if not error.consequence]
     if len(shown) > 1 or (shown and not answer.found):
         out.print(Text("errors of the log, the first in front:"))

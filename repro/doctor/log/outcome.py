@@ -1,4 +1,4 @@
-"""Which failure a log shows: known, possible, reported by others, new, or only consequences of one.  Pure."""
+"""Decides which failure a log shows: known, possible, reported by others, new, or only consequences.  Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _TEXT = 300
 
 @dataclass(frozen=True)
 class Known:
-    """Everything that a log is compared with."""
+    """The records and threads that a log is compared with."""
 
     failures: tuple[Failure, ...]
     reported: tuple[Reported, ...] = ()
@@ -40,13 +40,13 @@ class Known:
 
 @dataclass(frozen=True)
 class Shown:
-    """Everything that a log shows."""
+    """The content of a log."""
 
     read: Read
     lines: int
     stack: Stack
     noted: Mapping[str, tuple[int, str | None, str]] = field(default_factory=dict)
-    """By pattern of a line: the first line that matches, with its number and rank."""
+    """The first line that matches each line pattern: its number, rank and text."""
     notes: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ class _Match:
 
 
 def answer(source: str, shown: Shown, known: Known, redact: Callable[[str], str]) -> LogAnswer:
-    """The answer to a log; ``redact`` is applied to every text of the log that is shown."""
+    """The answer for a log; ``redact`` is applied to every text of the log that is shown."""
     matches = sorted(_matches(shown, known), key=lambda match: match.order)
     found = _distinct(matches)
     causes = [trace for trace in shown.read.traces if not only_reports(trace)]
@@ -92,7 +92,7 @@ def answer(source: str, shown: Shown, known: Known, redact: Callable[[str], str]
 
 
 def exit_of_log(found: LogAnswer) -> Exit:
-    """A failure was found; or one is possible, and it could not be decided; or nothing known is there."""
+    """CHANGED if a failure was found, UNKNOWN if one is possible, OK if nothing known was found."""
     if found.answer is Answer.KNOWN:
         return Exit.CHANGED
     return Exit.OK if found.answer in {Answer.NEW, Answer.NOTHING} else Exit.UNKNOWN
@@ -138,7 +138,7 @@ def _said(text: str) -> tuple[str, ...]:
 
 
 def _with_versions(match: _Match, stack: Stack) -> Iterable[_Match]:
-    """The match as the versions leave it: where they are clear, it is uncertain; some need affected ones."""
+    """The match, weighed by the versions: uncertain if they are not listed; some patterns require listed versions."""
     failure = match.failure
     if isinstance(failure, Reported):
         if not match.seen.with_versions or covers(failure.stated, stack.versions):
@@ -160,13 +160,13 @@ def _with_versions(match: _Match, stack: Stack) -> Iterable[_Match]:
 
 
 def _states(failure: Failure, stack: Stack) -> bool:
-    """True if the version of any distribution that decides is known."""
+    """True if the version of any deciding distribution is known."""
     versions = stack.versions
     return any(name in versions for name in failure.judged_by) or "pytorch-lightning" in versions
 
 
 def _distinct(matches: Sequence[_Match]) -> list[_Match]:
-    """The best match of each failure; what others report only where no documented failure was found."""
+    """The best match of each failure; public threads only if no documented failure was found."""
     found: dict[str, _Match] = {}
     for match in matches:
         found.setdefault(match.failure.id, match)
@@ -235,7 +235,7 @@ def _error(trace: Trace, redact: Callable[[str], str]) -> SeenError:
 
 
 def _chosen(traces: Sequence[Trace]) -> list[Trace]:
-    """The traces to show: causes first to be kept, the earliest and the latest."""
+    """The traces to show: causes before consequences, the earliest and the latest of them."""
     ordered = sorted(traces, key=lambda trace: (only_reports(trace), trace.line))
     if len(ordered) > _SHOWN_ERRORS:
         ordered = [*ordered[: _SHOWN_ERRORS // 2], *ordered[-_SHOWN_ERRORS // 2 :]]
@@ -243,7 +243,7 @@ def _chosen(traces: Sequence[Trace]) -> list[Trace]:
 
 
 def _nearest(causes: Sequence[Trace], known: Known, shown: Shown) -> Iterable[NearFailure]:
-    """The documented failures that have most in common with an error of the log."""
+    """The documented failures that are most similar to an error of the log."""
     best: dict[str, tuple[float, Failure, Comparison]] = {}
     for failure in known.failures:
         for seen in failure.seen_as:

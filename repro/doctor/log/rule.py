@@ -1,7 +1,7 @@
-"""Does a trace show a failure?  The rule that compares a pattern with what a log shows.  Pure.
+"""The rule that compares a trace of a log with the pattern of a failure.  Pure.
 
-A wrong match is worse than none: everything that a pattern asks for must be seen.  What cannot be seen, because the
-log lacks it, makes a match uncertain; what is seen and differs makes it none.
+A wrong match is worse than none, so every part of a pattern must be seen.  If the log lacks a part, the match is
+uncertain; if a part differs, there is no match.
 """
 
 import re
@@ -25,17 +25,17 @@ class Grade(IntEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a pattern and a trace have in common, and what not."""
+    """What a pattern and a trace have in common, and how they differ."""
 
     grade: Grade
     because: tuple[str, ...] = ()
-    """What was seen."""
+    """The parts that were seen."""
     but: tuple[str, ...] = ()
-    """What could not be seen, or what else shows in this way."""
+    """Parts that could not be seen, and other causes of the same trace."""
     differs: tuple[str, ...] = ()
-    """What was seen and is not as the pattern says."""
+    """Parts that contradict the pattern."""
     near: float = 0.0
-    """Between 0 and 1: how much they have in common, for the nearest ones."""
+    """Similarity between 0 and 1, to find the nearest failures."""
 
 
 def compare(pattern: SeenAs, trace: Trace, noted: Collection[str] = ()) -> Comparison:
@@ -70,7 +70,7 @@ class _Seen:
         self.possible = 0.0
 
     def part(self, weight: float, *, same: bool, what: str, other: str) -> bool:
-        """Count one part: ``what`` was seen, or ``other`` was in its place."""
+        """Count one part: ``what`` if it was seen, else ``other``, which was seen instead."""
         self.possible += weight
         if same:
             self.points += weight
@@ -128,7 +128,7 @@ def _compare_relation(pattern: SeenAs, relation: Relation, message: str, seen: _
 
 
 def holds(relation: str, value: str, other: str) -> bool:
-    """True if two groups of a message stand in a relation: numbers, or the dimensions of shapes."""
+    """True if two groups of a message, numbers or dimensions of shapes, satisfy a relation."""
     left, right = _numbers(value), _numbers(other)
     if not left or len(left) != len(right):
         return False
@@ -192,7 +192,7 @@ def _missing(wanted: Sequence[SeenFrame], frames: Sequence[Frame], *, in_order: 
 
 
 def _is_innermost(last: SeenFrame, frames: Sequence[Frame]) -> bool:
-    """True if the last frame that has an owner is the one asked for: what it called raised nothing."""
+    """True if the wanted frame is the innermost one with an owner."""
     inner = next((frame for frame in reversed(frames) if frame.origin in {Origin.LIBRARY, Origin.SCRIPT}), None)
     return inner is not None and is_frame(last, inner)
 
@@ -217,7 +217,7 @@ _WORD = re.compile(r"[A-Za-z_]{4,}")
 
 
 def _likeness(pattern: str, message: str) -> float:
-    """The share of a pattern's words that a message holds: for the nearest ones only."""
+    """The share of a pattern's words that a message holds; used only to find the nearest failures."""
     words = {word.lower() for word in _WORD.findall(pattern)}
     said = {word.lower() for word in _WORD.findall(message[:2000])}
     return len(words & said) / len(words) * 0.8 if words else 0.0

@@ -1,7 +1,7 @@
-"""What a log shows of errors: exceptions with their frames, stacks that stand still, and words of lost peers.
+"""Reads the errors of a log: exceptions with their frames, stacks of hanging ranks, and lines about lost peers.
 
-Reads cleaned lines and keeps a bounded number of traces.  Lines of several ranks may be mixed, with or without a
-prefix; a trace may lack its head, its frames or the name of its type.  What is not certain is marked, never guessed.
+It reads cleaned lines and keeps a bounded number of traces.  Lines of several ranks may be mixed, with or without a
+prefix, and a trace may lack its head, its frames or its exception type.  Uncertain parts are marked, never guessed.
 """
 
 import re
@@ -15,7 +15,7 @@ from repro.model.observation import Frame, Origin, Raised
 from repro.verdict.signature import WATCHDOG, is_consequence
 
 MOST_TRACES = 200
-"""Traces that are kept of the start of a log, and as many of its end."""
+"""The number of traces kept from the start of a log, and from its end."""
 MOST_WRITERS = 256
 MOST_FRAMES = 200
 MESSAGE_LINES = 60
@@ -25,15 +25,15 @@ LIBRARIES = frozenset({
     "torch", "lightning", "pytorch_lightning", "lightning_fabric", "transformers", "accelerate", "peft", "trl",
     "deepspeed", "datasets", "safetensors", "torchdata", "torchmetrics", "bitsandbytes",
 })  # fmt: skip
-"""Top-level packages that are recognised in a path that does not name the folder of packages."""
+"""Top-level packages that are recognised in a path without site-packages."""
 SAME = {"pytorch_lightning": "lightning", "lightning_fabric": "lightning"}
-"""Packages that hold the code of another one under another name."""
+"""Packages with the same code under another name."""
 WRAPPERS = frozenset({
     "ChildFailedError", "ProcessRaisedException", "ProcessExitedException", "SignalException", "CalledProcessError",
     "RayTaskError", "WorkerCrashedError", "TrainingFailedError", "RendezvousConnectionError",
     "RendezvousClosedError",
 })  # fmt: skip
-"""Exceptions of launchers: they report that a rank failed, and are never the cause."""
+"""Exceptions of launchers; they report a failed rank and are never the cause."""
 
 _SITE = re.compile(r"(?:^|[/\\])(?:site|dist)-packages[/\\](.+)$")
 _STDLIB = re.compile(r"[/\\]lib(?:64)?[/\\](?:python\d(?:\.\d+)?)[/\\](.+)$|[/\\]Lib[/\\]([\w/\\]+\.py)$|^<frozen ")
@@ -75,7 +75,7 @@ _ENDINGS = (
 _ORPHAN = re.compile(
     r"^\s*(?:saved metadata: \{|recomputed metadata: \{|Missing key\(s\) in state_dict: |Unexpected key\(s\) in )"
 )
-"""Begins a part of a message whose head was cut off."""
+"""The start of a message's part whose head was cut off."""
 _TWICE = re.compile(r"^(\w+?(?:Error|Exception))\1$")
 _CARETS = re.compile(r"^\s*[~^]+\s*$")
 _HEAD = re.compile(r"Traceback \(most recent call last\)|most recent call first")
@@ -95,7 +95,7 @@ _LOST = re.compile(
     r"closing signal SIG|failed \(exitcode: -?\d+\)|Signal \d+ \(SIG\w+\) received by PID"
     r"|ProcessGroupNCCL\.cpp:\d+\]|terminate called after throwing an instance of 'c10::DistBackendError'"
 )
-"""What launchers and NCCL's threads write of a rank that failed; NCCL's own reports end with a bracket there."""
+"""Lines of launchers and NCCL's threads about a failed rank; NCCL's own reports end with a bracket there."""
 _DIGITS = re.compile(r"\d+")
 EXPRESSIONS = {
     "site": _SITE, "stdlib": _STDLIB, "source": _SOURCE, "file": _FILE, "pyspy": _PYSPY, "rich": _RICH,
@@ -104,7 +104,7 @@ EXPRESSIONS = {
     "of_rank": _OF_RANK, "spawned": _SPAWNED, "table": _TABLE, "table_row": _TABLE_ROW, "lost": _LOST,
     "digits": _DIGITS,
 }  # fmt: skip
-"""What a page needs to read traces as this module does."""
+"""The expressions with which the site's page reads traces as this module does."""
 ENDINGS = _ENDINGS
 CHAINS = {"cause": _CAUSE, "context": _CONTEXT}
 LIMITS = {
@@ -118,26 +118,26 @@ class Trace:
     """One exception or one stack of a log."""
 
     error: Raised
-    """A stack has no type."""
+    """The exception; a stack has an empty type."""
     line: int
-    """Of the log, where the exception stands; of a stack, where it begins."""
+    """The line of the exception in the log, or the first line of a stack."""
     rank: str | None = None
     stack: bool = False
-    """True for a stack that was dumped: nothing was raised."""
+    """True for a dumped stack, without an exception."""
     cut: bool = False
-    """The head of the traceback is missing: outer frames may be missing."""
+    """True if the head of the traceback is missing, and perhaps outer frames."""
     mixed: bool = False
-    """Frames of several ranks may be mixed: their order says nothing."""
+    """True if frames of several ranks may be mixed, so that their order means nothing."""
     bare: bool = False
-    """The exception stands in a line of its own, without a traceback."""
+    """True if the exception has no traceback."""
     chain: int | None = None
-    """The line of the exception that it came from, or while handling which it was raised."""
+    """The line of the exception that caused it, or that was being handled when it was raised."""
     ranks: int = 1
-    """The number of ranks that show the same."""
+    """The number of ranks with this trace."""
 
     @property
     def interrupted(self) -> bool:
-        """True if a person ended a run: its frames show where it stood."""
+        """True if a person ended the run; the frames then show where the rank was."""
         return self.error.type == "KeyboardInterrupt"
 
 
@@ -146,18 +146,18 @@ class Read:
     """Everything that a log shows."""
 
     traces: list[Trace] = field(default_factory=list)
-    """In the order of the log; of very many the middle is left out."""
+    """In the order of the log; if there are too many, those in the middle are left out."""
     lost: list[tuple[int, str]] = field(default_factory=list)
-    """Lines that only say that a peer has gone or that a launcher ended a rank: number and text."""
+    """Lines that only report a lost peer or a rank that the launcher ended: number and text."""
     lost_count: int = 0
     failed_ranks: list[str] = field(default_factory=list)
-    """Ranks that the launcher's table names, the first failed one in front."""
+    """The ranks in the launcher's table, the first failed one first."""
     left_out: int = 0
-    """Traces in the middle that are not kept."""
+    """The number of traces in the middle that were not kept."""
 
 
 def owner(path: str) -> tuple[Origin, str]:
-    """Whose code a path is, and the path below the folder of packages."""
+    """The owner of a path's code, and the path below site-packages."""
     site = _SITE.search(path)
     if site:
         return Origin.LIBRARY, site[1].replace("\\", "/")
@@ -175,7 +175,7 @@ def owner(path: str) -> tuple[Origin, str]:
 
 
 def package_of(frame: Frame) -> str:
-    """The top-level package of a frame under its first name; ``script`` for the user's own code."""
+    """The top-level package of a frame under its main name; ``script`` for the user's own code."""
     if frame.origin is Origin.LIBRARY:
         return SAME.get(frame.package, frame.package)
     return "script" if frame.origin is Origin.SCRIPT else ""
@@ -187,12 +187,12 @@ class _Parsed:
 
     frame: Frame
     of_stack: bool
-    """True for the form of py-spy, which means a frame in a stack only."""
+    """True for py-spy's form, which only occurs in stacks."""
 
 
 @lru_cache(maxsize=8192)
 def _parsed(text: str) -> _Parsed | None:
-    """The frame that a line shows; ranks and restarts repeat the same lines."""
+    """The frame of a line; cached, since ranks and restarts repeat the same lines."""
     found = next((match for match in (pattern.match(text) for pattern in _FRAMES) if match), None)
     if found is None:
         return None
@@ -205,7 +205,7 @@ def _parsed(text: str) -> _Parsed | None:
 
 @dataclass
 class _Writer:
-    """The state of one rank's lines."""
+    """The parser state for the lines of one rank."""
 
     rank: str | None
     frames: list[Frame] = field(default_factory=list)
@@ -214,7 +214,7 @@ class _Writer:
     mixed: bool = False
     stack: bool = False
     after_file: bool = False
-    """The line before was a frame's, so that this one is its code."""
+    """True if the previous line was a frame, so that this line is its code."""
     indented: bool = False
     half: str = ""
     """The first half of a path that rich wrapped."""
@@ -229,7 +229,7 @@ class _Writer:
 
 @dataclass
 class _Open:
-    """An exception whose message may go on."""
+    """An exception whose message may continue."""
 
     type: str
     module: str
@@ -241,7 +241,7 @@ class _Open:
     bare: bool
     chain: int | None
     logged: int = 0
-    """How many prefixes of loggers its first line had: a line with more is no part of its message."""
+    """The number of logger prefixes of its first line; a line with more is not part of its message."""
     characters: int = 0
 
 
@@ -253,10 +253,10 @@ class TraceReader:
         self._read = Read()
         self._end: deque[Trace] = deque()
         self._ranks: dict[tuple[object, ...], list[str | None]] = {}
-        """By what several ranks have in common: which ranks show it."""
+        """The ranks of each trace, by its shape."""
 
     def read(self, lines: Iterable[Line], each: Callable[[Line], None] | None = None) -> Read:
-        """Everything that the lines show; ``each`` is called with every line first."""
+        """Read all lines; ``each`` is called with every line first."""
         for line in lines:
             if each is not None:
                 each(line)
@@ -283,7 +283,7 @@ class TraceReader:
             self._give_up(writer)
 
     def _lost(self, line: Line) -> bool:
-        """Note a line that only says that a peer has gone."""
+        """Note a line that only reports a lost peer."""
         text = line.text
         if not (WATCHDOG.search(text) or _LOST.search(text)):
             row = _TABLE_ROW.match(text)
@@ -297,7 +297,7 @@ class TraceReader:
         return True
 
     def _marker(self, writer: _Writer, line: Line) -> bool:
-        """Take a line that begins or joins tracebacks."""
+        """Handle a line that begins or joins tracebacks."""
         text = line.text
         if _CAUSE in text or _CONTEXT in text:
             self._close(writer)
@@ -325,7 +325,7 @@ class TraceReader:
             self._give_up(writer)
         if _OF_RANK.search(text):
             writer.frames, writer.begun, writer.chain = list(writer.outer), line.number, writer.last
-        elif writer.frames:  # the other rank's, without an exception yet
+        elif writer.frames:  # another rank's frames, without an exception yet
             writer.mixed = True
         else:
             writer.begun = line.number
@@ -333,7 +333,7 @@ class TraceReader:
         return True
 
     def _frame(self, writer: _Writer, line: Line) -> bool:
-        """Take a frame's line."""
+        """Handle a line with a frame."""
         text = line.text
         if not line.boxed and ".py" not in text and "<" not in text and "File " not in text:
             return False
@@ -341,7 +341,7 @@ class TraceReader:
             joined = writer.half + text.strip()
             writer.half = ""
             if not any(pattern.match(joined) for pattern in (_RICH, _FILE)):
-                # rich wraps a long path; the rest follows in the next line of the box
+                # rich wraps a long path; the rest is in the next line of the box
                 if _RICH_START.match(joined) and len(joined) < MESSAGE_CHARACTERS:
                     writer.half = joined
                 return bool(writer.half)
@@ -360,7 +360,7 @@ class TraceReader:
         return True
 
     def _error(self, writer: _Writer, line: Line, *, after_file: bool) -> bool:
-        """Take the line of an exception."""
+        """Handle the line of an exception."""
         text = line.text
         if writer.stack:
             return False
@@ -399,12 +399,12 @@ class TraceReader:
             return False
         if last.endswith(_ENDINGS) and last not in {"Error", "Failed", "Failure", "Timeout"}:
             return True
-        # An exception may have any name: ``Exit``, ``_StopRecomputation``; only behind frames, with a text.
+        # After frames, and with a text, an exception may have any name: ``Exit``, ``_StopRecomputation``.
         return bool(writer.frames and found[2] and last[:1].isupper() and not found[0][:1].isspace())
 
     @staticmethod
     def _may_be_untyped(writer: _Writer, text: str) -> bool:
-        """True for what may be an exception's message whose type was lost: it stands where the exception would."""
+        """True if a line is where an exception is expected and may be its message, with the type lost."""
         return bool(
             writer.untyped is None and writer.indented and text[:1].strip() and " " in text.strip()
             and not text.rstrip().endswith(("(", ",", ")")) and not _CARETS.match(text) and "%|" not in text
@@ -422,7 +422,7 @@ class TraceReader:
         writer.begun, writer.chain, writer.half = 0, None, ""
 
     def _goes_on(self, writer: _Writer, line: Line) -> bool:
-        """Take a further line of a message."""
+        """Handle a further line of a message."""
         found = writer.open
         if found is None:
             return False
@@ -443,7 +443,7 @@ class TraceReader:
             self._keep(found, writer)
 
     def _give_up(self, writer: _Writer) -> None:
-        """End frames that no exception followed: a stack, or a traceback that lost its last line."""
+        """Close frames without an exception: a stack, or a traceback that lost its last line."""
         frames, untyped = list(writer.frames), writer.untyped
         if writer.stack and frames:
             raised = Raised(type="", module="", message="", frames=tuple(reversed(frames)))  # the innermost was first
@@ -464,11 +464,11 @@ class TraceReader:
         )
 
     def _add(self, trace: Trace) -> None:
-        """Keep a trace, once for all ranks that show the same and for a rank that shows it again."""
+        """Keep a trace; the same trace of other ranks, or again of the same rank, is only counted."""
         key = _shape(trace)
         ranks = self._ranks.get(key)
         if ranks is not None:
-            # Without prefixes each may be another rank's.
+            # Without prefixes, each may come from another rank.
             if len(ranks) < MOST_WRITERS and (trace.rank is None or trace.rank not in ranks):
                 ranks.append(trace.rank)
             return
@@ -483,14 +483,14 @@ class TraceReader:
 
 
 def _shape(trace: Trace) -> tuple[object, ...]:
-    """What two ranks that fail in the same way have in common."""
+    """What two equal traces of different ranks have in common."""
     error = trace.error
     inner = [frame.function for frame in error.frames[-3:]]
     return (error.type, _DIGITS.sub("0", error.message[:300]), tuple(inner), trace.stack)
 
 
 def _once(message: str) -> str:
-    """A message that two ranks wrote one after the other on a line, once."""
+    """The single message, if two ranks wrote the same one after the other on one line."""
     half, rest = divmod(len(message), 2)
     return message[:half] if not rest and message[:half] == message[half:] else message
 

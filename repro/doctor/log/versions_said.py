@@ -1,4 +1,4 @@
-"""The versions that a log states: what libraries print of themselves, pins, and names of files."""
+"""The versions that a log states: in the libraries' own output, in pins, and in file names."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _NAMES = {
     "pytorch": "torch", "pytorch lightning": "pytorch-lightning", "pytorch-lightning": "pytorch-lightning",
     "pytorch_lightning": "pytorch-lightning", "pytorchlightning": "pytorch-lightning",
 }  # fmt: skip
-"""What people and libraries call otherwise than PyPI."""
+"""Names other than those on PyPI."""
 _SAID = re.compile(
     r"(?i)(?<![\w./-])"
     r"(?P<name>pytorch[ _-]?lightning|torch|pytorch|lightning|transformers|accelerate|peft|trl|deepspeed|datasets)"
@@ -22,15 +22,15 @@ _IN_PATH = re.compile(
 )
 _PYTHON = re.compile(r"[/\\]python(3\.\d{1,2})[/\\](?:site|dist)-packages")
 _MOST = 20_000
-"""Lines that are looked at."""
+"""The number of lines that are read."""
 EXPRESSIONS = {"said": _SAID, "in_path": _IN_PATH, "python": _PYTHON}
-"""What a page needs to read versions as this module does."""
+"""The expressions with which the site's page reads versions as this module does."""
 NAMES = _NAMES
 MOST = _MOST
 
 
 class SaidVersions:
-    """Collects what lines state."""
+    """Collects the versions that lines state."""
 
     def __init__(self) -> None:
         self._said: dict[str, set[str]] = {}
@@ -52,11 +52,11 @@ class SaidVersions:
 
     @property
     def contradictions(self) -> Mapping[str, tuple[str, ...]]:
-        """Distributions of which the log states several versions."""
+        """The distributions for which the log states several versions."""
         return {name: tuple(sorted(said)) for name, said in self._said.items() if len(said) > 1}
 
     def stack(self) -> Stack:
-        """What is known; a distribution of which several versions are stated has one of them."""
+        """The known versions; a distribution with several stated versions has one of them."""
         held = {
             name: KnownVersion(tuple(sorted(said)), why="" if len(said) == 1 else "is stated with several versions")
             for name, said in self._said.items()

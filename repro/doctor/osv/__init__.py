@@ -1,1 +1,1 @@
-"""The catalogue as OSV records, for auditors that people use already."""
+"""The catalogue as OSV records, for existing auditors."""

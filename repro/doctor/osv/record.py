@@ -1,4 +1,4 @@
-"""A failure as an OSV record, and how the ranges of one are matched.  Pure.
+"""Writes a failure as an OSV record, and matches versions with its ranges.  Pure.
 
 https://ossf.github.io/osv-schema/
 """
@@ -20,17 +20,17 @@ from repro.model.version import parsed_version
 
 SCHEMA_VERSION = "1.7.0"
 PREFIX = "x_repro-"
-"""The prefix of ids of a database that is not aggregated elsewhere."""
+"""The prefix of ids for databases that are not aggregated elsewhere."""
 ECOSYSTEM = "PyPI"
 _GITHUB = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 _SEVERAL = (
-    "Some conditions hold only for several packages at once; ranges of one package cannot say that, so they are left "
-    "out of 'affected'. Ask repro doctor."
+    "Some conditions are about several packages at once, which ranges of one package cannot express; they are left "
+    "out of 'affected'. Use repro doctor for them."
 )
 
 
 class Event(Strict):
-    """One bound; exactly one of the three."""
+    """One bound: exactly one of the three fields is set."""
 
     introduced: str | None = None
     fixed: str | None = None
@@ -62,23 +62,23 @@ class Reference(Strict):
 
 
 class Condition(Strict):
-    """Releases of several packages that are affected together."""
+    """Releases of several packages that are affected only in combination."""
 
     packages: dict[str, str]
 
 
 class Specific(Strict):
-    """What the schema has no field for."""
+    """Data for which the schema has no field."""
 
     kind: str
     cures: tuple[str, ...]
     conditions: tuple[Condition, ...] = ()
-    """Alternatives over several packages, which 'affected' leaves out."""
+    """Alternative conditions on several packages, which 'affected' leaves out."""
     note: str = ""
     not_known_below: dict[str, str] = {}
-    """By package, the oldest release that was ever tried: older ones may be affected."""
+    """The oldest release of each package that was ever tried; older releases may be affected."""
     not_known_above: dict[str, str] = {}
-    """By package, the newest release that was ever tried: newer ones may be affected."""
+    """The newest release of each package that was ever tried; newer releases may be affected."""
 
 
 class OsvRecord(Strict):
@@ -99,7 +99,7 @@ class OsvRecord(Strict):
 
 
 def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
-    """A failure as a record; ``modified`` is when its record was last written, in UTC."""
+    """The OSV record of a failure; ``modified`` is when its record was last written, in UTC."""
     alone = [releases for releases in failure.affected if len(releases) == 1]
     together = [Condition(packages=dict(releases)) for releases in failure.affected if len(releases) > 1]
     texts: dict[str, list[str]] = {}
@@ -131,7 +131,7 @@ def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
 
 
 def ranges_of(specifiers: Sequence[str]) -> tuple[Range, ...]:
-    """The releases that satisfy any of some specifier sets, as events; several intervals are kept."""
+    """The releases that satisfy any of some specifier sets, as events; separate intervals stay separate."""
     sets = [SpecifierSet(text) for text in specifiers]
     events: list[Event] = []
     before, last = False, Version("0")
@@ -140,13 +140,13 @@ def ranges_of(specifiers: Sequence[str]) -> tuple[Range, ...]:
         if inside and not before:
             events.append(Event(introduced="0" if point == Version("0") else str(point)))
         elif before and not inside:
-            # A point right after a bound is no release: then the bound itself is the last one.
+            # A point right after a bound is not a release; the bound itself is then the last affected one.
             made_up = point.release == (*last.release, 0, 0, 1)
             events.append(Event(last_affected=str(last)) if made_up else Event(fixed=str(point)))
         before, last = inside, point
     if not any(event.last_affected for event in events):
         return (Range(events=tuple(events)),) if events else ()
-    # One range must not hold both kinds of ends.
+    # A range must not have both kinds of ends.
     starts = [index for index, event in enumerate(events) if event.introduced]
     return tuple(
         Range(events=tuple(events[start:end])) for start, end in zip(starts, [*starts[1:], len(events)], strict=True)

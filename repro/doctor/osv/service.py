@@ -1,7 +1,7 @@
-"""Answers the questions that auditors ask of osv.dev, on this machine alone.
+"""Serves the OSV API to auditors, on this machine only.
 
-``POST /v1/query`` for pip-audit, ``POST /v1/querybatch`` and ``GET /v1/vulns/ID`` for uv audit.  What is
-asked is untrusted: it is bounded, and answered from records that are held already.
+``POST /v1/query`` is for pip-audit, ``POST /v1/querybatch`` and ``GET /v1/vulns/ID`` are for uv audit.  Requests are
+untrusted: they are bounded, and answered from records in memory.
 """
 
 import json
@@ -19,19 +19,19 @@ HOST = "127.0.0.1"
 MOST_BYTES = 4_000_000
 MOST_QUERIES = 10_000
 SECONDS = 10.0
-"""A client that sends nothing for so long is left."""
+"""A client that sends nothing for this long is disconnected."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What is sent back."""
+    """A response."""
 
     status: HTTPStatus
     content: Mapping[str, Any]
 
 
 def answer_get(records: Sequence[OsvRecord], path: str) -> Answered:
-    """The record of an id."""
+    """The response with the record of an id."""
     name = path.partition("?")[0].removeprefix("/v1/vulns/")
     found = next((record for record in records if record.id == name), None)
     if found is None:
@@ -40,7 +40,7 @@ def answer_get(records: Sequence[OsvRecord], path: str) -> Answered:
 
 
 def answer_post(records: Sequence[OsvRecord], path: str, body: bytes) -> Answered:
-    """The records that affect a version of a package; of a batch, their ids."""
+    """The response with the records that affect a version of a package; for a batch, with their ids."""
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
@@ -74,7 +74,7 @@ def _brief(found: Sequence[OsvRecord]) -> dict[str, Any]:
 
 
 def service(records: Sequence[OsvRecord], port: int) -> ThreadingHTTPServer:
-    """A server on the loopback address; ``port`` 0 takes any that is free.  Raises OSError."""
+    """A server on the loopback address; ``port`` 0 takes any free port.  Raises OSError."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = SECONDS

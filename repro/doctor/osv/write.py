@@ -10,12 +10,12 @@ from repro.errors import UsageError
 from repro.files import path_inside, write_whole, writing
 
 OFFLINE = Path("osv-scanner") / ECOSYSTEM / "all.zip"
-"""Where osv-scanner looks below its folder of databases."""
+"""The path of the archive below osv-scanner's folder of databases."""
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 
 
 def write_files(folder: Path, records: Sequence[OsvRecord]) -> list[Path]:
-    """Write ``<id>.json`` for each record; raises UsageError if that cannot be done."""
+    """Write ``<id>.json`` for each record; raises UsageError if that fails."""
     written = []
     for record in records:
         file = path_inside(folder, f"{record.id}.json")

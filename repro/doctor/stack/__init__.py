@@ -1,1 +1,1 @@
-"""What is known of the versions of an environment: from its interpreter, or from a text that describes it."""
+"""Finds the versions of an environment, from its interpreter or from a text that describes it."""

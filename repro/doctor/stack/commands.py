@@ -1,4 +1,4 @@
-"""Reads install commands: in Dockerfiles, notebooks and shell scripts.  Never a whole environment."""
+"""Reads install commands in Dockerfiles, notebooks and shell scripts.  Never a whole environment."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ _MAGIC = re.compile(r"^\s*[!%]\s*")
 
 
 def read_dockerfile(document: Document) -> Reading:
-    """The install commands of a Dockerfile, and the version of torch that its base image is named after."""
+    """The install commands of a Dockerfile, and the version of torch in the name of its base image."""
     reading = _read_commands(document.text, document.file, document.read)
     for match in _FROM.finditer(document.text):
         stated = _PYTORCH_IMAGE.match(match["image"])
@@ -84,7 +84,7 @@ def _read_commands(text: str, file: Path, read: Read) -> Reading:
 
 
 def _commands(text: str) -> Iterator[list[str]]:
-    """The simple commands of shell lines, as words; what cannot be split into words is left out."""
+    """The simple commands of shell lines, as words; lines that cannot be split are left out."""
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     joined = _CONTINUED.sub(" ", kept)
     for line in joined.splitlines():

@@ -12,14 +12,14 @@ from repro.doctor.stack.statements import Authority, Reading, pin_of, shortened
 from repro.errors import UsageError
 
 _ONLY_IN_EXPORTS = re.compile(r"(_libgcc_mutex|_openmp_mutex|ld_impl|libgcc|libstdcxx|ca-certificates)\b")
-"""Packages that an export names and that nobody lists by hand."""
+"""Packages that are in exports but that nobody lists by hand."""
 _SERIES = re.compile(r"==(\d+\.\d+)(?:\.\d+)*(?:\.\*)?")
 
 
 def read_environment(content: Mapping[str, Any], document: Document) -> Reading:
-    """What an environment.yml or an export states; raises UsageError if it has no dependencies.
+    """The statements of an environment.yml or an export; raises UsageError if it has no dependencies.
 
-    conda's ``name=1.2`` is any 1.2.x, but for a full export without builds, where it is that version.
+    conda's ``name=1.2`` means any 1.2.x, except in a full export without builds, where it is an exact version.
     """
     dependencies = content.get("dependencies")
     if not isinstance(dependencies, list):

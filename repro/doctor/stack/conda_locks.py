@@ -17,7 +17,7 @@ _DEFAULT = "default"
 def read_pixi(content: Mapping[str, Any]) -> Reading:
     """A pixi.lock: the packages of each environment for Linux.
 
-    The default environment is what ``pixi install`` makes; what only others hold may be absent.
+    ``pixi install`` creates the default environment; packages that are only in other environments may be absent.
     """
     environments = {name: _packages_of(part) for name, part in _mapping(content.get("environments")).items()}
     details = {key: item for item in _list(content.get("packages")) if (key := _address(item))}

@@ -1,4 +1,4 @@
-"""conda's names and specifiers, as PyPI's and as PEP 440's.  Pure."""
+"""Translates conda's names and specifiers to those of PyPI and PEP 440.  Pure."""
 
 import re
 
@@ -8,12 +8,12 @@ from packaging.utils import canonicalize_name
 from repro.doctor.stack.statements import Authority, Statement
 
 CONDA_NAMES = {"pytorch": "torch", "pytorch-gpu": "torch", "pytorch-cpu": "torch"}
-"""conda's names of what PyPI calls otherwise."""
+"""conda's names that differ from PyPI's."""
 SYSTEM = re.compile(
     r"_|lib|cuda|ld[-_]impl|pytorch-(cuda|mutex)|(python(-abi)?|pip|bzip2|openssl|ncurses|readline|sqlite|tk|xz|zlib|tzdata"
     r"|ca-certificates|mkl|blas|intel-openmp|nccl|cudnn|gcc|gxx)$"
 )
-"""conda's packages that are no distributions."""
+"""conda packages that are not Python distributions."""
 HIDDEN_BY_PIP = "is named without its version, as pip does for conda's packages"
 _ITEM = re.compile(r"(?:[^\s:\[]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<rest>.*)")
 _BRACKET = re.compile(r"\[(?P<keys>.*)\]")
@@ -23,9 +23,9 @@ _CLAUSE = re.compile(r"(?P<operator>===?|!=|~=|<=|>=|<|>|=)?(?P<version>[0-9][\w
 
 
 def parse_item(item: str, *, exact: bool = False, where: str = "") -> Statement | None:
-    """What ``channel::pytorch=2.2.1=build`` states; None if it is no item.
+    """The statement of ``channel::pytorch=2.2.1=build``; None if the text is not an item.
 
-    ``=2.2`` is any 2.2.x, unless ``exact``: a full export without builds writes whole versions so.
+    ``=2.2`` means any 2.2.x, unless ``exact``: a full export without builds writes exact versions in this form.
     """
     match = _ITEM.fullmatch(item.strip())
     if match is None:
@@ -42,12 +42,12 @@ def parse_item(item: str, *, exact: bool = False, where: str = "") -> Statement 
 
 
 def is_system(name: str) -> bool:
-    """True if a package of conda is no distribution: a library, a compiler, Python itself."""
+    """True if a conda package is not a Python distribution: a library, a compiler, Python itself."""
     return bool(SYSTEM.match(name.lower()))
 
 
 def specifiers_of_conda(rest: str, *, exact: bool = False) -> tuple[str, ...] | None:
-    """Alternative PEP 440 specifier sets for what stands behind a name; None if there are none."""
+    """Alternative PEP 440 specifier sets for the text after a name; None if it has no equivalent."""
     text = rest.strip()
     bracket = _BRACKET.fullmatch(text)
     if bracket:
@@ -76,7 +76,7 @@ def _clauses(text: str, *, exact: bool, fuzzy: bool) -> str | None:
             return None
         operator, version, star = match["operator"] or "", match["version"], match["star"]
         if star == "*":
-            return None  # 4.4* is 4.4 and 4.49 alike
+            return None  # 4.4* matches both 4.4 and 4.49
         if operator in {"<", ">", "<=", ">=", "~="}:
             clauses.append(f"{operator}{version}")
         elif operator == "!=":

@@ -1,4 +1,4 @@
-"""Reads what a project requires: ``pyproject.toml``, ``Pipfile`` and ``setup.cfg``.  Never a whole environment."""
+"""Reads a project's requirements: ``pyproject.toml``, ``Pipfile`` and ``setup.cfg``.  Never a whole environment."""
 
 import configparser
 import re
@@ -85,7 +85,7 @@ def _add_cfg(reading: Reading, text: str, document: Document, only_with: str = "
 def _add_lines(reading: Reading, lines: Any, document: Document, only_with: str = "") -> None:
     texts = [line for line in list_of(lines) if isinstance(line, str)]
     found = read_lines(texts, document.file, document.read)
-    # Numbers of lines within a table are no numbers of the file's lines.
+    # Line numbers inside the table are not those of the file.
     found.required = [replace(item, only_with=only_with, where=str(document.file)) for item in found.required]
     reading.add(found)
 
@@ -144,7 +144,7 @@ def _python_marker(clause: str) -> str:
 
 
 def poetry_ranges(text: str) -> tuple[str, ...] | None:
-    """PEP 440 alternatives for poetry's ``^2.2``, ``~2.2``, ``2.2.1``, ``>=2 <3``, ``1 || 2``; None if not valid."""
+    """PEP 440 alternatives for poetry's ``^2.2``, ``~2.2``, ``2.2.1``, ``>=2 <3``, ``1 || 2``; None if invalid."""
     found = []
     for part in re.split(r"\s*\|\|?\s*", text.strip()) if text.strip() else [""]:
         clauses = re.sub(r"(?<=[\w*])\s+(?=[<>=!~^\d])", ",", re.sub(r"([<>=!~^])\s+", r"\1", part)).split(",")
@@ -173,7 +173,7 @@ def _poetry_clause(clause: str) -> str:
 
 
 def _apply_sources(reading: Reading, sources: Table) -> None:
-    """``tool.uv.sources`` replaces where a distribution comes from."""
+    """Apply ``tool.uv.sources``, which replaces where a distribution comes from."""
     known: dict[str, Any] = {canonicalize_name(name): facts for name, facts in sources.items()}
     for index, item in enumerate(reading.required):
         facts = table_of(known.get(item.name))

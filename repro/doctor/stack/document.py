@@ -1,4 +1,4 @@
-"""A text that describes an environment, and how its bytes become text."""
+"""A text that describes an environment, and the decoding of its bytes."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 @dataclass(frozen=True)
 class Document:
-    """A text, where it comes from, and how files beside it are read."""
+    """A text with its file and the function that reads files beside it."""
 
     file: Path
     text: str
@@ -27,9 +27,9 @@ class Document:
 
 
 def decoded(content: bytes) -> str | None:
-    """The text of bytes in any encoding that editors and shells write; None if they are no text.
+    """The text of bytes in any encoding that editors and shells write; None if they are not text.
 
-    A byte order mark decides; without one, UTF-16 is known by its NUL bytes, and what is not UTF-8 is Latin-1.
+    A byte order mark decides.  Without one, NUL bytes mean UTF-16, and bytes that are not UTF-8 are Latin-1.
     """
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None) or _unmarked(content)
     for name in (encoding, "latin-1"):
@@ -37,7 +37,7 @@ def decoded(content: bytes) -> str | None:
             text = content.decode(name)
         except UnicodeDecodeError:
             continue
-        # A paste from a terminal may hold escape sequences; they are removed, not refused.
+        # Text pasted from a terminal may hold escape sequences; they are removed, not refused.
         text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).removeprefix("\ufeff")
         return None if _CONTROL.search(text) else text.replace("\r\n", "\n").replace("\r", "\n")
     return None

@@ -1,7 +1,7 @@
-"""Reads what libraries print about an environment for an issue.
+"""Reads the environment reports that libraries print for issues.
 
 ``transformers-cli env`` (and the commands of its kind), ``accelerate env``, ``python -m torch.utils.collect_env``,
-Lightning's ``collect_env_details`` and the form of its issues.  Lines of other kinds are passed over.
+Lightning's ``collect_env_details`` and the form of its issues.  Other lines are skipped.
 """
 
 import re
@@ -20,12 +20,12 @@ _NAMES = {
     "pytorch lightning": "pytorch-lightning",
     "pytorch-version": "torch",
 }
-"""What reports call otherwise than PyPI."""
+"""Names in reports that differ from those on PyPI."""
 _STATED = LIBRARIES | {
     "python", "numpy", "safetensors", "tokenizers", "huggingface-hub", "datasets", "deepspeed", "diffusers", "peft",
     "trl",
 }  # fmt: skip
-"""Distributions for which a line ``NAME version:`` is believed; others are compilers, drivers and the like."""
+"""Distributions for which a line ``NAME version:`` is trusted; other names are compilers, drivers and the like."""
 _ABSENT = re.compile(r"(not installed|n/?a|none|no)\b", re.IGNORECASE)
 _VERSION_LINE = re.compile(
     r"^[\s>#*-]*[`*]*(?P<name>[A-Za-z][\w. -]*?)[`*]*\s+version[`*]*\s*(?:\((?:e\.g\.|[^()]*\?)[^()]*\))?\s*[`*]*:[`*]*"
@@ -46,11 +46,11 @@ ANCHOR = re.compile(
 )
 
 _NUMBERS = 3
-"""Of a release: ``2.2.1``."""
+"""The number of parts of a whole release: ``2.2.1``."""
 
 
 def is_report(text: str) -> bool:
-    """True if a text holds a line that only such a report has."""
+    """True if a text has a line that occurs only in such reports."""
     return bool(ANCHOR.search(text))
 
 

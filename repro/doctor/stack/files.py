@@ -1,4 +1,4 @@
-"""The versions of an environment, read from a text that describes it: nothing is run, nothing is installed."""
+"""Reads the versions of an environment from a text that describes it; nothing is run or installed."""
 
 import json
 import re
@@ -21,18 +21,18 @@ from repro.files import read_bytes_file
 
 STANDARD_INPUT = Path("-")
 MOST_BYTES = 32 << 20
-"""A lock of a large workspace has some megabytes."""
+"""The largest file that is read; the lock of a large workspace has a few megabytes."""
 _PIPES = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
-"""Where a shell puts what another command prints: ``--from <(pip freeze)``."""
+"""Paths of pipes, as shells pass them: ``--from <(pip freeze)``."""
 DEEPEST = 100
-"""No format nests deeper than a few levels."""
+"""The deepest nesting that is accepted; all formats need only a few levels."""
 WAY_OUT = "give `pip freeze`, a lock, or `conda env export` instead"
 READ = (
     "requirements.txt, pip freeze/list/show/inspect, uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, "
     "pixi.lock, conda-lock.yml, environment.yml, conda list, pyproject.toml, Pipfile, setup.cfg, Dockerfile, notebook, "
     "or the output of transformers env, accelerate env, torch's or Lightning's collect_env"
 )
-"""What is read, for messages and help."""
+"""The formats that are read, for messages and help."""
 _NOT_READ = {
     "setup.py": "a setup.py is a program, and nothing is run",
     "pixi.toml": "a pixi.toml is not read: pixi.lock states the versions",
@@ -54,15 +54,15 @@ _SETUP_CFG = re.compile(r"^\[options\]\s*$(?:.*\n)*?^install_requires\s*=", re.M
 EXPRESSIONS = {
     "toml": _TOML, "yaml": _YAML, "fence": _FENCE, "pinned": _PINNED, "setup_cfg": _SETUP_CFG
 }  # fmt: skip
-"""What a page needs to know a format that it does not read."""
+"""The expressions with which the site's page recognises formats that it does not read."""
 _HTML = re.compile(r"</?(?:details|summary|pre|code|br|p)\b[^>]*>", re.IGNORECASE)
 
 
 def read_stack(file: Path, watched: Collection[str] = LIBRARIES) -> Stack:
-    """The stack that a file describes, in any of the formats ``READ``; ``-`` is standard input.
+    """The stack of a file in any of the formats ``READ``; ``-`` is standard input.
 
-    ``watched`` are the distributions about which a contradiction is an error.  Raises UsageError, in one line, if the
-    file cannot be read, is in no such format, or contradicts itself.
+    A contradiction about one of the ``watched`` distributions is an error.  Raises UsageError, in one line, if the file
+    cannot be read, is in an unknown format, or contradicts itself.
     """
     content = _bytes(file)
     name = _name(file)
@@ -213,7 +213,7 @@ def _read_yaml(document: Document) -> Reading:
 
 
 def _yaml(text: str) -> Any:
-    """YAML with all scalars as text; nesting is measured before anything is built."""
+    """YAML with all scalars as text; the nesting is checked before anything is built."""
     loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
         depth = 0
@@ -228,7 +228,7 @@ def _yaml(text: str) -> Any:
 
 
 def _read_fenced(document: Document) -> Reading:
-    """A paste of an issue: each fenced block by its own reader, and reports in what stands between them."""
+    """A pasted issue: each fenced block is read by its own reader, and the text between is searched for reports."""
     reading = Reading()
     text = _QUOTED.sub("", document.text)
     blocks = [match["body"] for match in _FENCE.finditer(text)]
@@ -264,7 +264,7 @@ def _is_script(document: Document) -> bool:
     if document.file.suffix in {".sh", ".bash", ".slurm", ".sbatch"}:
         return True
     lines = [line for line in document.text.splitlines() if not line.lstrip().startswith("#")]
-    # Prose in a requirements text may speak of an install command.
+    # Prose in a requirements text may mention an install command.
     pinned = any(_PINNED.match(line) for line in lines)
     return not pinned and any(commands.INSTALL.search(line) for line in lines)
 
@@ -284,4 +284,4 @@ READERS = (
     Reader(_is_dockerfile, commands.read_dockerfile),
     Reader(_is_script, commands.read_script),
 )
-"""In the order in which they are asked; what none recognises is read as a requirements text."""
+"""The readers in the order in which they are tried; a text that none recognises is read as requirements."""

@@ -1,4 +1,4 @@
-"""The stack that a user names: an interpreter, the active environment, or a file."""
+"""The stack of what the user names: an interpreter, the active environment, or a file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,19 +11,19 @@ from repro.model.failure import Failure
 
 
 def notes_of(stack: Stack) -> list[str]:
-    """What the reader of the answer should know of how the text was read, a line each."""
+    """Notes on how the text was read, one line each."""
     lines = f"{stack.skipped} line{'s' if stack.skipped > 1 else ''}"
     skipped = [f"{lines} not understood and passed over; none names a library of the records"] if stack.skipped else []
     return [*(f"note: {note}" for note in stack.notes), *(f"note: {text}" for text in skipped)]
 
 
 def interpreter_path(python: Path | None) -> Path:
-    """The named interpreter, or that of the active environment; raises UsageError if there is none."""
+    """The named interpreter, else that of the active environment; raises UsageError if there is none."""
     return find_interpreter(python) if python else active_interpreter()
 
 
 def stack_from(python: Path | None, source: Path | None, failures: Iterable[Failure]) -> tuple[str, Stack]:
-    """The name of what is examined, and its versions.
+    """The name of the examined interpreter or file, and its stack.
 
     Raises UsageError for a file that cannot be read, EnvironmentFailure for an interpreter that does not answer.
     """

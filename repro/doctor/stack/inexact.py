@@ -1,4 +1,4 @@
-"""Builds that are not the release of their number: pre-releases, vendor builds, checkouts.  Pure."""
+"""Builds that differ from the release of their number: pre-releases, vendor builds, checkouts.  Pure."""
 
 import re
 
@@ -7,14 +7,14 @@ from packaging.version import Version
 from repro.model.version import parsed_version
 
 OFFICIAL = re.compile(r"(cpu|cu\d+|rocm[\d.]+|xpu)(\..*)?")
-"""Local version labels of the project's own wheels: the code is that of the release."""
+"""Local version labels of the projects' own wheels, which have the code of the release."""
 
 
 def span(version: str, inexact: str = "") -> str:
-    """The releases between which the code of a build lies, as specifiers; empty if it is the release itself.
+    """The range of releases between which a build's code lies, as specifiers; empty if it is the release itself.
 
-    A pre-release of 2.5.0 was branched off after 2.4.0, so it may hold any change between the two.  A checkout or a
-    vendor's build of 2.5.0 may hold changes that were released with 2.5.1.
+    A pre-release of 2.5.0 was branched off after 2.4.0, so it may contain any change between the two.  A checkout or a
+    vendor's build of 2.5.0 may contain changes that were released with 2.5.1.
     """
     parsed = parsed_version(version)
     if parsed is None:
@@ -28,7 +28,7 @@ def span(version: str, inexact: str = "") -> str:
 
 
 def describe(version: str, inexact: str = "") -> str:
-    """Why a version is not that of a release, as a predicate: ``is a pre-release of 2.5.0``; empty if it is one."""
+    """Why a version is not a release, as a predicate: ``is a pre-release of 2.5.0``; empty for a release."""
     if inexact:
         return inexact
     parsed = parsed_version(version)

@@ -11,9 +11,9 @@ from repro.environments.interpreter import Interpreter
 
 
 def stack_of_interpreter(interpreter: Interpreter) -> Stack:
-    """What an interpreter holds.
+    """The distributions of an interpreter.
 
-    A distribution without readable metadata takes its version from conda's records, if the interpreter is conda's.
+    In a conda environment, a distribution without readable metadata takes its version from conda's records.
     """
     held = {
         name: KnownVersion((version,), inexact=interpreter.inexact.get(name, ""))
@@ -32,7 +32,7 @@ def stack_of_interpreter(interpreter: Interpreter) -> Stack:
 
 
 def conda_versions(prefix: Path) -> dict[str, str]:
-    """The versions of ``conda-meta/*.json`` by PyPI's names; records that cannot be read are left out."""
+    """The versions in ``conda-meta/*.json`` by PyPI name; unreadable records are left out."""
     from repro.doctor.stack.conda_spec import CONDA_NAMES  # noqa: PLC0415 - slow, and for conda's interpreters alone
 
     found: dict[str, str] = {}

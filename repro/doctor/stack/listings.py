@@ -1,4 +1,4 @@
-"""Reads what ``pip list``, ``pip show``, ``pip inspect`` and ``conda list`` print."""
+"""Reads the output of ``pip list``, ``pip show``, ``pip inspect`` and ``conda list``."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -106,7 +106,7 @@ def read_explicit(document: Document) -> Reading:
 
 
 def add_package_address(reading: Reading, address: str, **facts: Any) -> None:
-    """Add what the file name of a conda package, a wheel or an sdist states."""
+    """Add the statement of the file name of a conda package, a wheel or an sdist."""
     file = path_of(address.split("#", maxsplit=1)[0]).rpartition("/")[2]
     match = _CONDA_FILE.fullmatch(file)
     if match:

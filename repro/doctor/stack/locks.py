@@ -17,7 +17,7 @@ _DEFAULT_GROUPS = frozenset({"main", "default", "project"})
 
 
 def read_uv(content: Table) -> Reading:
-    """A uv.lock: what its project needs on each target, without extras and groups and with them."""
+    """A uv.lock: what its project needs on each target, with and without extras and groups."""
     packages = _tables(content.get("package"))
     reading = Reading(requires_python=text_of(content.get("requires-python")))
     found = _UvGraph(packages)
@@ -41,7 +41,7 @@ def read_uv(content: Table) -> Reading:
 
 
 def read_poetry(content: Table) -> Reading:
-    """A poetry.lock; what only an extra or a group other than main holds may be absent."""
+    """A poetry.lock; packages that are only in an extra or a group other than main may be absent."""
     packages = _tables(content.get("package"))
     extras = content.get("extras")
     reading = Reading(requires_python=_caret_python(text_of(table_of(content.get("metadata")).get("python-versions"))))
@@ -61,7 +61,7 @@ def read_poetry(content: Table) -> Reading:
 
 
 def read_pdm(content: Table) -> Reading:
-    """A pdm.lock; what only a group other than default holds may be absent."""
+    """A pdm.lock; packages that are only in a group other than default may be absent."""
     packages = _tables(content.get("package"))
     metadata = table_of(content.get("metadata"))
     wanted = [table_of(item).get("requires_python") for item in list_of(metadata.get("targets"))]
@@ -72,7 +72,7 @@ def read_pdm(content: Table) -> Reading:
         groups = [group for group in list_of(package.get("groups")) if isinstance(group, str)]
         only_with = "" if not groups or _DEFAULT_GROUPS & set(groups) else f"the group {' or '.join(groups)}"
         item = replace(_locked(package), marker=text_of(package.get("marker")), only_with=only_with)
-        if item not in reading.required:  # an entry a set of extras
+        if item not in reading.required:  # one entry for each set of extras
             reading.required.append(item)
     return _completed(reading, packages)
 
@@ -107,7 +107,7 @@ def read_pipfile_lock(content: Table) -> Reading:
 
 @dataclass
 class _UvGraph:
-    """What needs what in a uv.lock."""
+    """The dependency graph of a uv.lock."""
 
     packages: list[Table]
     roots: frozenset[int] = field(init=False)
@@ -129,10 +129,10 @@ class _UvGraph:
         )
 
     def installed_on(self, target: Target) -> dict[int, set[str]]:
-        """Packages that a target gets; ``""`` for certain, else with which extra or group."""
+        """The packages of a target: ``""`` for certain ones, else the extras or groups that add it."""
         found: dict[int, set[str]] = {}
         if not self.roots:
-            # Nothing says what the project itself needs: each package counts.
+            # The requirements of the project itself are not known, so each package counts.
             for index, package in enumerate(self.packages):
                 if self._here(package, target):
                     found[index] = {""}
@@ -184,7 +184,7 @@ def _is_dependency(package: Table, packages: Iterable[Table]) -> bool:
 
 
 def _locked(package: Table) -> Statement:
-    """What the entry of one package states."""
+    """The statement of one package's entry."""
     name, version = str(package["name"]), package.get("version")
     if isinstance(version, str):
         found = statement(name, f"=={version}")
@@ -214,7 +214,7 @@ def _completed(reading: Reading, packages: list[Table]) -> Reading:
 
 
 def _is_resolved(packages: list[Table]) -> bool:
-    """True if a lock states what torch needs, and holds everything that is needed by anything in it."""
+    """True if a lock has torch's dependencies and contains every dependency of its packages."""
     held = {canonicalize_name(text_of(package.get("name"))) for package in packages}
     needed: dict[str, set[str]] = {
         canonicalize_name(text_of(package.get("name"))): set(_names(package.get("dependencies")))
@@ -224,7 +224,7 @@ def _is_resolved(packages: list[Table]) -> bool:
 
 
 def _names(dependencies: Any) -> list[str]:
-    """The names in any of the forms in which locks state dependencies."""
+    """The names of dependencies in any of the forms of locks."""
     if isinstance(dependencies, dict):
         return [canonicalize_name(name) for name, spec in dependencies.items() if not table_of(spec).get("optional")]
     found: list[str] = []
@@ -239,14 +239,14 @@ def _names(dependencies: Any) -> list[str]:
 
 
 def _poetry_marker(value: Any) -> str:
-    if isinstance(value, dict):  # a marker a group
+    if isinstance(value, dict):  # one marker for each group
         texts = [text for text in value.values() if isinstance(text, str)]
         return " or ".join(f"({text})" for text in texts) if len(texts) == len(value) else ""
     return text_of(value)
 
 
 def _caret_python(text: str) -> str:
-    """Poetry's ``^3.10`` as a lower bound; other forms as they are."""
+    """Poetry's ``^3.10`` as a lower bound; other forms unchanged."""
     stripped = text.strip()
     return f">={stripped[1:]}" if stripped.startswith(("^", "~")) and not stripped.startswith("~=") else stripped
 

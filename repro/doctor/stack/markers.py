@@ -1,4 +1,4 @@
-"""Which environment markers hold where: on Linux, for each Python version and machine that a text allows.  Pure."""
+"""Evaluates environment markers on Linux, for each Python version and machine that a text allows.  Pure."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from packaging.markers import InvalidMarker, Marker, UndefinedComparison, Undefi
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(7, 16))
-"""The Python versions that a text may be about if it does not say which."""
+"""The Python versions that are considered if a text states none."""
 MACHINES = ("x86_64", "aarch64")
 _EXTRA = re.compile(r"extra\s*(?:==|!=|in)\s*['\"]([^'\"]*)['\"]|['\"]([^'\"]*)['\"]\s*(?:==|in)\s*extras?")
 _GROUP = re.compile(r"['\"]([^'\"]+)['\"]\s+in\s+dependency_groups")
@@ -31,11 +31,11 @@ class Holds(Enum):
     YES = "yes"
     NO = "no"
     OPTIONAL = "optional"
-    """Only with an extra or a dependency group, or it cannot be evaluated."""
+    """It applies only with an extra or a dependency group, or it cannot be evaluated."""
 
 
 def targets(python: str | None = None, requires: str = "", machines: Iterable[str] = MACHINES) -> tuple[Target, ...]:
-    """The targets that a stated Python version, or a ``requires-python``, leaves."""
+    """The targets that a stated Python version, or a ``requires-python``, allows."""
     minor = re.match(r"\d+\.\d+", python or "")
     if minor:
         pythons: Iterable[str] = (minor[0],)
@@ -44,7 +44,7 @@ def targets(python: str | None = None, requires: str = "", machines: Iterable[st
             allowed = SpecifierSet(requires)
         except InvalidSpecifier:
             allowed = SpecifierSet()
-        # A bound such as >=3.9.2 leaves 3.9 in: the last patch release of a line stands for it too.
+        # A bound such as >=3.9.2 allows 3.9, so the last patch release of each line is tried too.
         pythons = [text for text in PYTHONS if any(allowed.contains(f"{text}.{patch}") for patch in (0, 99))] or PYTHONS
     machines = tuple(machines)
     return tuple(Target(text, machine) for text in pythons for machine in machines)
@@ -52,7 +52,7 @@ def targets(python: str | None = None, requires: str = "", machines: Iterable[st
 
 @lru_cache(maxsize=100_000)
 def holds(marker: str, target: Target) -> Holds:
-    """Whether a marker holds on a target; platform, machine and Python are evaluated together."""
+    """Evaluate a marker on a target, with its platform, machine and Python."""
     if not marker:
         return Holds.YES
     try:
@@ -72,7 +72,7 @@ def holds(marker: str, target: Target) -> Holds:
 
 
 def needed_extras(marker: str) -> str:
-    """``the extra train``, if a marker names an extra or a group; empty if it names none."""
+    """``the extra train`` if a marker names an extra or a group, else empty."""
     extras = [one or other for one, other in _EXTRA.findall(marker)]
     if extras:
         return f"the extra {' or '.join(dict.fromkeys(extras))}"

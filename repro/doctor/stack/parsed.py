@@ -1,4 +1,4 @@
-"""Values of a parsed TOML or JSON text, which may be of any type: each as the type asked for, or empty."""
+"""Typed access to values of parsed TOML or JSON: the value if it has the wanted type, else an empty one."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -34,11 +34,11 @@ EXPRESSIONS = {
     "option": _OPTION, "editable": _EDITABLE, "conda_header": _CONDA_HEADER, "named": _NAME, "star_bound": _STAR_BOUND,
     "conda_item": _CONDA_ITEM,
 }  # fmt: skip
-"""What a page needs to read lines as this module does."""
+"""The expressions with which the site's page reads lines as this module does."""
 
 
 def read_requirements(document: Document) -> Reading:
-    """Everything that a requirements text and those that it includes state."""
+    """All statements of a requirements text and of the files that it includes."""
     lines = _Lines(document.read)
     lines.conda = bool(_CONDA_HEADER.search(document.text))
     lines.collect(document.text, document.file)
@@ -54,14 +54,14 @@ def read_requirements(document: Document) -> Reading:
 
 
 def read_lines(lines: Iterable[str], file: Path, read: Read) -> Reading:
-    """What some lines of that form state that are a part of another file."""
+    """The statements of such lines inside another file."""
     found = _Lines(read)
     found.collect("\n".join(lines), file)
     return found.reading
 
 
 def of_requirement(text: str, where: str = "") -> Statement | None:
-    """What one requirement states; None if it is none."""
+    """The statement of one requirement; None if the text is not a requirement."""
     text = _STAR_BOUND.sub(r"\1", text)
     try:
         requirement = Requirement(text)
@@ -77,10 +77,10 @@ def of_requirement(text: str, where: str = "") -> Statement | None:
 
 
 def _is_freeze(reading: Reading) -> bool:
-    """True if a list is that of a whole environment.
+    """True if a list describes a whole environment.
 
-    Each line states a version or where it was installed from, torch is there with what only torch brings, and the
-    lines are in the order in which pip and its like write them.
+    Then each line states a version or an origin, torch is listed with its typical dependencies, and the lines are in
+    the order in which pip and similar tools write them.
     """
     if (
         reading.unread
@@ -100,7 +100,7 @@ class _Lines:
     reading: Reading = field(default_factory=Reading)
     conda: bool = False
     hidden: int = 0
-    """How many lines hide their version, as pip does for conda's packages."""
+    """The number of lines without a version, as pip writes for conda's packages."""
     included: set[Path] = field(default_factory=set)
 
     def collect(self, text: str, file: Path, *, constraint: bool = False) -> None:
@@ -169,7 +169,7 @@ class _Lines:
         (self.reading.limits if constraint else self.reading.required).append(found)
 
     def _conda(self, text: str, where: str) -> Statement | None:
-        """What a line in conda's form (``pytorch=2.2.1=build``) states."""
+        """The statement of a line in conda's form (``pytorch=2.2.1=build``)."""
         if not self.conda and not _CONDA_ITEM.fullmatch(text):
             return None
         return parse_item(text, where=where)
@@ -183,7 +183,7 @@ class _Lines:
         return replace(found, name=name)
 
     def _mentions(self, line: str, where: str) -> None:
-        """Count a line that states nothing; name it if it speaks of one of the libraries."""
+        """Count a line that is not understood; add a note if it names one of the libraries."""
         words = {canonicalize_name(word) for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)}
         if words & LIBRARIES and not line.startswith("-"):
             self.reading.note(f"{where}: not understood: {shortened(line)}")
@@ -192,7 +192,7 @@ class _Lines:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers; continued lines are joined, comments are removed but for pip's on editable installs."""
+    """Numbered lines; continued lines are joined, comments removed except pip's own about editable installs."""
     joined, first = "", 0
     for number, raw in enumerate(text.splitlines(), start=1):
         first = first if joined else number

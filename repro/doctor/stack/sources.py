@@ -1,4 +1,4 @@
-"""The version that an address states: a wheel, an sdist, an archive or a tag of a repository.  Pure."""
+"""Reads the version from an address of a wheel, an sdist, an archive or a repository's tag.  Pure."""
 
 import re
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ from repro.model.version import parsed_version
 
 SCHEMES = ("git+", "hg+", "svn+", "bzr+", "http:", "https:", "ftp:", "file:", "./", "../", "/", "~")
 REPOSITORIES = {"pytorch": "torch"}
-"""Names of repositories whose distribution is called otherwise."""
+"""Repositories whose distribution has another name."""
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 _TAG = re.compile(r"v?(\d+(?:\.\d+)+[0-9A-Za-z.+-]*)")
 _ARCHIVE = re.compile(
@@ -33,12 +33,12 @@ def is_source(text: str) -> bool:
 
 
 def is_conda_build(address: str) -> bool:
-    """True if ``pip freeze`` printed the folder in which conda built a package, in place of its version."""
+    """True if ``pip freeze`` printed the folder in which conda built a package instead of its version."""
     return address.startswith("file:") and bool(_CONDA_BUILD.search(address))
 
 
 def of_address(address: str, name: str = "", *, editable: bool = False, where: str = "") -> Statement | None:
-    """What an address states, of the distribution ``name`` if a line gives one; None if it names nothing."""
+    """The statement of an address about ``name``, if the line gives one; None if the address names no distribution."""
     text = address.split(maxsplit=1)[0] if address.split() else ""
     found = _file(text, where)
     if found:
@@ -63,7 +63,7 @@ def of_address(address: str, name: str = "", *, editable: bool = False, where: s
 
 
 def path_of(address: str) -> str:
-    """The path of an address without its escapes; all of it if it is no valid address."""
+    """The unescaped path of an address; the whole text if it is not a valid address."""
     try:
         return unquote(urlsplit(address).path)
     except ValueError:
@@ -71,7 +71,7 @@ def path_of(address: str) -> str:
 
 
 def _file(address: str, where: str) -> Statement | None:
-    """The pin that the name of a wheel or an sdist states."""
+    """The pin in the file name of a wheel or an sdist."""
     path = PurePosixPath(path_of(address))
     if _ARCHIVE.search(str(path)):
         return None
@@ -86,7 +86,7 @@ def _file(address: str, where: str) -> Statement | None:
 
 
 def _repository(address: str) -> tuple[str, str]:
-    """The distribution that a repository is known for, and the branch, tag or commit."""
+    """The distribution of a known repository, and the branch, tag or commit."""
     path = path_of(address).rstrip("/")
     archive = _ARCHIVE.search(path)
     if archive:
@@ -94,7 +94,7 @@ def _repository(address: str) -> tuple[str, str]:
     path, _, reference = path.partition("@")
     folder = PurePosixPath(path).name.removesuffix(".git")
     distribution = _distribution(folder)
-    # The name of any other folder or repository says little of what it installs.
+    # The name of any other folder or repository is poor evidence of what it installs.
     is_repository = address.startswith(("git+", "hg+", "svn+", "bzr+"))
     return (distribution if is_repository or distribution in LIBRARIES else ""), reference
 

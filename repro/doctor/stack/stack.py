@@ -1,4 +1,4 @@
-"""A stack: what is known of the versions of an environment, and what is not.  Pure."""
+"""The stack: the known and unknown versions of an environment.  Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,63 +11,63 @@ from repro.doctor.stack.inexact import span
 from repro.model.version import parsed_version
 
 LIBRARIES = frozenset({"torch", "lightning", "pytorch-lightning", "transformers", "accelerate"})
-"""What our own records are about."""
+"""The libraries of our own records."""
 ALIASES = {"lightning": "pytorch-lightning"}
-"""The same source under the same release number, as another distribution."""
+"""Distributions that are also published under another name, with the same code and version."""
 _BRINGS = {"lightning": "torch", "pytorch-lightning": "torch", "accelerate": "torch"}
-"""What needs what, in all releases that a record may speak of."""
+"""Dependencies that all relevant releases have."""
 
 
 @dataclass(frozen=True)
 class KnownVersion:
-    """What is known of one distribution's version."""
+    """What is known about the version of one distribution."""
 
     versions: tuple[str, ...] = ()
-    """One: the version.  Several: one of them."""
+    """A single entry is the version; if there are several, it is one of them."""
     specifiers: str = ""
-    """If no version is known: the specifiers that it satisfies; empty if it may be any."""
+    """If no version is known: the specifiers that it satisfies; empty for any version."""
     may_be_absent: bool = False
     why: str = ""
-    """Why there is not one version, as a predicate of the distribution's name: ``is not pinned``."""
+    """Why the version is not certain, as a predicate of the distribution's name: ``is not pinned``."""
     any_of: tuple[str, ...] = ()
-    """Several specifier sets, if it satisfies one of them (``specifiers`` is empty then)."""
+    """Alternative specifier sets, one of which it satisfies (``specifiers`` is then empty)."""
     inexact: str = ""
-    """Why the code may differ from the release of that number, as a predicate: ``is an editable install``.
+    """Why the code may differ from that release, as a predicate: ``is an editable install``.
 
-    Such a version decides nothing near a bound, and is reliable far from one."""
+    Such a version is undecided near a bound, and reliable far from one."""
 
     @property
     def ranges(self) -> tuple[str, ...]:
-        """If no version is known: the specifier sets of which it satisfies one."""
+        """If no version is known: the alternative specifier sets."""
         return self.any_of or (self.specifiers,)
 
     @property
     def version(self) -> str | None:
-        """The version if it is certain."""
+        """The version if it is certain, else None."""
         return self.versions[0] if len(self.versions) == 1 and not self.may_be_absent else None
 
 
 @dataclass(frozen=True)
 class Stack:
-    """What is known of an environment's distributions, by canonical name."""
+    """What is known about an environment's distributions, by canonical name."""
 
     held: Mapping[str, KnownVersion] = field(default_factory=dict)
     closed: bool = True
-    """True if there is positive evidence that a distribution that is not named is not installed.
+    """True if there is positive evidence that distributions that are not named are not installed.
 
-    An interpreter, a lock with dependencies, a freeze or a full export; never a list of direct requirements."""
+    Such as an interpreter, a lock with dependencies, a freeze or a full export, but never direct requirements."""
     python: str | None = None
     """The Python version, if it is known."""
     notes: tuple[str, ...] = ()
-    """What the reader of the text should know, a sentence each: contradictions, overridden pins, unread includes."""
+    """Notes on how the text was read, one sentence each: contradictions, overridden pins, unread includes."""
     skipped: int = 0
-    """The number of lines that were not understood and that name none of the libraries."""
+    """The number of lines that were not understood and name none of the libraries."""
     absent: frozenset[str] = frozenset()
-    """What the text states not to be installed, whatever ``closed`` says: ``Accelerate version: not installed``."""
+    """Stated not to be installed, regardless of ``closed``: ``Accelerate version: not installed``."""
 
     @classmethod
     def of(cls, versions: Mapping[str, str], python: str | None = None) -> "Stack":
-        """The stack of an environment whose distributions are all known."""
+        """The stack of an environment with all distributions known."""
         return cls({name: KnownVersion((version,)) for name, version in versions.items()}, python=python)
 
     @property
@@ -76,7 +76,7 @@ class Stack:
         return {name: held.version for name, held in self.held.items() if held.version is not None}
 
     def get(self, name: str) -> KnownVersion | None:
-        """What is known of a distribution; None if it is not installed."""
+        """What is known about a distribution; None if it is not installed."""
         if name in self.held:
             return self.held[name]
         if self.closed or name in self.absent:
@@ -87,22 +87,22 @@ class Stack:
         return KnownVersion(may_be_absent=True, why="is not named: another distribution may bring it")
 
     def under_alias(self, name: str) -> "Stack | None":
-        """The stack with a distribution as its alias states it; None if that says nothing else."""
+        """The stack with a distribution at the version of its alias; None if that changes nothing."""
         alias = ALIASES.get(name)
         if alias is None or alias not in self.held or self.held.get(name) == self.held[alias]:
             return None
         return replace(self, held={**self.held, name: self.held[alias]})
 
     def moved(self, versions: Mapping[str, str]) -> "Stack":
-        """The stack with some distributions at other versions, or new."""
+        """The stack with some distributions added or at other versions."""
         return replace(
             self, held={**self.held, **{name: KnownVersion((version,)) for name, version in versions.items()}}
         )
 
     def readings(self, specifiers: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
-        """Every combination of versions that the stack allows, told apart no finer than ``specifiers`` do.
+        """Every combination of versions that the stack allows, one for each that ``specifiers`` distinguish.
 
-        A distribution that is not installed is missing in a combination.
+        Distributions that are not installed are missing in a combination.
         """
         values = {name: self._values(name, tuple(texts)) for name, texts in specifiers.items()}
         return [
@@ -123,7 +123,7 @@ class Stack:
         return (*found, None) if held.may_be_absent else tuple(found)
 
     def newest(self, specifiers: Mapping[str, Iterable[str]]) -> dict[str, str] | None:
-        """The newest versions that the stack allows; None if it is not certain what is installed at all."""
+        """The newest versions that the stack allows; None if it is not certain which distributions are installed."""
         found = {}
         for name, texts in specifiers.items():
             held = self.get(name)
@@ -137,7 +137,7 @@ class Stack:
 
 
 def representatives(within: str, specifiers: Iterable[str]) -> tuple[str, ...]:
-    """Versions in a range, one for every way in which the specifiers can hold or not hold there."""
+    """Versions in a range, one for each combination of specifiers that can hold there."""
     texts = tuple(specifiers)
     found: dict[tuple[bool, ...], str] = {}
     for version in allowed(within, texts):
@@ -147,19 +147,19 @@ def representatives(within: str, specifiers: Iterable[str]) -> tuple[str, ...]:
 
 
 def allowed(within: str, specifiers: Iterable[str]) -> list[Version]:
-    """Versions in a range, the oldest first: all at which one of the specifiers may begin or end to hold."""
+    """Versions in a range, the oldest first: all at which a specifier may start or stop to hold."""
     held = SpecifierSet(within)
     return [version for version in _points([within, *specifiers]) if held.contains(version, prereleases=True)]
 
 
 def _points(specifiers: Iterable[str]) -> list[Version]:
-    """The bounds that specifiers name, and a version right after each: between two of them nothing changes."""
+    """The bounds of the specifiers, and a version right after each; between two of them nothing changes."""
     points = {Version("0")}
     for text in specifiers:
         for clause in SpecifierSet(text):
             bound = parsed_version(clause.version.removesuffix(".*"))
             if bound is None:
-                continue  # === compares text: then there is a version, and no range
+                continue  # === compares text: that is a version, not a range
             after_series = Version(".".join(str(part) for part in (*bound.release[:-1], bound.release[-1] + 1)))
             points |= {bound, _right_after(bound), after_series, _right_after(after_series)}
             if clause.operator == "~=" and len(bound.release) > 1:

@@ -1,4 +1,4 @@
-"""What a text states, line by line, and the stack that follows from all its statements.  Pure."""
+"""The statements of a text about versions, and the stack that follows from them.  Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,15 +13,15 @@ from repro.errors import UsageError
 from repro.model.version import parsed_version
 
 _BROUGHT_BY_TORCH = frozenset({"filelock", "jinja2", "sympy"})
-"""What every torch since 2.0 needs and nobody lists by hand."""
+"""Dependencies of every torch since 2.0 that nobody lists by hand."""
 
 _MOST_RANGES = 64
 _LONGEST = 60
-"""Characters of a foreign text in a message."""
+"""The most characters of a foreign text in a message."""
 
 
 class Authority(IntEnum):
-    """Who states a version; the higher one is right about what is imported."""
+    """The source of a version; the higher one decides what is imported."""
 
     IMAGE = 0
     CONDA = 1
@@ -31,61 +31,61 @@ class Authority(IntEnum):
 
 @dataclass(frozen=True)
 class Statement:
-    """What one place of a text states about one distribution."""
+    """One statement about one distribution."""
 
     name: str
     specifiers: str = ""
-    """PEP 440 specifiers that are valid; empty for any version."""
+    """Valid PEP 440 specifiers; empty for any version."""
     any_of: tuple[str, ...] = ()
-    """Alternatives in place of ``specifiers``: conda's ``2.2|2.3``."""
+    """Alternatives instead of ``specifiers``: conda's ``2.2|2.3``."""
     marker: str = ""
     only_with: str = ""
-    """``the extra train``: it is not installed by default."""
+    """``the extra train``, if it is not installed by default."""
     only_on: frozenset[Target] | None = None
-    """The targets that a lock installs it on; None if only the marker decides."""
+    """The targets on which a lock installs it; None if only the marker decides."""
     why: str = ""
     """Why no version is known, as a predicate of the name."""
     inexact: str = ""
     rank: Authority = Authority.PIP
     upgrade: bool = False
-    """Installed with ``--upgrade``: it replaces a version that was installed before."""
+    """True if installed with ``--upgrade``, which replaces an earlier version."""
     where: str = ""
     """``requirements.txt:3``."""
 
     @property
     def ranges(self) -> tuple[str, ...]:
-        """The specifier sets of which one holds."""
+        """The alternative specifier sets, one of which holds."""
         return self.any_of or (self.specifiers,)
 
     @property
     def pin(self) -> str | None:
-        """The one version that it states."""
+        """The exact version, or None."""
         return None if self.why or self.any_of else pin_of(self.specifiers)
 
 
 @dataclass
 class Reading:
-    """Everything that a reader found in a text."""
+    """The result of reading a text."""
 
     required: list[Statement] = field(default_factory=list)
     limits: list[Statement] = field(default_factory=list)
-    """Bounds that hold if the distribution is installed: pip's constraints."""
+    """Bounds that apply only if the distribution is installed: pip's constraints."""
     absent: set[str] = field(default_factory=set)
-    """What is stated not to be installed."""
+    """Distributions that are stated not to be installed."""
     notes: list[str] = field(default_factory=list)
     skipped: int = 0
     unread: bool = False
-    """A file that the text includes was not read, so that any distribution may be named there."""
+    """True if an included file was not read, so that it may name any distribution."""
     python: str | None = None
     requires_python: str = ""
     machines: tuple[str, ...] = MACHINES
     closed: bool = False
     strict: bool = False
-    """True if the installer refuses a contradiction; else contradicting statements are alternatives."""
+    """True if the installer refuses contradictions; otherwise contradicting statements are alternatives."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The kinds of machine that the text may be about."""
+        """The targets that the text may be about."""
         return targets(self.python, self.requires_python, self.machines)
 
     def note(self, text: str) -> None:
@@ -94,7 +94,7 @@ class Reading:
             self.notes.append(text)
 
     def add(self, other: "Reading") -> None:
-        """Take in what another part of the same text states."""
+        """Add the statements of another part of the same text."""
         self.required += other.required
         self.limits += other.limits
         self.absent |= other.absent
@@ -110,7 +110,7 @@ class Reading:
 def statement(
     name: str, specifiers: str = "", *, rank: Authority = Authority.PIP, where: str = "", why: str = ""
 ) -> Statement:
-    """A statement with its name made canonical; specifiers that are not valid leave the version unknown."""
+    """A statement with a canonical name; invalid specifiers leave the version unknown."""
     try:
         text = str(SpecifierSet(specifiers))
     except InvalidSpecifier:
@@ -119,25 +119,25 @@ def statement(
 
 
 def shortened(text: str) -> str:
-    """A text of a foreign file for a message: one line, printable, not long."""
+    """A foreign text for a message: one printable line, cut if it is long."""
     line = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def pin_of(specifiers: str) -> str | None:
-    """The version that ``==`` or ``===`` states."""
+    """The version of an ``==`` or ``===`` specifier."""
     pins = [clause.version for clause in SpecifierSet(specifiers) if clause.operator in {"==", "==="}]
     return next((pin for pin in pins if not pin.endswith(".*")), None)
 
 
 def names_dependencies_of_torch(names: Iterable[str]) -> bool:
-    """True if a flat list names torch and what only torch brings: then it is a list of everything installed."""
+    """True if a flat list names torch and its typical dependencies, so that it lists everything installed."""
     held = set(names)
     return "torch" in held and held >= _BROUGHT_BY_TORCH
 
 
 def stack_of_reading(reading: Reading, watched: Collection[str] = LIBRARIES) -> Stack:
-    """The stack that follows from a text; raises UsageError if it contradicts itself about a watched distribution."""
+    """The stack of a text; raises UsageError if it contradicts itself about a watched distribution."""
     by_name: dict[str, list[Statement]] = {}
     for item in reading.required:
         by_name.setdefault(item.name, []).append(item)
@@ -165,10 +165,10 @@ def stack_of_reading(reading: Reading, watched: Collection[str] = LIBRARIES) -> 
 
 
 def _relevant(reading: Reading, watched: Collection[str]) -> tuple[Target, ...]:
-    """The targets on which any watched distribution is installed; all if there is none.
+    """The targets on which any watched distribution is installed; all targets if there are none.
 
-    ``poetry export`` marks each line with the Python versions of the project: on others nothing is installed at all,
-    and that says nothing about the project's own.
+    ``poetry export`` marks each line with the project's Python versions: on other versions nothing is installed, which
+    is no evidence about the project's own.
     """
     spoken_of = [item for item in reading.required if item.name in watched]
     answers = {target: {_holds(item, target) for item in spoken_of} for target in reading.targets}
@@ -184,7 +184,7 @@ class _Combined:
     ) -> None:
         self.name = name
         self.reading = reading
-        # What holds everywhere is combined once.
+        # Statements that hold everywhere are combined once.
         anywhere = not any(item.marker or item.only_on is not None or item.only_with for item in statements)
         self.targets = where[:1] if anywhere else where
         self.watched = is_watched
@@ -227,13 +227,13 @@ class _Combined:
         if unknown:
             return KnownVersion(may_be_absent=absent, why=reason or unknown[0].why, inexact=inexact)
         if absent and not self.reading.closed:
-            # Where it is not named, another distribution may bring any version.
+            # On targets that do not name it, another distribution may require any version.
             return KnownVersion(may_be_absent=True, why=reason, inexact=inexact)
         known = _known_version(choices, absent=absent, why=reason)
         return replace(known, inexact=inexact)
 
     def _of_target(self, statements: list[Statement]) -> list[Statement]:
-        """What holds on one target: one statement, or several that are alternatives."""
+        """The statement that holds on one target, or several alternatives."""
         top = max(item.rank for item in statements)
         upper = [item for item in statements if item.rank == top]
         lower = [item for item in statements if item.rank < top]
@@ -291,7 +291,7 @@ def _who(item: Statement) -> str:
 
 
 def _without_weaker(statements: Sequence[Statement]) -> list[Statement]:
-    """Statements of several install commands: one without ``--upgrade`` keeps a version that satisfies it."""
+    """The statements that count after several install commands: without ``--upgrade``, a version that fits is kept."""
     pins = [item.pin for item in statements if item.pin]
     kept = [
         item
@@ -307,7 +307,7 @@ def _contains(specifiers: str, version: str) -> bool:
 
 
 def _intersection(statements: Sequence[Statement]) -> tuple[str, ...] | None:
-    """The specifier sets that satisfy all statements; None if nothing does."""
+    """The specifier sets that satisfy all statements; None if there are none."""
     ranges: list[SpecifierSet] = [SpecifierSet()]
     for item in statements:
         ranges = [one & SpecifierSet(other) for one in ranges for other in item.ranges]

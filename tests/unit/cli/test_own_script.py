@@ -301,7 +301,7 @@ def test_a_number_that_cannot_judge_is_exit_code_3(call: Call, script: Path, wor
     code, _, err = call(*words(script, "--metric", "loss"))
     assert (code, "does not separate the ends beyond its noise" in err) == (3, True)
     code, _, err = call(*words(script, "--metric", "accuracy"))
-    assert (code, "it states no number accuracy" in err) == (3, True)
+    assert (code, "it reports no number accuracy" in err) == (3, True)
     world.ranks = staticmethod(lambda _: fails())
     code, _, err = call(*words(script, "--metric", "loss"))
     assert code == 3

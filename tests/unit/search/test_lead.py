@@ -454,7 +454,7 @@ class TestBlame:
         source.unlockable = True
         said: list[str] = []
         assert lead_blame(source, FAILURE, start, end, notify=said.append).causes == (("b",),)
-        assert "new: what its releases require is not known: no network" in said
+        assert "new: the requirements of its releases are not known: no network" in said
 
     def test_a_noisy_cause_is_no_blame(self) -> None:
         start, end = pair(a=("1", "2"), b=("1", "2"))
