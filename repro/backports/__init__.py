@@ -3,9 +3,9 @@
     import repro.backports
     repro.backports.apply("lightning-19492")  # before the job
 
-Importing this costs next to nothing, and nothing of the laboratory is loaded beside a training job.
+Importing this costs almost nothing: the laboratory itself is not loaded beside a training job.
 
-NotAffectedError     the installed releases do not have the failure: nothing was touched
+NotAffectedError     the installed releases do not have the failure; nothing was changed
 BackportWarning      issued once for each failure whose backport is applied
 """
 
@@ -27,13 +27,13 @@ class BackportWarning(UserWarning):
 
 
 def apply(failure_id: str, backport: str | None = None, *, catalog: Path | None = None) -> None:
-    """Apply the cure of a failure to the libraries of this process, or the backport of that name.
+    """Apply the record's first cure of a failure, or a named backport, to the libraries of this process.
 
-    A second call changes nothing and says nothing.
+    A second call does nothing.
 
-    Raises NotAffectedError, before any library is imported, where the installed releases do not have the failure;
-    UsageError for an unknown name, or where another backport of the failure is applied; RecordError for a record
-    that cannot be read.
+    Raises NotAffectedError, before any library is imported, if the installed releases do not have the failure;
+    UsageError for an unknown name, or if another backport of the failure is already applied; RecordError if the record
+    cannot be read.
     """
     from repro.backports.find import find  # noqa: PLC0415 - importing the package stays cheap
 
@@ -55,9 +55,9 @@ def apply(failure_id: str, backport: str | None = None, *, catalog: Path | None 
 
 
 def is_affected(failure_id: str, *, catalog: Path | None = None) -> bool:
-    """Whether the installed releases have the failure, by the specifiers of its record; nothing is imported.
+    """True if the installed releases have the failure, by the specifiers of its record.  Nothing is imported.
 
-    Raises UsageError for an unknown name, RecordError for a record that cannot be read.
+    Raises UsageError for an unknown name, RecordError if the record cannot be read.
     """
     from repro.backports.find import find  # noqa: PLC0415 - importing the package stays cheap
 

@@ -10,7 +10,7 @@ from repro.errors import ReproError
 
 
 def main() -> int:
-    """Print a backport as a file of its own, or the list of failures that have one; returns the exit code."""
+    """Print a backport as a self-contained file, or the list of failures with one; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m repro.backports",
         description="Cures of known failures at run time, for users who cannot upgrade.",
@@ -30,7 +30,7 @@ def main() -> int:
         for name in known(asked.catalog):
             backport = find(name, None, asked.catalog)
             sys.stdout.write(f"{name}: {backport.affected_text}: {backport.meaning}\n")
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         sys.stderr.close()
     except ReproError as error:
         sys.stderr.write(f"repro: {error}\n")

@@ -1,4 +1,4 @@
-"""A backport as one file that needs nothing of ours: source, provenance, licence, and a guard by version."""
+"""Writes a backport as one self-contained file: source, provenance, licence, and a check of versions."""
 
 import ast
 import hashlib
@@ -13,13 +13,13 @@ from repro.errors import UsageError
 from repro.files import PACKAGE, templates_of
 
 _COMPARED = (">=", "<=", ">", "<", "==", "!=")
-"""What the guard of an exported file can compare without a library."""
+"""The operators that the check in an exported file can evaluate without a library."""
 
 
 def exported(backport: FoundBackport) -> str:
     """The text of the file.
 
-    Raises UsageError where the record's specifiers go beyond plain comparisons.
+    Raises UsageError if the record's specifiers are more than plain comparisons.
     """
     source = backport.file.read_text(encoding="utf-8")
     lines = source.splitlines()
@@ -55,7 +55,7 @@ def _bounds(backport: FoundBackport, text: str) -> list[tuple[str, str]]:
 
 
 def _licence(file: Path) -> list[str]:
-    """Our licence, for what is ours: the lines of the file beside the package, or in it where it is installed."""
+    """The lines of our licence: of the file beside the package, or inside an installed one."""
     if PACKAGE not in file.parents:
         return []
     places = (PACKAGE / "LICENSE", PACKAGE.parent / "LICENSE")

@@ -1,4 +1,4 @@
-"""What a backport needs to know of its record, read without the laboratory: `repro check` has validated it."""
+"""Reads what a backport needs from its record, without the laboratory; `repro check` has validated the record."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from repro.model.specifiers import covers, installed_versions
 
 @dataclass(frozen=True)
 class FoundBackport:
-    """One backport of a failure, and what the record says of the failure."""
+    """One backport, with the relevant parts of its record."""
 
     failure: str
     title: str
@@ -29,17 +29,17 @@ class FoundBackport:
 
     @property
     def module(self) -> str:
-        """The name by which Python knows that it is applied: one a failure, since all its backports patch one place."""
+        """The module name that marks it as applied: one for each failure, whose backports all patch the same place."""
         return f"repro.backports.applied.{self.failure}"
 
     @cached_property
     def installed(self) -> dict[str, str]:
-        """Versions by distribution, of those that matter and are there."""
+        """The versions of the relevant distributions that are installed."""
         return installed_versions({name for releases in self.affected for name in releases})
 
     @property
     def is_affected(self) -> bool:
-        """Whether one of the record's alternatives covers what is installed."""
+        """True if one of the record's alternatives covers the installed versions."""
         return any(covers(releases, self.installed) for releases in self.affected)
 
     @property
@@ -55,7 +55,7 @@ class FoundBackport:
         return f"{held} is installed" if held else "none of it is installed"
 
     def load(self) -> ModuleType:
-        """Its file as a module of this process; raises ImportError."""
+        """Load its file as a module; raises ImportError."""
         found = importlib.util.spec_from_file_location(self.module, self.file)
         if found is None or found.loader is None:
             raise ImportError(f"{self.file} cannot be loaded")
@@ -73,9 +73,9 @@ def known(catalog: Path | None = None) -> list[str]:
 
 
 def find(failure_id: str, name: str | None, catalog: Path | None = None) -> FoundBackport:
-    """The backport of that name; without a name the first that the record offers to users.
+    """The backport of that name; without a name, the first one that the record offers to users.
 
-    Raises UsageError for an unknown failure or backport, RecordError for a record that cannot be read.
+    Raises UsageError for an unknown failure or backport, RecordError if the record cannot be read.
     """
     ids = known(catalog)
     if failure_id not in ids:

@@ -1,1 +1,1 @@
-"""The records of all failures: loading, checking, scaffolding, and the cells they give."""
+"""The records of all failures: loading, checking, scaffolding, and their cells."""

@@ -1,4 +1,4 @@
-"""Changes single values of a record in place; comments, layout and quoting of the rest stay."""
+"""Changes single values of a record in place; comments, layout and quoting are kept."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,9 +48,9 @@ def _node(root: yaml.Node | None, at: Location) -> yaml.Node | None:
 
 
 def with_open_below(text: str, oldest: Mapping[str, str], file: Path) -> str:
-    """A record's text with this ``open_below``, on one line after ``affected``; without the key where it is empty.
+    """A record's text with this ``open_below``, on one line after ``affected``; without the key if it is empty.
 
-    Raises RecordError if the text holds it on several lines.
+    Raises RecordError if it is on several lines in the text.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     values = {key.value: (key, value) for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
@@ -83,7 +83,7 @@ def with_open_below(text: str, oldest: Mapping[str, str], file: Path) -> str:
 
 
 def _last(node: yaml.Node) -> yaml.Node:
-    """The last scalar or flow collection below a node: its end is where the text of the node ends."""
+    """The last scalar or flow collection below a node; the node's text ends at its end."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last
@@ -91,9 +91,9 @@ def _last(node: yaml.Node) -> yaml.Node:
 
 
 def amend(file: Path, changes: Mapping[Location, str], open_below: Mapping[str, str] | None = None) -> None:
-    """Change values of a record, and its ``open_below`` if one is given; nothing else changes.
+    """Change values of a record, and its ``open_below`` if given; nothing else changes.
 
-    The record is valid before and after.  Raises RecordError or UsageError, with the file as it was.
+    The record is valid before and after.  Raises RecordError or UsageError, with the file unchanged.
     """
     text = file.read_text(encoding="utf-8")
     before = yaml_reader.parse(Failure, text, file)
@@ -137,16 +137,16 @@ def with_bound(specifiers: str, clause: str) -> str:
 
 
 def lower_bound(specifiers: str) -> str | None:
-    """The oldest release that specifiers name: ``2.1`` of ``>=2.1,<2.3``; None where they have no lower end."""
+    """The lower bound of specifiers: ``2.1`` of ``>=2.1,<2.3``; None if there is none."""
     clauses = [item for item in SpecifierSet(specifiers) if item.operator in {">=", ">", "==", "~="}]
     return next((item.version for item in clauses), None)
 
 
 def bounds(failure: Failure, package: str, bad: Mapping[str, str], clause: str) -> dict[Location, str]:
-    """What to change so that the affected range of a package ends (``<4.50.0``) or begins (``>=2.1.0``) there.
+    """The changes that make the affected range of a package end (``<4.50.0``) or begin (``>=2.1.0``) at a clause.
 
-    ``bad`` holds the versions of the neighbour that shows the failure.  Raises UsageError where the record has
-    no alternative for it, or several.
+    ``bad`` are the versions of the neighbour that shows the failure.  Raises UsageError if the record has no
+    alternative for it, or several.
     """
     versions = dict(bad)
     found = []

@@ -14,17 +14,17 @@ from repro.model.script_failure import ScriptFailure
 RECORD = "failure.yaml"
 SCRIPT = "repro.py"
 NOT_FAILURES = ("locks", "reports", "tests")
-"""Folders that a catalogue outside the package may hold besides its failures."""
+"""Folders of an external catalogue that are not failures."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A failure and the folder that holds it."""
+    """A failure and its folder."""
 
     failure: Failure
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables that the ranks of a user's script see besides ours."""
+    """Additional environment variables for the ranks of a user's script."""
 
     @property
     def script(self) -> Path:
@@ -32,13 +32,13 @@ class Entry:
 
     @property
     def shown_folder(self) -> str:
-        """The folder as pages and commands show it, without the path of the catalogue on this machine."""
+        """The folder for display, without the path of the catalogue on this machine."""
         catalog = "repro/failures" if self._is_ours else self.folder.parent.name
         return f"{catalog}/{self.folder.name}"
 
     @property
     def catalog_option(self) -> tuple[str, ...]:
-        """The ``--catalog`` option of a command for this failure; empty for a failure of our own catalogue."""
+        """The ``--catalog`` option of a command for this failure; empty for our own catalogue."""
         return () if self._is_ours else ("--catalog", self.folder.parent.name)
 
     @property
@@ -58,17 +58,17 @@ class Entry:
 class Catalog:
     """All failures by id.
 
-    Iteration gives the finished ones.  A failure with open questions runs only if it is asked for by id; a record
-    that is not valid never runs.  Neither stops the commands that work on all failures.
+    Iteration yields the finished ones.  A failure with open questions runs only if it is named by id; an invalid record
+    never runs.  Neither stops commands for all failures.
     """
 
     root: Path
     entries: dict[str, Entry]
     """The finished failures."""
     drafts: Mapping[str, Entry] = field(default_factory=dict)
-    """Failures whose record is valid, but whose folder has open questions."""
+    """Failures with a valid record and open questions."""
     faults: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
-    """Why a failure is not among ``entries``: its first open question, or every fault of its record."""
+    """Why a failure is not in ``entries``: its first open question, or all faults of its record."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
@@ -76,7 +76,7 @@ class Catalog:
     def __getitem__(self, failure_id: str) -> Entry:
         """The failure of that id, finished or not.
 
-        Raises RecordError if its record is not valid, UsageError that names the nearest id if there is none.
+        Raises RecordError if its record is invalid, UsageError with the nearest id if there is none.
         """
         found = self.get(failure_id)
         if found is not None:
@@ -86,9 +86,9 @@ class Catalog:
         raise unknown("failure", failure_id, self.ids)
 
     def named(self, name: str) -> Entry:
-        """The failure of that id, or the one whose upstream issue or fix it is: ``transformers-34928``.
+        """The failure with that id, or with that upstream issue or fix: ``transformers-34928``.
 
-        Raises as the failure of an id does, and UsageError if it is upstream of several.
+        Raises the errors of ``[]``, and UsageError if several failures match.
         """
         if name in self.ids:
             return self[name]
@@ -99,22 +99,22 @@ class Catalog:
         return found[0] if found else self[name]
 
     def get(self, failure_id: str) -> Entry | None:
-        """The failure of that id, finished or not; None if there is none or its record is not valid."""
+        """The failure of that id, finished or not; None if it does not exist or its record is invalid."""
         return self.entries.get(failure_id) or self.drafts.get(failure_id)
 
     @property
     def ids(self) -> frozenset[str]:
-        """Every id, also those of drafts and of records that are not valid."""
+        """Every id, including drafts and invalid records."""
         return frozenset({*self.entries, *self.faults})
 
     @property
     def broken(self) -> tuple[Fault, ...]:
-        """The faults of all records that are not valid."""
+        """The faults of all invalid records."""
         return tuple(fault for name, faults in self.faults.items() if name not in self.drafts for fault in faults)
 
     @property
     def skipped(self) -> list[str]:
-        """One line for each failure that a command for all failures leaves out: its id and the first fault."""
+        """One line, with id and first fault, for each failure that commands for all failures skip."""
         return [f"skipped {name}: {_in_one_line(faults)}" for name, faults in sorted(self.faults.items())]
 
 
@@ -124,9 +124,9 @@ def _in_one_line(faults: tuple[Fault, ...]) -> str:
 
 
 def load(root: Path, cache: Path | None = None) -> Catalog:
-    """Load every record below ``root``; one that is not valid is left out, with its faults.
+    """Load every record below ``root``; invalid ones are left out, with their faults.
 
-    ``cache`` is a folder where records are remembered between commands.  Raises UsageError if the folder is missing.
+    ``cache`` is a folder that caches records between commands.  Raises UsageError if ``root`` is missing.
     """
     if not root.is_dir():
         raise UsageError(f"no catalogue at {root}: a folder with one folder a failure is expected")
@@ -157,6 +157,6 @@ def load(root: Path, cache: Path | None = None) -> Catalog:
 
 
 def upstream_names(failure: Failure) -> set[str]:
-    """Names of a failure's issues and fixes: ``transformers-34928`` and ``huggingface/transformers#34928``."""
+    """The names of a failure's issues and fixes: ``transformers-34928`` and ``huggingface/transformers#34928``."""
     references = {*failure.upstream.issues, *failure.upstream.fixes}
     return references | {reference.rpartition("/")[2].replace("#", "-") for reference in references}

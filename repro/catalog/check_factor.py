@@ -16,7 +16,7 @@ OF_LAUNCHERS = (
     *("GROUP_WORLD_SIZE", "ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCH_NCCL_ASYNC_ERROR_HANDLING"),
 )
 DANGEROUS = ("LD_PRELOAD", "PYTHONHOME", "PYTHONHASHSEED")
-"""They change which program runs, or take away what a repetition is for."""
+"""Variables that change which program runs, or make repetitions pointless."""
 _KEPT = frozenset({*PASSED_ON, *SET, *OF_LAUNCHERS, *DANGEROUS})
 
 

@@ -1,4 +1,4 @@
-"""Checks what a complete failure needs beyond a valid record; reports all faults, each with its remedy."""
+"""Checks what a complete failure needs beyond a valid record; reports all faults with their remedies."""
 
 import ast
 import re
@@ -107,7 +107,7 @@ class EntryCheck:
             yield Fault(script, 0, "", "never says 'oracle passed: '", "print it as the last act of every rank")
 
     def _imports(self, tree: ast.Module, requirements: Sequence[Requirement] | None) -> Iterator[Fault]:
-        """A script may import the standard library and the libraries that the record or its own metadata names."""
+        """Check that a script imports only the standard library and libraries that the record or its metadata names."""
         named = {
             canonicalize_name(name)
             for name in (*self.failure.distributions, *(item.name for item in requirements or ()))
@@ -129,7 +129,7 @@ class EntryCheck:
                 yield Fault(self.entry.script, node.lineno, "", "imports inside a block", "import at the top")
 
     def _requirements(self, source: str) -> Generator[Fault, None, list[Requirement] | None]:
-        """The dependencies of the script's PEP 723 metadata; None where it has none that can be read."""
+        """The dependencies in the script's PEP 723 metadata; None if it has no readable metadata."""
         script = self.entry.script
         found = _METADATA.search(source)
         if not found:

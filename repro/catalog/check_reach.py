@@ -1,4 +1,4 @@
-"""What a complete record says of who reaches the failure."""
+"""Checks ``reach`` of a record, which says who reaches the failure."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from repro.model.failure import Failure
 from repro.model.reach import Use
 
 Problem = tuple[Location, str, str]
-"""The key, what is wrong, the remedy."""
+"""Key, problem and remedy."""
 
 
 def problems_of(failure: Failure) -> Iterator[Problem]:
-    """What is wrong or missing in ``reach``."""
+    """The problems of ``reach``."""
     reach = failure.reach
     if reach is None:
         remedy = "say who reaches the failure: symbols, arguments and settings of their code (docs/records.md)"

@@ -1,4 +1,4 @@
-"""Is a signature specific: does it match nothing but its own failure?"""
+"""Checks that a signature is specific: that it matches only its own failure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from repro.model.pattern import is_found
 FOREIGN = Path(__file__).parent / "foreign_errors.yaml"
 _NOTHING_THERE = re.compile(r"No module named ['\"][^.'\"\\]*['\"]")
 _FEW = 4
-"""A message that matches more foreign errors than this, whatever their type, is not specific."""
+"""A message that matches more foreign errors than this, of any type, is not specific."""
 
 
 class ForeignError(Strict):
@@ -52,7 +52,7 @@ def signatures_of(failure: Failure) -> Iterator[tuple[Location, Signature]]:
 
 
 def problems_of(failure: Failure) -> Iterator[tuple[Location, str, str]]:
-    """What is wrong with the conditions and the ranks of a record's signatures: key, problem and remedy."""
+    """The problems of the conditions and the ranks of a record's signatures: key, problem and remedy."""
     for index, other in enumerate(failure.signatures):
         at: Location = ("signatures", index)
         for name in other.releases or {}:
@@ -99,7 +99,7 @@ def faults_of(
             "name the function in which the other ranks wait: without it no hang is recognised",
         )
     if signature.kind == "hang" or signature.is_unanswered:
-        return  # a hang has no message, and an unanswered question is reported where it stands
+        return  # a hang has no message, and an unanswered question is reported elsewhere
     matched = [error for error in foreign if is_found(signature.message, error.message)]
     if len(matched) > _FEW:
         problem = f"{signature.message!r} matches nearly every error: {len(matched)} of {len(foreign)} foreign ones"
@@ -113,7 +113,7 @@ def faults_of(
 
 
 def _is_mistaken_for(error: ForeignError, signature: Signature) -> bool:
-    """True if a rank that ends with this error would be judged as showing the failure."""
+    """True if a rank with this error would be judged as showing the failure."""
     if error.type != signature.type:
         return False
     if signature.kind == "assertion":  # in a script whose function may have any name

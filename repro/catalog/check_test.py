@@ -10,7 +10,7 @@ from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 
 SHARED = "pytest_pycollect_makeitem"
-"""The hook of ``repro.testing.matched`` by which a module that names its failure has its claims tested."""
+"""The hook of ``repro.testing.matched`` that tests the claims of a module that names its failure."""
 
 
 def name_of(failure_id: str) -> str:
@@ -19,7 +19,7 @@ def name_of(failure_id: str) -> str:
 
 
 def called_for(failure: Failure, matrix: Matrix) -> dict[str, str]:
-    """The fixtures that some test must take, each with the reason."""
+    """The fixtures that the tests must use, each with the reason."""
     runs = matrix.runs.get(failure.id)
     wanted: dict[str, str] = {}
     for name in runs.environments if runs else ():
@@ -37,7 +37,7 @@ def called_for(failure: Failure, matrix: Matrix) -> dict[str, str]:
 
 
 def faults_of(failure: Failure, matrix: Matrix, tests: Path) -> Iterator[Fault]:
-    """What is wrong or missing in the matched pytest of a failure."""
+    """The faults of the matched pytest of a failure."""
     file = tests / name_of(failure.id)
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Chooses the cells that a command line asks for."""
+"""Chooses the cells that a command line requests."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -17,28 +17,28 @@ _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}")
 
 @dataclass(frozen=True)
 class CellRequest:
-    """The cells that a user asks for; by default those of the matrix."""
+    """The requested cells; by default those of the matrix."""
 
     ids: Sequence[str] = ()
     environments: Sequence[str] = ()
-    """Names, of the matrix or of the pack."""
+    """Names of environments in the matrix or the pack."""
     pythons: Sequence[Path] = ()
-    """Interpreters to use as they are; with a pack, the one interpreter that it is laid over."""
+    """Interpreters to adopt; with a pack, the one interpreter that it is laid over."""
     everywhere: bool = False
-    """All environments of the matrix that apply."""
+    """True for all environments of the matrix that apply."""
     lane: Lane = Lane.CPU
     backport: str | None = None
     factors: Mapping[str, str] = field(default_factory=dict)
     nodes: int = 1
     packed: Collection[str] | None = None
-    """Names of the environments of a pack; None without a pack."""
+    """The names of the environments in a pack; None without a pack."""
     shard: str | None = None
     """``K/N``: only this part of the default cells."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Cells to run, and failures that were left out because they do not apply to an environment."""
+    """The cells to run, and the failures that do not apply to an environment."""
 
     cells: list[Cell]
     left_out: list[NotApplicable] = field(default_factory=list)
@@ -75,7 +75,7 @@ def parse_factors(settings: Sequence[str]) -> dict[str, str]:
 
 
 def check_run_name(name: str | None) -> str | None:
-    """The name of a run as given; it becomes part of file names.  Raises UsageError."""
+    """The name of a run, which becomes part of file names, if it is valid; else raises UsageError."""
     if name is not None and not _RUN_NAME.fullmatch(name):
         raise UsageError(f"--run-name {name}: letters, digits, dots and dashes are expected, 60 at most")
     return name
@@ -127,7 +127,7 @@ def _chosen(project: Project, request: CellRequest) -> list[Cell]:
 
 
 def _of_other_lanes(project: Project, request: CellRequest) -> list[NotApplicable]:
-    """The default cells of failures that nobody named and that do not run in the lane."""
+    """The default cells of failures that were not named and do not run in the lane."""
     if request.ids or request.environments or request.pythons:
         return []
     return [
@@ -138,7 +138,7 @@ def _of_other_lanes(project: Project, request: CellRequest) -> list[NotApplicabl
 
 
 def _environments(project: Project, request: CellRequest) -> list[Named | Adopted | Overlaid]:
-    """The environments that the request names; raises UsageError for an unknown one."""
+    """The requested environments; raises UsageError for an unknown one."""
     for name in request.environments:
         if request.packed is not None and name not in request.packed:
             raise unknown("packed environment", name, request.packed)

@@ -14,9 +14,9 @@ def default_cells(
 ) -> list[Cell]:
     """The default cells in the order of the file: each failure's environments, then its backports.
 
-    ``of`` names failures, finished or not; without it these are the cells of all finished ones.  ``lane`` keeps the
-    cells of one lane: a failure without the CPU lane has its default cells in its own.  Raises RecordError
-    for a named failure whose record is not valid, UsageError if the matrix runs one that the catalogue does not have.
+    ``of`` names failures, finished or not; the default is all finished ones.  ``lane`` selects the cells of one lane; a
+    failure without the CPU lane has default cells in its own lane.  Raises RecordError for a named failure with an
+    invalid record, UsageError if the matrix runs a failure that is not in the catalogue.
     """
     cells: list[Cell] = []
     for failure_id, runs in matrix.runs.items():
@@ -34,7 +34,7 @@ def default_cells(
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """A failure that does not run on an environment, and why."""
+    """A failure that does not run on an environment, with the reason."""
 
     failure: str
     environment: str
@@ -44,9 +44,9 @@ class NotApplicable:
 def all_cells(
     failures: Iterable[Failure], versions: Mapping[str, Mapping[str, str]], lane: Lane = Lane.CPU
 ) -> tuple[list[Cell], list[NotApplicable]]:
-    """Every failure on every environment that it applies to, and what is left out.
+    """The cells of every failure on every environment to which it applies, and those left out.
 
-    ``versions`` are those that the environments' locks hold, by environment and distribution.
+    ``versions`` are the versions in the environments' locks, by environment and distribution.
     """
     cells: list[Cell] = []
     left_out: list[NotApplicable] = []

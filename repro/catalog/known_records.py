@@ -1,8 +1,8 @@
-"""Remembers what records and the matrix said, so that a command need not parse every YAML file again.
+"""Caches parsed records and matrices, so that commands need not parse every YAML file again.
 
-One file in the cache holds the records of one catalogue folder, or one matrix, each under the digest of its text.
-What is taken from there is validated again; a file that is missing, damaged or written under other rules counts as
-empty.  A record that is not valid is never remembered: its faults need the lines of the file.
+One file in the cache contains the records of one catalogue folder, or one matrix, each under the digest of its text.
+Cached values are validated again; a file that is missing, damaged or of other rules counts as empty.  Invalid records
+are never cached, since their faults need the lines of the file.
 """
 
 import json
@@ -20,7 +20,7 @@ from repro.model.base import Model
 
 MAX_BYTES = 64_000_000
 _RULES = ("catalog/yaml_reader.py", "model/*.py")
-"""What a text becomes depends on these files: after a change nothing that was remembered counts."""
+"""The files that determine how a text is parsed; if they change, the cache is invalid."""
 
 
 @cache
@@ -30,7 +30,7 @@ def _digest(patterns: tuple[str, ...]) -> str:
 
 
 class KnownRecords:
-    """The records of one catalogue folder, or one matrix; without a cache nothing is remembered."""
+    """The cached records of one catalogue folder, or one matrix; without a cache, nothing is kept."""
 
     def __init__(self, root: Path, cache: Path | None) -> None:
         name = sha256(str(root.resolve()).encode()).hexdigest()[:16]
@@ -40,7 +40,7 @@ class KnownRecords:
         self._used: dict[str, Any] = {}
 
     def parsed(self, model: type[Model], file: Path) -> Model:
-        """What a file says; raises RecordError with every fault of it."""
+        """The parsed file; raises RecordError with all its faults."""
         try:
             text = read_text_file(file, YAML_LIMIT)
         except UnreadableFileError as error:
@@ -53,12 +53,12 @@ class KnownRecords:
         from repro.catalog.yaml_reader import parse  # noqa: PLC0415 - slow, and not for what is remembered
 
         found = parse(model, text, file)
-        # Without defaults: they are those of the code that reads this.
+        # Without defaults, which come from the code that reads this.
         self._used[digest] = found.model_dump(mode="json", exclude_unset=True)
         return found
 
     def save(self) -> None:
-        """Remember the records that were asked for and no other; a cache that cannot be written is no error."""
+        """Keep only the records that were used; a cache that cannot be written is not an error."""
         if self._file and self._used != self._remembered:
             with suppress(OSError):
                 write_whole(self._file, json.dumps({"rules": self._rules, "records": self._used}))

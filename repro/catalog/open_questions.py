@@ -1,4 +1,4 @@
-"""Finds the questions of a scaffold that are still open: each is a fault, in whatever file it stands."""
+"""Finds the open questions of a scaffold; each one is a fault."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,9 @@ _PLACEHOLDER = re.compile(rf"\b{PLACEHOLDER}\b")
 
 
 def unanswered(file: Path) -> Iterator[Fault]:
-    """The unanswered questions of a file, in its order; in YAML each with the key that it asks for.
+    """The unanswered questions of a file, in order; in YAML, each with the key that it asks for.
 
-    A file that is missing or no text asks nothing: that is reported elsewhere.
+    A file that is missing or is not text has none; that is reported elsewhere.
     """
     try:
         text = read_text_file(file)

@@ -29,7 +29,7 @@ def cache_root() -> Path:
 
 @dataclass(frozen=True)
 class Project:
-    """The files that a command uses; each is read when first needed."""
+    """The files that a command uses; each is read on first use."""
 
     failures: Path
     matrix_file: Path
@@ -38,21 +38,21 @@ class Project:
     cache: Path
     derived: "Mapping[str, Environment]" = field(default_factory=dict)
     held: "Mapping[str, Lock]" = field(default_factory=dict)
-    """Locks of environments in ``derived`` that are at hand."""
+    """Known locks of environments in ``derived``."""
     tests: Path | None = None
     """The folder of the matched pytests; an installed wheel carries none."""
     base: "Project | None" = None
-    """For a catalogue elsewhere: the project whose environments and deny list it may use as well."""
+    """For an external catalogue: the project whose environments and deny list it may use too."""
     own: Entry | None = None
-    """A user's script, used in place of the catalogue."""
+    """A user's script, used instead of the catalogue."""
 
     @classmethod
     def here(cls, reports: Path | None = None, catalog: Path | None = None) -> "Project":
         """The project that this package belongs to: its repository, or what an installed wheel carries.
 
-        ``catalog``, or ``REPRO_CATALOG``, names a catalogue elsewhere: a folder of failures, which may hold a
-        ``matrix.yaml``, ``locks`` and ``tests`` of its own.  Its reports go to ``reports`` inside that folder, never
-        among ours: a report names its failures.
+        ``catalog``, or ``REPRO_CATALOG``, names an external catalogue: a folder of failures, which may have its own
+        ``matrix.yaml``, ``locks`` and ``tests``.  Its reports go to ``reports`` inside that folder, never among ours,
+        since reports name failures.
         """
         root = PACKAGE.parent
         in_repository = (root / "matrix.yaml").is_file()
@@ -79,7 +79,7 @@ class Project:
 
     @property
     def example_logs(self) -> Path | None:
-        """The folder of the logs with which ``seen_as`` of the records is checked; None without tests."""
+        """The folder of the logs that check ``seen_as`` of the records; None without tests."""
         if self.tests is None:
             return None
         return self.tests.parent / "data" / "logs" if self.base is None else self.tests / "logs"
@@ -92,7 +92,7 @@ class Project:
 
     @cached_property
     def own_matrix(self) -> "Matrix":
-        """The content of the matrix file; a catalogue elsewhere needs one only to run something."""
+        """The content of the matrix file; an external catalogue needs one only to run something."""
         from repro.model.matrix import Matrix  # noqa: PLC0415 - not for every command
 
         if self.base is not None and not self.matrix_file.is_file():
@@ -104,7 +104,7 @@ class Project:
 
     @cached_property
     def matrix(self) -> "Matrix":
-        """The matrix; raises RecordError also for names that it uses and nothing defines."""
+        """The matrix; also raises RecordError for undefined names."""
         try:
             matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
         except ValidationError as error:  # a pin of one of them is on the deny list of the other
@@ -128,10 +128,10 @@ class Project:
         return Environments(self.matrix, self.locks, self.cache, self.derived, self.held, other)
 
     def deriving(self, environments: "Mapping[str, Environment]") -> "Project":
-        """The same project with environments that a search defines."""
+        """The same project with the environments of a search."""
         return replace(self, derived=environments)
 
     def holding(self, locks: "Mapping[str, tuple[Environment, Lock]]") -> "Project":
-        """The same project with more environments by name, whose locks are at hand."""
+        """The same project with more named environments and their locks."""
         derived = {**self.derived, **{name: environment for name, (environment, _) in locks.items()}}
         return replace(self, derived=derived, held={**self.held, **{name: lock for name, (_, lock) in locks.items()}})

@@ -8,7 +8,7 @@ REPORTED = "reported.yaml"
 
 
 def reported_failures(project: Project) -> tuple[Reported, ...]:
-    """What the catalogue knows of public threads, after that our own; raises RecordError if a file is wrong."""
+    """The public threads of the catalogue, then our own; raises RecordError if a file is wrong."""
     file = project.failures / REPORTED
     own = yaml_reader.read_yaml(ReportedFile, file).reported if file.is_file() else ()
     return own if project.base is None else (*own, *reported_failures(project.base))

@@ -1,6 +1,6 @@
-"""A new failure: its folder, its matched pytest and its entry in matrix.yaml, with the questions to answer.
+"""Creates a new failure: its folder, its matched pytest and its entry in matrix.yaml, with questions to answer.
 
-What is written can be parsed from the start, and ``repro check`` names every question that is still open.
+All files can be parsed from the start, and ``repro check`` names every question that is still open.
 """
 
 import re
@@ -23,14 +23,14 @@ from repro.model.version import parsed_version
 
 _ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|discussions)/(\d+)$")
 _DISTRIBUTIONS = {"pytorch": "torch"}
-"""Projects whose distribution has another name."""
+"""Projects whose distribution has a different name."""
 _COMMON = {"torch", "numpy"}
-"""Distributions that nearly every environment pins besides the library in question."""
+"""Distributions that nearly every environment pins."""
 
 
 @dataclass(frozen=True)
 class SeenFailure:
-    """What a bisection with a user's script has shown: these questions need no answer any more."""
+    """The results of a bisection with a user's script, which answer some questions already."""
 
     signature: Signature
     world_size: int
@@ -38,16 +38,16 @@ class SeenFailure:
     script: str
     """The text of the reproduction."""
     beside: Mapping[str, bytes]
-    """The other files of the script's folder, by their path below it."""
+    """The other files in the script's folder, by their path below it."""
     failing: str
     """The environment that shows it."""
     passing: str
     versions: Mapping[str, str]
-    """Of the failing environment: the package at fault, and torch."""
+    """The versions of the faulty package and torch in the failing environment."""
     environments: Mapping[str, Environment]
-    """Those of the two that the matrix does not have."""
+    """The failing and passing environments that are not in the matrix."""
     locks: Mapping[str, str]
-    """By environment, the text of its lock."""
+    """The text of each environment's lock."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class NewFailure:
 
     id: str
     upstream: str | None
-    """Address of the upstream issue; None if it is not known."""
+    """The address of the upstream issue, if known."""
     package: str
     kind: str | None = None
     bad: str | None = None
@@ -64,11 +64,11 @@ class NewFailure:
     good: str | None = None
     """The first release with the fix."""
     seen: "SeenFailure | None" = None
-    """What a search with a user's script has shown of it."""
+    """The results of a search with a user's script."""
 
     @property
     def issue(self) -> str | None:
-        """The issue as records name it: ``owner/project#12345`` on GitHub, else its address."""
+        """The issue in the form of records: ``owner/project#12345`` on GitHub, else its address."""
         found = _ISSUE.match(self.upstream or "")
         return f"{found[1]}#{found[2]}" if found else self.upstream
 
@@ -97,7 +97,7 @@ def asked(
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of a failure belong."""
+    """The paths for the files of a failure."""
 
     folder: Path
     matrix_file: Path
@@ -106,9 +106,9 @@ class Places:
 
 
 def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, str]:
-    """The text of every file of a new failure that is to be written, matrix.yaml among them.
+    """The text of every file to write for a new failure, including matrix.yaml.
 
-    Raises UsageError if one of its files exists, if matrix.yaml runs it already, or if a release is denied.
+    Raises UsageError if a file exists, if matrix.yaml already runs the failure, or if a release is denied.
     """
     _refuse_denied(new, matrix)
     templates = templates_of("repro.catalog", {"single_quoted": _single_quoted})
@@ -166,7 +166,7 @@ def _environments_seen(seen: SeenFailure, matrix: Matrix) -> "ProposedEnvironmen
 
 
 def _single_quoted(text: str) -> str:
-    """A text as YAML writes it between single quotes: a pattern stays readable there."""
+    """A text in YAML's single quotes, in which patterns stay readable."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -174,7 +174,7 @@ _HEADER = re.compile(r"^# /// script$", re.MULTILINE)
 
 
 def _script_of(new: NewFailure, seen: SeenFailure) -> str:
-    """The script with the questions that remain: its releases, and its oracle."""
+    """The script with the remaining questions: its releases and its oracle."""
     named = {name: seen.versions[name].partition("+")[0] for name in (new.package, "torch") if name in seen.versions}
     dependencies = ", ".join(f'"{name}=={version}"' for name, version in named.items())
     header = f'# /// script\n# requires-python = ">=3.9"\n# dependencies = [{dependencies}]\n# ///\n'
@@ -186,7 +186,7 @@ def _script_of(new: NewFailure, seen: SeenFailure) -> str:
 
 
 def beside_files(new: NewFailure, places: Places) -> dict[Path, bytes]:
-    """The files beside a script that go with it; raises UsageError for one that the record has a file of."""
+    """The files beside a script to copy with it; raises UsageError for a name that the record needs."""
     if new.seen is None:
         return {}
     ours = {RECORD, SCRIPT, "backport.py", "placebo.py"}
@@ -199,14 +199,14 @@ def beside_files(new: NewFailure, places: Places) -> dict[Path, bytes]:
 
 
 def with_environment(text: str, name: str, environment: Environment, file: Path) -> str:
-    """A matrix file with one more environment; all else stays.  Raises RecordError where that cannot be done."""
+    """A matrix file with one more environment and nothing else changed; raises RecordError if that is impossible."""
     facts = environment.model_dump(mode="json", exclude_defaults=True)
     entry = yaml.safe_dump({name: facts}, sort_keys=False, default_flow_style=None, width=110)
     return _extended(text, "environments", entry, file)
 
 
 def write(files: Mapping[Path, str], beside: Mapping[Path, bytes] | None = None) -> None:
-    """Write the files of a new failure, each whole; raises UsageError for a folder that cannot be written."""
+    """Write the files of a new failure, each atomically; raises UsageError if a folder cannot be written."""
     for file, content in (beside or {}).items():
         with writing(file, UsageError):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -218,10 +218,10 @@ def write(files: Mapping[Path, str], beside: Mapping[Path, bytes] | None = None)
 
 @dataclass(frozen=True)
 class ProposedEnvironments:
-    """The environments on which a new failure runs first."""
+    """The first environments of a new failure."""
 
     failing: str | None
-    """The environment that should show it; None if none is known to."""
+    """The environment that should show it; None if unknown."""
     environments: tuple[str, ...]
     """At least one: the failing one, one that is not affected, the newest."""
 
@@ -229,9 +229,9 @@ class ProposedEnvironments:
 def environments_for(new: NewFailure, matrix: Matrix) -> ProposedEnvironments:
     """The environments to propose for a new failure.
 
-    A failing one is proposed only if a release was given with --bad or --good and the environment's pin lies in the
-    range that follows from it.  An environment with the very release is better than one with a neighbour, and one
-    with fewer other libraries is better than one with more: a failure of torch is looked for with torch alone.
+    A failing one is proposed only if --bad or --good was given and the environment's pin is in the resulting range.
+    Environments with exactly that release are preferred, then those with fewer other libraries: a failure of torch is
+    first tried with torch alone.
     """
     if not matrix.environments:
         raise UsageError("the matrix has no environment: add one first")
@@ -257,7 +257,7 @@ def environments_for(new: NewFailure, matrix: Matrix) -> ProposedEnvironments:
 def _best(
     names: Sequence[str], holding: Mapping[str, Mapping[str, str]], package: str, wanted: str | None
 ) -> str | None:
-    """The environment with the wanted release and the fewest other libraries; None if there is no environment."""
+    """The environment with the wanted release and the fewest other libraries; None if there are no environments."""
 
     def rank(name: str) -> tuple[bool, int]:
         exact = wanted is not None and Version(holding[name][package]) == Version(wanted)
@@ -267,16 +267,16 @@ def _best(
     best = [name for name in ranked if rank(name) == rank(ranked[0])]
     if wanted is None:
         return next(iter(best), None)
-    # With equally few libraries: the release nearest to the wanted one, on either side.
+    # Among equals, the release nearest to the wanted one, on either side.
     versions = sorted({Version(wanted), *(Version(holding[name][package]) for name in best)})
     at = versions.index(Version(wanted))
     return min(best, key=lambda name: abs(versions.index(Version(holding[name][package])) - at), default=None)
 
 
 def with_runs(text: str, entry: str, file: Path) -> str:
-    """A matrix file with one more entry at the end of its ``runs``; all else stays, comments too.
+    """A matrix file with one more entry at the end of its ``runs``, and nothing else changed.
 
-    Raises RecordError where that cannot be done without touching something else.
+    Raises RecordError if that would change something else.
     """
     return _extended(text, "runs", entry, file)
 
@@ -313,7 +313,7 @@ def _extended(text: str, section: str, entry: str, file: Path) -> str:
 
 
 def _last(node: yaml.Node) -> yaml.Node:
-    """The last scalar or flow collection below a node: its end is where the text of the node ends."""
+    """The last scalar or flow collection below a node; the node's text ends at its end."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last

@@ -1,4 +1,4 @@
-"""Divides the default cells among machines; each environment is on one machine only, so that it is built once."""
+"""Divides the default cells among machines; each environment is built on one machine only."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,11 +14,11 @@ class ShardJob(Strict):
     """One machine's part of the default cells."""
 
     shard: str
-    """``2/6``, as `repro run --shard` takes it."""
+    """``2/6``, the argument of `repro run --shard`."""
     cells: int
-    """How many cells it runs."""
+    """The number of its cells."""
     environments: str
-    """The names of the environments that it builds, separated by spaces."""
+    """The names of its environments, separated by spaces."""
 
 
 class Jobs(Strict):

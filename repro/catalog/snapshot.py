@@ -1,4 +1,4 @@
-"""A user's script and the files beside it, copied once for a search: later edits do not change its answer."""
+"""Copies a user's script and the files beside it for a search, so that later edits do not change the answer."""
 
 import hashlib
 import os
@@ -15,9 +15,9 @@ from repro.files import writing
 MAX_BYTES = 256 << 20
 MAX_FILES = 5000
 SKIPPED = frozenset({".git", ".hg", ".venv", "venv", "node_modules", "__pycache__", "wandb", "repro-runs"})
-"""Folders that are not copied; nor are names that begin with a dot and compiled files."""
+"""Folders that are not copied, like names that begin with a dot and compiled files."""
 _OURS = re.compile(r"(rank\d+\.(log|jsonl|stacks[12])|job\.json|launcher\.log)$")
-"""Files that a run has in its folder: the script's own must not have these names."""
+"""Names of files in a run's folder, which the script's own files must not have."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}\.py")
 
 
@@ -30,18 +30,18 @@ class Snapshot:
     script: str
     """The file name of the script."""
     content: str
-    """SHA-256 of all of it, of the arguments and of the variables."""
+    """SHA-256 of all files, the arguments and the variables."""
     modules: frozenset[str]
-    """Names that the script could import from its own folder."""
+    """The names of modules that the script could import from its own folder."""
 
 
 def take(
     script: Path, into: Path, arguments: Sequence[str] = (), variables: Mapping[str, str] | None = None
 ) -> Snapshot:
-    """Copy a script and the files beside it below ``into``, unless the same copy is there already.
+    """Copy a script and the files beside it below ``into``, unless the same copy exists.
 
-    A link is kept as a link to where it leads: that is read in place.  Raises UsageError if the script is no file,
-    if the folder is too large, or if a name cannot be used.
+    Links are kept and read in place.  Raises UsageError if the script is not a file, if the folder is too large, or if
+    a name cannot be used.
     """
     if not script.is_file():
         raise UsageError(f"{script}: no such script")

@@ -1,8 +1,7 @@
-"""YAML documents with the line of every key, validated once into frozen models.
+"""Reads YAML with the line of every key, and validates it into frozen models.
 
-Versions must stay text: YAML reads ``2.10`` as the number 2.1 and ``no`` as False.  Scalars keep the
-type that any YAML reader would give them, and the models accept text only where text is meant, so an
-unquoted version is refused with the line that it stands on.
+Versions must stay text, but YAML reads ``2.10`` as the number 2.1 and ``no`` as False.  Scalars keep their normal YAML
+types, and the models accept only text where text is expected, so an unquoted version is refused, with its line.
 """
 
 from datetime import date
@@ -19,13 +18,13 @@ from repro.model.base import Location, Model
 # The parser of libyaml is several times faster; PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 40
-"""Levels of nesting.  libyaml's composer recurses in C: some ten thousand levels would end the process."""
+"""The most levels of nesting.  libyaml recurses in C, so about ten thousand levels would crash the process."""
 MAX_VALUES = 50_000
-"""Values of a document with all aliases expanded: a few lines of aliases can expand to billions."""
+"""The most values of a document after expanding aliases; a few lines of aliases can expand to billions."""
 
 
 class _Builder:
-    """Turns YAML nodes into plain values and remembers each one's line."""
+    """Turns YAML nodes into plain values and records their lines."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -74,7 +73,7 @@ def _explain(kind: str, value: Any, context: dict[str, Any], message: str) -> tu
 
 
 def _line(lines: dict[Location, int], at: Location) -> int:
-    """The line of the closest known place: union tags and missing keys have none of their own."""
+    """The line of the closest known place, since union tags and missing keys have no line."""
     known = tuple(part for part in at if part is not None)
     while known and known not in lines:
         known = known[:-1]
@@ -87,7 +86,7 @@ def _fields(model: type[BaseModel], at: Location) -> list[str]:
     for part in at[:-1]:
         if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(part)
-            # A part that is no field is a name that the file chose: its value is what the field before it holds.
+            # A part that is not a field is a key of a mapping: its value has the mapping's value type.
             current = _inner_model(field.annotation) if field else current
     if isinstance(current, type) and issubclass(current, BaseModel):
         return [field.alias or name for name, field in current.model_fields.items()]
@@ -130,7 +129,7 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
         for item in found:
             at: Location = item["loc"]
             if item["type"] == "too_short" and any(at == other["loc"][: len(at)] != other["loc"] for other in found):
-                continue  # its items are there, but wrong: they are reported themselves
+                continue  # its items are present but wrong, and are reported themselves
             key = ".".join(str(part) for part in at)
             if item["type"] == "extra_forbidden":
                 problem, remedy = "unknown key", nearest(str(at[-1]), _fields(model, at))
@@ -156,7 +155,7 @@ def _check_depth(text: str, file: Path) -> None:
 
 
 def read_yaml(model: type[Model], file: Path) -> Model:
-    """Validate a YAML file; raises RecordError, also where the file cannot be read."""
+    """Validate a YAML file; raises RecordError, also if the file cannot be read."""
     try:
         text = read_text_file(file, YAML_LIMIT)
     except UnreadableFileError as error:
@@ -165,7 +164,7 @@ def read_yaml(model: type[Model], file: Path) -> Model:
 
 
 def lines_of(file: Path) -> dict[Location, int]:
-    """The line of every key of a YAML file that is known to be valid: for faults found after validation."""
+    """The line of every key of a valid YAML file, for faults found after validation."""
     builder = _Builder(file)
     node = yaml.compose(read_text_file(file, YAML_LIMIT), Loader=LOADER)
     if node is not None:

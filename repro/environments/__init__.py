@@ -1,1 +1,1 @@
-"""Environments under test: built from a lock with uv, or adopted as they are."""
+"""Environments under test: built from a lock with uv, or adopted unchanged."""

@@ -1,4 +1,4 @@
-"""Builds environments from their locks: once, whole or not at all, however many processes ask."""
+"""Builds environments from their locks: atomically, and once for any number of processes."""
 
 import hashlib
 import os
@@ -23,28 +23,28 @@ from repro.files import write_whole, writing
 from repro.model.matrix import Environment, Matrix
 
 _ANSWER = "repro-interpreter.txt"
-"""What the interpreter said of itself, and when its folder of libraries was last changed."""
+"""The interpreter's answer, and when its folder of libraries was last changed."""
 _DERIVED = "derived"
-"""How the folders of environments begin that a search makes up."""
+"""The prefix of folders of environments that searches generate."""
 
 Notify = Callable[[str], None]
 
 
 def quiet(_text: str) -> None:
-    """Progress that nobody wants to see."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
 class Environments:
-    """The environments of a matrix, with their locks and the folder that they are built in."""
+    """The environments of a matrix, with their locks and the folder of the builds."""
 
     matrix: Matrix
     locks: Path
     cache: Path
     derived: Mapping[str, Environment] = field(default_factory=dict)
-    """Environments that a search makes up; they are resolved when they are first used, and kept in the cache."""
+    """Environments that a search generates; they are resolved on first use and kept in the cache."""
     held: Mapping[str, Lock] = field(default_factory=dict)
-    """Locks of environments in ``derived`` that are at hand: these are not resolved again."""
+    """Known locks of environments in ``derived``, which are not resolved again."""
     base_locks: Path | None = None
     """The folder of locks for environments that have none in ``locks``."""
 
@@ -92,7 +92,7 @@ class Environments:
         return lock
 
     def place(self, name: str) -> EnvironmentFolder:
-        """Where the environment is or would be: its folder is named by its lock and the build of torch asked for."""
+        """The folder of the environment, built or not; it is named by the lock and the requested build of torch."""
         lock = self.lock(name)
         backend = torch_backend()
         python = self.environment(name).python
@@ -101,7 +101,7 @@ class Environments:
         return EnvironmentFolder(name, self.built / f"{folder}-py{python}-{lock.digest[:12]}{suffix}")
 
     def interpreter(self, name: str, notify: Notify = quiet) -> Interpreter:
-        """The interpreter of a named environment, built if missing, rebuilt if broken.
+        """The interpreter of a named environment; the environment is built if missing, rebuilt if damaged.
 
         Raises EnvironmentFailure with the cause in one line.
         """
@@ -136,7 +136,7 @@ class Environments:
                 torch = self._install(target, lock)
                 damage = find_damage(target, lock, thorough=True)
                 if damage and damage.distribution:
-                    # It was linked from uv's cache as it is there: only a new download mends it.
+                    # The damage is in uv's cache, from which it was linked: only a new download repairs it.
                     notify(f"{place.name}: {damage}; uv's cache is damaged: downloading {damage.distribution} again")
                     run_uv(["cache", "clean", "--quiet", damage.distribution])
                     torch = self._install(target, lock)
@@ -151,7 +151,7 @@ class Environments:
             shutil.rmtree(partial, ignore_errors=True)
 
     def _install(self, target: EnvironmentFolder, lock: Lock) -> TorchBuild | None:
-        """Install a lock into a new environment; returns the build of torch that was chosen, if the lock has one."""
+        """Install a lock into a new environment; returns the chosen build of torch, if the lock has torch."""
         python = self.environment(target.name).python
         run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", python, str(target.folder)])
         packages = [package.text for package in lock.libraries]
@@ -164,12 +164,12 @@ class Environments:
         return torch
 
     def remove(self, name: str) -> int:
-        """Remove what was built under a name, for any lock; returns the number of folders removed."""
+        """Remove all builds of a name, for any lock; returns the number of folders removed."""
         self.environment(name)
         return self._remove(name)
 
     def remove_derived(self) -> int:
-        """Remove what searches had built; returns the number of folders removed."""
+        """Remove the builds of searches; returns the number of folders removed."""
         return self._remove(_DERIVED)
 
     def _remove(self, name: str) -> int:
@@ -203,7 +203,7 @@ def _known(place: EnvironmentFolder, digest: str) -> Interpreter:
 
 
 def _wants_accelerator(place: EnvironmentFolder) -> bool:
-    """Whether the torch build that was installed names accelerator packages among its needs."""
+    """True if the installed build of torch requires accelerator packages."""
     for metadata in place.site.glob("torch-*.dist-info/METADATA"):
         return bool(re.search(r"^Requires-Dist: (nvidia-|cuda-|triton)", metadata.read_text(), re.MULTILINE))
     return False
@@ -211,18 +211,18 @@ def _wants_accelerator(place: EnvironmentFolder) -> bool:
 
 @dataclass(frozen=True)
 class DiskUse:
-    """Bytes of an environment: all, and those that it shares with nobody (no other hard link)."""
+    """The bytes of an environment: all, and those without another hard link."""
 
     total: int
     own: int
     added: int
-    """Bytes of the files that no environment counted before has."""
+    """The bytes of files that are in no environment counted before."""
 
 
 def disk_use(place: EnvironmentFolder, counted: set[tuple[int, int]] | None = None) -> DiskUse:
-    """Disk use of a built environment; hard links to uv's cache are counted apart.
+    """The disk use of a built environment; files with other hard links are counted separately.
 
-    ``counted`` are the files of environments counted before, by device and inode; this one's are added to it.
+    ``counted`` holds the files of environments counted before, by device and inode; this one's files are added.
     """
     counted = set() if counted is None else counted
     total = own = added = 0

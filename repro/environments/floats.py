@@ -1,4 +1,4 @@
-"""Floating environments: what one of ``matrix.yaml`` is on a day.  Pure."""
+"""Floating environments of ``matrix.yaml``, evaluated on a day.  Pure."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +10,7 @@ from repro.model.matrix import Environment, Matrix
 
 _SEPARATOR = " as of "
 HELD = " with "
-"""Stands in the name of a floating environment before the library that is held at a release."""
+"""Separates a floating environment's name from the library that is held at a release."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Float:
     """A floating environment on one day."""
 
     name: str
-    """As ``matrix.yaml`` names it."""
+    """Its name in ``matrix.yaml``."""
     day: str
-    """The last day whose uploads are seen."""
+    """The last day whose uploads count."""
     definition: Environment
 
     @property
     def label(self) -> str:
-        """The name under which it runs: ``newest as of 2026-11-22``."""
+        """Its name in runs: ``newest as of 2026-11-22``."""
         return f"{self.name}{_SEPARATOR}{self.day}"
 
     def holding(self, distribution: str, version: str) -> "tuple[str, Environment]":
@@ -37,18 +37,18 @@ class Float:
 
 
 def is_of(label: str, name: str) -> bool:
-    """True if a label is one of a floating environment's own: on some day, with nothing else changed."""
+    """True if a label is that of a floating environment on any day, with nothing held."""
     begin, _, day = label.partition(_SEPARATOR)
     return begin == name and bool(day) and " " not in day
 
 
 def is_held(label: str) -> bool:
-    """True if a label is of a floating environment with one library held at a release."""
+    """True if a label is that of a floating environment with one library held at a release."""
     return HELD in label
 
 
 def last_day(today: date, cooling_days: int) -> str:
-    """The last day of which every upload is at least so many whole days old."""
+    """The last day whose uploads are all at least this many whole days old."""
     return (today - timedelta(days=cooling_days + 1)).isoformat() if cooling_days else today.isoformat()
 
 
@@ -61,7 +61,7 @@ def libraries_of(matrix: Matrix, name: str) -> tuple[str, ...]:
 
 
 def float_of(matrix: Matrix, name: str, today: date) -> Float:
-    """A floating environment as it is seen today; raises UsageError for an unknown name."""
+    """A floating environment as of today; raises UsageError for an unknown name."""
     libraries = libraries_of(matrix, name)
     stated = matrix.floating[name]
     day = stated.as_of or last_day(today, stated.cooling_days)

@@ -1,4 +1,4 @@
-"""An existing interpreter: where it is, and which distributions it states that it holds."""
+"""Finds and examines an existing interpreter: its path and its distributions."""
 
 import contextlib
 import hashlib
@@ -21,12 +21,12 @@ from repro.model.observation import Installed, Overlay
 PROBE_SECONDS = 60
 
 _MARK = "\x1erepro answers\x1e"
-"""Printed around an answer: start-up files and exit handlers of an environment print too."""
+"""Marks the answer, since start-up files and exit handlers of an environment may print too."""
 _PROGRAMS = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe", "python", "python3")
 _ENVIRONMENTS = ("", ".venv", "venv")
-"""Where a folder that the user names has its interpreter: the environment itself, or a project's."""
+"""Where to look for the interpreter in a folder: it may be an environment or a project with one."""
 
-# Runs on any Python from 3.8, and says so on older ones; distributions that were left half installed must not stop it.
+# Runs on Python 3.8 or newer, with a clear message on older ones; half-installed distributions must not stop it.
 _PROBE = r"""
 import sys
 if sys.version_info < (3, 8):
@@ -145,28 +145,28 @@ class Interpreter:
     executable: Path
     installed: Installed
     libraries: tuple[str, ...]
-    """Folders that hold its distributions."""
+    """The folders of its distributions."""
     stdlib: tuple[str, ...]
     prefix: str
     adopted: bool
-    """An existing interpreter, used as it is; else one that we built from a lock."""
+    """True for an existing interpreter that is used unchanged; False for one that we built from a lock."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Distributions that are there in a version that cannot be known: name -> why, said of the name."""
+    """Distributions with an unknown version: name -> why, as a predicate of the name."""
     local: tuple[str, ...] = ()
-    """Distributions that were installed from an address, so that no index need have them."""
+    """Distributions that were installed from an address, so that indexes may not have them."""
     inexact: Mapping[str, str] = field(default_factory=dict)
-    """Distributions whose code may differ from the release of that version: name -> why, a predicate of the name."""
+    """Distributions whose code may differ from the release: name -> why, as a predicate of the name."""
     overlay: Path | None = None
-    """A folder of distributions that is laid over it: found before its own."""
+    """A folder of distributions that is laid over it, so that it is searched first."""
     user_base: str | None = None
-    """The user's own base folder, where the interpreter looks for distributions there too."""
+    """The user's base folder, if the interpreter also searches it for distributions."""
 
 
 def find_interpreter(given: Path) -> Path:
-    """The interpreter that a user means: a program, a name on PATH, an environment's folder or a project's.
+    """The interpreter that the user names: a program, a name on PATH, or the folder of an environment or a project.
 
-    The path is absolute and its links are kept: an environment is known by where its interpreter lies.
-    Raises UsageError if a folder holds none.
+    The path is absolute, and its links are kept, since an interpreter finds its environment by its own path.
+    Raises UsageError if there is none.
     """
     if given.is_dir():
         places = [given / environment / program for environment in _ENVIRONMENTS for program in _PROGRAMS]
@@ -193,17 +193,17 @@ def active_interpreter() -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """Variables without those that would let another environment's modules in."""
+    """The variables of this process without those that would add modules of another environment."""
     foreign = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "PIP_", "UV_")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
-# By these variables of the user's shell an adopted interpreter finds the user's own folder of distributions.
+# With these variables an adopted interpreter finds the user's own folder of distributions.
 _USER_SITE = ("PYTHONUSERBASE", "PYTHONNOUSERSITE")
 
 
 def overlay_variables(overlay: Path | None) -> dict[str, str]:
-    """The variables with which an interpreter finds an overlay."""
+    """The variables that add an overlay to an interpreter."""
     return {"PYTHONPATH": str(overlay)} if overlay else {}
 
 
@@ -216,10 +216,10 @@ def probe(
     overlay: Path | None = None,
     laid: Overlay | None = None,
 ) -> Interpreter:
-    """Ask an interpreter what it is and holds.  Nothing is installed or written there.
+    """Ask an interpreter for its version and its distributions.  Nothing is installed or written there.
 
-    ``watched`` distributions are also looked for as modules, without importing them.  ``overlay`` is a folder that is
-    laid over it, and ``laid`` what that folder is.
+    ``watched`` distributions are also searched as modules, without importing them.  ``overlay`` is a folder that is
+    laid over it, and ``laid`` describes that folder.
     Raises EnvironmentFailure if it cannot be started or its answer cannot be read.
     """
     found = understood(executable, name, lock, _asked(executable, lock, watched, overlay))
@@ -227,7 +227,7 @@ def probe(
 
 
 def understood(executable: Path, name: str, lock: str | None, answer: str) -> Interpreter:
-    """What an interpreter's answer says; raises EnvironmentFailure if it cannot be read."""
+    """Parse an interpreter's answer; raises EnvironmentFailure if it cannot be read."""
     try:
         return _interpreter(executable, name, lock, json.loads(answer))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -236,11 +236,11 @@ def understood(executable: Path, name: str, lock: str | None, answer: str) -> In
 
 
 def remembered(executable: Path, name: str, lock: str, libraries: Path, memory: Path) -> Interpreter:
-    """As ``probe``, but an interpreter that we built is asked again only if its folder of libraries has changed.
+    """Like ``probe``, but an interpreter that we built is asked again only if its folder of libraries changed.
 
     Raises EnvironmentFailure if it cannot be started or its answer cannot be read.
     """
-    # The question is part of the stamp: a newer version of ours may ask for more.
+    # The question is part of the stamp, since a newer version may ask for more.
     stamp = f"{libraries.stat().st_mtime_ns} {hashlib.sha256(_PROBE.encode()).hexdigest()[:12]}"
     try:
         when, answer = memory.read_text(encoding="utf-8").split("\n", 1)
@@ -265,7 +265,7 @@ def _asked(executable: Path, lock: str | None, watched: Iterable[str] = (), over
 
 
 def ask(executable: Path, question: str, environment: Mapping[str, str], *arguments: str) -> str:
-    """Run a few lines in an interpreter and return what they print, and nothing that it prints besides.
+    """Run a few lines in an interpreter and return what they print, without any other output.
 
     Nothing is written there.
 

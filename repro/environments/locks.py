@@ -1,9 +1,9 @@
 """Locks: the full resolution of a named environment, with hashes, one file each.
 
-A lock has two layers.  The libraries carry hashes and are installed exactly.  The torch layer is torch and what its
-accelerator builds need.  The machine chooses torch's build (CPU, CUDA): the hashes of torch are those of the builds on
-PyPI, and a build from elsewhere is pinned by its label (see ``torch_build``).  The accelerator's packages are installed
-only if the build asks for them.
+A lock has two layers.  The libraries have hashes and are installed exactly.  The torch layer is torch and the
+packages of its accelerator builds.  The machine chooses torch's build (CPU, CUDA): the hashes of torch are those of
+the builds on PyPI, and builds from other sources are pinned by their label (see ``torch_build``).  The accelerator's
+packages are installed only if the build requires them.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ _ACCELERATOR = re.compile(r"^(nvidia-|cuda-|triton\b|pytorch-triton)")
 
 
 def is_accelerator(distribution: str) -> bool:
-    """Whether a distribution only serves torch's accelerator builds."""
+    """True if a distribution only serves torch's accelerator builds."""
     return bool(_ACCELERATOR.match(distribution))
 
 
 @dataclass(frozen=True)
 class Locked:
-    """One pinned distribution: its requirement lines as uv wrote them."""
+    """One pinned distribution, with its requirement lines from uv."""
 
     name: str
     version: str
@@ -82,19 +82,19 @@ class Lock:
 
     @cached_property
     def versions(self) -> dict[str, str]:
-        """Version of every pinned distribution, whether or not its marker applies here."""
+        """The version of every pinned distribution, whether or not its marker applies here."""
         return {package.name: package.version for package in self.packages}
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what is installed, without comments, and without the hashes of torch: its build is not locked."""
+        """SHA-256 of the pins, without comments, and without the hashes of torch, whose build is not locked."""
         content = "\n".join([package.text for package in (*self.accelerator, *self.libraries)])
         torch = self.torch.without_hashes if self.torch else ""
         return hashlib.sha256(f"{torch}\n{content}".encode()).hexdigest()
 
 
 def header_of(name: str, environment: Environment) -> tuple[str, ...]:
-    """The lines that say what a lock was resolved from; a change of the matrix makes it stale."""
+    """The lines that state what a lock was resolved from; if the matrix changes, the lock is stale."""
     cutoffs = "".join(f" {package}={day}" for package, day in sorted(environment.cutoffs.items()))
     return (
         "# repro lock, format 1; written by `repro lock`, not by hand",
@@ -109,7 +109,7 @@ def header_of(name: str, environment: Environment) -> tuple[str, ...]:
 
 
 def read_header(lock: Lock) -> tuple[str, Environment]:
-    """The name and the definition that the header of a lock states; raises ValueError if it states none."""
+    """The name and the definition in the header of a lock; raises ValueError if there are none."""
     stated = dict(line.removeprefix("# ").split(": ", 1) for line in lock.header if ": " in line)
     try:
         name, python, (cutoff, *cutoffs) = stated["environment"], stated["python"], stated["cutoff"].split()
@@ -139,7 +139,7 @@ def _joined(versions: dict[str, str]) -> str:
 
 
 def split(requirements: str) -> tuple[Locked, ...]:
-    """The packages of a requirements text: a line that is not indented begins one."""
+    """The packages of a requirements text; each line that is not indented begins one."""
     blocks: list[list[str]] = []
     for line in requirements.splitlines():
         if not line.strip() or line.startswith("#"):
@@ -156,7 +156,7 @@ def split(requirements: str) -> tuple[Locked, ...]:
 
 
 def _pin(line: str) -> tuple[str, str]:
-    """Name and version of a requirement line; a plain pin, as nearly all are, needs no parser."""
+    """The name and version of a requirement line; plain pins, nearly all, need no parser."""
     plain = _PLAIN.match(line)
     if plain:
         return plain["name"], plain["version"]
@@ -182,9 +182,9 @@ def read_lock(file: Path) -> Lock:
 
 @cache
 def parse_lock(text: str) -> Lock:
-    """The lock of a text; raises ValueError if it is none.
+    """The lock in a text; raises ValueError if it is not a lock.
 
-    It is remembered, since a command asks for the same few locks again and again.
+    Cached, since a command needs the same few locks repeatedly.
     """
     header = takewhile(lambda line: line.startswith("#"), text.splitlines())
     try:

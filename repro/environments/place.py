@@ -1,4 +1,4 @@
-"""Where a built environment is on this machine, and what its build recorded."""
+"""The folder of a built environment on this machine, and the record of its build."""
 
 import sys
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from pathlib import Path
 from repro.files import write_whole
 
 MARK = "repro-environment.txt"
-"""Written last: a folder without it is not finished."""
+"""The file that is written last; a folder without it is unfinished."""
 
 
 @dataclass(frozen=True)
 class BuildRecord:
-    """What the build of an environment recorded; empty texts where an older version of ours built it."""
+    """The record of an environment's build; fields are empty if an older version built it."""
 
     torch: str = ""
-    """Version of torch with the label of its build: ``2.13.0+cpu``."""
+    """The version of torch with the label of its build: ``2.13.0+cpu``."""
     source: str = ""
-    """The index or folder that torch came from."""
+    """The index or folder of torch."""
     records: str = ""
     """SHA-256 over the RECORD files of all distributions."""
 
@@ -51,7 +51,7 @@ class EnvironmentFolder:
 
     @property
     def record(self) -> BuildRecord:
-        """What its build recorded, as far as it can be read."""
+        """The readable part of the record of its build."""
         try:
             lines = (self.folder / MARK).read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError):

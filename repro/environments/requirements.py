@@ -1,4 +1,4 @@
-"""What the distributions of an environment require, as their metadata states it."""
+"""The requirements of an environment's distributions, from their metadata."""
 
 from collections.abc import Iterable
 from importlib import metadata
@@ -7,9 +7,9 @@ from packaging.utils import canonicalize_name
 
 
 def stated_requirements(libraries: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """``Requires-Dist`` of each distribution in the folders, by name; the first one of a name counts.
+    """``Requires-Dist`` of each distribution in the folders, by name; the first distribution of a name counts.
 
-    Metadata that cannot be read states nothing.  Nothing is imported.
+    Unreadable metadata has no requirements.  Nothing is imported.
     """
     found: dict[str, tuple[str, ...]] = {}
     for held in metadata.distributions(path=list(libraries)):

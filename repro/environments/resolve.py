@@ -14,10 +14,10 @@ _MACHINE_CHOICES = (FIND_LINKS, TORCH_BACKEND)
 
 
 def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
-    """Resolve the pins with what was published by the cut-off day, for all platforms, with hashes.
+    """Resolve the pins from what was published by the cut-off day, for all platforms, with hashes.
 
-    Raises EnvironmentFailure with the resolver's cause, which names the pins that a cut-off day hides, or if a denied
-    release came out.
+    Raises EnvironmentFailure with the resolver's cause and the pins that a cut-off day hides, or if the result contains
+    a denied release.
     """
     try:
         packages = _packages(environment, matrix)
@@ -34,7 +34,7 @@ def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
 def _packages(environment: Environment, matrix: Matrix) -> tuple[Locked, ...]:
     days = dict(environment.cutoffs)
     if "torch" in days:
-        # What torch's accelerator builds need is as young as torch itself.
+        # The packages of torch's accelerator builds are as young as torch itself.
         torch = f"torch=={environment.pins['torch']}" if "torch" in environment.pins else "torch"
         layer = _compile([torch], environment, days["torch"], {}, matrix)
         days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
@@ -47,7 +47,7 @@ _LATER = "2999-12-31"
 
 
 def _hidden_pins(cause: str, environment: Environment, matrix: Matrix) -> list[str]:
-    """Which of the pins that the resolver complains of exist, but were published after their cut-off day."""
+    """The pins in the resolver's message that exist but were published after their cut-off day."""
     hidden = []
     for package, version in environment.pins.items():
         day = environment.cutoffs.get(package, environment.cutoff)
@@ -60,7 +60,7 @@ def _hidden_pins(cause: str, environment: Environment, matrix: Matrix) -> list[s
 
 
 def _is_published(package: str, version: str, environment: Environment, day: str, matrix: Matrix) -> bool:
-    """True if the release can be found by that day, whatever it depends on."""
+    """True if the release itself was published by that day."""
     alone = Environment(python=environment.python, cutoff=day, pins={package: version}, why="asked for alone")
     try:
         _compile([f"{package}=={version}"], alone, day, {}, matrix, "--no-deps")
@@ -77,7 +77,7 @@ def _compile(
     for package, day in sorted(cutoffs.items()):
         arguments += ["--exclude-newer-package", f"{package}={day}"]
     if environment.prereleases:
-        # Of these alone, not of what they depend on.
+        # Only of these packages, not of their dependencies.
         for package in environment.floating:
             arguments += ["--prerelease-package", f"{package}=allow"]
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def _compile(
 
 
 def refuse_denied(held: Lock | Mapping[str, str], matrix: Matrix) -> None:
-    """Raise EnvironmentFailure if a lock, or what is installed somewhere, holds a release of the deny list."""
+    """Raise EnvironmentFailure if a lock, or installed versions, contain a release of the deny list."""
     for name, version in (held.versions if isinstance(held, Lock) else held).items():
         entry = matrix.denied(name, version)
         if entry is not None:

@@ -1,4 +1,4 @@
-"""Checks that a lock still installs: into a temporary folder, from the index."""
+"""Checks that a lock still installs from the index, into a temporary folder."""
 
 import tempfile
 from pathlib import Path
@@ -27,22 +27,22 @@ class Rot(Strict):
 
 
 class Rots(Strict):
-    """``rot.json``: all locks that were tried."""
+    """``rot.json``: the results of all tried locks."""
 
     format: Literal[1] = FORMAT
     date: str
     """UTC, ISO 8601."""
     dry: bool
-    """Only resolved on the index; nothing was downloaded."""
+    """True if locks were only resolved on the index and nothing was downloaded."""
     locks: tuple[Rot, ...]
 
 
 def try_lock(name: str, python: str, lock: Lock, matrix: Matrix, *, dry: bool) -> Rot:
-    """Install the distributions of a lock, with their hashes, into a folder that is removed afterwards.
+    """Install the distributions of a lock, with their hashes, into a folder that is then removed.
 
-    ``dry`` only resolves, which finds a deleted file but not a damaged one.  The packages that only torch's accelerator
-    builds need have gigabytes, so they are never downloaded.  Raises EnvironmentFailure, and installs nothing, if the
-    lock holds a denied release.
+    ``dry`` only resolves, which finds a deleted file but not a damaged one.  Packages that only serve torch's
+    accelerator builds have gigabytes and are never downloaded.  Raises EnvironmentFailure, and installs nothing, if the
+    lock contains a denied release.
     """
     refuse_denied(lock, matrix)
     with tempfile.TemporaryDirectory(prefix="repro-rot-") as folder:

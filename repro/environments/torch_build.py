@@ -1,8 +1,8 @@
 """Chooses the build of torch for this machine, and pins it before it is installed.
 
-A lock pins torch's version.  Its build (CPU, CUDA) and so the index that it comes from are this machine's choice.
-uv is asked which file it would take and where from; that file is then installed by its hash.  Where the lock states
-hashes, they are those of the builds on PyPI: a build without a label of its own must be one of them.
+A lock pins torch's version.  The machine chooses the build (CPU, CUDA), and with it the index.  uv is asked which file
+it would install and from where; that file is then installed by its hash.  Hashes in the lock are those of the builds on
+PyPI, so a build without a label must have one of them.
 """
 
 import hashlib
@@ -24,15 +24,15 @@ class TorchBuild:
     """A build of torch that uv would install."""
 
     version: str
-    """With the label of its build: ``2.13.0+cpu``."""
+    """The version with the label of the build: ``2.13.0+cpu``."""
     source: str
-    """The index or folder that it comes from."""
+    """Its index or folder."""
     hashes: tuple[str, ...]
-    """``sha256:...`` of the files that may be installed; empty where the source states none."""
+    """``sha256:...`` of the files that may be installed; empty if the source states none."""
 
     @property
     def label(self) -> str:
-        """``cpu``, ``cu126``; empty for a build without one, as PyPI has them."""
+        """``cpu``, ``cu126``; empty for builds without a label, as on PyPI."""
         return self.version.partition("+")[2]
 
     @property
@@ -42,7 +42,7 @@ class TorchBuild:
 
 
 def choose_torch(locked: Locked, python: Path) -> TorchBuild:
-    """The build of a locked torch for an interpreter; raises EnvironmentFailure if there is none, or another one."""
+    """The build of a locked torch for an interpreter; raises EnvironmentFailure if no valid one exists."""
     arguments = ["pip", "compile", "-", "--quiet", "--no-deps", "--no-header", "--no-annotate", "--generate-hashes"]
     arguments += ["--emit-index-annotation", "--python", str(python)]
     answer = run_uv(arguments, stdin=locked.without_hashes + "\n")
@@ -56,9 +56,9 @@ def choose_torch(locked: Locked, python: Path) -> TorchBuild:
 
 
 def pinned(build: TorchBuild, locked: Locked, backend: str) -> TorchBuild:
-    """The build with those of its hashes that the lock allows.  Pure.
+    """The build with the hashes that the lock allows.  Pure.
 
-    Raises EnvironmentFailure if it is another build than the one asked for, or no build that the lock states.
+    Raises EnvironmentFailure if it is not the requested build, or not one that the lock allows.
     """
     if backend not in {"", "auto"} and build.label and build.label != backend:
         raise EnvironmentFailure(f"torch {build.version} of {build.source} is not the build {backend!r}")
@@ -71,7 +71,7 @@ def pinned(build: TorchBuild, locked: Locked, backend: str) -> TorchBuild:
 
 
 def hashes_of_folder(source: str, version: str) -> tuple[str, ...]:
-    """The hashes of the wheels of a torch version in a folder of wheels; none for an address elsewhere."""
+    """The hashes of a torch version's wheels in a local folder; empty for other sources."""
     parts = urlsplit(source)
     if parts.scheme not in {"", "file"}:
         return ()

@@ -1,8 +1,8 @@
 """Calls uv, the resolver and installer; its errors become one line each.
 
-uv runs isolated: it reads no ``uv.toml`` or ``[tool.uv]`` of the current folder, the user or the machine, and of its
-variables only those of ``PASSED``.  Anything else could install another distribution under the name and the digest of
-a locked one.
+uv runs isolated: it reads no ``uv.toml`` or ``[tool.uv]`` of the current folder, the user or the machine, and only the
+variables in ``PASSED``.  Anything else could install a different distribution under the name and digest of a locked
+one.
 """
 
 import os
@@ -18,12 +18,12 @@ try:
 except ImportError:  # a machine that has only a pack builds nothing
 
     def find_uv_bin() -> str:
-        """Raise the error that there is no uv."""
+        """Raise FileNotFoundError, since there is no uv."""
         raise FileNotFoundError("it is not installed here, so no environment can be built")
 
 
 INDEX = "REPRO_INDEX"
-"""Address of the package index that is asked in place of PyPI: a documented setting of ours."""
+"""The variable with the address of the package index to use instead of PyPI."""
 FIND_LINKS = "UV_FIND_LINKS"
 TORCH_BACKEND = "UV_TORCH_BACKEND"
 PASSED = frozenset({
@@ -31,19 +31,19 @@ PASSED = frozenset({
     "UV_CONCURRENT_INSTALLS", "UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "UV_NATIVE_TLS", "UV_OFFLINE",
     "UV_PYTHON_DOWNLOADS", "UV_PYTHON_INSTALL_DIR", "UV_SYSTEM_CERTS", "UV_TOOL_DIR",
 })  # fmt: skip
-"""The variables of uv that reach it; none of them names an index or changes a resolution, but the first two."""
+"""The variables that are passed to uv; only the first two name an index or change a resolution."""
 PIP_PASSED = frozenset({"PIP_CERT", "PIP_CLIENT_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_PROXY", "PIP_RETRIES"})
-"""The variables of pip that reach it, where uv runs it."""
+"""The variables that are passed to pip when uv runs it."""
 _FOREIGN = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_")
 
 _NOISE = re.compile(r"^\s*(×|╰─▶|│|├─▶|├╴|╰╴|cause:|error:|help:|warning:)\s*")
 
 GRACE_SECONDS = 5.0
-"""Seconds that uv has to end by itself once it is asked to; then it and all that it started are killed."""
+"""The time for uv to end when asked; then it and everything that it started are killed."""
 
 
 def torch_backend() -> str:
-    """The build of torch that the user asks for, such as ``cpu``; empty for the default.  Raises UsageError."""
+    """The build of torch that the user requests, such as ``cpu``; empty for the default.  Raises UsageError."""
     backend = os.environ.get(TORCH_BACKEND, "")
     if backend and not re.fullmatch(r"[a-z0-9.]{1,20}", backend):
         raise UsageError(f"{TORCH_BACKEND}={backend[:50]!r}: a name such as cpu or cu126 is expected")
@@ -51,19 +51,19 @@ def torch_backend() -> str:
 
 
 def uv_environment(drop: Sequence[str] = ()) -> dict[str, str]:
-    """The variables that uv sees: those of the machine, and of uv's and pip's own only the harmless ones."""
+    """The variables for uv: those of this process, but only the harmless ones of uv and pip."""
     passed = (PASSED | PIP_PASSED) - set(drop)
     kept = {name: value for name, value in os.environ.items() if name in passed or not name.startswith(_FOREIGN)}
-    # A cut-off day ends at the same instant on every machine.
+    # In UTC, a cut-off day ends at the same instant on every machine.
     ours = {"NO_COLOR": "1", "TZ": "UTC", "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
     index = os.environ.get(INDEX, "").strip()
     return kept | ours | ({"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index} if index else {})
 
 
 def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence[str] = ()) -> str:
-    """Run uv and return its standard output; ``drop`` are variables that it must not see.
+    """Run uv and return its standard output; ``drop`` are variables to hide from it.
 
-    uv runs under a keeper: it ends with this process, however that ends, and so does every build that it started.
+    uv runs under a keeper, so it and its builds end with this process, however this process ends.
     Raises EnvironmentFailure with uv's cause in one line.
     """
     try:
@@ -81,7 +81,7 @@ def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence
     try:
         output, errors = done.communicate(stdin)
     except BaseException:
-        done.terminate()  # killed at once, the keeper could end nothing
+        done.terminate()  # not kill: the keeper must end what it started
         done.wait()
         raise
     if done.returncode != 0:
@@ -90,7 +90,7 @@ def run_uv(arguments: Sequence[str], *, stdin: str | None = None, drop: Sequence
 
 
 def one_line(stderr: str, limit: int = 400) -> str:
-    """Uv's explanation as one line, without its drawing, hints, progress and credentials."""
+    """Uv's message as one line, without drawings, hints, progress and credentials."""
     lines = []
     for line in stderr.splitlines():
         if line.lstrip().startswith("hint:"):
@@ -103,5 +103,5 @@ def one_line(stderr: str, limit: int = 400) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """A text in which no address carries a user or a password."""
+    """The text without users and passwords in addresses."""
     return re.sub(r"(?i)\b([a-z][a-z0-9+.-]{1,15}://)[^\s/@]{1,500}@", r"\1", text)

@@ -1,8 +1,8 @@
-"""Verifies a built environment against the RECORD of each distribution, which states every file's size and hash.
+"""Verifies a built environment against the RECORD of each distribution, which has every file's size and hash.
 
-uv links files from its cache into environments, so a file that is changed in place is changed in the cache too, and in
-every other environment.  Sizes are compared at every use.  After a build the hashes of all files are compared, on all
-cores (15 s for 5 GB on two); at every use, those of a random sample.
+uv links files from its cache into environments, so a change in place also changes the cache and every other
+environment.  Sizes are compared at every use.  Hashes are compared for all files after a build, on all cores (15 s
+for 5 GB on two), and for a random sample at every use.
 """
 
 import base64
@@ -21,21 +21,21 @@ from repro.environments.locks import Lock
 from repro.environments.place import EnvironmentFolder
 
 SAMPLE = 64
-"""Small files whose hash is compared at every use."""
+"""The number of small files whose hash is compared at each use."""
 SAMPLE_BYTES = 256 << 10
 """The size of the largest small file."""
 SAMPLED_BYTES = 32 << 20
-"""Bytes of larger files whose hash is compared at a use, on average: each of them in one use of several."""
+"""The average number of bytes of larger files whose hash is compared at each use."""
 _INFO = ".dist-info"
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What is wrong with an environment, in one line."""
+    """A problem of an environment, in one line."""
 
     text: str
     distribution: str | None = None
-    """The distribution that the damaged file belongs to."""
+    """The distribution with the damaged file."""
 
     def __str__(self) -> str:
         return self.text
@@ -43,10 +43,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One installed file as its distribution's RECORD states it."""
+    """One installed file in its distribution's RECORD."""
 
     path: str
-    """Below the folder of distributions."""
+    """The path below the folder of distributions."""
     size: int
     sha256: str
     """URL-safe base64 without padding; empty for another algorithm."""
@@ -54,9 +54,9 @@ class Recorded:
 
 
 def find_damage(place: EnvironmentFolder, lock: Lock, *, thorough: bool = False) -> Damage | None:
-    """What is wrong with a built environment: files lost, changed or added; None if nothing is found.
+    """The first problem of a built environment (files lost, changed or added), or None.
 
-    ``thorough`` compares the hashes of all files, else of a random sample.
+    ``thorough`` compares the hashes of all files instead of a random sample.
     """
     if not place.python.exists():
         return Damage("its interpreter is gone")
@@ -81,7 +81,7 @@ def find_damage(place: EnvironmentFolder, lock: Lock, *, thorough: bool = False)
 
 
 def read_records(site: Path, stems: Iterable[str]) -> tuple[list[Recorded], str]:
-    """Every installed file, and SHA-256 over the lists; raises ValueError, OSError or csv.Error."""
+    """Every installed file, and the SHA-256 of the lists; raises ValueError, OSError or csv.Error."""
     recorded = []
     digest = hashlib.sha256()
     for stem in sorted(stems):
@@ -101,12 +101,12 @@ def records_digest(site: Path) -> str:
 
 
 def installed_torch(site: Path) -> str:
-    """The installed version of torch with the label of its build; empty if there is none."""
+    """The installed version of torch with the label of its build; empty if torch is not installed."""
     return next((folder.name.removesuffix(_INFO).partition("-")[2] for folder in site.glob(f"torch-*{_INFO}")), "")
 
 
 def _release(stem: str) -> tuple[str, str]:
-    """Name and version of a distribution's folder, without the label of its build."""
+    """The name and version in the name of a distribution's folder, without the label of the build."""
     name, _, version = stem.rpartition("-")
     return canonicalize_name(name), version.partition("+")[0]
 
@@ -123,7 +123,7 @@ def _distributions(stems: Collection[str], lock: Lock) -> Damage | None:
 
 
 def _incomplete(recorded: Iterable[Recorded], stems: Iterable[str]) -> Damage | None:
-    """A list that does not even name its distribution's own METADATA."""
+    """The damage if a list does not even contain its distribution's own METADATA."""
     named = {item.path for item in recorded}
     for stem in stems:
         if f"{stem}{_INFO}/METADATA" not in named:
@@ -132,7 +132,7 @@ def _incomplete(recorded: Iterable[Recorded], stems: Iterable[str]) -> Damage | 
 
 
 def _unrecorded(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
-    """A module, package or ``.pth`` file that no distribution installed: Python would import or run it."""
+    """The damage if there is a module, package or ``.pth`` file that no distribution installed."""
     known = {item.path.partition("/")[0] for item in recorded}
     for entry in sorted(os.listdir(site)):  # noqa: PTH208 - names only
         if entry not in known and not entry.endswith(_INFO) and _is_run(site / entry):
@@ -141,12 +141,12 @@ def _unrecorded(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
 
 
 def _is_run(entry: Path) -> bool:
-    """True if Python would run or import it; an uninstalled distribution may leave an empty folder."""
+    """True if Python would run or import it; empty folders of uninstalled distributions do not count."""
     return entry.suffix in {".pth", ".py", ".so", ".pyd"} or (entry / "__init__.py").is_file()
 
 
 def _sizes(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
-    # Texts: making tens of thousands of paths takes longer than asking for the files.
+    # Strings, since creating tens of thousands of Path objects takes longer than the checks.
     folder = f"{site}{os.sep}"
     for item in recorded:
         try:
@@ -159,7 +159,7 @@ def _sizes(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
 
 
 def _sample(recorded: Iterable[Recorded]) -> list[Recorded]:
-    """Every ``.pth`` file, and some other files by chance."""
+    """Every ``.pth`` file and a random choice of other files."""
     small: list[Recorded] = []
     large: list[Recorded] = []
     for item in recorded:
@@ -174,7 +174,7 @@ def _sample(recorded: Iterable[Recorded]) -> list[Recorded]:
 
 
 def _hashes(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
-    # The largest first, so that no core is left with one at the end; hashing holds no lock of the interpreter.
+    # The largest files first, so that none is left at the end; hashing releases the interpreter lock.
     stated = sorted((item for item in recorded if item.sha256), key=lambda item: -item.size)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(lambda item: _changed(site, item), stated):

@@ -1,7 +1,7 @@
-"""Reads what the ranks of one run left in its folder (events, output, stacks) and turns it into facts.
+"""Collects the facts of a run from the files of its ranks: events, output, stacks.
 
-All of it is untrusted, see ``untrusted.py`` for the limits.  What is damaged, of another shape or too large makes
-``Rank.unreadable`` the reason; what could be read is kept beside it.
+All files are untrusted; ``untrusted.py`` has the limits.  For a file that is damaged, malformed or too large,
+``Rank.unreadable`` has the reason; what could be read is kept.
 """
 
 import re
@@ -32,15 +32,15 @@ MESSAGE_CHARACTERS = 4000
 ORACLE_CHARACTERS = 2000
 MAX_MEASUREMENTS = 200
 MAX_SERIES = 2000
-"""Numbers of one name that are kept; further ones are left out."""
-# A progress bar may have left its line open.
+"""The most numbers that are kept for one name."""
+# The line may begin with an unfinished progress bar.
 _MEASURED = re.compile(r"(?:^|\])measured ([a-z][a-z0-9_]*) = (.*)$", re.MULTILINE)
-# After any unfinished line, but not in prose ("the oracle passed: ") or in a quoted source line.
+# It may follow any unfinished line, but must not match prose ("the oracle passed: ") or a quoted source line.
 _ORACLE = re.compile(r"(?:^[ \t]*|[^A-Za-z\s\"'`][ \t]*)oracle passed: (.*)$", re.MULTILINE)
 
 
 class _Event(BaseModel):
-    """One line of a journal, as ``bootstrap.py`` writes it; keys that are not known here are passed over."""
+    """One line of a journal, written by ``bootstrap.py``; unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     event: str
@@ -93,13 +93,13 @@ class _Ended(_Event):
 
 
 def collect_ranks(folder: Path, world_size: int, layout: Layout, started: float) -> tuple[Rank, ...]:
-    """The facts of every rank; ``started`` is the run's start in seconds since the epoch."""
+    """The facts of every rank; ``started`` is the start of the run in seconds since the epoch."""
     watched = _between_dumps(folder)
     return tuple(_Collector(folder, rank, layout, started).rank(watched.get(rank)) for rank in range(world_size))
 
 
 def launcher_tail(folder: Path, layout: Layout) -> str:
-    """The end of what the launcher itself printed; nothing if it cannot be read."""
+    """The end of the launcher's own output; empty if it cannot be read."""
     try:
         content, _ = read_bytes(folder / "launcher.log", 4 * TAIL_CHARACTERS, tail=True)
     except UntrustedError:
@@ -112,12 +112,12 @@ def _between_dumps(folder: Path) -> dict[int, BetweenDumps]:
         content, size = read_bytes(folder / WATCHED, MAX_STACK_BYTES)
         found = parse_json(text_of(content)) if size else {}
         return {int(number): BetweenDumps.model_validate(facts) for number, facts in found.items()}
-    except (ValueError, AttributeError):  # somebody else's file: no rank was seen standing still
+    except (ValueError, AttributeError):  # a foreign file: no rank was seen standing still
         return {}
 
 
 class _Collector:
-    """Collects one rank's facts, and the first reason why they cannot be trusted."""
+    """Collects one rank's facts, and the first reason not to trust them."""
 
     def __init__(self, folder: Path, number: int, layout: Layout, started: float) -> None:
         self._folder = folder
@@ -149,7 +149,7 @@ class _Collector:
         content, size = read_bytes(file, MAX_JOURNAL_BYTES)
         if size > MAX_JOURNAL_BYTES:
             self._distrust(f"its journal is larger than {MAX_JOURNAL_BYTES // MIB} MiB")
-        # Not splitlines: only a newline ends an event.
+        # Not splitlines, since only a newline ends an event.
         *lines, _unfinished = text_of(content).split("\n")
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -174,7 +174,7 @@ class _Collector:
             "exception": self._on_exception,
             "ended": self._on_ended,
         }.get(name)
-        if read is not None:  # another event is a later version's
+        if read is not None:  # other events are from a later version
             read(event)
 
     def _on_started(self, _event: Any) -> None:
@@ -224,7 +224,7 @@ class _Collector:
         frames = (
             self._layout.frame(frame.file, cut(frame.function, 500), frame.line, frame.code) for frame in link.frames
         )
-        # Cut before and after: replacing folders in a text of megabytes takes long.
+        # Cut before and after scrubbing, which is slow for megabytes of text.
         message = self._layout.scrub(link.message[: 4 * MESSAGE_CHARACTERS])[:MESSAGE_CHARACTERS]
         return Raised(
             type=link.type,
@@ -240,7 +240,7 @@ class _Collector:
         if size > MAX_OUTPUT_BYTES:
             self._distrust(f"wrote more than {MAX_OUTPUT_BYTES // MIB} MiB of output")
         output = text_of(content)
-        # Cut before and after scrubbing, as a message is; the tail's start may lie in the middle of a folder's name.
+        # Cut before and after scrubbing, like a message; the tail may start in the middle of a folder's name.
         self._facts["tail"] = self._layout.scrub(output[-4 * TAIL_CHARACTERS :])[-TAIL_CHARACTERS:]
         spoken = _ORACLE.findall(output)
         oracle = self._layout.scrub(spoken[-1][: 4 * ORACLE_CHARACTERS].strip()) if spoken else None
@@ -266,7 +266,7 @@ class _Collector:
 
 
 def _measurements(output: str) -> Iterator[tuple[str, Any]]:
-    """``measured NAME = JSON`` lines of a rank's output; a value that is no JSON (NaN is none) stays text."""
+    """The ``measured NAME = JSON`` lines of a rank's output; values that are not JSON (such as NaN) stay text."""
     for name, value in _MEASURED.findall(output):
         if len(value) > MAX_VALUE_CHARACTERS:
             raise UntrustedError(f"measured {cut(name, 40)}: more than {MAX_VALUE_CHARACTERS >> 10} KiB")

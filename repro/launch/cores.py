@@ -1,4 +1,4 @@
-"""How many cores this process may use: fewer than the machine has, where it is bound to some or has a quota."""
+"""Counts the cores that this process may use, by its CPU affinity and quotas."""
 
 import os
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def usable_cores(cgroups: Path = CGROUPS, own: Path = OWN_CGROUPS) -> int:
-    """The cores that this process may use, at least 1: those it is bound to, and no more than its quota of CPU time."""
+    """The number of cores that this process may use, at least 1: its CPU affinity, limited by its quota."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     bound = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min([bound, *(int(quota) for quota in _quotas(cgroups, own))]))
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
-    """The quotas, in cores, of the control groups that this process is in, and of those around them.
+    """The quotas, in cores, of this process's control groups and of their parents.
 
     Version 2 has one tree and states both numbers in ``cpu.max``; version 1 has a tree for each controller, and two
     files.  See "CPU" in the kernel's cgroup-v2.rst and "CFS Bandwidth Control" in sched-bwc.rst.
@@ -35,7 +35,7 @@ def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
 
 
 def _quota(text: str) -> Iterator[float]:
-    """``200000 100000`` is 2 cores; ``max`` and ``-1`` are no quota."""
+    """``200000 100000`` is 2 cores; ``max`` and ``-1`` mean no quota."""
     numbers = [word for word in text.split() if word.isdecimal() and int(word)]
     if len(numbers) == len(text.split()) == 2:  # noqa: PLR2004 - quota and period
         yield int(numbers[0]) / int(numbers[1])

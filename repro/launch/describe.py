@@ -1,4 +1,4 @@
-"""Asks an environment to describe itself, by upstream's own command and with the variables of a rank."""
+"""Runs upstream's own command that describes an environment, with the variables of a rank."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from repro.model.failure import Lane
 
 DESCRIBE_SECONDS = 180
 
-# The fields of lightning's form, from the standard library and torch: lightning installs no command for them.
+# The fields of lightning's form, since lightning installs no command for them.
 _FIELDS = r"""
 import platform, sys
 from importlib import metadata
@@ -44,11 +44,11 @@ for name, value in (
 
 @dataclass(frozen=True)
 class DescribeCommand:
-    """One way to ask: what people call it, and what is run."""
+    """One command: its display name, and what is run."""
 
     text: str
     program: str = ""
-    """A console script of the environment; its interpreter where empty."""
+    """A console script of the environment; empty for its interpreter."""
     arguments: tuple[str, ...] = ()
 
 
@@ -61,7 +61,7 @@ FIELDS = DescribeCommand("the fields of the form, read from the environment", ar
 
 @dataclass(frozen=True)
 class Described:
-    """What an environment said of itself."""
+    """The description of an environment."""
 
     command: str
     text: str = ""
@@ -70,7 +70,7 @@ class Described:
 
 
 def describe(interpreter: Interpreter, ways: Sequence[DescribeCommand], lane: Lane = Lane.CPU) -> Described:
-    """The answer of the first way whose program the environment has; a program that fails is not hidden by another."""
+    """The answer of the first command that the environment has; if it fails, no other is tried."""
     programs = interpreter.executable.parent
     for way in ways:
         program = programs / way.program if way.program else interpreter.executable
@@ -83,7 +83,7 @@ def describe(interpreter: Interpreter, ways: Sequence[DescribeCommand], lane: La
 def _ask(interpreter: Interpreter, way: DescribeCommand, program: Path, lane: Lane) -> Described:
     with tempfile.TemporaryDirectory(prefix="repro-describe-") as folder:
         variables = rank_variables(lane, Path(folder), interpreter)
-        # As after `activate`: accelerate looks for its own command on the path.
+        # As after `activate`, since accelerate searches the path for its own command.
         variables["PATH"] = os.pathsep.join([str(interpreter.executable.parent), variables.get("PATH", "")])
         try:
             done = subprocess.run(

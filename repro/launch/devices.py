@@ -1,6 +1,6 @@
-"""CUDA devices take turns: each run of the CUDA lane has its own, across all processes of a host and a cache.
+"""Assigns CUDA devices to runs, exclusively, across all processes of a host that use the same cache.
 
-torch is not imported here: the driver's own tool lists the devices, or the device files do.
+torch is not imported here; the devices are listed by the driver's tool, or by the device files.
 """
 
 import os
@@ -23,7 +23,7 @@ DRIVER_SECONDS = 20
 
 
 def ask_driver(*facts: str) -> list[list[str]] | None:
-    """Facts of each device, such as ``name``, in the order of their bus; None without a driver."""
+    """Facts of each device, such as ``name``, in bus order; None without a driver."""
     try:
         answer = subprocess.run(
             ["nvidia-smi", f"--query-gpu={','.join(facts)}", "--format=csv,noheader"],
@@ -38,7 +38,7 @@ def ask_driver(*facts: str) -> list[list[str]] | None:
 
 
 def installed_devices(files: Path = Path("/dev")) -> tuple[str, ...]:
-    """The indices of this machine's devices, in the order of their bus; none where there is no driver."""
+    """The indices of this machine's devices, in bus order; empty without a driver."""
     devices = ask_driver("index")
     if devices is None:
         found = (_DEVICE_FILE.match(path.name) for path in files.glob("nvidia*"))
@@ -47,9 +47,9 @@ def installed_devices(files: Path = Path("/dev")) -> tuple[str, ...]:
 
 
 def usable_devices(installed: tuple[str, ...], variables: Mapping[str, str]) -> tuple[str, ...]:
-    """The devices that this process may use, by index or UUID, as ``CUDA_VISIBLE_DEVICES`` allows.  Pure.
+    """The devices that ``CUDA_VISIBLE_DEVICES`` allows, by index or UUID.  Pure.
 
-    As CUDA reads it: an empty value hides all devices, and so does the first entry that names none what follows it.
+    The rules are CUDA's: an empty value hides all devices, and an invalid entry hides itself and all that follow.
     """
     if not installed or VISIBLE not in variables:
         return installed
@@ -66,7 +66,7 @@ def usable_devices(installed: tuple[str, ...], variables: Mapping[str, str]) -> 
 
 @dataclass(frozen=True)
 class Devices:
-    """The devices that runs share."""
+    """The devices of this machine."""
 
     folder: Path
     names: tuple[str, ...]
@@ -76,7 +76,7 @@ class Devices:
         return cls(of_this_host(folder), usable_devices(installed_devices(), os.environ))
 
     def lack(self, ranks: int) -> str | None:
-        """Why a run of so many ranks can never have a device each, or None.  NCCL refuses two ranks on one."""
+        """Why a run can never have a device for each rank, or None.  NCCL refuses two ranks on one device."""
         if ranks <= len(self.names):
             return None
         hidden = f" ({VISIBLE}={os.environ[VISIBLE]})" if VISIBLE in os.environ else ""
@@ -84,9 +84,9 @@ class Devices:
 
     @contextmanager
     def take(self, ranks: int, stop: threading.Event) -> Iterator[tuple[str, ...]]:
-        """Wait for one device a rank, and hold them; none once ``stop`` is set.
+        """Wait for one device for each rank and hold them; empty once ``stop`` is set.
 
-        Raises EnvironmentFailure if there can never be as many.
+        Raises EnvironmentFailure if there can never be enough.
         """
         lacking = self.lack(ranks)
         if lacking:

@@ -1,4 +1,4 @@
-"""Temporary folders of runs, named by the process that owns them, so that those of a killed one are found."""
+"""Temporary folders of runs, named by their process, so that those of a killed process can be removed."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ def make_folder() -> Path:
 
 
 def sweep() -> int:
-    """Remove the folders whose owner is gone; returns how many."""
+    """Remove the folders of processes that have ended; returns how many."""
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]

@@ -1,4 +1,4 @@
-"""Decides when a run must be ended from outside: when it is stopped, writes too much, is late or stands still."""
+"""Decides when the harness must end a run: on request, after too much output, at the deadline, or in a standstill."""
 
 import threading
 import time
@@ -12,9 +12,9 @@ from repro.launch.untrusted import excess
 
 EXCESS_POLL_SECONDS = 0.5
 IDLE_SECONDS = 4.0
-"""A run whose ranks have stood still for so long needs no cores."""
+"""A run whose ranks have stood still for this long does not need its cores."""
 STILL_SECONDS = 6.0
-"""A run that may end before its deadline does so once its ranks have stood still for so long."""
+"""A run that may end before its deadline ends when its ranks have stood still for this long."""
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,26 @@ class Ended:
     deadline_passed: bool
     interrupted: bool
     fault: str | None = None
-    """Why the run was broken off, in one line, if neither the deadline nor the user did."""
+    """Why the run was aborted, in one line; None if it ended itself, at the deadline or by the user."""
     stood_still: float | None = None
-    """Seconds for which no rank had done anything when the run was ended before its deadline; None if it was not."""
+    """If the run was ended early for a standstill: the seconds since any rank was active."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends a run from outside."""
+    """The conditions under which the harness ends a run."""
 
     timeout: float
     """Seconds of wall clock."""
     stop: threading.Event = field(default_factory=threading.Event)
-    """The run is ended once this is set."""
+    """When this is set, the run is ended."""
     still: float | None = None
-    """Seconds after which a run is ended whose ranks all stand still; None: it waits for its deadline."""
+    """The seconds of standstill of all ranks after which the run is ended; None to wait for the deadline."""
     idle: Callable[[], object] = lambda: None
-    """Is called when the ranks have stood still for some seconds: others may have their cores."""
+    """Called when the ranks have stood still for some seconds, so that others may use their cores."""
 
     def to_the_deadline(self) -> Self:
-        """The same limits for a run that is not ended because it stands still."""
+        """The same limits, but a standstill does not end the run."""
         return replace(self, still=None)
 
 
@@ -65,7 +65,7 @@ class Guard:
         self.stood_still: float | None = None
 
     def must_end(self) -> bool:
-        """True once something requires the run's end; it is then the reason for good."""
+        """True once the run must end; the first reason is kept."""
         limits = self._limits
         self.interrupted = limits.stop.is_set()
         if self.interrupted:
@@ -86,7 +86,7 @@ class Guard:
 
     @property
     def found_hang(self) -> bool:
-        """True if the ranks went on for too long, or stood still: their stacks say where they are."""
+        """True if the run reached its deadline or a standstill, so that stacks are needed."""
         return self.deadline_passed or self.stood_still is not None
 
     def ended(self, code: int | None) -> Ended:
@@ -96,18 +96,18 @@ class Guard:
 
 
 class _ExcessWatch:
-    """Looks now and then whether a run writes too much."""
+    """Checks from time to time whether a run writes too much."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._next = time.monotonic() + EXCESS_POLL_SECONDS
 
     def fault(self) -> str | None:
-        """Why the run must be ended, or None; looks at most every half second."""
+        """Why the run must be ended, or None; checks at most every half second."""
         if time.monotonic() < self._next:
             return None
         began = time.monotonic()
         found = excess(self._folder)
-        # A run with very many files is not looked at all the time.
+        # The check of very many files is slow, so it is made less often.
         self._next = time.monotonic() + EXCESS_POLL_SECONDS + 10 * (time.monotonic() - began)
         return found

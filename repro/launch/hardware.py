@@ -1,4 +1,4 @@
-"""The machine that runs happen on, described without naming it."""
+"""Describes the machine of the runs, without identifying it."""
 
 import json
 import os
@@ -26,16 +26,16 @@ _ASKING = threading.Lock()
 
 @dataclass(frozen=True)
 class CudaStack:
-    """What an interpreter's torch says of CUDA."""
+    """The CUDA stack of an interpreter's torch."""
 
     cuda: str | None
     nccl: str | None
 
 
 def cuda_stack(interpreter: Interpreter) -> CudaStack:
-    """CUDA and NCCL as an interpreter's torch has them; asked once a process.
+    """The CUDA and NCCL of an interpreter's torch; asked once for each process.
 
-    Raises EnvironmentFailure if its torch sees no device: its ranks would silently run on the CPU.
+    Raises EnvironmentFailure if its torch sees no device, since its ranks would silently run on the CPU.
     """
     with _ASKING:
         return _cuda_stack(interpreter.executable, interpreter.overlay)
@@ -55,7 +55,7 @@ def _cuda_stack(executable: Path, overlay: Path | None) -> CudaStack:
 
 @cache
 def hardware() -> Hardware:
-    """System, processor family, cores, memory, accelerators and their driver."""
+    """The system, processor family, cores, memory, accelerators and their driver."""
     devices = ask_driver("name", "driver_version") or []
     return Hardware(
         system=platform.system(),

@@ -1,4 +1,4 @@
-"""Prepares a run: its folder, the bootstrap's job file, the command and the variables of the ranks."""
+"""Prepares a run: its folder, the bootstrap's job file, the command, and the variables of the ranks."""
 
 import json
 import os
@@ -21,9 +21,9 @@ from repro.model.specifiers import covers
 
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 15
-"""How long a failed rank waits before it ends, so that the other ranks can fail by themselves."""
+"""How long a failed rank waits before it ends, so that other ranks can fail by themselves."""
 
-# Of our own variables ranks see only these: docs/records.md names them for users.
+# The only variables of this process that ranks see; docs/records.md lists them for users.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 PASSED_ON_CUDA = ("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES")
 PREFIXES_CUDA = ("NCCL_", "NVSHMEM_", "TORCH_SYMM_MEM_")
@@ -38,12 +38,12 @@ class Job:
     interpreter: Interpreter
     folder: Path
     script: Path
-    """The file that the ranks run."""
+    """The script that the ranks run."""
     flags: tuple[str, ...]
     agents: tuple[Command, ...]
-    """The torchrun commands: one agent for each node."""
+    """The torchrun commands, one agent for each node."""
     devices: tuple[str, ...] = ()
-    """The run's own CUDA devices; none in the CPU lane."""
+    """The run's own CUDA devices; empty in the CPU lane."""
 
 
 def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
 
 
 def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
-    """The flags of the factors that differ from their defaults; for a user's script its arguments."""
+    """The flags of changed factors; for a user's script, its arguments."""
     if isinstance(entry.failure, ScriptFailure):
         return entry.failure.arguments
     by_flag = {factor.name for factor in entry.failure.factors if not factor.variable} - {WORLD_SIZE}
@@ -72,7 +72,7 @@ def torchrun_command(python: Path, world_size: int) -> tuple[str, ...]:
 
 
 def agent_command(python: Path, cell: Cell, endpoint: str, run: str) -> tuple[str, ...]:
-    """The torchrun command of one node of several; the first agent opens ``endpoint``, where all of them meet."""
+    """The torchrun command of one of several nodes; the first agent opens the rendezvous ``endpoint``."""
     return (
         str(python), "-m", "torch.distributed.run", "--nnodes", str(cell.nodes),
         "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", run, "--local-addr", LOOPBACK,
@@ -89,16 +89,16 @@ def free_port() -> int:
 
 
 def divided(devices: Sequence[str], nodes: int) -> list[Sequence[str]]:
-    """Divide the devices among the nodes, as if these were machines of their own; without devices each has none."""
+    """Divide the devices among the nodes, as if these were separate machines; without devices, each has none."""
     share = len(devices) // nodes
     return [devices[node * share : (node + 1) * share] for node in range(nodes)]
 
 
 def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: Sequence[str] = ()) -> dict[str, str]:
-    """The variables of the ranks: our own by an allow-list, and those that isolate a run.
+    """The variables of the ranks: those of this process on an allow-list, and those that isolate a run.
 
-    Ranks write nothing into an adopted interpreter, and find the user's site-packages although HOME is moved.
-    ``devices`` are the CUDA devices of the run; without any, the ranks see those of the harness.
+    Ranks write nothing into an adopted interpreter, and find the user's site-packages although HOME is changed.
+    ``devices`` are the CUDA devices of the run; if empty, the ranks see those of the harness.
     """
     names = [*PASSED_ON, *(PASSED_ON_CUDA if lane is Lane.CUDA else ())]
     prefixes = PREFIXES_CUDA if lane is Lane.CUDA else ()
@@ -117,7 +117,7 @@ def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: 
     if lane is Lane.CPU:
         own["CUDA_VISIBLE_DEVICES"] = ""
     elif devices:
-        # Our indices are in the order of nvidia-smi, not by speed.
+        # Our indices are in the order of nvidia-smi, not sorted by speed.
         own |= {"CUDA_VISIBLE_DEVICES": ",".join(devices), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if interpreter.adopted:
         own["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -129,10 +129,10 @@ def rank_variables(lane: Lane, folder: Path, interpreter: Interpreter, devices: 
 
 
 def placed_script(entry: Entry, folder: Path) -> Path:
-    """The script to run: a failure's own file, or a user's script in a fresh copy of its folder.
+    """The script to run: the failure's own file, or a user's script in a fresh copy of its folder.
 
-    The copy is the working directory of the ranks, so that a script finds what it reads beside itself, and what it
-    writes there reaches no other run.
+    The copy is the working directory of the ranks, so that a script finds the files beside it, and what it writes
+    there does not affect other runs.
     """
     if not isinstance(entry.failure, ScriptFailure):
         return entry.script.resolve()
@@ -141,7 +141,7 @@ def placed_script(entry: Entry, folder: Path) -> Path:
 
 
 def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *, devices: Sequence[str] = ()) -> Job:
-    """Write the bootstrap's job file into the run's folder and say what to start."""
+    """Write the bootstrap's job file into the run's folder, and return the job to start."""
     script = placed_script(entry, folder)
     backport = str(entry.backport_file(cell.backport).resolve()) if cell.backport else None
     job = {
@@ -158,7 +158,7 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *,
     if cell.nodes > 1:
         command = agent_command(interpreter.executable, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
     given = {**entry.variables, **variables_of(entry.failure, cell)}
-    # Without "--" torchrun refuses a flag of the script that begins like two of its own, such as --monitor.
+    # Without "--", torchrun refuses flags of the script that abbreviate two of its own, such as --monitor.
     words = (*command, "--", str(BOOTSTRAP), str(file), *flags(cell, entry))
     return Job(
         cell=cell,

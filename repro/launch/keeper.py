@@ -1,13 +1,13 @@
-"""Runs one command and, whatever becomes of it or of the harness, ends every process that it started.
+"""Runs one command, and ends every process that it started, whatever happens to it or to the harness.
 
-Started as ``keeper.py PARENT GRACE COMMAND...``, see ``repro.files.kept``.  Standard library only, Python 3.9 or
-newer, since the warm launcher's hosts use its functions inside the environment under test.
+It is started as ``keeper.py PARENT GRACE COMMAND...``, see ``repro.files.kept``.  Standard library only, Python 3.9 or
+newer, since the warm launcher uses its functions inside the environment under test.
 
-The keeper is a *child subreaper* (Linux): a process that daemonises, in whatever session and folder and with
-whatever variables, becomes the keeper's child when its parent ends, and is found.  The keeper ends the command when
-it is asked to (SIGTERM, SIGINT, SIGHUP) or when the harness has gone, even by SIGKILL: SIGTERM first, and after
-GRACE seconds SIGKILL to everything below.  It ends only when it has no child left, with the command's exit code or
-signal.  Where there is no subreaper the command and its descendants at that time are ended.
+The keeper is a *child subreaper* (Linux): when the parent of a daemon ends, the daemon becomes the keeper's child,
+whatever its session, folder and variables.  The keeper ends the command when asked (SIGTERM, SIGINT, SIGHUP) or when
+the harness is gone, even by SIGKILL: first by SIGTERM, and after GRACE seconds by SIGKILL to everything below.  It
+ends when it has no child left, with the command's exit code or signal.  On systems without subreapers, it ends the
+command and its current descendants.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 KILL_SECONDS = 10.0
 ASKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SPARED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
-"""Signals that mean nothing to the keeper; ranks dump their stacks at the first two."""
+"""Signals that the keeper ignores; ranks dump their stacks at the first two."""
 
 
 def set_process_option(option, value):
@@ -32,7 +32,7 @@ def set_process_option(option, value):
 
 
 def become_subreaper():
-    """Make every descendant whose parent ends a child of this process."""
+    """Adopt every descendant whose parent ends."""
     set_process_option(PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -69,7 +69,7 @@ def below(root):
 
 
 def reap(statuses):
-    """Collect the children that have ended, by process id; False once there is no child at all."""
+    """Collect the statuses of ended children, by process id; False if there are no children."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -81,11 +81,11 @@ def reap(statuses):
 
 
 def end_all_below(statuses):
-    """Kill everything below this process until it has no child left; True if that was reached in time."""
+    """Kill everything below this process until no child is left; True if that succeeds in time."""
     deadline = time.monotonic() + KILL_SECONDS
     while reap(statuses):
         if time.monotonic() > deadline:
-            return False  # a process that the kernel itself holds
+            return False  # a process that is stuck in the kernel
         for pid in below(os.getpid()):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -96,7 +96,7 @@ def end_all_below(statuses):
 
 
 def start(command):
-    """Start the command with the default signals; the kernel kills it if this process is killed."""
+    """Start the command with default signal handlers; the kernel kills it if this process is killed."""
     keeper = os.getpid()
     pid = os.fork()
     if pid:
@@ -115,7 +115,7 @@ def start(command):
 
 
 def keep(parent, grace, command):
-    """Run the command to its end, or until it must end; returns its wait status, None if it could not be ended."""
+    """Run the command until it ends or must end; returns its wait status, None if it could not be ended."""
     wanted = (*ASKED, signal.SIGCHLD)
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
     for number in SPARED:
@@ -124,7 +124,7 @@ def keep(parent, grace, command):
     if os.getppid() != parent:
         return None
     child = start(command)
-    # What was handed down is the command's alone: else nobody would see that it has closed it.
+    # Inherited files belong to the command alone: while the keeper keeps them open, nobody sees the command close them.
     os.closerange(3, 1024)
     statuses, asked = {}, None
     while child not in statuses and (asked is None or time.monotonic() < asked + grace):
@@ -143,7 +143,7 @@ def keep(parent, grace, command):
 
 
 def end_as(status):
-    """End this process as another one ended."""
+    """End this process with the status of another one."""
     if status is not None and os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if hasattr(signal, "pthread_sigmask"):

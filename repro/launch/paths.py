@@ -1,4 +1,4 @@
-"""Turns what a rank wrote about files into paths that mean the same on every machine.  Pure."""
+"""Rewrites paths in a rank's output so that they mean the same on every machine.  Pure."""
 
 import os
 import re
@@ -12,7 +12,7 @@ MAX_STACK_FRAMES = 200
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the files of one run lie."""
+    """The folders of one run."""
 
     script: str
     harness: str
@@ -40,7 +40,7 @@ class Layout:
         )
 
     def locate(self, file: str) -> tuple[Origin, str]:
-        """Whose file it is, and its path relative to its owner."""
+        """The owner of a file, and its path relative to the owner."""
         if file == self.script:
             return Origin.SCRIPT, os.path.basename(file)  # noqa: PTH119 - text, not a file
         for root in self.libraries:
@@ -58,7 +58,7 @@ class Layout:
         return Origin.OTHER, self.scrub(file)
 
     def scrub(self, text: str) -> str:
-        """A text without this machine's folders."""
+        """The text without this machine's folders."""
         places = [(self.folder, "<run>"), (self.script, os.path.basename(self.script))]  # noqa: PTH119 - text, not a file
         places += [(root, "<environment>") for root in self.libraries]
         places += [(self.failure, "<failure>"), (self.harness, "<harness>"), (self.prefix, "<environment>")]
@@ -74,7 +74,7 @@ class Layout:
         return Frame(origin=origin, file=path, function=function, line=line, code=code[:200])
 
     def stack(self, dump: str) -> tuple[Frame, ...]:
-        """The main thread's frames of a faulthandler dump, the innermost last."""
+        """The main thread's frames in a faulthandler dump, the innermost last."""
         threads = re.split(r"^(?=(?:Current thread|Thread) 0x)", dump, flags=re.MULTILINE)
         # faulthandler prints the main thread last.
         main = next((text for text in reversed(threads) if text.startswith(("Thread", "Current"))), "")

@@ -1,8 +1,8 @@
-"""Starts process trees, waits for them with a deadline, and ends all of them.
+"""Starts process trees, waits for them until a deadline, and ends them completely.
 
 Each command runs under a *keeper* (``keeper.py``), which outlives the harness and ends every process below it.
-Should the keeper itself be killed, what is left of a run is found in three other ways: as descendants, by the
-process ids that the ranks wrote down, and by the run's folder, in which they work and which is their ``TMPDIR``.
+If the keeper itself is killed, the processes of a run are found in three other ways: as descendants, by the process
+ids that ranks recorded, and by the run's folder, which is their working folder and their ``TMPDIR``.
 """
 
 import contextlib
@@ -24,17 +24,17 @@ from repro.launch.rank_processes import has_ended, processes_of, ranks_of
 from repro.launch.standstill import dump_stacks
 
 TERM_GRACE_SECONDS = 10.0
-"""A process that was asked to end is killed after this time."""
+"""A process that does not end when asked is killed after this time."""
 KEEPER_SECONDS = 12.0
-"""How much longer a keeper may take: it kills until nothing is left."""
+"""The additional time for a keeper, which kills until nothing is left."""
 POLL_SECONDS = 0.05
 KILL_ROUNDS = 5
-"""A process that is being killed may have started another."""
+"""The number of rounds, since a process that is being killed may start another."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """The root of a process tree: its argv, and all of its variables."""
+    """The root of a process tree: its argv and all its variables."""
 
     argv: tuple[str, ...]
     variables: Mapping[str, str]
@@ -44,8 +44,8 @@ def run_tree(commands: Sequence[Command], folder: Path, world_size: int, limits:
     """Run commands side by side in ``folder`` until they end or must be ended.
 
     When one of them fails, the others are ended, as torchrun does with ranks.  Output goes to ``launcher.log``.
-    The stacks of ranks that hang are dumped twice before all of the trees are ended.  Raises OSError if a command
-    cannot be started.
+    The stacks of hanging ranks are dumped twice before the trees are ended.  Raises OSError if a command cannot be
+    started.
     """
     guard = Guard(folder, world_size, limits)
     failed: int | None = None
@@ -69,7 +69,7 @@ def run_tree(commands: Sequence[Command], folder: Path, world_size: int, limits:
 
 
 def _start(command: Command, folder: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    # The keeper starts in any case, so a command that cannot is found out first.
+    # The keeper always starts, so a missing command must be detected first.
     if shutil.which(command.argv[0], path=command.variables.get("PATH")) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command.argv[0])
     return subprocess.Popen(
@@ -84,7 +84,7 @@ def _start(command: Command, folder: Path, log: IO[bytes]) -> subprocess.Popen[b
 
 
 def end_trees(processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
-    """End process trees: TERM to all, grace, KILL; nothing of them is left running."""
+    """End process trees completely: TERM to all, a grace period, KILL."""
     below: list[psutil.Process] = []
     for process in processes:
         with contextlib.suppress(psutil.Error):
@@ -104,7 +104,7 @@ def end_trees(processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> Non
 
 
 def end_ranks(folder: Path) -> None:
-    """Kill what is left of a run after its launcher has gone: ranks, and whatever they started."""
+    """Kill what is left of a run after its launcher ended: ranks and all that they started."""
     for _ in range(KILL_ROUNDS):
         left = [*ranks_of(folder).values(), *processes_of(folder)]
         if not left:

@@ -1,4 +1,4 @@
-"""Finds the processes of a run: by the process ids that its ranks wrote down, and by the folder they work in."""
+"""Finds the processes of a run by the process ids that its ranks recorded, and by their working folder."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ import psutil
 from repro.launch.untrusted import MAX_JOURNAL_BYTES, UntrustedError, parse_json, read_bytes, text_of
 
 CLOCK_SECONDS = 2.0
-"""How far the start of a process may seem to lie after what it wrote down itself."""
+"""The tolerance when the start of a process is compared with the time that it recorded."""
 
 
 def ranks_of(folder: Path) -> dict[int, psutil.Process]:
-    """The script processes that wrote down their start and still run, by rank.
+    """The running script processes that recorded their start, by rank.
 
-    A note is a rank's own word.  It is believed only if it names a process that the harness started, or one that
-    works in the run's folder: a damaged note must not make the harness signal somebody else.
+    A record is untrusted.  It counts only if it names a descendant of the harness or a process that works in the run's
+    folder, so that a damaged record can never make the harness signal an unrelated process.
     """
     found = {}
     for file in sorted(folder.glob("rank*.jsonl")):
@@ -25,7 +25,7 @@ def ranks_of(folder: Path) -> dict[int, psutil.Process]:
             content, _ = read_bytes(file, MAX_JOURNAL_BYTES)
             first = parse_json(text_of(content).split("\n", 1)[0])
             process = psutil.Process(int(first["pid"]))
-            # Ids are used again: a process that began after the note is another one.
+            # Process ids are reused: a process that began after the record is a different one.
             if process.create_time() >= float(first["time"]) + CLOCK_SECONDS or has_ended(process):
                 continue
             if number.isdecimal() and (_is_of(process, folder) or os.getpid() in {p.pid for p in process.parents()}):
@@ -36,7 +36,7 @@ def ranks_of(folder: Path) -> dict[int, psutil.Process]:
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Every process that works in the run's folder or was started with it as its ``TMPDIR``."""
+    """Every process whose working folder or ``TMPDIR`` is the run's folder."""
     return [process for process in psutil.process_iter() if process.pid != os.getpid() and _is_of(process, folder)]
 
 
@@ -50,7 +50,7 @@ def _is_of(process: psutil.Process, folder: Path) -> bool:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """True if a process has gone, or only waits for an idle parent to take note."""
+    """True if a process has ended, or is a zombie."""
     try:
         return process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""Runs one cell under torchrun and returns the observation.  It judges nothing."""
+"""Runs one cell and returns the observation, without judging it."""
 
 import shutil
 import subprocess
@@ -26,20 +26,20 @@ from repro.store.recipe import environment_key, launcher_key, recipe_of
 
 
 def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
-    """What is installed, with the modules of those distributions only that the record speaks of."""
+    """The installed distributions, with the modules only of those that the record names."""
     modules = {name: installed.modules[name] for name in distributions if name in installed.modules}
     return installed.model_copy(update={"modules": modules})
 
 
 LauncherName = Literal["torchrun", "warm"]
 Launch = Callable[[Job, Limits], tuple[Ended, LauncherName]]
-"""Runs a job until it ends or its limits end it; says how it ended and what ran it."""
+"""Runs a job until it ends or reaches a limit; returns how it ended and which launcher ran it."""
 
 
 def torchrun(job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
     """Run a job under torchrun of the environment under test.
 
-    It is given its full time, although its ranks stand still: what is published about a hang rests on such a run.
+    It always gets its full time, since published findings about hangs are based on such runs.
     """
     return run_tree(job.agents, job.folder, job.cell.world_size, limits.to_the_deadline()), "torchrun"
 
@@ -76,13 +76,13 @@ def run_cell(
     devices: Sequence[str] = (),
     stack: CudaStack | None = None,
 ) -> Observation:
-    """Start the ranks of a cell, wait for them, and say what they did.
+    """Start the ranks of a cell, wait for them, and return what they did.
 
-    ``devices`` are the run's own CUDA devices, and ``stack`` what is known of them.  Whatever goes wrong on our side
-    becomes the observation's ``fault``.
+    ``devices`` are the run's own CUDA devices, and ``stack`` describes them.  Any error on our side becomes the
+    observation's ``fault``.
     """
     seconds, cores = int(limits.timeout), usable_cores()
-    # The time that a run is given by its record and the cores of this machine is no part of its recipe.
+    # The time limit from the record and this machine's cores is not part of the recipe.
     asked = None if seconds == deadline_of(entry.failure, cell, cores) else seconds
     recipe = recipe_of(cell, entry, environment_key(interpreter.installed), asked)
     try:

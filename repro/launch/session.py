@@ -1,4 +1,4 @@
-"""Runs many cells: builds environments ahead, shares the cores among ranks, stores each run when it ends."""
+"""Runs many cells: builds environments ahead, shares the cores among ranks, and stores each finished run."""
 
 import os
 import threading
@@ -36,10 +36,10 @@ from repro.verdict.result import DISAGREEMENT, Result, judge_repetitions
 
 
 class Listener(Protocol):
-    """Is notified of the progress of a session, from several threads."""
+    """Receives the progress of a session, from several threads."""
 
     def progress(self, text: str) -> None:
-        """A slow step has begun, such as a build."""
+        """A slow step, such as a build, has begun."""
 
     def started(self, cell: Cell) -> None:
         """The ranks of a cell start now."""
@@ -52,7 +52,7 @@ class Listener(Protocol):
 
 
 class Silent:
-    """A listener that says nothing."""
+    """A listener that ignores everything."""
 
     def progress(self, text: str) -> None: ...
 
@@ -69,24 +69,24 @@ class Options:
 
     repeat: int = 1
     timeout: int | None = None
-    """Seconds of wall clock for each run; None: as the record says."""
+    """The time limit of each run in seconds; None for the record's."""
     warm: bool = True
-    """Whether runs may use the warm launcher."""
+    """True if runs may use the warm launcher."""
     fresh: bool = True
-    """Run even if an observation with the same key is stored."""
+    """True to run even if an observation with the same key is stored."""
     confirm: bool = False
-    """Give every cell at least one run through torchrun: one of its repetitions, or one more where ``repeat`` is 1.
+    """True to give every cell a run through torchrun: one of its repetitions, or one more if ``repeat`` is 1.
 
-    A stored run of the same recipe through torchrun counts as that one more, even where ``fresh`` is set.  Several
-    repetitions always include a new one through torchrun.  Without ``warm`` every run goes through torchrun.
+    A stored run through torchrun with the same recipe counts as the additional one, even if ``fresh`` is set.  Several
+    repetitions always include a new run through torchrun.  Without ``warm``, every run goes through torchrun.
     """
     full_deadline: bool = False
-    """Give every run its full time.  Else a warm run of a documented hang ends once its ranks stand still."""
+    """True to give every run its full time; False to end warm runs of documented hangs when all ranks stand still."""
 
 
 @dataclass
 class Session:
-    """One command's runs; its observations share an id."""
+    """The runs of one command; their observations share the name of the run."""
 
     project: Project
     store: Store
@@ -94,31 +94,31 @@ class Session:
     listener: Listener = field(default_factory=Silent)
     stop: threading.Event = field(default_factory=threading.Event)
     provide: Callable[[str], Interpreter] | None = None
-    """Gives the interpreter of a named environment; None: the project builds it."""
+    """Returns the interpreter of a named environment; None to let the project build it."""
     overlaid: Callable[[Overlaid], Interpreter] | None = None
     """Lays a packed environment over an interpreter."""
     warm: WarmLauncher | None = None
-    """A warm launcher that outlives this session; None: the session has its own."""
+    """A shared warm launcher; None if the session has its own."""
     earlier: Store | None = None
-    """Another store, whose runs count like those of ``store``; nothing is written there."""
+    """A further store whose runs count like those of ``store``; it is never written."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
     def run(self, cells: Sequence[Cell]) -> list[Result]:
-        """Run the cells and return their results in the same order; those that do not apply are left out.
+        """Run the cells and return their results in the same order, without cells that do not apply.
 
-        KeyboardInterrupt ends all ranks before it is raised again; finished cells are stored by then.
+        On KeyboardInterrupt all ranks are ended before it is raised again; finished cells are stored.
         """
         sweep()
         slots = Slots.here(self.project.cache)
         with (
             nullcontext(self.warm) if self.warm else WarmLauncher(report=self.listener.progress) as warm,
             ThreadPoolExecutor(1, "build") as builder,
-            # One more than can run: it imports the libraries of the next environment meanwhile.
+            # One more than can run, to import the libraries of the next environment meanwhile.
             ThreadPoolExecutor(max(1, min(len(cells), slots.limit + 1)), "run") as runner,
         ):
             launcher = warm if self.options.warm else None
             interpreters = self._build_ahead(builder, cells)
-            # Cells of one environment run one after another: they share its imports and its memory pages.
+            # Cells of one environment run one after another, since they share its imports and memory pages.
             order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
             futures = {
                 index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launcher)
@@ -184,7 +184,7 @@ class Session:
             confirming = self._confirms and not is_confirmed and len(observations) >= max(1, wanted - 1)
             launcher = None if confirming else warm
             observation = self._observed(cell, interpreter, slots, launcher)
-            # Both are rare, and about something else: such a run is stored as one of its own, and the cell runs again.
+            # Both are rare and not about the failure: the run is stored as a run of its own, and the cell runs again.
             if observation and died_at_shutdown(observation):
                 self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
                 observation = self._observed(cell, interpreter, slots, launcher)
@@ -198,7 +198,7 @@ class Session:
         return self._conclude(cell, observations, reused)
 
     def _ended_too_early(self, observation: Observation) -> bool:
-        """True if a run was ended because its ranks stood still, but not as the record documents."""
+        """True if a run was ended for a standstill that is not the documented one."""
         failure = self.project.catalog[observation.cell.failure].failure
         return observation.stood_still is not None and judge(failure, observation).verdict is not Verdict.REPRODUCED
 
@@ -211,12 +211,12 @@ class Session:
         *,
         full_deadline: bool = False,
     ) -> Observation | None:
-        """Run a cell once cores and devices are free; None if the session was stopped before."""
+        """Run a cell when cores and devices are free; None if the session is stopped before."""
         entry = self.project.catalog[cell.failure]
         try:
             if warm:
                 warm.prepare(cell, entry, interpreter, self.stop, self._first_devices(cell))
-            # Devices first: a cell that waits for one must not block the cores.
+            # Devices first, since a cell that waits for devices must not block cores.
             with self._devices(cell) as devices, slots.take(_cores_for(cell, slots), self.stop) as give_back:
                 if self.stop.is_set():
                     return None
@@ -250,13 +250,13 @@ class Session:
         )
 
     def _timeout(self, cell: Cell) -> int:
-        """Seconds of wall clock for a run of this cell here."""
+        """The time limit of a run of this cell on this machine, in seconds."""
         failure = self.project.catalog[cell.failure].failure
         return self.options.timeout or deadline_of(failure, cell, usable_cores())
 
     @contextmanager
     def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:
-        """In the CUDA lane one device for each rank, held for this run alone."""
+        """In the CUDA lane, hold one device for each rank for this run alone."""
         if cell.lane is Lane.CPU:
             yield ()
             return
@@ -264,12 +264,12 @@ class Session:
             yield taken
 
     def _first_devices(self, cell: Cell) -> tuple[str, ...]:
-        """The devices that a cell is given if all are free."""
+        """The devices that a cell gets if all are free."""
         return () if cell.lane is Lane.CPU else self._all_devices.names[: cell.world_size]
 
     @cached_property
     def _all_devices(self) -> Devices:
-        """The devices of this machine; the driver is asked once a session."""
+        """The devices of this machine; the driver is asked once for each session."""
         return Devices.here(self.project.cache / "devices")
 
     def _confirming(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
@@ -279,19 +279,19 @@ class Session:
         return [found for found in self._repeated(cell, interpreter) if found.launcher == "torchrun"][-1:]
 
     def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
-        """Stored observations that take the place of new runs of this cell."""
+        """The stored observations that replace new runs of this cell."""
         found = self._repeated(cell, interpreter)
         confirming = [observation for observation in found if observation.launcher == "torchrun"][-1:]
         if not self._confirms or any(kept in confirming for kept in found[-self.options.repeat :]):
             return found[-self.options.repeat :]
-        # The run through torchrun is one of the repetitions; where there is none, its place is left open.
+        # One of the repetitions is through torchrun; if none is stored, its place stays open.
         others = max(1, self.options.repeat - 1)
         return [*found[-others:], *confirming]
 
     def _repeated(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
-        """Stored observations that a run of this cell here would repeat: same recipe, interpreter, hardware, timeout.
+        """Stored observations that a run here would repeat: same recipe, interpreter, hardware and timeout.
 
-        There is none for an existing interpreter: its libraries may be changed in place, under the same versions.
+        There are none for an existing interpreter, whose libraries may be changed in place without new versions.
         """
         entry = self.project.catalog[cell.failure]
         if interpreter.adopted:
@@ -316,13 +316,13 @@ class Session:
 
     @property
     def _confirms(self) -> bool:
-        """True if each cell needs a run through torchrun beside the warm ones."""
+        """True if each cell needs a run through torchrun in addition to warm ones."""
         return self.options.warm and (self.options.confirm or self.options.repeat > 1)
 
     def _fault(self, cell: Cell, reason: str) -> Observation:
         """Store that a cell was not run because its environment cannot be built or used."""
         entry = self.project.catalog[cell.failure]
-        # An environment that a search defines may not resolve; without a lock, its name takes the place of the digest.
+        # A generated environment may not resolve; without a lock, its name replaces the digest.
         environment = cell.environment
         locked = isinstance(environment, Named) and environment.name not in self.project.derived
         key = self.project.environments.lock(environment.label).digest if locked else environment.label
@@ -332,7 +332,7 @@ class Session:
         return observation
 
     def _keep(self, observation: Observation) -> None:
-        """Store an observation together with its verdict under the rules of today."""
+        """Store an observation together with its verdict by today's rules."""
         self.store.add(_unplaced(observation))
         failure = self.project.catalog[observation.cell.failure].failure
         self.store.record_verdict(observation.id, judge(failure, observation).verdict)
@@ -346,12 +346,12 @@ class Session:
 
 
 def _cores_for(cell: Cell, slots: Slots) -> int:
-    """The slots of a run: one a rank; ranks share the cores where there are fewer, unless the user set a limit."""
+    """The slots of a run: one for each rank; if there are fewer cores, ranks share them unless the user set a limit."""
     return cell.world_size if RANKS in os.environ else min(cell.world_size, slots.limit)
 
 
 def _unplaced(observation: Observation) -> Observation:
-    """The observation without the path of an adopted interpreter: a stored record names no machine's folders."""
+    """The observation without the path of an adopted interpreter, since stored observations contain no paths."""
     if not isinstance(observation.cell.environment, Adopted):
         return observation
     installed = observation.installed

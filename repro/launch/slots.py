@@ -1,7 +1,7 @@
-"""Ranks take turns at the cores of this machine, across all processes that use the same cache on it.
+"""Shares the cores of this machine among ranks, across all processes that use the same cache.
 
-One slot is one rank.  A run takes as many slots as it has ranks, all at once, and gives them back when
-it ends; the locks are the kernel's, so a killed process gives them back too.
+One slot is one rank.  A run takes a slot for each rank, all at once, and returns them when it ends.  The locks are
+the kernel's, so a killed process returns them too.
 """
 
 import os
@@ -22,11 +22,11 @@ from repro.launch.cores import usable_cores
 
 POLL_SECONDS = 0.1
 RANKS = "REPRO_RANKS"
-"""The variable with which a user limits how many ranks run at once."""
+"""The variable that limits the number of ranks that run at once."""
 
 
 def rank_limit() -> int:
-    """How many ranks may run at once: the cores that this process may use, or ``REPRO_RANKS``."""
+    """The number of ranks that may run at once: ``REPRO_RANKS``, else the cores that this process may use."""
     given = os.environ.get("REPRO_RANKS")
     if given is None:
         return usable_cores()
@@ -36,17 +36,17 @@ def rank_limit() -> int:
 
 
 def of_this_host(folder: Path) -> Path:
-    """The part of a folder that is this host's: nodes of a cluster share a cache, but neither cores nor devices."""
+    """This host's own subfolder: nodes of a cluster may share a cache, but not cores or devices."""
     return folder / f"host-{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}"
 
 
 @contextmanager
 def gather(folder: Path, names: Sequence[str], count: int, stop: threading.Event) -> Iterator[tuple[str, ...]]:
-    """Wait until ``count`` of these names are held; yields those, or fewer once ``stop`` is set."""
+    """Wait until ``count`` of these names are locked, and yield them; fewer once ``stop`` is set."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         mine: list[str] = []
-        # Who gathers goes on until it has all: one rank at a time would always slip in before two.
+        # One process gathers until it has all; otherwise runs with one rank would always overtake those with two.
         with _gathering(folder, stop):
             while len(mine) < count and not stop.is_set():
                 for name, lock in _free(folder, [name for name in names if name not in mine], count - len(mine)):
@@ -59,7 +59,7 @@ def gather(folder: Path, names: Sequence[str], count: int, stop: threading.Event
 
 @contextmanager
 def _gathering(folder: Path, stop: threading.Event) -> Iterator[None]:
-    """Only one run at a time gathers: two that hold half each would wait for ever."""
+    """Let only one run gather at a time, since two that hold half each would wait forever."""
     lock = FileLock(folder / "gather.lock", thread_local=False)
     while not stop.is_set():
         try:
@@ -74,7 +74,7 @@ def _gathering(folder: Path, stop: threading.Event) -> Iterator[None]:
 
 
 def _free(folder: Path, names: Sequence[str], most: int) -> list[tuple[str, BaseFileLock]]:
-    """Names that nobody holds, taken; not more than so many."""
+    """Lock up to ``most`` free names."""
     taken: list[tuple[str, BaseFileLock]] = []
     for name in names:
         if len(taken) == most:
@@ -97,15 +97,15 @@ class Slots:
 
     @classmethod
     def here(cls, cache: Path) -> Self:
-        """The slots of this host; raises UsageError for a limit that is no number."""
+        """The slots of this host; raises UsageError if the limit is not a number."""
         return cls(of_this_host(cache / "slots"), rank_limit())
 
     @contextmanager
     def take(self, ranks: int, stop: threading.Event) -> Iterator[Callable[[], None]]:
-        """Wait for slots for ``ranks`` ranks; returns at once when ``stop`` is set.
+        """Wait for a slot for each rank; returns at once when ``stop`` is set.
 
-        Yields what gives the slots back before the end, for a run that only waits.
-        Raises EnvironmentFailure if the machine can never have as many.
+        Yields a function that returns the slots early, for a run that only waits.
+        Raises EnvironmentFailure if there can never be enough.
         """
         if ranks > self.limit:
             raise EnvironmentFailure(

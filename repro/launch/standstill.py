@@ -1,7 +1,7 @@
-"""Watches whether the ranks of a run stand still, and makes them write their stacks.
+"""Detects whether the ranks of a run stand still, and makes them dump their stacks.
 
-Two equal stacks alone do not show a hang: a rank may work in one long call, in a loop, or in a process that it has
-started.  So the ranks and all that they started are watched too.
+Two equal stacks alone do not prove a hang: a rank may work in one long call, in a loop, or in a child process.  So
+the ranks and their child processes are watched too.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ from repro.model.observation import BetweenDumps
 from repro.verdict.signature import why_active
 
 DUMP_PAUSE_SECONDS = 3.0
-"""Time between the two stack dumps; the ranks are watched in most of it."""
+"""The time between the two stack dumps, for most of which the ranks are watched."""
 DUMP_WAIT_SECONDS = 5.0
-"""A dump that has not been written by then is missing."""
+"""A dump that takes longer counts as missing."""
 SETTLE_SECONDS = 0.4
 SAMPLE_SECONDS = 0.2
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0
-"""How often a running job is looked at; the first look comes after as long."""
+"""The interval at which a running job is checked, also before the first check."""
 WATCHED = "between_dumps.json"
-"""What ``dump_stacks`` saw of each rank; it lies beside the dumps."""
+"""The file, beside the dumps, with the activity of each rank between them."""
 
 
 def dump_stacks(folder: Path) -> None:
-    """Make every rank write its Python stacks twice, some seconds apart, and watch what it does between."""
+    """Make every rank dump its Python stacks twice, some seconds apart, and record its activity between."""
     ranks = ranks_of(folder)
     _dump(folder, ranks, signal.SIGUSR1, 1)
     watched = _watch(ranks)
@@ -44,13 +44,13 @@ def dump_stacks(folder: Path) -> None:
     seen = {number: rank.facts() for number, rank in watched.items()}
     _dump(folder, ranks, signal.SIGUSR2, 2)
     content = {number: found.model_dump() for number, found in seen.items() if found is not None}
-    # No rank may have made a pipe or a link of that name.
+    # Exclusive: a rank may have made a pipe or a link of that name.
     with contextlib.suppress(OSError), (folder / WATCHED).open("x", encoding="utf-8") as file:
         json.dump(content, file)
 
 
 class StillWatch:
-    """Looks every second whether all ranks of a run stand still, and for how long they have."""
+    """Checks every second whether all ranks of a run stand still, and for how long."""
 
     def __init__(self, folder: Path, world_size: int) -> None:
         self._folder = folder
@@ -61,7 +61,7 @@ class StillWatch:
         self._seconds = 0.0
 
     def seconds(self) -> float:
-        """Seconds in which no rank has done anything; 0 if one works, has ended, is stopped or never started."""
+        """The seconds since any rank was active; 0 if one works, has ended, is stopped or never started."""
         if time.monotonic() >= self._next:
             self._seconds = self._look()
             self._next = time.monotonic() + LOOK_SECONDS
@@ -74,7 +74,7 @@ class StillWatch:
         still = bool(seen) and all(found and not found.stopped and not why_active(found) for found in seen)
         if still and self._with_children:
             return min(found.seconds for found in seen if found)
-        # To find children takes long, so they are looked at only once the ranks themselves stand still.
+        # Finding children is slow, so they are checked only when the ranks themselves stand still.
         self._with_children = still
         ranks = ranks_of(self._folder)
         complete = ranks.keys() == set(range(self._world_size))
@@ -87,7 +87,7 @@ def _watch(ranks: Mapping[int, psutil.Process], *, with_children: bool = True) -
 
 
 def _dump(folder: Path, ranks: Mapping[int, psutil.Process], number: signal.Signals, dump: int) -> None:
-    """Signal the ranks, and wait until each has written its dump or cannot be waited for any longer."""
+    """Signal the ranks, and wait until each has written its dump, but not too long."""
     for process in ranks.values():
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
@@ -107,16 +107,16 @@ def _size(file: Path) -> int:
 
 @dataclass(frozen=True)
 class _Usage:
-    """What a process has used since it started."""
+    """The resources that a process has used since its start."""
 
     cpu_seconds: float
-    """Of all its threads, of children that have ended, and of the processes below it where these are watched."""
+    """CPU time of all its threads, of ended children, and, if watched, of the processes below it."""
     wakeups: int | None
-    """How often the main thread has gone to sleep; None where the system does not count it."""
+    """How often the main thread has gone to sleep; None if the system does not count it."""
 
 
 class _Watched:
-    """What one rank's process does from now on."""
+    """The activity of one rank's process from now on."""
 
     def __init__(self, process: psutil.Process, *, with_children: bool) -> None:
         self._process = process
@@ -128,14 +128,14 @@ class _Watched:
         self.sample()
 
     def sample(self) -> None:
-        """Note whether the main thread runs, or is stopped, at this moment."""
+        """Record whether the main thread is running or stopped at this moment."""
         with contextlib.suppress(psutil.Error):
             state = self._process.status()
             self._running += state == psutil.STATUS_RUNNING
             self._stopped = self._stopped or state in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
 
     def facts(self) -> BetweenDumps | None:
-        """What the process has done so far; None if it has gone meanwhile."""
+        """The activity so far; None if the process has ended."""
         first, last = self._first, self._usage()
         if first is None or last is None:
             return None
@@ -162,7 +162,7 @@ class _Watched:
 
 
 def _cpu_below(process: psutil.Process) -> float:
-    """CPU seconds of the processes that a process has started, and of those that these have started."""
+    """The CPU seconds of all descendants of a process."""
     used = 0.0
     with contextlib.suppress(psutil.Error):
         for child in process.children(recursive=True):

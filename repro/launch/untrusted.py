@@ -1,4 +1,4 @@
-"""Reads what a rank left in its run's folder.  A rank may leave anything there: pipes, gigabytes, damaged text.
+"""Safely reads the files of a rank.  A rank may leave anything in its folder: pipes, gigabytes, damaged text.
 
 These are the limits; a rank that exceeds one is ``unrunnable``, with the reason, and its session goes on:
 
@@ -37,14 +37,14 @@ _BRACKETS = re.compile(r"[\[\]{}]")
 
 
 class UntrustedError(ValueError):
-    """What a rank left is damaged, of another shape or too large; the message is the reason in one line."""
+    """A rank's file is damaged, malformed or too large; the message is the reason in one line."""
 
 
 def read_bytes(file: Path, most: int, *, tail: bool = False) -> tuple[bytes, int]:
-    """At most so many bytes from the start or the end of a regular file, and the size of all of it.
+    """At most this many bytes from the start or the end of a regular file, and the file's size.
 
-    Never waits, as opening a pipe would.  A file that is not there is empty; raises UntrustedError for anything but
-    a regular file.
+    It never blocks, as opening a pipe would.  A missing file is empty.  Raises UntrustedError for anything else than a
+    regular file.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -67,7 +67,7 @@ def read_bytes(file: Path, most: int, *, tail: bool = False) -> tuple[bytes, int
 
 
 def text_of(content: bytes) -> str:
-    """Text that can be stored; every line ends with a newline, as a progress bar's carriage return does."""
+    """The content as storable text; carriage returns, such as those of progress bars, become newlines."""
     return content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -77,14 +77,14 @@ def cut(text: str, most: int) -> str:
 
 
 def storable(text: str) -> str:
-    """The text without lone surrogates, which UTF-8 has no form for."""
+    """The text without lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def parse_json(text: str) -> Any:
     """A JSON value that can be stored again.
 
-    NaN and infinities become text.  Raises ValueError if it is no JSON, UntrustedError if it is nested too deeply.
+    NaN and infinities become text.  Raises ValueError for invalid JSON, UntrustedError if it is nested too deeply.
     """
     if _nested_too_deeply(text):
         raise UntrustedError(f"JSON is nested more than {MAX_DEPTH} levels deep")
@@ -93,7 +93,7 @@ def parse_json(text: str) -> Any:
 
 
 def _nested_too_deeply(text: str) -> bool:
-    """True if brackets outside of strings open more than MAX_DEPTH levels: json would exhaust the stack."""
+    """True if brackets outside of strings nest deeper than MAX_DEPTH, which could exhaust the stack of json."""
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
         depth += 1 if bracket in "[{" else -1
@@ -108,13 +108,13 @@ def _number(text: str) -> float | str:
 
 
 def excess(folder: Path) -> str | None:
-    """Why a run must be ended for what it has written so far, or None.  Cheap enough to ask every second."""
+    """Why a run must be ended because of what it has written, or None.  Fast enough to be called every second."""
     total = files = 0
     for entry in _entries(folder):
         try:
             facts = entry.stat(follow_symlinks=False)
         except OSError:
-            continue  # removed meanwhile
+            continue  # removed in the meantime
         files += 1
         total += facts.st_blocks * 512
         if entry.name.startswith("rank") and entry.name.endswith((".log", ".jsonl")):
@@ -133,7 +133,7 @@ def excess(folder: Path) -> str | None:
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All files below a folder, its own first; links are not followed."""
+    """All files below a folder, starting with its own; links are not followed."""
     waiting = [str(folder)]
     while waiting:
         inner: list[str] = []

@@ -1,4 +1,4 @@
-"""Sentinels beside a user's training: which documented failures does a run reach?
+"""Sentinels that run beside a user's training and report which documented failures it reaches.
 
-Runs in the user's own environment, which holds none of our dependencies: standard library only, Python 3.9 or newer.
+They run in the user's environment, without our dependencies: standard library only, Python 3.9 or newer.
 """

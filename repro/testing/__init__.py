@@ -1,1 +1,1 @@
-"""For pytest: the plugin for users' projects, and the helpers of matched tests."""
+"""Support for pytest: the plugin for users' projects, and helpers of matched tests."""

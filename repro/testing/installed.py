@@ -1,4 +1,4 @@
-"""What the catalogue says of the environment that this very process runs in."""
+"""Judges the environment of this process by the catalogue."""
 
 import sys
 import tempfile
@@ -21,9 +21,9 @@ class ExpectedFailure:
     """A failure that a test waits for."""
 
     expected: bool
-    """The installed releases have it."""
+    """True if the installed releases have it."""
     gone: bool
-    """They are there, and do not have it."""
+    """True if the releases are installed and do not have it."""
     text: str
 
 
@@ -36,7 +36,7 @@ class ThisEnvironment:
 
     @classmethod
     def here(cls, catalog: Path | None = None) -> "ThisEnvironment":
-        """Of this process; raises UsageError or RecordError for a catalogue that cannot be read."""
+        """Examine this process; raises UsageError or RecordError if the catalogue cannot be read."""
         project = Project.here(catalog=catalog)
         known = (*project.catalog, *project.catalog.drafts.values())
         names = {name for entry in known for name in entry.failure.distributions}
@@ -44,7 +44,7 @@ class ThisEnvironment:
         return cls(project, Stack.of(installed_versions(names)))
 
     def known(self, failure_id: str) -> ExpectedFailure:
-        """Whether this environment has a failure, by specifiers; raises UsageError that names the nearest id."""
+        """Judge a failure by specifiers; raises UsageError, with the nearest id, for an unknown one."""
         failure = self.project.catalog[failure_id].failure
         (found,) = diagnose([failure], self.stack)
         if found.finding is Finding.LISTED:
@@ -56,9 +56,9 @@ class ThisEnvironment:
         return ExpectedFailure(expected=False, gone=there and found.finding is Finding.NOT_AFFECTED, text=words)
 
     def report(self, *, run: bool) -> tuple[str, list[str]]:
-        """A title, and the lines on every failure that this environment has or may have; none where it has none.
+        """A title, and lines on every failure that this environment has or may have.
 
-        With ``run`` the listed ones are run on this interpreter, and nothing of it is kept.
+        With ``run``, listed failures are run on this interpreter; the runs are not kept.
         """
         failures = [entry.failure for entry in self.project.catalog]
         found = diagnose(failures, self.stack)

@@ -1,8 +1,8 @@
-"""What all matched pytests share: the cells of matrix.yaml and the claims of the record, each cell run once.
+"""The shared part of matched pytests: the cells of matrix.yaml and the claims of the record; each cell runs once.
 
-A test module names its failure, ``FAILURE = "lightning-19492"``, and states its signature in tests that take
-``failing``, ``correct`` or ``backported``: results of the failure's default cells.  Its claims are tested without a
-word: each must come to its published finding.  A ``conftest.py`` beside the modules imports the names below.
+A test module names its failure, ``FAILURE = "lightning-19492"``, and checks the signature in tests that take
+``failing``, ``correct`` or ``backported``: results of the failure's default cells.  Its claims are tested
+automatically: each must have its published finding.  A ``conftest.py`` beside the modules imports the names below.
 
 Every lane of the record is tested.  Tests of the CUDA lane are marked ``gpu`` and skipped where devices are too few.
 ``repro.testing.options`` adds options that run all of them on an existing interpreter or on a pack.
@@ -30,7 +30,7 @@ from repro.verdict.status import expect
 _PROJECT = pytest.StashKey[Project]()
 _VENUE = pytest.StashKey[Venue]()
 FAILURE = "FAILURE"
-"""The name by which a module says which failure it is about."""
+"""The variable with which a test module names its failure."""
 
 
 def project_of(config: pytest.Config) -> Project:
@@ -42,13 +42,13 @@ def project_of(config: pytest.Config) -> Project:
 
 
 def expected(project: Project, cell: Cell) -> Expectation:
-    """What the record says of a cell, by the versions that its environment's lock holds."""
+    """The record's expectation for a cell, by the versions in its environment's lock."""
     versions = project.environments.lock(cell.environment.label).versions
     return expect(project.catalog[cell.failure].failure, cell, versions)
 
 
 def venue_of(config: pytest.Config) -> Venue:
-    """Where cells run: as ``--overlay`` and ``--python`` say, else in the environments of the matrix."""
+    """The venue by ``--overlay`` and ``--python``, by default the environments of the matrix."""
     if _VENUE not in config.stash:
         folder, python = (config.getoption(f"repro_{name}", default=None) for name in ("overlay", "python"))
         config.stash[_VENUE] = Venue(project_of(config), folder, python)
@@ -66,7 +66,7 @@ _WANTED: dict[str, Callable[[PlacedCell], bool]] = {
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> list[pytest.Item | pytest.Collector] | None:
-    """A module that names its failure has one test a claim of the record, unless it writes its own."""
+    """Add one test for each claim of the record to a module that names its failure, unless it has its own."""
     if name != FAILURE or not isinstance(obj, str) or hasattr(collector.obj, test_claim.__name__):
         return None
     collector.obj.test_claim = test_claim
@@ -96,7 +96,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def placed_cells(venue: Venue, name: str) -> list[PlacedCell]:
-    """The default cells of a failure in each of its lanes; several environments may stand on one interpreter."""
+    """The default cells of a failure in each of its lanes; several environments may share one interpreter."""
     project = venue.project
     cells = default_cells(project.matrix, project.catalog, [name])
     lanes = project.catalog[name].failure.needs.lanes
@@ -105,7 +105,7 @@ def placed_cells(venue: Venue, name: str) -> list[PlacedCell]:
 
 
 def _claims(venue: Venue, name: str) -> dict[str, PlacedClaim]:
-    """The claims as their evidence names its lanes, and in the CUDA lane those whose evidence names the CPU's."""
+    """The claims in the lanes of their evidence, and claims with evidence of the CPU lane also in the CUDA lane."""
     failure = venue.project.catalog[name].failure
     found = {claim.id: venue.place_claim(failure, claim) for claim in failure.claims}
     if Lane.CUDA in failure.needs.lanes:
@@ -115,21 +115,21 @@ def _claims(venue: Venue, name: str) -> dict[str, PlacedClaim]:
 
 
 def parameter(value: Cell | PlacedClaim, label: str, placed: PlacedCell | PlacedClaim) -> ParameterSet:
-    """A test's parameter, marked ``gpu`` in the CUDA lane, and skipped where it cannot run."""
+    """A test's parameter, marked ``gpu`` in the CUDA lane, and skipped if it cannot run."""
     marks = [pytest.mark.gpu] if value.lane is Lane.CUDA else []
     marks += [pytest.mark.skip(reason=placed.skip)] if placed.skip else []
     return pytest.param(value, id=label, marks=marks)
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Keep the tests of a failure in one pytest-xdist worker: they share their cells."""
+    """Keep the tests of a failure in one pytest-xdist worker, since they share cells."""
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item.module, FAILURE):
             item.add_marker(pytest.mark.xdist_group(item.module.FAILURE))
 
 
 class Laboratory:
-    """Runs cells with a store of its own, so that tests leave the reports alone; no cell runs twice."""
+    """Runs cells with its own store, so that tests do not touch the reports; no cell runs twice."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -149,19 +149,19 @@ class Laboratory:
 @pytest.fixture(scope="session")
 def warm() -> Iterator[WarmLauncher]:
     """One warm launcher a process."""
-    with WarmLauncher(limit=8) as launcher:  # cells come failure by failure: environments come back
+    with WarmLauncher(limit=8) as launcher:  # cells come failure by failure, so environments recur
         yield launcher
 
 
 def stored(config: pytest.Config) -> Store | None:
-    """The store whose runs take the place of new ones, by ``--stored``."""
+    """The store of ``--stored``, whose runs replace new ones."""
     reports: Path | None = config.getoption("repro_stored", default=None)
     return Store(reports / "data") if reports else None
 
 
 @pytest.fixture(scope="session")
 def laboratory(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, warm: WarmLauncher) -> Laboratory:
-    """One laboratory a process; its observations stay only with ``--reports``."""
+    """One laboratory for each process; its observations are kept only with ``--reports``."""
     reports: Path | None = pytestconfig.getoption("repro_reports", default=None)
     store = Store(reports / "data" if reports else tmp_path_factory.mktemp("store"))
     venue, earlier = venue_of(pytestconfig), stored(pytestconfig)
@@ -170,7 +170,7 @@ def laboratory(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
 
 
 def _run(request: pytest.FixtureRequest, laboratory: Laboratory, cells: Sequence[Cell]) -> dict[str, Result]:
-    """The results of the cells by label; the test is skipped where devices are too few for one of them."""
+    """The results of the cells by label; the test is skipped if there are too few devices for one of them."""
     ranks = [cell.world_size for cell in cells if cell.lane is Lane.CUDA]
     lacking = venue_of(request.config).devices.lack(max(ranks)) if ranks else None
     if lacking:
@@ -185,7 +185,7 @@ def result(request: pytest.FixtureRequest, laboratory: Laboratory) -> Result:
 
 
 failing = correct = backported = result
-"""Results of cells on which the failure is documented, of those that are right or refused, of those with a backport."""
+"""Results of cells with the failure, of cells that are correct or refused, and of cells with a backport."""
 
 
 @pytest.fixture
@@ -200,6 +200,6 @@ def claim(request: pytest.FixtureRequest, laboratory: Laboratory) -> ExaminedCla
 
 
 def test_claim(claim: ExaminedClaim) -> None:
-    """The published finding is the one that the evidence computes."""
+    """The evidence gives the published finding."""
     evidence = [(weighed.cell.label, weighed.why) for weighed in claim.weighed]
     assert claim.finding is claim.claim.verdict, evidence  # noqa: S101 - the assertion of every matched pytest

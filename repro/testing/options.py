@@ -1,6 +1,6 @@
-"""Options of pytest for tests that run cells: which interpreter they run on, and where their observations go.
+"""Options of pytest for tests that run cells: their interpreter, and the folder of their observations.
 
-Light, because pytest imports it at every start.  A top ``conftest.py`` names this module in ``pytest_plugins``.
+It imports little, because pytest imports it at every start.  The top ``conftest.py`` names it in ``pytest_plugins``.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""A pytest plugin for users' own projects: known failures of their environment, and tests that wait for a fix.
+"""A pytest plugin for users' projects: lists known failures of the environment, and marks tests that wait for a fix.
 
-``pytest --repro-doctor`` ends with the documented failures that the environment has; ``--repro-run`` runs them.
-``@pytest.mark.known_failure("lightning-19492")`` expects a test to fail as long as the installed releases have that
-failure, by the specifiers of its record, and turns it red on the day they no longer have it.
+``pytest --repro-doctor`` lists the documented failures of the environment at the end; ``--repro-run`` runs them.
+``@pytest.mark.known_failure("lightning-19492")`` expects a test to fail while the installed releases have that
+failure, by the specifiers of its record.  As soon as they do not, the test is red.
 
-This module is imported at every start of pytest, so it imports nothing; without torch it has nothing to say.
+pytest imports this module at every start, so it imports nothing heavy; without torch it reports nothing.
 """
 
 from __future__ import annotations  # older releases of pytest lack some of these names
@@ -25,9 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--repro-doctor", action="store_true", help="End with the documented failures that this environment has."
     )
-    group.addoption(
-        "--repro-run", action="store_true", help="The same, and run the reproduction of each: does it show here?"
-    )
+    group.addoption("--repro-run", action="store_true", help="The same, and run the reproduction of each failure here.")
     group.addoption(
         "--repro-catalog",
         type=Path,
@@ -70,7 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """A test that waits for a fix is red once the fix is installed, even where it passes: the mark can go."""
+    """Fail a marked test once the fix is installed, even if it passes, since the mark is no longer needed."""
     yield
     if _GONE in item.stash:
         pytest.fail(item.stash[_GONE], pytrace=False)

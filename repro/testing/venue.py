@@ -1,6 +1,6 @@
-"""Where the cells of tests run: in the environments of ``matrix.yaml``, on one interpreter, or on a pack laid over it.
+"""The venue of tests' cells: the environments of ``matrix.yaml``, one interpreter, or a pack laid over it.
 
-A test of a cell or a claim that cannot run there is skipped, and the reason is decided here.
+It also decides which cells and claims cannot run there and are skipped, with the reason.
 """
 
 import sys
@@ -25,22 +25,22 @@ from repro.verdict.status import expect
 
 @dataclass(frozen=True)
 class PlacedCell:
-    """A cell as it runs at a venue."""
+    """A cell, adapted to a venue."""
 
     cell: Cell
     expectation: Expectation
-    """What the record says of the versions that are there."""
+    """The record's expectation for the versions at the venue."""
     skip: str | None
-    """Why it cannot run there; None if it can."""
+    """Why it cannot run there, or None."""
 
 
 @dataclass(frozen=True)
 class PlacedClaim:
-    """A claim, and the cells that examine it at a venue."""
+    """A claim, with the cells that examine it at a venue."""
 
     claim: Claim
     cells: Mapping[str, Cell]
-    """Label of the evidence's cell in the record -> the cell that runs."""
+    """Label of the evidence's cell in the record -> the cell that runs instead."""
     skip: str | None
 
     @property
@@ -51,7 +51,7 @@ class PlacedClaim:
 
 @dataclass(frozen=True)
 class Venue:
-    """Where cells run."""
+    """The place where cells run."""
 
     project: Project
     folder: Path | None = None
@@ -61,7 +61,7 @@ class Venue:
 
     @property
     def moved(self) -> bool:
-        """Whether cells run elsewhere than in their own environments."""
+        """True if cells do not run in their own environments."""
         return self.folder is not None or self.python is not None
 
     @cached_property
@@ -70,7 +70,7 @@ class Venue:
 
     @cached_property
     def base(self) -> Interpreter:
-        """The interpreter as it is, without the pack."""
+        """The interpreter without the pack."""
         found = find_interpreter(self.python) if self.python else Path(sys.executable)
         return probe(found, Adopted(str(found)).label)
 
@@ -79,7 +79,7 @@ class Venue:
         return Devices.here(self.project.cache / "devices")
 
     def check(self) -> None:
-        """Raise UsageError or EnvironmentFailure for a pack or an interpreter that no cell can run on."""
+        """Raise UsageError or EnvironmentFailure if no cell can run on the pack or the interpreter."""
         here = self.base.installed.python
         if self.pack is not None and here.split(".")[:2] != self.pack.python.split("."):
             raise UsageError(f"--python {self.base.executable}: is Python {here}, the pack is for {self.pack.python}")
@@ -92,7 +92,7 @@ class Venue:
         return lay(self.folder, self.pack, wanted.name, over=over, cache=cache, called=wanted.label)
 
     def place(self, cell: Cell, lane: Lane) -> PlacedCell:
-        """A cell of the matrix as it runs here in a lane."""
+        """A cell of the matrix, adapted to this venue and a lane."""
         failure = self.project.catalog[cell.failure].failure
         there = self._moved_cell(cell, lane)
         if there is None:
@@ -105,7 +105,7 @@ class Venue:
         return PlacedCell(there, expectation, skip)
 
     def place_claim(self, failure: Failure, claim: Claim, lane: Lane | None = None) -> PlacedClaim:
-        """A claim as it is examined here: in the lanes that its evidence names, or in the one given."""
+        """A claim, adapted to this venue: in the lanes of its evidence, or in the given lane."""
         asked = cells_of(failure.model_copy(update={"claims": (claim,), "surveys": ()}))
         placed = {cell.label: self._moved_cell(cell, lane or cell.lane) for cell in asked}
         cells = {label: cell for label, cell in placed.items() if cell is not None}
@@ -118,7 +118,7 @@ class Venue:
         return PlacedClaim(claim, cells, skip or (other_versions(failure, pairs) if self.moved else None))
 
     def _moved_cell(self, cell: Cell, lane: Lane) -> Cell | None:
-        """The cell in that lane and on what stands for its environment here; None if the pack does not hold it."""
+        """The cell in that lane, on this venue's replacement of its environment; None if the pack does not have it."""
         if self.pack is not None:
             name = cell.environment.label
             environment = Overlaid(name) if name in self.pack.environments else None
@@ -136,7 +136,7 @@ class Venue:
         return expect(self.project.catalog[cell.failure].failure, cell, self._locked(cell))
 
     def _versions(self, cell: Cell) -> dict[str, str]:
-        """What the environment of a placed cell holds, before it is built or laid."""
+        """The versions in the environment of a placed cell, before it is built or laid."""
         if isinstance(cell.environment, Overlaid) and self.pack is not None:
             wheels = self.pack.wheels_of(cell.environment.name)
             return self.base.installed.distributions | {wheel.distribution: wheel.version for wheel in wheels}
@@ -144,11 +144,11 @@ class Venue:
 
 
 def other_versions(failure: Failure, pairs: Sequence[tuple[Mapping[str, str], Mapping[str, str]]]) -> str | None:
-    """Why versions that differ from those of the evidence cannot examine a claim; None if they can.  Pure.
+    """Why versions that differ from those of the evidence cannot examine a claim, or None if they can.  Pure.
 
-    ``pairs`` are the versions of an evidence's lock and those that are there.  They must agree in what decides who is
-    affected, and in whatever the evidence compares; another release of a library that stays the same throughout is
-    fine.
+    ``pairs`` are the versions of each evidence's lock and those at the venue.  They must agree on the distributions
+    that decide who is affected, and on those that the evidence compares.  A library with the same version in all
+    evidence may differ at the venue.
     """
     for name in failure.distributions:
         compared = len({locked.get(name) for locked, _ in pairs}) > 1

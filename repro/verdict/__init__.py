@@ -1,1 +1,1 @@
-"""Observation + record -> verdict; verdict + expectation -> status.  Pure functions."""
+"""Pure rules: an observation and a record give a verdict; a verdict and an expectation give a status."""

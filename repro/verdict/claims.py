@@ -1,4 +1,4 @@
-"""Claims against evidence.  Pure: results in, findings out."""
+"""Judges claims by their evidence.  Pure."""
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,19 +25,19 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class CheckedEvidence:
-    """One prediction of a claim beside what was observed."""
+    """One prediction of a claim, compared with its run."""
 
     evidence: Evidence
     cell: Cell
     result: Result | None
     holds: bool | None
-    """None if it is not decided."""
+    """None if the run is not conclusive."""
     why: str
 
 
 @dataclass(frozen=True)
 class ExaminedClaim:
-    """A claim with its evidence and the finding that the evidence computes; None if it is not decided."""
+    """A claim with its evidence and the resulting finding; None if undecided."""
 
     claim: Claim
     weighed: tuple[CheckedEvidence, ...]
@@ -45,12 +45,12 @@ class ExaminedClaim:
 
     @property
     def as_published(self) -> bool | None:
-        """Whether the finding is the published one; None if it is not decided."""
+        """True if the finding is the published one; None if undecided."""
         return None if self.finding is None else self.finding is self.claim.verdict
 
 
 def cell_of(failure: Failure, evidence: Evidence) -> Cell:
-    """The cell that a prediction speaks of; raises UsageError for names that the record does not know."""
+    """The cell of a prediction; raises UsageError for names that are not in the record."""
     factors = dict(evidence.factors)
     if evidence.world_size is not None:
         factors[WORLD_SIZE] = str(evidence.world_size)
@@ -58,14 +58,14 @@ def cell_of(failure: Failure, evidence: Evidence) -> Cell:
 
 
 def cells_of(failure: Failure) -> list[Cell]:
-    """Every cell that decides some claim or stands in a survey, each once, in the record's order."""
+    """Every cell of a claim or a survey, each once, in the record's order."""
     cells = [cell_of(failure, evidence) for claim in failure.claims for evidence in claim.evidence]
     cells += [cell for survey in failure.surveys for row in survey_cells(failure, survey) for cell in row]
     return list({cell.label: cell for cell in cells}.values())
 
 
 def survey_cells(failure: Failure, survey: Survey) -> list[list[Cell]]:
-    """The cells of a survey: a list a row, one cell an environment."""
+    """The cells of a survey: a list for each row, with one cell for each environment."""
     return [
         [make_cell(failure, name, backport=row.backport, factors=row.factors) for name in survey.environments]
         for row in survey.rows
@@ -73,7 +73,7 @@ def survey_cells(failure: Failure, survey: Survey) -> list[list[Cell]]:
 
 
 def measurements(result: Result) -> dict[str, Any]:
-    """What the newest run measured: the lowest rank that states a name is believed."""
+    """The measurements of the newest run; for each name, that of the lowest rank."""
     found: dict[str, Any] = {}
     for rank in reversed(result.newest.ranks):
         found.update(rank.measured)
@@ -81,7 +81,7 @@ def measurements(result: Result) -> dict[str, Any]:
 
 
 def weigh(failure: Failure, evidence: Evidence, result: Result | None) -> CheckedEvidence:
-    """Does a prediction hold?"""
+    """Decide whether a prediction holds."""
     cell = cell_of(failure, evidence)
     holds, why = _holds(evidence, result)
     return CheckedEvidence(evidence, cell, result, holds, why)
@@ -109,7 +109,7 @@ def _holds(evidence: Evidence, result: Result | None) -> tuple[bool | None, str]
 
 
 def finding_of(weighed: Sequence[CheckedEvidence]) -> ClaimFinding | None:
-    """Confirmed if all predictions hold, refuted if none does, else partly; None while one is not decided."""
+    """Confirmed if all predictions hold, refuted if none does, else partly; None while one is undecided."""
     if not weighed:
         return ClaimFinding.UNTESTABLE
     held = [item.holds for item in weighed]
@@ -121,7 +121,7 @@ def finding_of(weighed: Sequence[CheckedEvidence]) -> ClaimFinding | None:
 
 
 def examine(failure: Failure, results: Mapping[str, Result]) -> list[ExaminedClaim]:
-    """Every claim of a record against the results, which are keyed by the label of their cell."""
+    """Examine every claim of a record with the results, by cell label."""
     examined = []
     for claim in failure.claims:
         weighed = tuple(
@@ -132,6 +132,6 @@ def examine(failure: Failure, results: Mapping[str, Result]) -> list[ExaminedCla
 
 
 def exit_code_of(examined: Iterable[ExaminedClaim]) -> Exit:
-    """``CHANGED`` if a finding is not the published one, else ``UNKNOWN`` if one is not decided."""
+    """``CHANGED`` if a finding is not the published one, else ``UNKNOWN`` if one is undecided."""
     findings = [item.as_published for item in examined]
     return exit_of(changed=False in findings, unknown=None in findings)

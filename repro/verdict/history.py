@@ -1,6 +1,6 @@
 """The results of a cell's runs over time, and what changed between them.  Pure.
 
-All runs are judged by the rule and the record of today, so that a better rule corrects the past as well.
+All runs are judged by today's rule and record, so that a better rule also corrects the past.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from repro.model.verdict import Status, Verdict
 from repro.verdict.result import Result, judge_repetitions
 
 INCONCLUSIVE = frozenset({Verdict.UNRUNNABLE, Verdict.FLAKY})
-"""Verdicts that say nothing of the failure."""
+"""Verdicts that are no evidence about the failure."""
 NOTHING_RECORDED = "nothing that is recorded: the runs themselves differ"
 SOURCES = "the reproduction, a backport or the harness"
 
@@ -27,7 +27,7 @@ class HistoryPoint:
 
     run: str
     date: str
-    """Of its newest repetition, UTC, ISO 8601."""
+    """The date of its newest repetition, UTC, ISO 8601."""
     result: Result
 
     @property
@@ -44,7 +44,7 @@ class History:
 
 
 class News(StrEnum):
-    """What the feed reports to people who do not look every day."""
+    """The events in the feed."""
 
     RELAPSE = "relapsed"
     CURE = "cured"
@@ -58,11 +58,11 @@ class Turn:
     before: HistoryPoint | None
     after: HistoryPoint
     moved: tuple[str, ...]
-    """What differs between the two runs, as far as it is recorded."""
+    """The recorded differences between the two runs."""
 
     @property
     def cause(self) -> str:
-        """By this turns are grouped: the error of what broke, else what moved."""
+        """The key by which turns are grouped: the new error, else the differences."""
         judgement = self.after.result.judgement
         if judgement.verdict in {Verdict.UNRUNNABLE, Verdict.DIFFERENT}:
             return judgement.evidence or judgement.reason
@@ -75,7 +75,7 @@ class Coverage:
 
     run: str
     date: str
-    """Of its oldest observation."""
+    """The date of its oldest observation."""
     ran: int
     of: int
 
@@ -85,7 +85,7 @@ class Coverage:
 
 
 def histories(catalog: Catalog, observations: Iterable[Observation]) -> dict[str, History]:
-    """The history of every cell, by its label; those of an adopted interpreter are named by its Python alone."""
+    """The history of every cell, by its label; an adopted interpreter is named only by its Python version."""
     held: dict[str, dict[str, list[Observation]]] = {}
     for observation in sorted(observations, key=lambda item: (item.started, item.id)):
         cell = observation.cell
@@ -107,7 +107,7 @@ def _history(failure: Failure, runs: Mapping[str, Sequence[Observation]]) -> His
 
 
 def moved(before: Observation, after: Observation, named: Sequence[str]) -> tuple[str, ...]:
-    """What differs between two runs: the packages in ``named`` by name, all others by their number."""
+    """The differences between two runs: packages in ``named`` by name, the number of all others."""
     words: list[str] = []
     if before.installed and after.installed:
         old, new = before.installed.distributions, after.installed.distributions

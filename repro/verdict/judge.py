@@ -1,8 +1,8 @@
 """Judges one run: record + observation -> verdict.  Pure, so that stored observations can be judged again.
 
-The order of the rules matters: whatever could make a verdict wrong is excluded before anything is concluded.
-A verdict other than ``unrunnable`` needs a run in which every rank reached the script's own code with the imports
-of the environment under test, and which no limit of the machine and nobody from outside disturbed.
+The order of the rules matters: everything that could make a verdict wrong is excluded before anything is concluded.
+A verdict other than ``unrunnable`` needs a run in which every rank reached the script's own code, with imports from
+the environment under test, and that no limit of the machine and nothing from outside disturbed.
 """
 
 import signal
@@ -28,9 +28,9 @@ from repro.verdict.signature import (
 )
 
 ASKED = {"KeyboardInterrupt", "SIGTERMException"}
-"""What a script raises because someone asked it to end; the second is lightning's."""
+"""Exceptions of a script that was asked to end; the second is lightning's."""
 FLUSH_FAILED = 120
-"""Python's exit code when its output could not be written at its end: the disk is full, or the log was closed."""
+"""Python's exit code when it cannot flush its output at exit, because the disk is full or the log was closed."""
 
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
@@ -52,13 +52,13 @@ def seen_in(failure: Failure, observation: Observation) -> Failure:
 
 
 def _of_record(failure: Failure, observation: Observation) -> Iterator[Judgement | None]:
-    """What each rule for a documented failure says, in order."""
+    """The result of each rule for a documented failure, in order."""
     rules = (_not_started, _not_reached, _wrong_imports, _disturbed, _crashed, _passed, _failed, _left, _late)
     return (rule(failure, observation) for rule in rules)
 
 
 def _of_script(failure: ScriptFailure, observation: Observation) -> Iterator[Judgement | None]:
-    """What each rule for a user's script says, in order: it has no oracle, and may fail in its imports."""
+    """The result of each rule for a user's script, in order; it has no oracle, and may fail in its imports."""
     yield _not_started(failure, observation)
     yield _imports_of_script(failure, observation)
     yield _disturbed(failure, observation)
@@ -133,7 +133,7 @@ def _imports_of_script(failure: ScriptFailure, observation: Observation) -> Judg
         foreign = foreign_import(rank, installed, failure.distributions)
         if foreign:
             return _unrunnable(f"rank {rank.rank} imported {foreign} from outside the environment", rank)
-        # A crash or a hang of an import is the library's doing; an end without a trace is nobody's.
+        # A crash or a hang of an import is the library's failure; an end without any trace has no known cause.
         if not rank.reached and not (rank.error or ending(rank) or rank.stopped or observation.cut_off):
             return _unrunnable(f"rank {rank.rank} never reached its own code", rank)
     return None
@@ -176,10 +176,10 @@ def _import_problem(rank: Rank, installed: Installed, distribution: str) -> str:
 
 
 def died_at_shutdown(observation: Observation) -> bool:
-    """True if every script ended after its oracle had passed, and only then an interpreter died by a signal.
+    """True if every script ended after its oracle passed, and an interpreter then died by a signal.
 
-    torch without ``destroy_process_group`` does so now and then, which says nothing of the failure.  It is no pass:
-    the caller runs the cell once more, and a crash that comes again is ``different``.
+    torch without ``destroy_process_group`` does this occasionally, which is no evidence about the failure.  Not a pass:
+    the caller must rerun the cell once, and a second crash is ``different``.
     """
     ended = all(rank.finished and rank.oracle and rank.error is None for rank in observation.ranks)
     died = any(rank.signal is not None and not rank.stopped for rank in observation.ranks)
@@ -192,7 +192,7 @@ def _documented(failure: Failure) -> tuple[Signature, ...]:
 
 
 def _disturbed(failure: Failure, observation: Observation) -> Judgement | None:
-    """Somebody or something outside the script ended a rank, so that the others say nothing either."""
+    """Unrunnable if something outside the script ended a rank, since the other ranks are then no evidence either."""
     for rank in observation.ranks:
         if rank.signal is None or rank.stopped or rank.error is not None:
             continue
@@ -253,7 +253,7 @@ def _exited_as_learned(failure: ScriptFailure, observation: Observation) -> Judg
         return None
     showing = [rank for rank in observation.ranks if ending(rank) == signature.type]
     others = [rank for rank in observation.ranks if rank not in showing]
-    # Where other ranks than the named ones show it, it is another failure.
+    # If other ranks than the named ones show it, it is a different failure.
     missing = [rank for rank in others if must_show(signature.ranks, rank.rank)]
     if not showing or missing or not all(may_show(signature.ranks, rank.rank) for rank in showing):
         return None
@@ -264,7 +264,7 @@ def _exited_as_learned(failure: ScriptFailure, observation: Observation) -> Judg
 
 
 def _failed_anyhow(failure: ScriptFailure, observation: Observation) -> Judgement | None:
-    """Judged by exit codes alone: any failure of a rank's own, but for what other rules have excluded."""
+    """Judge by exit codes alone: any failure of a rank itself that other rules have not excluded."""
     if observation.cut_off:
         return None
     for rank in sorted(observation.ranks, key=_failed_at):
@@ -279,7 +279,7 @@ def _failed_anyhow(failure: ScriptFailure, observation: Observation) -> Judgemen
 
 
 def failed_itself(rank: Rank, failure: Failure) -> bool:
-    """True if a rank failed by an error of its own, not by the loss of a peer or because it was asked to end."""
+    """True if a rank failed by its own error, not by the loss of a peer or because it was asked to end."""
     if rank.error is None or rank.error.type in ASKED:
         return False
     return shows(rank.error, failure.signature) or not is_consequence(rank.error)
@@ -318,12 +318,12 @@ def _failed(failure: Failure, observation: Observation) -> Judgement | None:
 
 
 def _of_others(signature: Signature) -> Signature:
-    """The signature of the ranks that raise the same from another function; the same one if there are none."""
+    """The signature of the ranks that raise the same error in another function; unchanged if there are none."""
     return signature.model_copy(update={"function": signature.others or signature.function})
 
 
 def _objection(signature: Signature, failure: Failure, observation: Observation) -> str | None:
-    """None where the signature is on exactly the ranks that it names and nothing else went wrong."""
+    """Why the signature does not match; None if exactly the named ranks show it and nothing else went wrong."""
     showing = [rank.rank for rank in observation.ranks if rank.error is not None and shows(rank.error, signature)]
     for rank in observation.ranks:
         if rank.rank in showing:
@@ -344,7 +344,7 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
 
 
 def _unseen(signature: Signature, failure: Failure, observation: Observation) -> Rank | None:
-    """A rank that should show the signature but was asked to end before, if nothing else is wrong: it may be slow."""
+    """A rank that should show the signature but was ended before (it may be slow), if nothing else is wrong."""
     waiting = [
         rank
         for rank in observation.ranks
@@ -370,7 +370,7 @@ def _left(_failure: Failure, observation: Observation) -> Judgement | None:
 
 
 def _late(failure: Failure, observation: Observation) -> Judgement | None:
-    """The run did not end by itself: a documented hang if every rank stands where the record says, else not known."""
+    """Judge a run that did not end: a documented hang if every rank waits where the record says, else unknown."""
     if not observation.cut_off:
         return None
     signature = failure.signature
@@ -397,7 +397,7 @@ def _late(failure: Failure, observation: Observation) -> Judgement | None:
 
 
 def _stray(signature: Signature, ranks: Sequence[Rank], stuck: Sequence[Rank]) -> tuple[Rank, str] | None:
-    """A rank that does not stand where the record documents it, and why; all of them stand still."""
+    """A rank that does not wait where the record says, with the reason; all ranks stand still."""
     for rank in ranks:
         if must_show(signature.ranks, rank.rank) and rank not in stuck:
             return rank, f"does not wait in {signature.function}"
@@ -416,7 +416,7 @@ def _place(rank: Rank) -> str:
 
 
 def _no_verdict(observation: Observation) -> Judgement:
-    """What kept a run that ended before its deadline from a verdict."""
+    """Why a run that ended before its deadline has no verdict."""
     for rank in observation.ranks:
         if rank.error is not None and rank.error.type in ASKED:
             return _unrunnable(f"rank {rank.rank} was asked to end from outside ({rank.error.type})", rank, rank.error)
@@ -431,7 +431,7 @@ def _no_verdict(observation: Observation) -> Judgement:
 
 
 def _why_no_end(rank: Rank) -> str | None:
-    """Why a rank without an error did not come to a proper end, or None if it did."""
+    """Why a rank without an error did not end normally, or None if it did."""
     if rank.stopped:
         return "was asked to end from outside, or by the launcher, before anything had failed"
     if rank.exit_code is None:

@@ -1,10 +1,10 @@
-"""Learns how a script fails from runs that fail.  Pure: observations in, a signature out.
+"""Learns the signature of a script's failure from failing runs.  Pure.
 
-The signature is the exception's type, its message with all volatile parts generalised, the function and package of
-the innermost library frame (or of the script's own function, where that raised), and the ranks; or the signal or
-exit code of a process that ended without an exception; or the functions in which ranks that hang stand still.
+The signature consists of the exception's type, its message with volatile parts generalised, the function and package
+of the innermost library frame (or the script's own function, if that raised), and the ranks.  For a process that
+ended without an exception it is the signal or exit code, for a hang the functions in which the ranks wait.
 
-What says nothing of the library is refused: a limit of the machine, a missing package, the loss of a peer.
+Runs that are no evidence about the library are refused: a limit of the machine, a missing package, a lost peer.
 """
 
 import re
@@ -22,7 +22,7 @@ from repro.verdict.script_run import ending
 from repro.verdict.signature import owner_of, shows, why_not_still
 
 MESSAGE_CHARACTERS = 160
-"""So much of the first line of a message is kept."""
+"""The most characters of the first line of a message that are kept."""
 
 _SPECIAL = re.compile(r"[\\.^$*+?()\[\]{}|]")
 _VOLATILE = re.compile(
@@ -43,7 +43,7 @@ _CLASSES = {
 
 
 def generalise(message: str) -> str:
-    """A pattern for the first line of a message, in which numbers, shapes, paths, hashes and addresses may differ."""
+    """A pattern for the first line of a message that allows other numbers, shapes, paths, hashes and addresses."""
     lines = [line for line in message.splitlines() if line.strip()]
     if not lines:
         return r"^\s*$"
@@ -78,10 +78,10 @@ def signature_of(error: Raised, ranks: int | str = "any") -> Signature:
 
 
 def learn(failure: ScriptFailure, observations: Sequence[Observation]) -> Signature:
-    """The signature that all of these runs show; they are runs of one environment, at least one.
+    """The signature that all these runs show; there is at least one, and all are of one environment.
 
-    Raises ContradictionError if a run does not fail, UndecidedError if what it shows is no failure of the script, or
-    if the runs fail in different ways.
+    Raises ContradictionError if a run does not fail, UndecidedError if it shows no failure of the script or if the runs
+    fail in different ways.
     """
     found = [_learned(failure, observation) for observation in observations]
     first = found[0]
@@ -134,7 +134,7 @@ def _ranks(showing: Sequence[Rank], observation: Observation) -> str | int:
 
 
 def _of_hang(observation: Observation) -> Signature:
-    """The functions in which the ranks stand still: one for all, or one for a single rank and one for the others."""
+    """The functions in which the ranks wait: one for all, or one for a single rank and one for the others."""
     places: dict[tuple[str, str], list[int]] = {}
     for rank in observation.ranks:
         problem = why_not_still(rank)
@@ -167,7 +167,7 @@ def _waits(stack: Sequence[Frame]) -> Frame | None:
 
 
 def in_short(signature: Signature) -> str:
-    """``FileNotFoundError in save_to_json of transformers``: a title."""
+    """``FileNotFoundError in save_to_json of transformers``, for a title."""
     if signature.kind == "exit":
         return str(signature.type)
     where = f"{signature.function} of {signature.library or 'the script'}"

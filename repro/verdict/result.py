@@ -1,4 +1,4 @@
-"""What a cell came to: its observations, the merged verdict, and how it stands to the record."""
+"""The result of a cell: its observations, the merged verdict, and the status by the record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from repro.verdict.judge import judge
 from repro.verdict.status import expect, merge_verdicts, status
 
 DISAGREEMENT = "launchers disagree"
-"""How the reason of a cell begins whose warm runs and torchrun runs gave different verdicts."""
+"""The start of the reason if warm runs and torchrun runs gave different verdicts."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Result:
     expectation: Expectation
     status: Status
     reused: int
-    """How many of the observations were stored before."""
+    """The number of observations that were stored before."""
 
     @property
     def newest(self) -> Observation:
@@ -38,7 +38,7 @@ class Result:
 
 
 def judge_repetitions(failure: Failure, observations: Sequence[Observation], reused: int = 0) -> Result:
-    """Judge every observation of one cell, merge, and compare with the record.  Pure.
+    """Judge every observation of one cell, merge the verdicts, and compare with the record.  Pure.
 
     ``observations`` must not be empty.
     """
@@ -65,7 +65,7 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
 def launcher_disagreement(observations: Sequence[Observation], judgements: Sequence[Judgement]) -> str:
     """One line if each launcher gave one steady verdict and the two verdicts differ; else an empty string.
 
-    A launcher whose own runs differ has shown a flaky failure, and an unrunnable run has shown nothing.
+    If the runs of one launcher differ, the failure is flaky; unrunnable runs are no evidence.
     """
     verdicts: dict[str, list[Verdict]] = {"warm": [], "torchrun": []}
     for observation, judgement in zip(observations, judgements, strict=True):

@@ -1,4 +1,4 @@
-"""What a run of a user's script says before its signature is asked: imports, endings, exit codes.  Pure."""
+"""Judges a run of a user's script before its signature counts: imports, endings, exit codes.  Pure."""
 
 import re
 import signal
@@ -13,7 +13,7 @@ _NO_MODULE = re.compile(r"^No module named '([\w.]+)'")
 def lacks_package(chain: Sequence[Raised], installed: Installed | None, imported: Sequence[str]) -> bool:
     """True if an import failed because a distribution is missing, not because a release has dropped a name.
 
-    ``cannot import name 'X' from 'lib'``, and a missing submodule of a package that is there, are the library's doing.
+    ``cannot import name 'X' from 'lib'``, and a missing submodule of an installed package, are failures of the library.
     """
     there = {name for names in installed.modules.values() for name in names} if installed else set()
     there |= set(imported)
@@ -45,5 +45,5 @@ def ending(rank: Rank) -> str:
 
 
 def completed(ranks: Sequence[Rank]) -> bool:
-    """True if every rank ended with exit code 0; ``sys.exit()`` at the end is a proper end of a script."""
+    """True if every rank ended with exit code 0; ``sys.exit()`` is a normal end of a script."""
     return bool(ranks) and all(rank.exit_code == 0 and rank.error is None and not rank.stopped for rank in ranks)

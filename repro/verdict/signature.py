@@ -1,7 +1,7 @@
-"""Compares one exception, one stack or one end of a process with what is known about it.  Pure.
+"""Compares one exception, stack or end of a process with signatures and known causes.  Pure.
 
-There are two kinds of knowledge: the signature that a record documents, and the ways in which a run fails for
-reasons that say nothing of the library (a lost peer, a limit of the machine, a missing package).
+It knows the signatures of records, and the ways in which a run fails for reasons that are no evidence about the
+library: a lost peer, a limit of the machine, a missing package.
 """
 
 import re
@@ -13,7 +13,7 @@ from repro.model.pattern import is_found
 
 SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGSYS = 4, 5, 6, 8, 11, 31
 CRASHES = frozenset({SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGSYS})
-"""Signals by which native code of the process itself ends it.
+"""Signals with which a process's own native code ends it.
 
 All others come from outside (SIGKILL, SIGTERM, SIGHUP) or from a limit of the machine (SIGXCPU, SIGXFSZ, and
 SIGBUS, which a full shared memory or disk causes).
@@ -24,7 +24,7 @@ CPU_SHARE = 0.03
 MAX_WAKEUPS = 25
 """A rank that hangs sleeps in one system call; a dump itself wakes its main thread a few times."""
 MIN_SECONDS = 1.0
-"""Samples that are closer together do not show that a process stands still."""
+"""Samples that are closer together do not prove that a process stands still."""
 
 CONSEQUENCES = re.compile(
     r"""Connection\ closed\ by\ peer | Connection\ reset\ by\ peer | Broken\ pipe
@@ -36,7 +36,7 @@ CONSEQUENCES = re.compile(
     | Rank\ \d+\ (failed|is\ not\ ready)""",
     re.VERBOSE,
 )
-"""What a rank says when a peer has gone: gloo, NCCL and the TCP store.  Never a cause."""
+"""Messages of gloo, NCCL and the TCP store about a lost peer.  Never a cause."""
 
 WATCHDOG = re.compile(
     r"""NCCL\ watchdog\ thread\ terminated | Watchdog\ caught\ collective\ operation\ timeout
@@ -44,7 +44,7 @@ WATCHDOG = re.compile(
     | c10d::ProcessGroupNCCL::(watchdogHandler|ncclCommWatchdog|Watchdog|heartbeatMonitor|HeartbeatMonitor|WorkNCCL)""",
     re.VERBOSE,
 )
-"""What NCCL's watchdog prints before it aborts a rank whose peer has gone.  Never a cause."""
+"""Messages of NCCL's watchdog before it aborts a rank that lost its peer.  Never a cause."""
 
 LIMITS = re.compile(
     r"""\[Errno\ (11|12|23|24|26|27|28|30|105|122)\] | \bos\ error\ (11|12|23|24|27|28|30|122)\b
@@ -59,32 +59,32 @@ LIMITS = re.compile(
     | DataLoader\ worker\ \(pid.{0,200}\)\ (exited\ unexpectedly|is\ killed\ by\ signal)""",
     re.VERBOSE,
 )
-"""What a program says when the machine or an administrator's limit stops it."""
+"""Messages of a program that a limit of the machine or of an administrator stops."""
 
 NETWORK = re.compile(
     r"""EADDRINUSE | Address\ already\ in\ use | Cannot\ assign\ requested\ address | Network\ is\ unreachable
     | Temporary\ failure\ in\ name\ resolution | Name\ or\ service\ not\ known""",
     re.VERBOSE,
 )
-"""Limits of the network.  In an exception only: torch also prints these words where all is well."""
+"""Limits of the network.  They count only in an exception, since torch also prints these words in healthy runs."""
 
 
 _OWNERS = {Origin.LIBRARY, Origin.SCRIPT, Origin.HARNESS}
-"""Whose innermost frame says who raised: the standard library and generated code act for their caller."""
+"""The owners whose innermost frame identifies who raised; the standard library and generated code act for callers."""
 
 
 def is_consequence(error: Raised) -> bool:
-    """True if an exception only reports that another rank has gone."""
+    """True if an exception only reports a lost peer."""
     return bool(CONSEQUENCES.search(error.message)) and error.type not in {"AssertionError", "KeyError"}
 
 
 def is_watchdog_abort(rank: Rank) -> bool:
-    """True if NCCL's watchdog aborted the rank: it only waited for a peer that had gone."""
+    """True if NCCL's watchdog aborted the rank, which only waited for a lost peer."""
     return rank.signal == SIGABRT and rank.error is None and bool(WATCHDOG.search(rank.tail))
 
 
 def is_limit(error: Raised) -> bool:
-    """True if an exception comes from a resource that the machine lacks."""
+    """True if an exception comes from a limit of the machine."""
     if error.type in {"MemoryError", "BlockingIOError"}:
         return True
     said = LIMITS.search(error.message) or NETWORK.search(error.message)
@@ -94,11 +94,11 @@ def is_limit(error: Raised) -> bool:
 def met_limit(rank: Rank, documented: Sequence[Signature]) -> bool:
     """True if a limit of the machine stopped the rank, unless that is one of the documented errors.
 
-    The whole chain counts: a library that wraps the error of a full disk in its own does not hide it.
+    The whole chain counts, since a library may wrap the error of a full disk in its own.
     """
     if any(is_limit(error) and not any(shows(error, signature) for signature in documented) for error in rank.chain):
         return True
-    # A process that a signal or an exit code ends leaves its last words in its output only.
+    # A process that ended without an exception has its last message only in its output.
     return rank.error is None and failed_silently(rank) and bool(LIMITS.search(rank.tail))
 
 
@@ -127,17 +127,17 @@ def shows(error: Raised, signature: Signature) -> bool:
     frame = error.innermost_library_frame
     if frame is None or signature.library not in {"", frame.package} or signature.function not in {"", frame.function}:
         return False
-    # A named library must have raised it: not our script or a backport that the library called.
+    # A named library must have raised it itself, not our script or a backport that the library called.
     return not signature.library or frame is owner_of(error)
 
 
 def owner_of(error: Raised) -> Frame | None:
-    """The frame that says who raised: the innermost one of a library, of the script or of a file beside it."""
+    """The frame that identifies who raised: the innermost one of a library, the script or a file beside it."""
     return next((frame for frame in reversed(error.frames) if frame.origin in _OWNERS), None)
 
 
 def why_not_still(rank: Rank) -> str | None:
-    """Why it is not certain that a rank stood still at the deadline, or None if it did.
+    """Why it is not certain that a rank stood still at the deadline, or None if it is.
 
     A rank stands still if its main thread was in the same place in two dumps and its process did nothing between.
     """
@@ -166,9 +166,9 @@ def why_active(watched: BetweenDumps) -> str | None:
 
 
 def waits_in(stack: Sequence[Frame], function: str, library: str) -> bool:
-    """True if the innermost call that left the script goes through a function of a library, or through any where "".
+    """True if the innermost call from the script goes through a function of a library (any library if "").
 
-    A function of the library that has called the script again does not count: then the script is what waits.
+    A library function that called back into the script does not count, since then the script itself waits.
     """
     if library:
         inner = next((index for index in reversed(range(len(stack))) if stack[index].origin is Origin.SCRIPT), -1)

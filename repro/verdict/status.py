@@ -12,7 +12,7 @@ from repro.model.verdict import Expectation, Judgement, Status, Verdict
 
 
 def expect(failure: Failure, cell: Cell, versions: dict[str, str]) -> Expectation:
-    """What the record's specifiers say of a cell with these versions installed."""
+    """The record's expectation for a cell with these installed versions."""
     if not cell.is_default:
         return Expectation.NONE
     if is_affected(failure, versions):
@@ -24,7 +24,7 @@ def expect(failure: Failure, cell: Cell, versions: dict[str, str]) -> Expectatio
 
 
 def status(verdict: Verdict, expectation: Expectation) -> Status:
-    """How a verdict stands to what was expected."""
+    """The status of a verdict by the expectation."""
     if verdict in {Verdict.UNRUNNABLE, Verdict.FLAKY}:
         return Status.UNKNOWN
     if expectation is Expectation.NONE:
@@ -40,7 +40,7 @@ def status(verdict: Verdict, expectation: Expectation) -> Status:
 
 @dataclass(frozen=True)
 class RepeatedVerdict:
-    """The verdict of n runs of one cell: k of them gave the most frequent verdict."""
+    """The verdict of n runs of one cell, k of which gave the most frequent verdict."""
 
     judgement: Judgement
     k: int
@@ -48,9 +48,9 @@ class RepeatedVerdict:
 
 
 def merge_verdicts(judgements: Sequence[Judgement]) -> RepeatedVerdict:
-    """One verdict of repeated runs: theirs where all agree, else ``flaky``, whatever the majority.
+    """Merge the verdicts of repeated runs: the common one if all agree, else ``flaky``, whatever the majority.
 
-    A run that showed nothing does not disagree with the others, but it was to be one of them: ``unrunnable``.
+    An inconclusive run does not disagree with the others, but it is missing among them: the result is ``unrunnable``.
     """
     counts = Counter(judgement.verdict for judgement in judgements)
     (top, k), *others = counts.most_common()

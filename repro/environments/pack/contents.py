@@ -1,4 +1,4 @@
-"""Selects what a pack holds.  Pure: locks and lists of installed distributions in, requirements out."""
+"""Selects the contents of a pack.  Pure: turns locks and lists of installed distributions into requirements."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from repro.errors import UsageError
 STAYS = frozenset(
     {"torch", "numpy", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "typing-extensions"}
 )
-"""torch, numpy, which torch and others were built against, and what torch itself needs."""
+"""torch and its dependencies, and numpy, against which torch and others were built."""
 NOT_ON_NODES = frozenset({"uv"})
-"""What the harness needs to build environments: a machine that has only a pack builds none."""
+"""Needed only to build environments, which a machine with only a pack never does."""
 OLDEST_GLIBC = 5
 PATCH = 30
-"""Stands for the newest patch release of a line."""
+"""Represents the newest patch release of a line."""
 _PLATFORM = re.compile(r"manylinux_2_(\d+)_(x86_64|aarch64)$")
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 def platform_tags(platform: str) -> tuple[str, ...]:
-    """All tags that a machine with this one can install, the newest first; raises UsageError for another form."""
+    """All tags that a machine with this tag can install, the newest first; raises UsageError for an invalid tag."""
     match = _PLATFORM.match(platform)
     if match is None:
         raise UsageError(f"--platform {platform}: a tag such as manylinux_2_28_x86_64 is expected")
@@ -56,9 +56,9 @@ def markers_of(python: str, platform: str) -> dict[str, str]:
 
 
 def differing(lock: Lock, base: Mapping[str, str], markers: Mapping[str, str]) -> tuple[Locked, ...]:
-    """The distributions of a lock that have to be laid over a base that holds these versions.
+    """The distributions of a lock that must be laid over a base with these versions.
 
-    torch, its accelerators and what they stand on are the base's.
+    torch, its accelerator packages and their dependencies always come from the base.
     """
     chosen = []
     for package in lock.libraries:
@@ -70,20 +70,20 @@ def differing(lock: Lock, base: Mapping[str, str], markers: Mapping[str, str]) -
 
 
 def left(lock: Lock) -> dict[str, str]:
-    """What a lock pins and the base keeps at its own version, without the accelerator packages."""
+    """The pins of a lock that the base has at its own versions, without the accelerator packages."""
     return {item.name: item.version for item in lock.packages if item.name in STAYS and not is_accelerator(item.name)}
 
 
 def requirement_line(package: Locked) -> str:
-    """A requirement with its hashes, without its marker: it would be evaluated for this machine."""
+    """A requirement with its hashes but without its marker, which would be evaluated for this machine."""
     hashes = " ".join(re.findall(r"--hash=\S+", package.text))
     return f"{package.name}=={package.version} {hashes}".rstrip()
 
 
 def harness_pins(root: str, markers: Mapping[str, str], also: Sequence[str] = ()) -> dict[str, str]:
-    """The distributions that the harness needs on the other machine, at the versions that it has here.
+    """The distributions that the harness needs on the other machine, at the versions installed here.
 
-    ``also`` names further ones, which are packed with what they need.  Raises UsageError if one is not installed here.
+    ``also`` names further ones, which are packed with their dependencies.  Raises UsageError if one is not installed.
     """
     pins: dict[str, str] = {}
     waiting = [root, *also]

@@ -1,4 +1,4 @@
-"""``pack.json``, the contents of a pack."""
+"""The models of ``pack.json``, which lists the contents of a pack."""
 
 import hashlib
 from typing import Literal
@@ -27,7 +27,7 @@ class PackedEnvironment(Strict):
     wheels: tuple[str, ...]
     """Files below ``wheels/``."""
     left: dict[str, str]
-    """Distributions that the lock pins and the base interpreter has in its own version: torch and its dependencies."""
+    """Pinned distributions for which the base interpreter has its own version: torch and its dependencies."""
 
 
 class Pack(Strict):
@@ -35,7 +35,7 @@ class Pack(Strict):
 
     format: Literal[1] = FORMAT
     python: str
-    """``3.12``: the wheels fit this release line only."""
+    """``3.12``: the only release line that the wheels fit."""
     platform: str
     wheels: tuple[Wheel, ...]
     harness: tuple[str, ...]
@@ -43,7 +43,7 @@ class Pack(Strict):
     project: str
     """SHA-256 of ``project.zip``, the harness."""
     tests: str | None = None
-    """SHA-256 of ``tests.zip``, the tests of failures; None where none are packed.  ``harness`` holds pytest then."""
+    """SHA-256 of ``tests.zip``, the tests of failures, for which ``harness`` includes pytest; None without tests."""
     environments: dict[FileName, PackedEnvironment]
 
     def wheels_of(self, name: str) -> tuple[Wheel, ...]:

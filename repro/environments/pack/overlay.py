@@ -18,11 +18,11 @@ from repro.files import writing
 from repro.model.observation import Overlay
 
 _INSIDE = ("purelib", "platlib")
-"""The parts of a wheel's ``.data`` folder that are imported from; scripts and headers are not."""
+"""The importable parts of a wheel's ``.data`` folder; scripts and headers are left out."""
 
 
 def read_pack(folder: Path) -> Pack:
-    """The pack in a folder; raises UsageError if there is none or it is damaged."""
+    """The pack in a folder; raises UsageError if it is missing or damaged."""
     file = folder / PACK_FILE
     try:
         content = file.read_bytes()
@@ -39,11 +39,11 @@ def read_pack(folder: Path) -> Pack:
 
 
 def lay(folder: Path, pack: Pack, name: str, *, over: Path, cache: Path, called: str) -> Interpreter:
-    """The interpreter ``over`` with a packed environment laid over it, known as ``called``.
+    """The interpreter ``over`` with a packed environment laid over it, under the name ``called``.
 
-    Wheels are unpacked into ``cache`` once, whatever the number of processes; nothing is written to the
-    interpreter's own folders.  Raises UsageError for an unknown name, EnvironmentFailure for a damaged wheel or an
-    interpreter of another Python.
+    Wheels are unpacked into ``cache``, once for any number of processes; nothing is written to the interpreter's own
+    folders.  Raises UsageError for an unknown name, EnvironmentFailure for a damaged wheel or an interpreter with
+    another Python version.
     """
     if name not in pack.environments:
         raise unknown("packed environment", name, pack.environments)
@@ -58,7 +58,7 @@ def lay(folder: Path, pack: Pack, name: str, *, over: Path, cache: Path, called:
 
 
 def _unpacked(wheels: Path, chosen: tuple[Wheel, ...], target: Path, over: Path) -> Path:
-    """The folder of unpacked wheels, whole or not at all."""
+    """The folder of unpacked wheels, created atomically."""
     site = target / "site-packages"  # Libraries and the probe recognise a folder of distributions by that name.
     with writing(target, EnvironmentFailure):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _unpacked(wheels: Path, chosen: tuple[Wheel, ...], target: Path, over: Path)
 
 
 def unpack(wheel: Path, site: Path, sha256: str) -> None:
-    """Unpack one wheel; raises EnvironmentFailure if it is missing, or not the one that was packed."""
+    """Unpack one wheel; raises EnvironmentFailure if it is missing or not the packed one."""
     try:
         content = wheel.read_bytes()
     except OSError as error:
@@ -98,7 +98,7 @@ def unpack(wheel: Path, site: Path, sha256: str) -> None:
 
 
 def _place(member: str) -> PurePosixPath | None:
-    """Where a member of a wheel belongs below ``site-packages``; None if it belongs elsewhere.  Pure."""
+    """The path of a wheel's member below ``site-packages``; None if it belongs elsewhere.  Pure."""
     path = PurePosixPath(member)
     if path.is_absolute() or ".." in path.parts:
         raise EnvironmentFailure(f"{member}: a wheel must not write outside of its folder")

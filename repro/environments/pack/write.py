@@ -41,7 +41,7 @@ class PackTarget:
     python: str
     platform: str
     base: Mapping[str, str]
-    """The distributions of its interpreter, as far as known."""
+    """The known distributions of its interpreter."""
 
 
 def write_pack(
@@ -54,7 +54,7 @@ def write_pack(
     tests: bool = False,
     notify: Notify = quiet,
 ) -> Pack:
-    """Write a pack of named environments into ``out``, which must be empty, ours or missing.
+    """Write a pack of named environments into ``out``, which must be missing, empty or an earlier pack.
 
     ``package`` is the folder of the harness; ``tests`` adds the tests of failures beside it, and pytest.  Raises
     UsageError for bad names or targets, EnvironmentFailure if a wheel cannot be downloaded.
@@ -121,7 +121,7 @@ def _project(package: Path) -> dict[str, Path]:
 
 
 def _tests(root: Path) -> dict[str, Path]:
-    """The tests of failures, and what configures pytest."""
+    """The tests of failures, and the configuration of pytest."""
     files = [root / "pyproject.toml", root / "tests" / "__init__.py", root / "tests" / "conftest.py"]
     return _files(root / "tests" / "failures", root) | {path.relative_to(root).as_posix(): path for path in files}
 
@@ -135,7 +135,7 @@ def _files(folder: Path, root: Path) -> dict[str, Path]:
 
 
 def _zip(file: Path, members: Mapping[str, Path]) -> None:
-    """Write an archive; the same sources give the same bytes."""
+    """Write a reproducible archive: the same sources give the same bytes."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(members.items()):
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes(), zipfile.ZIP_DEFLATED)
@@ -152,7 +152,7 @@ def _download(lines: Sequence[str], python: str, tags: Sequence[str], into: Path
         arguments = ["tool", "run", "--quiet", "--from", "pip", "pip", "download", "-qq", "--no-deps"]
         arguments += ["--only-binary=:all:", "--implementation", "cp", "--python-version", f"{python}.{PATCH}"]
         arguments += [part for tag in tags for part in ("--platform", tag)]
-        # pip treats a wheel in that folder like one of the index.
+        # pip treats wheels in that folder like those on the index.
         arguments += ["--find-links", str(into), "--dest", f"{folder}/wheels", "--requirement", str(requirements)]
         run_uv(arguments)
         found = sorted((Path(folder) / "wheels").glob("*.whl"))
