@@ -204,7 +204,7 @@ def test_no_time(held: Project) -> None:
     runs = len(list(Store(held.reports / "data")))
     assert made.run(WatchBudget(minutes=0), Silent(), told.append) == []
     assert len(list(Store(held.reports / "data"))) == runs
-    assert "left is owed" in told[-1]
+    assert "runs are still owed" in told[-1]
     assert made.look().watched.is_owed
 
 
