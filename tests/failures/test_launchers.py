@@ -2,11 +2,12 @@
 
 The first cell of each failure, and of each expected verdict and world size; all with ``nox -s launchers``.  In the CUDA
 lane all cells, where there are devices (``-m gpu``).  With ``--reports`` the runs stay: tests/bench/cuda_launchers.py
-reads from them what the launchers cost.
+reads from them what the launchers cost.  With ``--stored`` the runs of a main job that has just run are compared.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,19 @@ from _pytest.mark import ParameterSet
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
+from repro.files import PACKAGE
 from repro.launch.session import Options, Session
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.model.failure import Lane
+from repro.model.observation import Observation
 from repro.store.observations import Store
 from repro.testing.matched import expected, parameter, placed_cells, stored, venue_of
 from repro.verdict.result import Result
 from repro.verdict.signature import is_consequence
 
 PROJECT = Project.here()
+LAUNCHER = tuple((PACKAGE / "launch").glob("*.py"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -68,11 +72,32 @@ def by_torchrun(cell: Cell, pytestconfig: pytest.Config, store: Store) -> Result
     return result
 
 
+@dataclass(frozen=True)
+class WarmRuns(Store):
+    """The warm runs of a store that were made since the launcher's code was written here: runs of this very code.
+
+    After a checkout none is, but those of a main job that has just run.
+    """
+
+    def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
+        written = datetime.fromtimestamp(max(file.stat().st_mtime for file in LAUNCHER), UTC)
+        found = super().of_recipe(failure, recipe, files)
+        return [seen for seen in found if seen.launcher == "warm" and datetime.fromisoformat(seen.started) > written]
+
+
 @pytest.fixture
 def by_warm(by_torchrun: Result, pytestconfig: pytest.Config, warm: WarmLauncher, store: Store) -> Result:
-    """The result of a new run of the same cell through the warm launcher."""
-    venue = venue_of(pytestconfig)
-    (result,) = Session(venue.project, store, warm=warm, overlaid=venue.overlaid).run([by_torchrun.cell])
+    """The result of the same cell through the warm launcher: of a new run, or with ``--stored`` of one of this code."""
+    venue, earlier = venue_of(pytestconfig), stored(pytestconfig)
+    session = Session(
+        venue.project,
+        WarmRuns(store.root),
+        Options(fresh=earlier is None),
+        warm=warm,
+        overlaid=venue.overlaid,
+        earlier=WarmRuns(earlier.root) if earlier else None,
+    )
+    (result,) = session.run([by_torchrun.cell])
     return result
 
 
