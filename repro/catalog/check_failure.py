@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from repro.catalog import check_factor, check_signature, yaml_reader
+from repro.catalog import check_factor, check_rate, check_signature, yaml_reader
 from repro.catalog import check_test as tested
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_reach import problems_of
@@ -67,6 +67,7 @@ class EntryCheck:
         for at, problem, remedy in (
             *check_signature.problems_of(self.failure),
             *check_factor.problems_of(self.failure),
+            *check_rate.problems_of(self.failure),
         ):
             yield self._fault(at, problem, remedy)
 

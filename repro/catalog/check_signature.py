@@ -116,6 +116,6 @@ def _is_mistaken_for(error: ForeignError, signature: Signature) -> bool:
     """True if a rank with this error would be judged as showing the failure."""
     if error.type != signature.type:
         return False
-    if signature.kind == "assertion":  # in a script whose function may have any name
+    if signature.kind in {"assertion", "growth"}:  # in a script whose function may have any name
         return not error.library
     return signature.library in {"", error.library} and signature.function in {"", error.function}

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SILENT = "silent"
     DATA_LOSS = "data-loss"
     HANG = "hang"
+    GROWTH = "growth"
 
 
 def export(

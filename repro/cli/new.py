@@ -21,6 +21,7 @@ class NewKind(StrEnum):
     SILENT = "silent"
     DATA_LOSS = "data-loss"
     HANG = "hang"
+    GROWTH = "growth"
 
 
 def new(

@@ -43,6 +43,8 @@ def _described(failure: Failure) -> list[str]:
     if failure.upstream.fixes:
         lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
     lines += [f"signature  {format_signature(failure.signature)}"]
+    lines += [f"rate       {failure.rate.describe()}"] if failure.rate else []
+    lines += [f"grows      {failure.growth.describe()}"] if failure.growth else []
     for item in failure.signatures:
         lines += [
             f"with       {format_condition(item)}: {format_signature(item.signature)}",

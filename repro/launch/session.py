@@ -26,12 +26,13 @@ from repro.launch.slots import RANKS, Slots
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid
 from repro.model.deadline import deadline_of
-from repro.model.failure import Lane, inapplicable
+from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, launcher_key, recipe_of
 from repro.verdict.judge import died_at_shutdown, judge
+from repro.verdict.rare import is_settled
 from repro.verdict.result import DISAGREEMENT, Result, judge_repetitions
 
 
@@ -177,25 +178,62 @@ class Session:
         observations = self._confirming(cell, interpreter) if self.options.fresh else self._stored(cell, interpreter)
         reused = len(observations)
         wanted = self.options.repeat + (reused if self.options.fresh else 0)
-        for _ in range(max(0, wanted - reused) + self.options.confirm):
-            is_confirmed = any(observation.launcher == "torchrun" for observation in observations)
-            if len(observations) >= wanted and (is_confirmed or not self._confirms):
-                break
-            confirming = self._confirms and not is_confirmed and len(observations) >= max(1, wanted - 1)
-            launcher = None if confirming else warm
-            observation = self._observed(cell, interpreter, slots, launcher)
-            # Both are rare and not about the failure: the run is stored as a run of its own, and the cell runs again.
-            if observation and died_at_shutdown(observation):
-                self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
-                observation = self._observed(cell, interpreter, slots, launcher)
-            if observation and self._ended_too_early(observation):
-                self._keep(observation.model_copy(update={"run": f"{self.id}-still"}))
-                observation = self._observed(cell, interpreter, slots, launcher, full_deadline=True)
+        rate = entry.failure.rate
+        next_run = self._next_rare_run if rate else self._next_run
+        most = rate.most_runs + wanted if rate else max(wanted, reused) + self.options.confirm
+        while len(observations) < most and (through := next_run(entry.failure, observations, wanted)) is not None:
+            observation = self._settled(cell, interpreter, slots, None if through == "torchrun" else warm)
             if observation is None or self.stop.is_set():
                 return None
             self._keep(observation)
             observations.append(observation)
         return self._conclude(cell, observations, reused)
+
+    def _next_run(self, _failure: Failure, observations: Sequence[Observation], wanted: int) -> str | None:
+        """The launcher of the next run; None if there are enough."""
+        is_confirmed = any(observation.launcher == "torchrun" for observation in observations)
+        if len(observations) >= wanted and (is_confirmed or not self._confirms):
+            return None
+        confirming = self._confirms and not is_confirmed and len(observations) >= max(1, wanted - 1)
+        return "torchrun" if confirming else "warm"
+
+    def _next_rare_run(self, failure: Failure, observations: Sequence[Observation], wanted: int) -> str | None:
+        """The same for a failure that shows in some runs only: it runs until it shows, or until its rate is excluded.
+
+        What is published rests on torchrun: where the failure shows, it must show through torchrun too.
+        """
+        assert failure.rate is not None  # noqa: S101 - else it is not rare
+        verdicts = [judge(failure, observation).verdict for observation in observations]
+        torchrun = [
+            verdict
+            for verdict, observation in zip(verdicts, observations, strict=True)
+            if observation.launcher == "torchrun"
+        ]
+        if observations and observations[-1].launcher == "none":
+            return None
+        settled = is_settled(failure.rate, verdicts, wanted)
+        if not self._confirms:
+            return None if settled else "warm"
+        if not settled:
+            last = len(observations) >= max(wanted, failure.rate.clean_runs) - 1
+            return "torchrun" if last and not torchrun else "warm"
+        shown = Verdict.REPRODUCED in verdicts
+        confirmed = is_settled(failure.rate, torchrun, 1) if shown else bool(torchrun)
+        return None if confirmed else "torchrun"
+
+    def _settled(
+        self, cell: Cell, interpreter: Interpreter, slots: Slots, launcher: WarmLauncher | None
+    ) -> Observation | None:
+        """Run a cell; once more where it ended by something else than what it is about."""
+        observation = self._observed(cell, interpreter, slots, launcher)
+        # Both are rare and not about the failure: the run is stored as a run of its own, and the cell runs again.
+        if observation and died_at_shutdown(observation):
+            self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
+            observation = self._observed(cell, interpreter, slots, launcher)
+        if observation and self._ended_too_early(observation):
+            self._keep(observation.model_copy(update={"run": f"{self.id}-still"}))
+            observation = self._observed(cell, interpreter, slots, launcher, full_deadline=True)
+        return observation
 
     def _ended_too_early(self, observation: Observation) -> bool:
         """True if a run was ended for a standstill that is not the documented one."""
@@ -281,6 +319,8 @@ class Session:
     def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
         """The stored observations that replace new runs of this cell."""
         found = self._repeated(cell, interpreter)
+        if self.project.catalog[cell.failure].failure.rate:
+            return found
         confirming = [observation for observation in found if observation.launcher == "torchrun"][-1:]
         if not self._confirms or any(kept in confirming for kept in found[-self.options.repeat :]):
             return found[-self.options.repeat :]

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from repro.model.base import Day, Strict
+from repro.model.growth import Growth
 from repro.model.named_ranks import read_ranks
 from repro.model.pattern import check_pattern
+from repro.model.rate import Rate
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
 from repro.model.specifiers import Untried, covers
@@ -59,9 +61,10 @@ NamedRanks = Annotated[int | tuple[int, ...] | str, BeforeValidator(read_ranks)]
 class Signature(Strict):
     """How a failure shows."""
 
-    kind: Literal["exception", "import", "assertion", "hang", "script", "exit"] = "exception"
-    """``import``: an exception by which an import at the top of the script fails; ``script``: one that the script's own
-    code raises; ``exit``: a process that ends without one."""
+    kind: Literal["exception", "import", "assertion", "growth", "hang", "script", "exit"] = "exception"
+    """``growth``: an assertion of the oracle that the numbers of ``growth`` must support; ``import``: an exception by
+    which an import at the top of the script fails; ``script``: one that the script's own code raises; ``exit``: a
+    process that ends without one."""
     type: str = ""
     """Class name of the exception, without its module; for an exit ``SIGSEGV`` or ``exit code 3``."""
     message: Pattern = ""
@@ -87,8 +90,8 @@ class Signature(Strict):
             raise ValueError("an exception's signature needs type and message")
         if self.kind == "exit" and not self.type:
             raise ValueError("the signature of an exit needs type: SIGSEGV or exit code 3")
-        if self.kind == "assertion" and not (self.type == "AssertionError" and self.message):
-            raise ValueError("an assertion's signature needs type: AssertionError and message")
+        if self.kind in {"assertion", "growth"} and not (self.type == "AssertionError" and self.message):
+            raise ValueError(f"a signature of kind {self.kind} needs type: AssertionError and message")
         if self.kind == "hang" and not self.function:
             raise ValueError("a hang's signature needs the function that it hangs in")
         if self.others and (self.kind not in {"hang", "exception"} or self.ranks == "all"):
@@ -110,14 +113,16 @@ class OtherSignature(Strict):
 
     releases: VersionRanges | None = None
     factors: dict[str, str] = {}
+    by_timing: bool = False
+    """It may take the place of any other signature, in any run: which one shows depends on the order of the ranks."""
     signature: Signature
     why: Annotated[str, Field(min_length=1)]
     """What makes it show differently, for people."""
 
     @model_validator(mode="after")
     def _conditional(self) -> Self:
-        if not (self.releases or self.factors):
-            raise ValueError("another signature needs a condition: releases or factors")
+        if not (self.releases or self.factors or self.by_timing):
+            raise ValueError("another signature needs a condition: releases, factors or by_timing")
         return self
 
 
@@ -298,7 +303,8 @@ class Failure(Strict):
     id: Annotated[str, Field(pattern=IDENTIFIER)]
     title: str
     summary: str
-    kind: Literal["crash", "silent", "data-loss", "hang"]
+    kind: Literal["crash", "silent", "data-loss", "hang", "growth"]
+    """``growth``: memory, objects, time or traffic that should not be there."""
     source: str = ""
     upstream: Upstream
     affected: Annotated[tuple[VersionRanges, ...], Field(min_length=1)]
@@ -315,6 +321,10 @@ class Failure(Strict):
     timeout: Annotated[int, Field(ge=1)] = 120
     """Seconds of wall clock that a run may take."""
     signature: Signature
+    rate: Rate | None = None
+    """Of a failure that shows in some runs only; without it every run must show the same."""
+    growth: Growth | None = None
+    """What grows, where the signature is of kind ``growth``."""
     seen_as: tuple[SeenAs, ...] = ()
     """What a user's log shows of it, apart from the signature: `repro doctor --log` matches these."""
     differs_in: dict[Lane, Difference] = {}
@@ -334,6 +344,8 @@ class Failure(Strict):
             for name in opened:
                 if not any(name in releases for releases in self.affected):
                     raise ValueError(f"{key} names {name}, which affected does not")
+        if (self.growth is not None) != (self.signature.kind == "growth"):
+            raise ValueError("growth says what grows, for a signature of kind growth: both or neither")
         for lane in self.differs_in:
             if lane not in self.needs.lanes:
                 raise ValueError(f"differs_in names lane {lane}, which needs.lanes does not")
@@ -372,10 +384,23 @@ class Failure(Strict):
         if other and other.signature:
             return self.model_copy(update={"signature": other.signature})
         for item in self.signatures:
-            changed = {name: factors.get(name, self._default(name)) for name in item.factors}
-            if changed == item.factors and covers(item.releases or {}, versions):
+            if not item.by_timing and self._holds(item, factors, versions):
                 return self.model_copy(update={"signature": item.signature})
         return self
+
+    def also_seen_in(self, factors: Mapping[str, str], versions: Mapping[str, str]) -> tuple[Self, ...]:
+        """The record with each of the other signatures that a run may have instead, by timing."""
+        found = [item for item in self.signatures if item.by_timing and self._holds(item, factors, versions)]
+        usual = OtherSignature(by_timing=True, signature=self.signature, why="by timing")
+        return tuple(
+            self.model_copy(update={"signature": item.signature, "signatures": (*self.signatures, usual)})
+            for item in found
+        )
+
+    def _holds(self, item: OtherSignature, factors: Mapping[str, str], versions: Mapping[str, str]) -> bool:
+        """Whether the condition of another signature holds for a run."""
+        changed = {name: factors.get(name, self._default(name)) for name in item.factors}
+        return changed == item.factors and covers(item.releases or {}, versions)
 
     def _default(self, name: str) -> str:
         factor = self.factor(name)

@@ -88,7 +88,8 @@ def reference_address(name: str) -> str:
 def format_condition(other: "OtherSignature") -> str:
     """``torch <2.8 and mode=a``: the condition under which the failure has another signature."""
     factors = " and ".join(f"{name}={value}" for name, value in other.factors.items())
-    return " and ".join(part for part in (format_releases(other.releases or {}), factors) if part)
+    timing = "other timing" if other.by_timing else ""
+    return " and ".join(part for part in (format_releases(other.releases or {}), factors, timing) if part)
 
 
 def format_signature(signature: "Signature") -> str:

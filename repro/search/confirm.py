@@ -8,10 +8,13 @@ confirmed before it counts:
 - An end that contradicts the question is run again before the search is refused.
 - If torchrun and the warm launcher disagree at any point, all warm runs are dropped.
 - If runs through torchrun disagree with each other, the failure is *noisy*: a point is good only after
-  ``NOISY_RUNS`` good runs, and if the bad neighbour shows the failure in fewer than ``NOISY_LEAST`` of as many runs,
+  ``NOISY.runs`` good runs, and if the bad neighbour shows the failure in fewer than ``NOISY.least`` of as many runs,
   there is no answer.
 
 One bad run makes a point bad: the verdict ``reproduced`` needs the failure's own signature.
+
+A failure whose record states a rate is noisy from the start: the rate says how many runs a point needs
+(``rare_runs.py``).
 
 The probability of a wrong answer is largest for a failure that shows in about two of three runs.  A simulation of
 this module (``tests/bench/search_noise.py``) measures it at every rate: it is below 1 %.
@@ -20,6 +23,7 @@ this module (``tests/bench/search_noise.py``) measures it at every rate: it is b
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from repro.model.rate import Rate
 from repro.model.verdict import Side
 from repro.search.bisection import (
     Boundary,
@@ -32,13 +36,14 @@ from repro.search.bisection import (
     upcoming,
     walk,
 )
+from repro.search.rare_runs import RunsOfPoint, runs_of_point
 
 NEIGHBOUR_RUNS = 4
 """The number of runs of each neighbour of an answer, including the first one."""
 TORCHRUN_RUNS = 3
 """The least number of them through torchrun."""
-NOISY_RUNS = 16
-NOISY_LEAST = 5
+NOISY = RunsOfPoint(runs=16, least=5)
+"""Runs of a point of a noisy failure without a rate."""
 LEAST_GAP = 2
 """On the good side, a further point is tried only if no known point is nearer than this."""
 SKIPS = 3
@@ -116,13 +121,18 @@ class Trusted:
 
     counts: Mapping[int, Counts]
     torchrun_only: bool
-    noisy: bool
+    noisy: RunsOfPoint | None
+    """How many runs a point needs, where the failure shows in some runs only; else None."""
 
     @classmethod
-    def of(cls, known: RunsByPoint) -> "Trusted":
-        """All runs, or only those through torchrun if launchers or runs disagree."""
-        only = any(held.launchers_disagree or held.warm.mixed or held.torchrun.mixed for held in known.values())
-        noisy = any(held.torchrun.mixed for held in known.values())
+    def of(cls, known: RunsByPoint, needs: RunsOfPoint | None = None) -> "Trusted":
+        """All runs, or only those through torchrun if launchers or runs disagree.
+
+        ``needs`` is what a rare failure needs at each point.
+        """
+        mixed = any(held.launchers_disagree or held.warm.mixed or held.torchrun.mixed for held in known.values())
+        only = mixed or needs is not None
+        noisy = needs or (NOISY if any(held.torchrun.mixed for held in known.values()) else None)
         return cls({index: _counts(held, torchrun_only=only) for index, held in known.items()}, only, noisy)
 
     @property
@@ -136,7 +146,7 @@ class Trusted:
         counts = self.counts.get(index, Counts())
         if counts.bad:
             return Side.BAD
-        if counts.good >= (NOISY_RUNS if self.noisy else 1):
+        if counts.good >= (self.noisy.runs if self.noisy else 1):
             return Side.GOOD
         given_up = counts.skipped >= (SKIPS if self.torchrun_only or counts.good else 1)
         return Side.SKIP if given_up else None
@@ -155,14 +165,18 @@ def _counts(held: PointRuns, *, torchrun_only: bool) -> Counts:
     return Counts(warm.bad + torchrun.bad, warm.good + torchrun.good, warm.skipped + torchrun.skipped)
 
 
-def sides(known: RunsByPoint) -> dict[int, Side]:
+def _trusted(points: SearchRange, known: RunsByPoint, rate: Rate | None) -> Trusted:
+    return Trusted.of(known, runs_of_point(rate, points.most_points) if rate else None)
+
+
+def sides(points: SearchRange, known: RunsByPoint, rate: Rate | None = None) -> dict[int, Side]:
     """The answers from the known runs."""
-    return Trusted.of(known).sides
+    return _trusted(points, known, rate).sides
 
 
-def next_step(points: SearchRange, known: RunsByPoint) -> Step:
-    """The next step, given the known runs."""
-    trusted = Trusted.of(known)
+def next_step(points: SearchRange, known: RunsByPoint, rate: Rate | None = None) -> Step:
+    """The next step, given the known runs; ``rate`` is that of a rare failure."""
+    trusted = _trusted(points, known, rate)
     path = walk(points, trusted.sides)
     move = path.move
     if isinstance(move, Contradiction):
@@ -179,14 +193,14 @@ def next_step(points: SearchRange, known: RunsByPoint) -> Step:
     return _confirm(points, trusted, known, path)
 
 
-def ahead(points: SearchRange, known: RunsByPoint, limit: int = 2) -> tuple[int, ...]:
-    """The points that may follow the next one, whose environments can be prepared meanwhile."""
-    step = next_step(points, known)
-    found = dict.fromkeys(upcoming(points, sides(known), limit))
+def ahead(points: SearchRange, known: RunsByPoint, limit: int = 2, rate: Rate | None = None) -> tuple[int, ...]:
+    """The points that may be asked for after the next one: their environments can be prepared meanwhile."""
+    step = next_step(points, known, rate)
+    found = dict.fromkeys(upcoming(points, sides(points, known, rate), limit))
     if not isinstance(step, Probe):
         return tuple(found)[:limit]
     for counts in (Counts(bad=1), Counts(good=1)):
-        after = next_step(points, {**known, step.index: PointRuns(warm=counts)})
+        after = next_step(points, {**known, step.index: PointRuns(warm=counts)}, rate)
         if isinstance(after, Probe | Repeat) and after.index not in known and after.index != step.index:
             found.setdefault(after.index)
     return tuple(found)[:limit]
@@ -202,16 +216,16 @@ def _look(trusted: Trusted, index: int) -> Probe | Repeat:
     if not trusted.torchrun_only:
         return Probe(index)
     counts = trusted.counts.get(index, Counts())
-    wanted = next(n for n in (4, 8, NOISY_RUNS) if n > counts.conclusive) if trusted.noisy else 1
+    wanted = trusted.noisy.next_runs(counts.conclusive) if trusted.noisy else 1
     return Repeat(index, wanted + counts.skipped)
 
 
 def _rate(trusted: Trusted, index: int) -> Repeat | Noisy | None:
-    """The step that measures how often a bad point of a noisy failure is bad; None if it is bad often enough."""
-    counts = trusted.counts[index]
-    if counts.conclusive < NOISY_RUNS and counts.skipped < SKIPS:
-        return Repeat(index, NOISY_RUNS + counts.skipped)
-    if counts.bad < NOISY_LEAST:
+    """Measure how often a bad point of a noisy failure is bad; None where it is often enough."""
+    counts, needs = trusted.counts[index], trusted.noisy or NOISY
+    if counts.conclusive < needs.runs and counts.skipped < SKIPS:
+        return Repeat(index, needs.runs + counts.skipped)
+    if counts.bad < needs.least:
         return Noisy(index, counts.bad, counts.conclusive)
     return None
 

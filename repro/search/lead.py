@@ -57,7 +57,7 @@ def lead_bisection(
     source.define(environments_of(question.points))
     while True:
         known = journal.evidence()
-        step = next_step(question.range, known)
+        step = next_step(question.range, known, failure.rate)
         if not isinstance(step, Probe | Repeat):
             break
         point = question.points[step.index]
@@ -65,7 +65,7 @@ def lead_bisection(
             notify(f"{question.describe(step.index)}: run again through torchrun, {step.runs} runs in all")
             fact = source.repeat(point.environment, point.label, step.runs)
         else:
-            upcoming = [question.points[other].environment for other in ahead(question.range, known)]
+            upcoming = [question.points[other].environment for other in ahead(question.range, known, rate=failure.rate)]
             fact = source.ask(point.environment, point.label, upcoming)
         journal.add(fact)
         notify(f"{question.describe(step.index)}: {describe_fact(fact)}")
@@ -89,7 +89,7 @@ def _answer(
     question, move = journal.question, found.boundary
     places = {point.label: index for index, point in enumerate(question.points)}
     known = journal.evidence()
-    answers = sides(known)
+    answers = sides(question.range, known, failure.rate)
     facts = {
         places[label]: summary(
             journal.facts(label), answers.get(places[label], Side.SKIP), torchrun_only=found.torchrun_only
@@ -102,7 +102,7 @@ def _answer(
     blame = None
     pair = _vectors(source, question, move)
     changes = version_changes(*pair) if pair else ()
-    if question.package is None and pair is not None:
+    if question.package is None and pair is not None and failure.rate is None:
         blame = lead_blame(source, failure, pair[0], pair[1], notify=notify, known=(before, after))
     return Bisected(
         failure=failure.id,
@@ -184,9 +184,13 @@ def lead_blame(
 
     A release and what it requires move together, as one change named after the requiring release.
 
-    Raises UsageError if nothing differs, ContradictionError or UndecidedError if the two ends do not show opposite
-    sides.
+    Raises UsageError where nothing differs and for a failure that shows in some runs only, ContradictionError or
+    UndecidedError where the two ends do not show opposite sides.
     """
+    if failure.rate is not None:
+        raise UsageError(
+            f"{failure.id} shows in some runs only (rate): blame cannot judge that; use `repro bisect --package NAME`"
+        )
     began = time.monotonic()
     changes = version_changes(start, end)
     if start.environment.python != end.environment.python:

@@ -10,7 +10,7 @@ from repro.model.verdict import Judgement, side_of
 from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried, Turned
 from repro.store.observations import Store
 from repro.verdict.judge import judge
-from repro.verdict.status import merge_verdicts
+from repro.verdict.rare import merge_repetitions
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], cat
         if not held or len(held) < len(fact.observations):
             return fact
         fact = fact.model_copy(update={"affected": is_affected(entry.failure, fact.versions)})
-        judgement = merge_verdicts([judge(entry.failure, observation) for observation in held]).judgement
+        judgements = [judge(entry.failure, observation) for observation in held]
+        judgement = merge_repetitions(entry.failure, judgements).judgement
         if judgement.verdict is fact.verdict:
             return fact
         return fact.model_copy(

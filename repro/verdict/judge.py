@@ -14,6 +14,7 @@ from repro.model.observation import Installed, Observation, Phase, Raised, Rank
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Judgement, Verdict
 from repro.model.version import parsed_version
+from repro.verdict.growth import with_growth
 from repro.verdict.script_run import completed, ending, foreign_import, lacks_package
 from repro.verdict.signature import (
     CRASHES,
@@ -35,14 +36,23 @@ FLUSH_FAILED = 120
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
     """The verdict of one run."""
-    failure = seen_in(failure, observation)
+    versions = observation.installed.distributions if observation.installed else {}
+    found = _judged(seen_in(failure, observation), observation)
+    if found.verdict in {Verdict.DIFFERENT, Verdict.UNRUNNABLE}:
+        for other in failure.also_seen_in(observation.cell.factors, versions):
+            by_timing = _judged(other, observation)
+            if by_timing.verdict is Verdict.REPRODUCED:
+                return by_timing
+    return found
+
+
+def _judged(failure: Failure, observation: Observation) -> Judgement:
+    """The verdict of one run, by the one signature of the record."""
     judgements = (
         _of_script(failure, observation) if isinstance(failure, ScriptFailure) else _of_record(failure, observation)
     )
-    for judgement in judgements:
-        if judgement is not None:
-            return judgement
-    return _no_verdict(observation)
+    found = next((judgement for judgement in judgements if judgement is not None), None)
+    return with_growth(failure, observation, found or _no_verdict(observation))
 
 
 def seen_in(failure: Failure, observation: Observation) -> Failure:
@@ -325,6 +335,7 @@ def _of_others(signature: Signature) -> Signature:
 def _objection(signature: Signature, failure: Failure, observation: Observation) -> str | None:
     """Why the signature does not match; None if exactly the named ranks show it and nothing else went wrong."""
     showing = [rank.rank for rank in observation.ranks if rank.error is not None and shows(rank.error, signature)]
+    timed = [other.signature for other in failure.signatures if other.by_timing]
     for rank in observation.ranks:
         if rank.rank in showing:
             if not may_show(signature.ranks, rank.rank):
@@ -334,7 +345,7 @@ def _objection(signature: Signature, failure: Failure, observation: Observation)
         elif signature.kind == "exception" and signature.others:
             if rank.error is None or not shows(rank.error, _of_others(signature)):
                 return f"rank {rank.rank} does not show it in {signature.others}"
-        elif failed_itself(rank, failure):
+        elif failed_itself(rank, failure) and not any(rank.error and shows(rank.error, other) for other in timed):
             return f"rank {rank.rank} failed in another way"
         elif rank.signal is not None and not rank.stopped and not is_watchdog_abort(rank):
             return f"rank {rank.rank} died by {_signal_name(rank.signal)}"

@@ -8,7 +8,8 @@ from repro.model.failure import Failure
 from repro.model.observation import Observation
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 from repro.verdict.judge import judge
-from repro.verdict.status import expect, merge_verdicts, status
+from repro.verdict.rare import launchers_differ, merge_repetitions
+from repro.verdict.status import expect, status
 
 DISAGREEMENT = "launchers disagree"
 """The start of the reason if warm runs and torchrun runs gave different verdicts."""
@@ -26,11 +27,14 @@ class Result:
     expectation: Expectation
     status: Status
     reused: int
-    """The number of observations that were stored before."""
+    """How many of the observations were stored before."""
+    shown: Observation | None = None
+    """Of a failure that shows in some runs only: the newest run that shows the verdict."""
 
     @property
     def newest(self) -> Observation:
-        return self.observations[-1]
+        """The newest run; of a rare failure, the newest one that shows the verdict."""
+        return self.shown or self.observations[-1]
 
     @property
     def verdict(self) -> Verdict:
@@ -43,8 +47,8 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
     ``observations`` must not be empty.
     """
     judgements = [judge(failure, observation) for observation in observations]
-    merged = merge_verdicts(judgements)
-    disagreement = launcher_disagreement(observations, judgements)
+    merged = merge_repetitions(failure, judgements)
+    disagreement = launcher_disagreement(failure, observations, judgements)
     if disagreement:
         merged = replace(merged, judgement=Judgement(Verdict.UNRUNNABLE, disagreement))
     cell = observations[-1].cell
@@ -59,18 +63,35 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
         expectation=expectation,
         status=status(merged.judgement.verdict, expectation),
         reused=reused,
+        shown=_shown(observations, judgements, merged.judgement.verdict) if failure.rate else None,
     )
 
 
-def launcher_disagreement(observations: Sequence[Observation], judgements: Sequence[Judgement]) -> str:
+def _shown(
+    observations: Sequence[Observation], judgements: Sequence[Judgement], verdict: Verdict
+) -> Observation | None:
+    pairs = zip(reversed(observations), reversed(judgements), strict=True)
+    return next((observation for observation, judgement in pairs if judgement.verdict is verdict), None)
+
+
+def launcher_disagreement(
+    failure: Failure, observations: Sequence[Observation], judgements: Sequence[Judgement]
+) -> str:
     """One line if each launcher gave one steady verdict and the two verdicts differ; else an empty string.
 
-    If the runs of one launcher differ, the failure is flaky; unrunnable runs are no evidence.
+    A launcher whose own runs differ has shown a flaky failure, and an unrunnable run has shown nothing.  A rare
+    failure that one launcher shows must be absent with the other one in as many runs as its rate asks for.
     """
     verdicts: dict[str, list[Verdict]] = {"warm": [], "torchrun": []}
     for observation, judgement in zip(observations, judgements, strict=True):
         if observation.launcher in verdicts:
             verdicts[observation.launcher].append(judgement.verdict)
+    if failure.rate is not None:
+        differ = launchers_differ(failure.rate, verdicts["warm"], verdicts["torchrun"])
+        counts = (
+            f"{name} in {found.count(Verdict.REPRODUCED)} of {len(found)} runs" for name, found in verdicts.items()
+        )
+        return f"{DISAGREEMENT}: it shows with {', '.join(counts)}" if differ else ""
     warm, torchrun = (set(found) for found in verdicts.values())
     if len(warm) != 1 or len(torchrun) != 1 or warm == torchrun or Verdict.UNRUNNABLE in warm | torchrun:
         return ""

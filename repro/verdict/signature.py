@@ -118,7 +118,7 @@ def shows(error: Raised, signature: Signature) -> bool:
         return False
     if not is_found(signature.message, error.message):
         return False
-    if signature.kind == "assertion":
+    if signature.kind in {"assertion", "growth"}:
         frame = error.innermost_frame
         return frame is not None and frame.origin is Origin.SCRIPT and signature.function in {"", frame.function}
     if signature.kind == "script":

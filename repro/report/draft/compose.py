@@ -135,6 +135,8 @@ def _traceback(case: Case, detail: Detail) -> str:
 def _observed(case: Case, detail: Detail) -> str:
     root = case.root
     ranks = ", ".join(f"rank {rank.rank}: {format_exit(rank)}" for rank in case.result.newest.ranks)
+    if case.failure.rate:
+        ranks = f"It does not show in every run: here in {case.result.k} of {case.result.n}. {ranks}"
     shown = _traceback(case, detail)
     if not shown:
         return f"{ranks}. {code(case.result.judgement.evidence or case.result.judgement.reason)}"

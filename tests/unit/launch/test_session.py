@@ -378,6 +378,68 @@ class TestConfirmation:
         assert "launchers disagree: warm says absent (1 of 1), torchrun says reproduced" in heard.progress_[0]
 
 
+class TestRare:
+    """A failure that shows in some runs only runs until it shows, or until enough runs were clean."""
+
+    @pytest.fixture
+    def held(self, tmp_path: Path) -> Project:
+        made = project(tmp_path, failures=False)
+        write_failure(made.failures, rate={"runs": 4, "at_least": 3})
+        return made
+
+    @staticmethod
+    def plays(played: Played, shows: str) -> list[str]:
+        """Each run shows the failure where the text has an x, a fault where it has f; returns the launchers."""
+        launchers: list[str] = []
+
+        def answer(cell: Cell, under_test: Interpreter) -> Observation:
+            launchers.append("torchrun" if played.calls[-1]["launch"] is torchrun else "warm")
+            sign = shows[len(launchers) - 1]
+            if sign == "f":
+                return observation(cell=cell, fault="no slots", launcher="none")
+            ranks = [(failed if sign == "x" else rank)(number) for number in (0, 1)]
+            return observation(*ranks, cell=cell, installed=under_test.installed, launcher=launchers[-1])
+
+        played.answer = answer
+        return launchers
+
+    @pytest.mark.parametrize(
+        ("shows", "options", "launchers", "verdict"),
+        [
+            ("x", Options(), "w", Verdict.REPRODUCED),
+            ("..x", Options(), "www", Verdict.REPRODUCED),
+            ("...", Options(), "www", Verdict.ABSENT),
+            ("x.x", Options(repeat=3), "wwt", Verdict.REPRODUCED),
+            ("xx", Options(confirm=True), "wt", Verdict.REPRODUCED),
+            ("x.x", Options(confirm=True), "wtt", Verdict.REPRODUCED),
+            ("x...", Options(confirm=True), "wttt", Verdict.UNRUNNABLE),
+            ("...", Options(confirm=True), "wwt", Verdict.ABSENT),
+            ("..x", Options(confirm=True), "wwt", Verdict.REPRODUCED),
+            ("...", Options(warm=False, confirm=True), "ttt", Verdict.ABSENT),
+            ("f", Options(), "w", Verdict.UNRUNNABLE),
+            (".....", Options(repeat=5, warm=False), "ttttt", Verdict.ABSENT),
+        ],
+    )
+    def test_runs(  # noqa: PLR0917 - the parts of one case
+        self, held: Project, played: Played, shows: str, options: Options, launchers: str, verdict: Verdict
+    ) -> None:
+        """Three clean runs exclude it (three in four, 95 %); what shows must show through torchrun too."""
+        made = self.plays(played, shows)
+        shown = {"w": "warm", "t": "torchrun"}
+        try:
+            (result,) = session(held, options=options).run(cells(held, "old"))
+        finally:
+            assert made == [shown[sign] for sign in launchers]
+        assert result.verdict is verdict, result.judgement
+
+    def test_stored_clean_runs_count(self, held: Project, played: Played) -> None:
+        """All stored runs of the recipe count, as many as there are."""
+        self.plays(played, "...")
+        session(held).run(cells(held, "old"))
+        (result,) = session(held, options=Options(fresh=False)).run(cells(held, "old"))
+        assert (len(played.cells), result.verdict, result.reused) == (3, Verdict.ABSENT, 3)
+
+
 class TestReuse:
     """A stored observation is used again only where a run would repeat it."""
 

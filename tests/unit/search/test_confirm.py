@@ -5,8 +5,7 @@ import pytest
 from repro.model.verdict import Side
 from repro.search.bisection import Boundary, Contradiction, Inconclusive, Probe, SearchRange
 from repro.search.confirm import (
-    NOISY_LEAST,
-    NOISY_RUNS,
+    NOISY,
     Confirmed,
     Counts,
     Noisy,
@@ -58,7 +57,7 @@ class TestSteady:
 
     def test_a_point_that_cannot_be_run_again_has_no_answer(self) -> None:
         known = {**self.FOUND, 1: warm(1, torchrun=Counts(skipped=3))}
-        assert sides(known)[1] is S
+        assert sides(self.POINTS, known)[1] is S
         assert next_step(self.POINTS, known) == Repeat(0, 3)
 
     def test_the_end_is_run_again_before_it_is_called_a_contradiction(self) -> None:
@@ -158,7 +157,7 @@ class TestLaunchers:
         assert PointRuns(by_warm, by_torchrun).launchers_disagree is disagree
 
     def test_skips_of_both_count(self) -> None:
-        assert sides({0: warm(skipped=1, torchrun=Counts(skipped=1))}) == {0: S}
+        assert sides(SearchRange(1, B), {0: warm(skipped=1, torchrun=Counts(skipped=1))}) == {0: S}
 
     def test_a_point_without_any_run_has_none_to_make_up_for(self) -> None:
         known = {0: PointRuns(), 2: warm(0, 1, torchrun=Counts(bad=3))}
@@ -169,12 +168,12 @@ class TestLaunchers:
 
     def test_a_disagreement_drops_all_warm_runs(self) -> None:
         known = {0: BAD, 3: GOOD, 1: BAD, 2: warm(0, 1, torchrun=Counts(bad=3))}
-        assert sides(known) == {2: B}
+        assert sides(self.POINTS, known) == {2: B}
         assert next_step(self.POINTS, known) == Repeat(0, 1)
 
     def test_what_never_ran_stays_skipped(self) -> None:
         known = {0: BAD, 3: GOOD, 1: warm(skipped=1), 2: warm(0, 1, torchrun=Counts(bad=3))}
-        assert sides(known) == {1: S, 2: B}
+        assert sides(self.POINTS, known) == {1: S, 2: B}
 
     def test_the_answer_rests_on_torchrun(self) -> None:
         known = {
@@ -194,17 +193,17 @@ class TestNoisy:
 
     def test_a_good_answer_needs_many_runs(self) -> None:
         known = {0: torchrun(12, 4), 3: torchrun(good=4)}
-        assert sides(known) == {0: B}
+        assert sides(self.POINTS, known) == {0: B}
         assert next_step(self.POINTS, known) == Repeat(3, 8)
-        assert next_step(self.POINTS, {**known, 3: torchrun(good=8)}) == Repeat(3, NOISY_RUNS)
+        assert next_step(self.POINTS, {**known, 3: torchrun(good=8)}) == Repeat(3, NOISY.runs)
         assert next_step(self.POINTS, {**known, 3: torchrun(good=16)}) == Repeat(1, 4)
 
     def test_the_rate_is_measured_at_the_bad_end(self) -> None:
         known = {0: torchrun(1, 1), 3: torchrun(good=16)}
         assert next_step(self.POINTS, known) == Repeat(0, 16)
         assert next_step(self.POINTS, {**known, 0: torchrun(4, 12)}) == Noisy(0, 4, 16)
-        assert next_step(self.POINTS, {**known, 0: torchrun(NOISY_LEAST, 11)}) == Repeat(1, 4)
-        assert (NOISY_LEAST, NOISY_RUNS) == (5, 16)
+        assert next_step(self.POINTS, {**known, 0: torchrun(NOISY.least, 11)}) == Repeat(1, 4)
+        assert (NOISY.least, NOISY.runs) == (5, 16)
 
     def test_the_rate_is_measured_at_the_bad_neighbour_too(self) -> None:
         known = {0: torchrun(12, 4), 3: torchrun(good=16), 1: torchrun(1), 2: torchrun(good=16)}

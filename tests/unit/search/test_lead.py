@@ -14,12 +14,14 @@ from repro.environments.locks import Lock, Locked
 from repro.errors import ContradictionError, EnvironmentFailure, Exit, RecordError, UndecidedError, UsageError
 from repro.model.failure import Failure, is_affected
 from repro.model.matrix import Environment
+from repro.model.rate import Rate
 from repro.model.verdict import Side, Verdict, side_of
 from repro.report.answers import bisected_lines, blamed_lines
 from repro.search.environments import Vector
 from repro.search.lead import LATEST, exit_of_answer, lead_bisection, lead_blame, lead_sweep
 from repro.search.log import SearchLog
 from repro.search.question import Ends, question_of_days, question_of_releases, releases_to_search
+from repro.search.rare_runs import runs_of_point
 from repro.search.releases import IndexFile
 from repro.search.start import base_of, vector_of
 from repro.search.verdict_source import Replay
@@ -155,6 +157,20 @@ class TestBisection:
         assert answer.also_moved == ()
         assert "old" in source.asked
         assert answer.blame is None
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_rare_failure(self, tmp_path: Path, seed: int) -> None:
+        """Every good point has as many clean runs through torchrun as the rate asks for."""
+        rate = Rate(runs=20, at_least=8)
+        coin, steady = random.Random(seed), between("2.1.0", "2.2.1")
+        source = FakeSource(lambda held: steady(held) if coin.random() < 0.6 else Verdict.ABSENT)
+        rare = FAILURE.model_copy(update={"rate": rate})
+        answer = lead_bisection(source, rare, begin(tmp_path, "2.4.2", "2.1.0"), quiet)
+        assert (answer.before.label, answer.after.label) == ("2.2.1", "2.2.2")
+        assert answer.noisy
+        assert source.asked == []
+        good = [fact for fact in answer.tried if fact.side is Side.GOOD]
+        assert all(len(fact.runs) >= runs_of_point(rate, 1).runs for fact in good)
 
     def test_finds_the_breaking_release(self, tmp_path: Path) -> None:
         answer = lead_bisection(
@@ -510,6 +526,13 @@ class TestBlame:
         other = replace(end, environment=end.environment.model_copy(update={"python": "3.12"}))
         with pytest.raises(UsageError, match="different Pythons"):
             lead_blame(self.source(start, other, lambda _: Verdict.ABSENT), FAILURE, start, other, notify=quiet)
+
+    def test_a_rare_failure(self) -> None:
+        """Each mixture would need as many runs as the rate asks for, and no step has a bound: it is refused."""
+        start, end = pair(a=("1", "2"))
+        rare = factories.failure(rate={"runs": 20, "at_least": 8})
+        with pytest.raises(UsageError, match="shows in some runs only"):
+            lead_blame(self.source(start, end, lambda _: Verdict.ABSENT), rare, start, end, notify=quiet)
 
 
 class TestSweep:

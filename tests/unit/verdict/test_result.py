@@ -103,7 +103,7 @@ class TestLaunchers:
         result = judge_repetitions(failure(), [unrunnable, BROKEN])
         assert (result.verdict, result.status) == (Verdict.UNRUNNABLE, Status.UNKNOWN)
         judgements = [judge(failure(), seen) for seen in (unrunnable, BROKEN)]
-        assert launcher_disagreement([unrunnable, BROKEN], judgements) == ""
+        assert launcher_disagreement(failure(), [unrunnable, BROKEN], judgements) == ""
 
     def test_a_launcher_that_differs_from_itself(self) -> None:
         """That is a flaky failure, whatever the other launcher says."""
