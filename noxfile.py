@@ -20,8 +20,9 @@ FIRST = ("lightning-20960", "--env", "lightning-2.5.2-torch-2.13", "--env", "lig
 
 DECIDING = (
     *("repro/verdict/*", "repro/search/bisection.py", "repro/search/ablation.py", "repro/search/blame.py"),
-    *("repro/search/watch_plan.py", "repro/environments/floats.py"),
-    *("repro/doctor/diagnosis.py", "repro/doctor/cap.py", "repro/doctor/upgrade.py", "repro/report/overdue.py"),
+    *("repro/search/watch_plan.py", "repro/search/confirm.py", "repro/search/metric.py", "repro/search/companions.py"),
+    *("repro/environments/floats.py", "repro/report/overdue.py", "repro/doctor/code/combined.py"),
+    *(f"repro/doctor/{name}.py" for name in ("diagnosis", "exposure", "proposals", "cap", "upgrade")),
     *("repro/catalog/shards.py", "repro/errors.py"),
 )
 """Modules that decide and have no effects: a line that no test runs there is a decision that no test knows."""

@@ -276,3 +276,19 @@ def test_unexpected_counts_over_all() -> None:
     releases = [WatchedRelease.model_validate(facts | {"unexpected": names}) for names in (("a", "b"), ("a",), ())]
     floats = tuple(WatchedFloat(name=name, day="2026-11-20", releases=tuple(releases)) for name in ("one", "other"))
     assert Watched(date="2026-11-25T00:00:00+00:00", floats=floats).unexpected == 6
+
+
+def test_an_earlier_look_is_kept_where_this_one_did_not_look() -> None:
+    """The older day counts: nobody may take an old answer for one of today."""
+    old = Watched(
+        date="2026-03-01T00:00:00+00:00",
+        floats=(
+            WatchedFloat(name="a", day="2026-02-27", problem="no network"),
+            WatchedFloat(name="b", day="2026-02-27"),
+        ),
+    )
+    new = Watched(date="2026-03-10T00:00:00+00:00", floats=(WatchedFloat(name="b", day="2026-03-08"),))
+    both = new.beside(old)
+    assert both.date == old.date
+    assert [(held.name, held.day) for held in both.floats] == [("a", "2026-02-27"), ("b", "2026-03-08")]
+    assert [look.is_owed for look in (old, new, both)] == [True, False, True]
