@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.search.blame import Blame, Effect, drive, outcome_of
+from repro.search.blame import Blame, Effect, drive, minimal_set, outcome_of
 from repro.store.answers import Role
 
 F, K, U = Effect.FLIPS, Effect.KEEPS, Effect.UNRESOLVED
@@ -205,3 +205,9 @@ def _reached(item: str, needs: dict[str, set[str]]) -> set[str]:
 )
 def test_an_outcome_is_read_from_the_ends(side: str, outcome: Effect) -> None:
     assert outcome_of(side, start="good", end="bad") is outcome
+
+
+def test_a_minimal_set_keeps_equal_items_apart() -> None:
+    """Two of three equal items are needed: they are counted by their places."""
+    found = minimal_set(("a", "b", "b", "c", "b"), lambda held: F if held.count("b") > 1 and "a" in held else K)
+    assert found == ("a", "b", "b")
