@@ -4,13 +4,13 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from repro.catalog import check_factor, check_rate, check_signature, yaml_reader
+from repro.catalog import check_factor, check_rate, check_signature, check_stages, yaml_reader
 from repro.catalog import check_test as tested
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_reach import problems_of
@@ -19,9 +19,10 @@ from repro.catalog.open_questions import files_with_questions, unanswered, unans
 from repro.errors import Fault, UnreadableFileError, nearest
 from repro.files import read_text_file
 from repro.model.base import Location
-from repro.model.failure import WORLD_SIZE, Evidence
+from repro.model.failure import WORLD_SIZE, Evidence, is_affected
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
+from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 
 MAX_LINES = 135
 _ALWAYS = {"torch", "numpy"}
@@ -68,6 +69,7 @@ class EntryCheck:
             *check_signature.problems_of(self.failure),
             *check_factor.problems_of(self.failure),
             *check_rate.problems_of(self.failure),
+            *check_stages.problems_of(self.failure),
         ):
             yield self._fault(at, problem, remedy)
 
@@ -172,6 +174,7 @@ class EntryCheck:
                     choices,
                     default if isinstance(default, str) else None,
                 )
+        yield from self._known_flags(given)
         for index, factor in enumerate(self.failure.factors):
             at = ("factors", index, "name")
             if factor.name == WORLD_SIZE or factor.variable:
@@ -186,7 +189,14 @@ class EntryCheck:
             if default != factor.default:
                 problem = f"--{factor.name} is {default!r} by default; the record's first value is {factor.default!r}"
                 yield Fault(self.entry.script, line, "", problem, "the defaults are the failing configuration")
-        for name in sorted(set(given) - {factor.name for factor in self.failure.factors if not factor.variable}):
+
+    def _known_flags(self, given: Mapping[str, tuple[int, list[str] | None, str | None]]) -> Iterator[Fault]:
+        """Flags that no factor has, and those by which a script learns its stage."""
+        for place, problem, remedy in check_stages.flag_problems(self.failure, given):
+            yield self._fault(place, problem, remedy)
+        known = {factor.name for factor in self.failure.factors if not factor.variable}
+        known |= {STAGE_FLAG, FOLDER_FLAG} if self.failure.stages else set()
+        for name in sorted(set(given) - known):
             yield Fault(self.entry.script, given[name][0], "", f"--{name} is no factor of the record", "add it there")
 
     def _backports(self) -> Iterator[Fault]:
@@ -219,6 +229,8 @@ class EntryCheck:
         if evidence.environment not in environments:
             problem = f"environment {evidence.environment!r} is not in matrix.yaml"
             yield self._fault((*at, "environment"), problem, nearest(evidence.environment, environments))
+        for place, problem, remedy in check_stages.evidence_problems(self.failure, evidence, self.matrix):
+            yield self._fault((*at, *place), problem, remedy)
         if evidence.backport is not None and self.failure.backport(evidence.backport) is None:
             names = [backport.name for backport in self.failure.backports]
             problem = f"no backport {evidence.backport!r}"
@@ -243,10 +255,17 @@ class EntryCheck:
         if runs is None:
             yield self._fault(("id",), "matrix.yaml runs it nowhere", f"add runs.{self.failure.id} there")
             return
+        problems = list(check_stages.pair_problems(self.failure, self.matrix))
+        for problem in problems:
+            yield self._fault(("stages",), problem, "name an environment for each role")
         pins = [self.matrix.environments[name].pins for name in runs.environments]
-        if not any(covers(releases, held) for held in pins for releases in self.failure.affected):
+        together = [
+            check_stages.is_affected_pair(self.failure, pair, self.matrix) for pair in runs.pairs if not problems
+        ]
+        if not any(is_affected(self.failure, held) for held in pins) and not any(together) and not problems:
             yield self._fault(("affected",), "no default environment is affected", "add one to matrix.yaml")
-        for name in {backport for backports in runs.backports.values() for backport in backports}:
+        groups = (*runs.backports.values(), *(pair.backports for pair in runs.pairs))
+        for name in {backport for backports in groups for backport in backports}:
             if self.failure.backport(name) is None:
                 yield self._fault(("backports",), f"matrix.yaml runs backport {name!r}, which is not defined", "add it")
 

@@ -4,10 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from repro.catalog.check_stages import is_affected_pair, pair_problems
 from repro.errors import Fault
-from repro.model.failure import Failure
+from repro.model.failure import Failure, is_affected
 from repro.model.matrix import Matrix
-from repro.model.specifiers import covers
 
 SHARED = "pytest_pycollect_makeitem"
 """The hook of ``repro.testing.matched`` that tests the claims of a module that names its failure."""
@@ -24,11 +24,18 @@ def called_for(failure: Failure, matrix: Matrix) -> dict[str, str]:
     wanted: dict[str, str] = {}
     for name in runs.environments if runs else ():
         pins = matrix.environments[name].pins
-        affected = any(covers(releases, pins) for releases in failure.affected)
+        affected = is_affected(failure, pins)
         wanted.setdefault(
             "failing" if affected else "correct",
             f"matrix.yaml runs it on {name}, which is {'affected' if affected else 'not affected'}",
         )
+    for pair in runs.pairs if runs and not any(pair_problems(failure, matrix)) else ():
+        affected = is_affected_pair(failure, pair, matrix)
+        words = ", ".join(f"{role} {name}" for role, name in pair.environments.items())
+        reason = f"matrix.yaml runs it with {words}, which {'have it' if affected else 'do not have it'} together"
+        wanted.setdefault("failing" if affected else "correct", reason)
+        if pair.backports:
+            wanted["backported"] = f"matrix.yaml runs backports with {words}"
     if runs and any(runs.backports.values()):
         wanted["backported"] = f"matrix.yaml runs backports on {', '.join(runs.backports)}"
     if failure.claims:

@@ -9,7 +9,7 @@ from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
 from repro.catalog.project import Project
 from repro.catalog.shards import shards
 from repro.errors import UsageError, unknown
-from repro.model.cell import Adopted, Cell, Named, Overlaid, make_cell
+from repro.model.cell import Adopted, Cell, Environments, Named, Overlaid, make_cell
 from repro.model.failure import Lane
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}")
@@ -34,6 +34,8 @@ class CellRequest:
     """The names of the environments in a pack; None without a pack."""
     shard: str | None = None
     """``K/N``: only this part of the default cells."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Environments of roles of a record with stages; the others have that of ``environments``."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,19 @@ def parse_factors(settings: Sequence[str]) -> dict[str, str]:
     return factors
 
 
+def parse_roles(settings: Sequence[str]) -> dict[str, str]:
+    """``["writer=torch-2.6"]`` as a mapping; raises UsageError."""
+    roles: dict[str, str] = {}
+    for setting in settings:
+        role, _, name = setting.partition("=")
+        if not (role and name):
+            raise UsageError(f"--stage-env {setting}: ROLE=NAME is expected, such as writer=torch-2.6")
+        if roles.get(role, name) != name:
+            raise UsageError(f"--stage-env {setting}: {role} is {roles[role]} already")
+        roles[role] = name
+    return roles
+
+
 def check_run_name(name: str | None) -> str | None:
     """The name of a run, which becomes part of file names, if it is valid; else raises UsageError."""
     if name is not None and not _RUN_NAME.fullmatch(name):
@@ -96,6 +111,8 @@ def _everywhere(project: Project, request: CellRequest) -> Selection:
 
 def _chosen(project: Project, request: CellRequest) -> list[Cell]:
     places = _environments(project, request)
+    if request.roles and not places:
+        raise UsageError("--stage-env names the environment of one role: --env names that of the others")
     catalog, matrix = project.catalog, project.matrix
     chosen = [catalog[failure_id].failure.id for failure_id in request.ids]
     chosen = chosen or [name for name in matrix.runs if name not in catalog.faults]
@@ -104,13 +121,16 @@ def _chosen(project: Project, request: CellRequest) -> list[Cell]:
         raise UsageError(f"matrix.yaml runs {nowhere[0]} nowhere; name an environment with --env")
     # Without ids, only the failures that run in the lane.
     chosen = [name for name in chosen if request.ids or request.lane in catalog[name].failure.needs.lanes]
+    asked: list[tuple[str, Named | Adopted | Overlaid, str | None, Environments]] = []
     if not places and request.backport is None and not request.factors:
-        asked = [(cell.failure, cell.environment, cell.backport) for cell in default_cells(matrix, catalog, chosen)]
+        asked = [(cell.failure, cell.environment, cell.backport, cell.roles) for cell in _defaults(project, chosen)]
+    elif places:
+        asked = [(failure_id, place, request.backport, request.roles) for failure_id in chosen for place in places]
     else:
         asked = [
-            (failure_id, environment, request.backport)
-            for failure_id in chosen
-            for environment in places or map(Named, matrix.runs[failure_id].environments)
+            (cell.failure, cell.environment, request.backport, cell.roles)
+            for cell in _defaults(project, chosen)
+            if cell.backport is None
         ]
     cells = [
         make_cell(
@@ -120,10 +140,15 @@ def _chosen(project: Project, request: CellRequest) -> list[Cell]:
             backport=backport,
             factors=dict(request.factors),
             nodes=request.nodes,
+            roles=roles,
         )
-        for failure_id, environment, backport in asked
+        for failure_id, environment, backport, roles in asked
     ]
     return cells if request.packed is None else _overlaid(cells, request.packed)
+
+
+def _defaults(project: Project, chosen: Sequence[str]) -> list[Cell]:
+    return default_cells(project.matrix, project.catalog, chosen)
 
 
 def _of_other_lanes(project: Project, request: CellRequest) -> list[NotApplicable]:
@@ -139,7 +164,7 @@ def _of_other_lanes(project: Project, request: CellRequest) -> list[NotApplicabl
 
 def _environments(project: Project, request: CellRequest) -> list[Named | Adopted | Overlaid]:
     """The requested environments; raises UsageError for an unknown one."""
-    for name in request.environments:
+    for name in (*request.environments, *request.roles.values()):
         if request.packed is not None and name not in request.packed:
             raise unknown("packed environment", name, request.packed)
         if name not in project.matrix.environments and name not in project.derived:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from repro.catalog.catalog import Catalog
+from repro.errors import UsageError
 from repro.model.cell import Cell, make_cell
 from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Matrix
@@ -29,6 +30,14 @@ def default_cells(
             for environment, backports in runs.backports.items()
             for backport in backports
         ]
+        for pair in runs.pairs:
+            if set(pair.environments) != set(failure.roles):
+                named = ", ".join(failure.roles) or "none: it has no stages"
+                raise UsageError(f"matrix.yaml, runs of {failure_id}: a pair names each role once ({named})")
+            cells += [
+                make_cell(failure, pair.environments[failure.roles[-1]], backport=backport, roles=pair.environments)
+                for backport in (None, *pair.backports)
+            ]
     return [cell for cell in cells if lane in {None, cell.lane}]
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from repro.catalog.choose_cells import parse_roles
 from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import RunOptions, grouped
@@ -25,6 +26,10 @@ def ablate(
     env: Annotated[
         str | None, typer.Option("--env", metavar="NAME", help="Environment [default: the first affected one].")
     ] = None,
+    stage_env: Annotated[
+        list[str] | None,
+        typer.Option("--stage-env", metavar="ROLE=NAME", help="Environment of one role of a failure with stages."),
+    ] = None,
     how: RunOptions,
 ) -> None:
     """Find which conditions a failure needs.
@@ -41,7 +46,11 @@ def ablate(
     if name not in project.matrix.environments:
         raise unknown("environment", name, project.matrix.environments)
     out = console(error=how.as_json)
-    cells = ablation_cells(failure, name)
+    roles = parse_roles(stage_env or [])
+    for other in roles.values():
+        if other not in project.matrix.environments:
+            raise unknown("environment", other, project.matrix.environments)
+    cells = ablation_cells(failure, name, roles)
     results = {result.cell.label: result for result in execute(project, cells, how, out)}
     factors = factors_of(failure)
     outcomes = [

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from repro.catalog.catalog import RECORD
+from repro.catalog.choose_cells import parse_roles
 from repro.catalog.project import Project
 from repro.cli.options import grouped
 from repro.cli.script_options import (
@@ -27,6 +28,8 @@ from repro.cli.script_options import (
 from repro.cli.search_options import (
     Package,
     SearchOptions,
+    Stage,
+    StageEnv,
     print_answer,
     resumable,
     store_answer,
@@ -45,6 +48,7 @@ from repro.search.metric import check_metric
 from repro.search.metric_source import MetricSource
 from repro.search.question import Ends, describe_skipped
 from repro.search.record_search import Asked, log_of_record, log_to_resume, question_of_record
+from repro.search.roles import Moved, moved_role
 from repro.search.script_search import BadRule, log_of_script, question_of_script, question_with_rule, script_project
 from repro.search.trials import Trials
 from repro.search.verdict_source import Replay
@@ -86,6 +90,8 @@ def bisect(
             "KEY=VALUE, a variable that its ranks see.",
         ),
     ] = None,
+    stage: Stage = None,
+    stage_env: StageEnv = None,
     write: Annotated[bool, typer.Option("--write", help="Correct the record's affected range.")] = False,
     resume: Annotated[
         Path | None,
@@ -118,8 +124,8 @@ def bisect(
         run = searching.session
         words = searching.words(fresh=searching.fresh)
         words += [part for setting in env or [] for part in ("--env", setting)]
-        if write:
-            raise UsageError("--write goes with an id: a script has no record")
+        if write or stage or stage_env:
+            raise UsageError("--write and --stage go with an id: a script has no record")
         own = own_script(
             failure_id,
             (package or "torch",),
@@ -142,8 +148,17 @@ def bisect(
     if len(env or ()) > 1:
         raise UsageError("--env names one environment to start from")
     asked = Asked(
-        Ends(good, bad, find_fix), package, by_date, env[0] if env else None, tuple(keep or ()), searching.lane
+        Ends(good, bad, find_fix),
+        package,
+        by_date,
+        env[0] if env else None,
+        tuple(keep or ()),
+        searching.lane,
+        stage,
+        tuple(stage_env or ()),
     )
+    if write and stage:
+        raise UsageError("--write does not go with --stage: what one role needs depends on the others")
     options = searching.words(fresh=searching.fresh) + (["--write"] if write else [])
 
     def notify(text: str) -> None:
@@ -156,12 +171,20 @@ def bisect(
     else:
         resumed = log_to_resume(resume, project, entry) if resume else None
         lane = resumed.question.lane if resumed else searching.lane
-        with Progress(out) as steps, Trials(project, entry.failure, searching.session, steps, lane) as trials:
+        moved = (
+            Moved(resumed.question.role, resumed.question.roles)
+            if resumed
+            else moved_role(entry.failure, project.matrix, stage, parse_roles(stage_env or []))
+        )
+        with (
+            Progress(out) as steps,
+            Trials(project, entry.failure, searching.session, steps, lane, moved=moved) as trials,
+        ):
             if resumed:
                 journal = resumed
             else:
                 with resumable(["repro", "bisect", failure_id, *asked.arguments, *options]):
-                    question, facts = question_of_record(project, entry, asked, trials, fetch_files, notify)
+                    question, facts = question_of_record(project, entry, asked, trials, fetch_files, notify, moved)
                 journal = SearchLog.new(answers.folder(failure_id), question, facts)
             _print_question(out, journal)
             with resumable(["repro", "bisect", failure_id, "--resume", str(journal.file), *options]):
@@ -177,9 +200,8 @@ def _print_question(out: Console, journal: SearchLog) -> None:
     question = journal.question
     last = len(question.points) - 1
     wanted = "the first good after the last bad" if question.find_fix else "the first bad after the last good"
-    out.print(
-        Text(f"{last + 1} points from {question.describe(0)} to {question.describe(last)} in {question.base}: {wanted}")
-    )
+    where = f"{question.base} ({note})" if (note := Moved(question.role, question.roles).note) else question.base
+    out.print(Text(f"{last + 1} points from {question.describe(0)} to {question.describe(last)} in {where}: {wanted}"))
     for line in describe_skipped(question.left_out):
         out.print(Text(line, style="dim"))
     known = f"; {len(journal.labels)} points are known from the log" if journal.tried else ""

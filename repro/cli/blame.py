@@ -40,6 +40,7 @@ from repro.search.lead import exit_of_answer, lead_bisection, lead_blame, today
 from repro.search.learn_ends import known_failures, learn_either
 from repro.search.log import SUFFIX, SearchLog
 from repro.search.question import Ends
+from repro.search.roles import moved_role
 from repro.search.script_search import around_cause, question_of_script, script_project
 from repro.search.start import vector_of
 from repro.search.trials import Trials
@@ -101,6 +102,7 @@ def blame(
         raise UsageError("--env goes with a script: --from and --to name the environments")
     project = Project.here(searching.reports, searching.catalog)
     failure = project.catalog[failure_id].failure
+    moved_role(failure, project.matrix, None, {})  # one role alone cannot be blamed yet: it says so
     first, last = vector_of(project, start), vector_of(project, end)
     out = console(error=searching.as_json)
     options = searching.session

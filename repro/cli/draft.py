@@ -110,6 +110,7 @@ def _case_of_record(project: Project, found: ShowingRun, describe_cell: Callable
         environment=project.environments.environment(cell.environment.label),
         described=describe_cell(cell),
         missing=describe_missing(found),
+        roles={role: project.environments.environment(held.label) for role, held in cell.roles.items()},
     )
 
 

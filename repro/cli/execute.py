@@ -37,7 +37,8 @@ def execute(
 
     Raises RecordError for a lock that does not fit, before anything is run.
     """
-    for name in {cell.environment.name for cell in cells if isinstance(cell.environment, Named)}:
+    held = {environment for cell in cells for environment in cell.environments}
+    for name in {environment.name for environment in held if isinstance(environment, Named)}:
         project.environments.lock(name)
     options = replace(session_options(how), timeout=timeout, confirm=confirm)
     store = Store(project.reports / "data")

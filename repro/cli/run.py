@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors
+from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors, parse_roles
 from repro.catalog.default_cells import NotApplicable
 from repro.catalog.project import Project
 from repro.cli.execute import execute
@@ -64,6 +64,10 @@ class CellOptions:
         ),
     ] = None
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="FACTOR=VALUE", help="Change a factor.")] = None
+    stage_env: Annotated[
+        list[str] | None,
+        typer.Option("--stage-env", metavar="ROLE=NAME", help="Environment of one role of a failure with stages."),
+    ] = None
     lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU
     nodes: Annotated[
         int, typer.Option("--nodes", min=1, help="Divide the ranks among so many torchrun agents on this host.")
@@ -99,6 +103,7 @@ class CellOptions:
             nodes=self.nodes,
             packed=pack.environments if pack else None,
             shard=self.shard,
+            roles=parse_roles(self.stage_env or []),
         )
 
     def overlaid(self, pack: Pack | None, cache: Path) -> Callable[[Overlaid], Interpreter] | None:

@@ -32,6 +32,20 @@ Base = Annotated[
 ]
 
 
+Stage = Annotated[
+    str | None,
+    typer.Option("--stage", metavar="ROLE", help="Of a failure with stages: move the environment of this role alone."),
+]
+StageEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stage-env",
+        metavar="ROLE=NAME",
+        help="With --stage: the environment of another role [default: that of the matrix's first affected pair].",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class SearchOptions(RunOptions):
     """How a search runs cells, and where results go."""

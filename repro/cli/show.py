@@ -7,7 +7,7 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
-from repro.model.failure import Failure
+from repro.model.failure import Failure, roles_in_words
 from repro.report.format import format_condition, format_releases, format_signature
 from repro.report.terminal import console
 
@@ -35,7 +35,11 @@ def show(
 
 def _described(failure: Failure) -> list[str]:
     lines = [f"{failure.id}: {failure.title}", "", failure.summary.strip(), ""]
-    lines += [f"affected   {format_releases(releases)}" for releases in failure.affected]
+    if failure.depends_on_roles:
+        lines.append(f"affected   together: {roles_in_words(failure)}")
+    else:
+        lines += [f"affected   {format_releases(releases)}" for releases in failure.affected]
+    lines += [f"stage      {stage.name} ({stage.role}): {stage.meaning}" for stage in failure.stages]
     lines += [f"untried    {untried.words}" for untried in failure.never_tried]
     lines += [f"rejected   {format_releases(rejection.releases)}" for rejection in failure.rejected]
     lines += [f"fixed in   {name} {version}" for name, version in failure.fixed_in.items()]

@@ -5,12 +5,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from repro.catalog.choose_cells import parse_roles
 from repro.catalog.project import Project
 from repro.cli.options import grouped
 from repro.cli.search_options import (
     Base,
     Id,
     SearchOptions,
+    Stage,
+    StageEnv,
     print_answer,
     resumable,
     store_answer,
@@ -20,6 +23,7 @@ from repro.report.terminal import Progress, console
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_sweep
 from repro.search.question import releases_to_search
+from repro.search.roles import moved_role
 from repro.search.start import base_of
 from repro.search.trials import Trials
 from repro.store.answers import Every
@@ -37,6 +41,8 @@ def sweep(
     until: Annotated[str | None, typer.Option("--until", metavar="V", help="Last release.")] = None,
     latest: Annotated[bool, typer.Option("--latest/--no-latest", help="Also run the newest stack of today.")] = True,
     env: Base = None,
+    stage: Stage = None,
+    stage_env: StageEnv = None,
     searching: SearchOptions,
 ) -> None:
     """Run a failure on all releases of a package.
@@ -49,7 +55,8 @@ def sweep(
     """
     project = Project.here(searching.reports, searching.catalog)
     failure = project.catalog[failure_id].failure
-    base = base_of(project, failure, env)
+    moved = moved_role(failure, project.matrix, stage, parse_roles(stage_env or []))
+    base = base_of(project, failure, env, moved)
     releases = releases_to_search(project.matrix, failure, base, package, fetch_files)
     out = console(error=searching.as_json)
     options = searching.session
@@ -58,8 +65,12 @@ def sweep(
     again += ["--env", env] if env else []
     again += ["--since", since] if since else []
     again += ["--until", until] if until else []
-    again += searching.words(fresh=False)
-    with resumable(again), Progress(out) as steps, Trials(project, failure, options, steps, searching.lane) as trials:
+    again += [*moved.words, *searching.words(fresh=False)]
+    with (
+        resumable(again),
+        Progress(out) as steps,
+        Trials(project, failure, options, steps, searching.lane, moved=moved) as trials,
+    ):
         answer = lead_sweep(
             trials,
             failure,
@@ -70,6 +81,7 @@ def sweep(
             since=since,
             until=until,
             latest=latest,
+            moved=moved,
         )
     store_answer(project, answer)
     print_answer(answer, swept_lines(answer), out, as_json=searching.as_json)

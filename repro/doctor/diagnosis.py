@@ -163,6 +163,9 @@ def _with_result(static: Diagnosis, result: "Result | None") -> Diagnosis:
     if result.verdict is Verdict.REPRODUCED:
         more = () if static.finding is Finding.LISTED else (f"the record does not list it: {static.why}",)
         return replace(static, finding=Finding.SUFFERS, why=said, notes=(*notes, *more), cures=cures_of(static.failure))
+    if static.failure.depends_on_roles and static.finding is Finding.UNKNOWN:
+        # One environment played all roles: that says nothing of two that differ.
+        return replace(static, notes=(*notes, f"{result.verdict} where this environment plays every role"))
     if result.verdict in {Verdict.ABSENT, Verdict.REJECTED}:
         finding = Finding.NOT_SEEN if static.finding is Finding.LISTED else Finding.NOT_AFFECTED
         return replace(static, finding=finding, why=f"{result.verdict}: {said}", notes=notes, newest=None)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
-from repro.model.failure import Failure, is_affected, is_open, specifiers_of
+from repro.model.failure import Failure, is_affected, is_open, plays_a_role, roles_in_words, specifiers_of
 from repro.model.specifiers import covers
 from repro.model.version import parsed_version
 
@@ -64,6 +64,9 @@ def may_affect(failure: Failure, stack: Stack) -> bool:
 def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Exposure:
     if is_affected(failure, versions):
         return Exposure.AFFECTED
+    # What the other environment has, such as the one that wrote a checkpoint, is not known here.
+    if failure.depends_on_roles and plays_a_role(failure, versions):
+        return Exposure.UNKNOWN
     return Exposure.UNKNOWN if is_open(failure, versions) else Exposure.CLEAR
 
 
@@ -95,6 +98,8 @@ def _under_one_name(failure: Failure, stack: Stack) -> Judged:
             for untried in failure.never_tried
             if any(covers({untried.name: untried.specifier}, versions) for versions in readings)
         ]
+    if failure.depends_on_roles:
+        doubts = [f"two environments decide together ({roles_in_words(failure)}), and this is one of them"]
     newest = stack.newest(specifiers)
     return Judged(
         Exposure.UNKNOWN,

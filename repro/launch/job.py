@@ -140,8 +140,20 @@ def placed_script(entry: Entry, folder: Path) -> Path:
     return folder / entry.script.name
 
 
-def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *, devices: Sequence[str] = ()) -> Job:
-    """Write the bootstrap's job file into the run's folder, and return the job to start."""
+def prepare(
+    cell: Cell,
+    entry: Entry,
+    interpreter: Interpreter,
+    folder: Path,
+    *,
+    devices: Sequence[str] = (),
+    stage_flags: tuple[str, ...] = (),
+) -> Job:
+    """Write the bootstrap's job file into the run's folder, and return the job to start.
+
+    ``stage_flags`` tell a script with stages which one this is; they stand before those of the factors.
+    """
+    given_flags = (*stage_flags, *flags(cell, entry))
     script = placed_script(entry, folder)
     backport = str(entry.backport_file(cell.backport).resolve()) if cell.backport else None
     job = {
@@ -159,14 +171,14 @@ def prepare(cell: Cell, entry: Entry, interpreter: Interpreter, folder: Path, *,
         command = agent_command(interpreter.executable, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
     given = {**entry.variables, **variables_of(entry.failure, cell)}
     # Without "--", torchrun refuses flags of the script that abbreviate two of its own, such as --monitor.
-    words = (*command, "--", str(BOOTSTRAP), str(file), *flags(cell, entry))
+    words = (*command, "--", str(BOOTSTRAP), str(file), *given_flags)
     return Job(
         cell=cell,
         entry=entry,
         interpreter=interpreter,
         folder=folder,
         script=script,
-        flags=flags(cell, entry),
+        flags=given_flags,
         agents=tuple(
             Command(words, {**rank_variables(cell.lane, folder, interpreter, own), **given})
             for own in divided(devices, cell.nodes)

@@ -4,8 +4,10 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from repro.catalog.catalog import Entry
@@ -19,10 +21,11 @@ from repro.launch.hardware import CudaStack, hardware
 from repro.launch.job import Job, prepare
 from repro.launch.paths import Layout
 from repro.launch.processes import run_tree
+from repro.launch.stages import SHARED, Interpreters, StageJob, jobs_of, keep_shared
 from repro.model.cell import Cell
 from repro.model.deadline import deadline_of
-from repro.model.observation import Installed, Observation
-from repro.store.recipe import environment_key, launcher_key, recipe_of
+from repro.model.observation import Installed, Observation, Rank, StageRun
+from repro.store.recipe import launcher_key, recipe_of
 
 
 def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
@@ -65,6 +68,51 @@ def not_run(cell: Cell, run: str, recipe: str, reason: str, timeout: int = 0) ->
     )
 
 
+@dataclass(frozen=True)
+class _Ran:
+    """One job of a run, when it has ended."""
+
+    job: StageJob
+    ended: Ended
+    launcher: LauncherName
+    timeout: int
+    tail: str
+    ranks: tuple[Rank, ...]
+
+    @property
+    def went_well(self) -> bool:
+        """True if the next stage can begin; whether it did what it should is judged later."""
+        ended = self.ended
+        broken = ended.deadline_passed or ended.interrupted or ended.fault or ended.stood_still is not None
+        return ended.code == 0 and not broken
+
+    def cores(self, usable: int) -> int | None:
+        """The cores of the run where it had more ranks."""
+        return usable if self.job.cell.world_size > usable else None
+
+    @property
+    def fault(self) -> str | None:
+        """Why it was broken off."""
+        return "interrupted" if self.ended.interrupted else self.ended.fault
+
+    def as_stage(self, usable: int) -> StageRun:
+        """What is stored of a stage that others followed."""
+        return StageRun(
+            name=self.job.cell.stage,
+            seconds=round(self.ended.seconds, 3),
+            launcher=self.launcher,
+            launcher_key=launcher_key(self.launcher),
+            launcher_code=self.ended.code,
+            launcher_tail=self.tail,
+            timeout=self.timeout,
+            cores=self.cores(usable),
+            deadline_passed=self.ended.deadline_passed,
+            stood_still=self.ended.stood_still,
+            fault=self.fault,
+            ranks=self.ranks,
+        )
+
+
 def run_cell(
     cell: Cell,
     entry: Entry,
@@ -75,44 +123,61 @@ def run_cell(
     launch: Launch = torchrun,
     devices: Sequence[str] = (),
     stack: CudaStack | None = None,
+    roles: Mapping[str, Interpreter] | None = None,
 ) -> Observation:
     """Start the ranks of a cell, wait for them, and return what they did.
 
-    ``devices`` are the run's own CUDA devices, and ``stack`` describes them.  Any error on our side becomes the
-    observation's ``fault``.
+    ``devices`` are the run's own CUDA devices, and ``stack`` what is known of them.  Whatever goes wrong on our side
+    becomes the observation's ``fault``.  The stages of a record run one after another; one that does not end well is
+    the last.  ``roles`` are the interpreters of the roles that ``cell.roles`` names.
     """
+    interpreters = Interpreters(interpreter, roles or {})
     seconds, cores = int(limits.timeout), usable_cores()
     # The time limit from the record and this machine's cores is not part of the recipe.
     asked = None if seconds == deadline_of(entry.failure, cell, cores) else seconds
-    recipe = recipe_of(cell, entry, environment_key(interpreter.installed), asked)
+    recipe = recipe_of(cell, entry, interpreters.key, asked)
     try:
         folder = make_folder()
     except OSError as error:
         return not_run(cell, run, recipe, f"no temporary folder: {error.strerror}", seconds)
     started = time.time()
+    earlier: list[_Ran] = []
     try:
-        job = prepare(cell, entry, interpreter, folder, devices=devices)
-        ended, launcher = launch(job, limits)
-        layout = Layout.of(interpreter, str(job.script), str(LAUNCHER), str(folder))
+        jobs = jobs_of(entry.failure, cell, interpreters)
+        if len(jobs) > 1:
+            (folder / SHARED).mkdir()
+        for job in jobs:
+            if earlier:
+                keep_shared(folder)
+            timeout = asked or deadline_of(entry.failure, job.cell, cores, job.timeout)
+            last = _run_job(job, entry, folder, replace(limits, timeout=timeout), launch, devices)
+            if job is jobs[-1] or not last.went_well:
+                break
+            earlier.append(last)
         return Observation(
             id=new_id(recipe),
             recipe=recipe,
             run=run,
             cell=cell,
             started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-            seconds=round(ended.seconds, 3),
-            launcher=launcher,
-            launcher_key=launcher_key(launcher),
-            launcher_code=ended.code,
-            launcher_tail=launcher_tail(folder, layout),
-            timeout=seconds,
-            cores=cores if cell.world_size > cores else None,
-            deadline_passed=ended.deadline_passed,
-            stood_still=ended.stood_still,
-            fault="interrupted" if ended.interrupted else ended.fault,
-            installed=_named(interpreter.installed, entry.failure.distributions),
+            seconds=round(sum(part.ended.seconds for part in (*earlier, last)), 3),
+            launcher=last.launcher,
+            launcher_key=launcher_key(last.launcher),
+            launcher_code=last.ended.code,
+            launcher_tail=last.tail,
+            timeout=last.timeout if len(jobs) > 1 else seconds,
+            cores=last.cores(cores),
+            deadline_passed=last.ended.deadline_passed,
+            stood_still=last.ended.stood_still,
+            fault=last.fault,
+            installed=_named(interpreters.installed, entry.failure.distributions),
             hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),
-            ranks=collect_ranks(folder, cell.world_size, layout, started),
+            ranks=last.ranks,
+            stage=last.job.cell.stage,
+            earlier=tuple(part.as_stage(cores) for part in earlier),
+            roles={
+                role: _named(held, entry.failure.distributions) for role, held in interpreters.installed_by_role.items()
+            },
         )
     except OSError as error:
         return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)
@@ -121,3 +186,21 @@ def run_cell(
         return not_run(cell, run, recipe, f"what the run left could not be read: {reason}", seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_job(  # noqa: PLR0917 - the parts of one job
+    job: StageJob, entry: Entry, folder: Path, limits: Limits, launch: Launch, devices: Sequence[str]
+) -> _Ran:
+    """Run one job to its end and read what its ranks left."""
+    started = time.time()
+    prepared = prepare(job.cell, entry, job.interpreter, folder, devices=devices, stage_flags=job.flags(folder))
+    ended, launcher = launch(prepared, limits)
+    layout = Layout.of(job.interpreter, str(prepared.script), str(LAUNCHER), str(folder))
+    return _Ran(
+        job=job,
+        ended=ended,
+        launcher=launcher,
+        timeout=int(limits.timeout),
+        tail=launcher_tail(folder, layout),
+        ranks=collect_ranks(folder, job.cell.world_size, layout, started),
+    )

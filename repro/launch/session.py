@@ -3,7 +3,7 @@
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -23,14 +23,15 @@ from repro.launch.guard import STILL_SECONDS, Limits
 from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import not_run, run_cell, torchrun
 from repro.launch.slots import RANKS, Slots
+from repro.launch.stages import Interpreters, jobs_of
 from repro.launch.warm import WarmLauncher
-from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid
+from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid, most_ranks
 from repro.model.deadline import deadline_of
 from repro.model.failure import Failure, Lane, inapplicable
-from repro.model.observation import Observation
+from repro.model.observation import Installed, Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store
-from repro.store.recipe import environment_key, launcher_key, recipe_of
+from repro.store.recipe import key_of_roles, launcher_key, recipe_of
 from repro.verdict.judge import died_at_shutdown, judge
 from repro.verdict.rare import is_settled
 from repro.verdict.result import DISAGREEMENT, Result, judge_repetitions
@@ -121,10 +122,7 @@ class Session:
             interpreters = self._build_ahead(builder, cells)
             # Cells of one environment run one after another, since they share its imports and memory pages.
             order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
-            futures = {
-                index: runner.submit(self._cell, cells[index], interpreters[cells[index].environment], slots, launcher)
-                for index in order
-            }
+            futures = {index: runner.submit(self._cell, cells[index], interpreters, slots, launcher) for index in order}
             pending = [futures[index] for index in range(len(cells))]
             try:
                 done, _ = wait(pending, return_when=FIRST_EXCEPTION)
@@ -146,7 +144,7 @@ class Session:
         self, builder: ThreadPoolExecutor, cells: Sequence[Cell]
     ) -> dict[CellEnvironment, Future[Interpreter]]:
         """A future for each environment, built in the order in which the cells need them."""
-        wanted = dict.fromkeys(cell.environment for cell in cells)
+        wanted = dict.fromkeys(environment for cell in cells for environment in cell.environments)
         return {environment: builder.submit(self._interpreter, environment) for environment in wanted}
 
     def _interpreter(self, environment: CellEnvironment) -> Interpreter:
@@ -165,16 +163,24 @@ class Session:
             return self.provide(environment.name)
         return self.project.environments.interpreter(environment.name, self.listener.progress)
 
-    def _cell(self, cell: Cell, built: Future[Interpreter], slots: Slots, warm: WarmLauncher | None) -> Result | None:
+    def _cell(
+        self,
+        cell: Cell,
+        built: Mapping[CellEnvironment, Future[Interpreter]],
+        slots: Slots,
+        warm: WarmLauncher | None,
+    ) -> Result | None:
         entry = self.project.catalog[cell.failure]
         try:
-            interpreter = built.result()
+            roles = {role: built[environment].result() for role, environment in cell.roles.items()}
+            interpreter = Interpreters(built[cell.environment].result(), roles)
         except EnvironmentFailure as error:
             return self._conclude(cell, [self._fault(cell, str(error))])
-        reason = inapplicable(entry.failure, interpreter.installed.distributions)
-        if reason:
-            self.listener.skipped(cell, reason)
-            return None
+        for held in (interpreter.own, *roles.values()):
+            reason = inapplicable(entry.failure, held.installed.distributions)
+            if reason:
+                self.listener.skipped(cell, reason)
+                return None
         observations = self._confirming(cell, interpreter) if self.options.fresh else self._stored(cell, interpreter)
         reused = len(observations)
         wanted = self.options.repeat + (reused if self.options.fresh else 0)
@@ -243,7 +249,7 @@ class Session:
     def _observed(
         self,
         cell: Cell,
-        interpreter: Interpreter,
+        interpreter: Interpreters,
         slots: Slots,
         warm: WarmLauncher | None,
         *,
@@ -253,29 +259,31 @@ class Session:
         entry = self.project.catalog[cell.failure]
         try:
             if warm:
-                warm.prepare(cell, entry, interpreter, self.stop, self._first_devices(cell))
+                for job in jobs_of(entry.failure, cell, interpreter):
+                    warm.prepare(job.cell, entry, job.interpreter, self.stop, self._first_devices(job.cell))
             # Devices first, since a cell that waits for devices must not block cores.
-            with self._devices(cell) as devices, slots.take(_cores_for(cell, slots), self.stop) as give_back:
+            with self._devices(cell) as devices, slots.take(self._cores_for(cell, slots), self.stop) as give_back:
                 if self.stop.is_set():
                     return None
-                stack = cuda_stack(interpreter) if cell.lane is Lane.CUDA else None
+                stack = cuda_stack(interpreter.own) if cell.lane is Lane.CUDA else None
                 self.listener.started(cell)
                 return run_cell(
                     cell,
                     entry,
-                    interpreter,
+                    interpreter.own,
                     run=self.id,
                     limits=self._limits(cell, interpreter, give_back, full_deadline=full_deadline),
                     launch=warm.run if warm else torchrun,
                     devices=devices,
                     stack=stack,
+                    roles=interpreter.roles,
                 )
         except EnvironmentFailure as error:
-            recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
+            recipe = recipe_of(cell, entry, interpreter.key, self.options.timeout)
             return not_run(cell, self.id, recipe, str(error))
 
     def _limits(
-        self, cell: Cell, interpreter: Interpreter, give_back: Callable[[], None], *, full_deadline: bool
+        self, cell: Cell, interpreter: Interpreters, give_back: Callable[[], None], *, full_deadline: bool
     ) -> Limits:
         record = self.project.catalog[cell.failure].failure
         failure = record.seen_in(cell.lane, cell.factors, interpreter.installed.distributions)
@@ -298,7 +306,7 @@ class Session:
         if cell.lane is Lane.CPU:
             yield ()
             return
-        with self._all_devices.take(cell.world_size, self.stop) as taken:
+        with self._all_devices.take(self._ranks_of(cell), self.stop) as taken:
             yield taken
 
     def _first_devices(self, cell: Cell) -> tuple[str, ...]:
@@ -310,13 +318,13 @@ class Session:
         """The devices of this machine; the driver is asked once for each session."""
         return Devices.here(self.project.cache / "devices")
 
-    def _confirming(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+    def _confirming(self, cell: Cell, interpreter: Interpreters) -> list[Observation]:
         """The newest stored run through torchrun that confirms a new warm run; empty if the repetitions include one."""
         if not self.options.confirm or not self.options.warm or self.options.repeat > 1:
             return []
         return [found for found in self._repeated(cell, interpreter) if found.launcher == "torchrun"][-1:]
 
-    def _stored(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+    def _stored(self, cell: Cell, interpreter: Interpreters) -> list[Observation]:
         """The stored observations that replace new runs of this cell."""
         found = self._repeated(cell, interpreter)
         if self.project.catalog[cell.failure].failure.rate:
@@ -328,7 +336,7 @@ class Session:
         others = max(1, self.options.repeat - 1)
         return [*found[-others:], *confirming]
 
-    def _repeated(self, cell: Cell, interpreter: Interpreter) -> list[Observation]:
+    def _repeated(self, cell: Cell, interpreter: Interpreters) -> list[Observation]:
         """Stored observations that a run here would repeat: same recipe, interpreter, hardware and timeout.
 
         There are none for an existing interpreter, whose libraries may be changed in place without new versions.
@@ -336,7 +344,7 @@ class Session:
         entry = self.project.catalog[cell.failure]
         if interpreter.adopted:
             return []
-        recipe = recipe_of(cell, entry, environment_key(interpreter.installed), self.options.timeout)
+        recipe = recipe_of(cell, entry, interpreter.key, self.options.timeout)
         timeout = self._timeout(cell)
         return [
             observation
@@ -348,7 +356,9 @@ class Session:
             and observation.hardware.of_class == hardware().of_class
             and (self.options.warm or observation.launcher == "torchrun")
             and observation.launcher_key == launcher_key(observation.launcher)
-            and observation.timeout == timeout
+            and all(part.launcher_key == launcher_key(part.launcher) for part in observation.earlier)
+            # Each stage has a deadline of its own.
+            and (observation.timeout == timeout or bool(observation.stage))
             and (observation.stood_still is None or not self.options.full_deadline)
             and judge(entry.failure, observation).verdict is not Verdict.UNRUNNABLE
             and not died_at_shutdown(observation)
@@ -364,12 +374,24 @@ class Session:
         entry = self.project.catalog[cell.failure]
         # A generated environment may not resolve; without a lock, its name replaces the digest.
         environment = cell.environment
-        locked = isinstance(environment, Named) and environment.name not in self.project.derived
-        key = self.project.environments.lock(environment.label).digest if locked else environment.label
+        key = key_of_roles(self._key(environment), {role: self._key(held) for role, held in cell.roles.items()})
         observation = not_run(cell, self.id, recipe_of(cell, entry, key, self.options.timeout), reason)
         if isinstance(environment, Named):
             self._keep(observation)
         return observation
+
+    def _key(self, environment: CellEnvironment) -> str:
+        locked = isinstance(environment, Named) and environment.name not in self.project.derived
+        return self.project.environments.lock(environment.label).digest if locked else environment.label
+
+    def _ranks_of(self, cell: Cell) -> int:
+        """The ranks that run at once: those of the largest stage."""
+        return most_ranks(self.project.catalog[cell.failure].failure, cell)
+
+    def _cores_for(self, cell: Cell, slots: Slots) -> int:
+        """The slots of a run: one a rank; ranks share the cores where there are fewer, unless the user set a limit."""
+        ranks = self._ranks_of(cell)
+        return ranks if RANKS in os.environ else min(ranks, slots.limit)
 
     def _keep(self, observation: Observation) -> None:
         """Store an observation together with its verdict by today's rules."""
@@ -385,20 +407,29 @@ class Session:
         return result
 
 
-def _cores_for(cell: Cell, slots: Slots) -> int:
-    """The slots of a run: one for each rank; if there are fewer cores, ranks share them unless the user set a limit."""
-    return cell.world_size if RANKS in os.environ else min(cell.world_size, slots.limit)
-
-
 def _unplaced(observation: Observation) -> Observation:
-    """The observation without the path of an adopted interpreter, since stored observations contain no paths."""
-    if not isinstance(observation.cell.environment, Adopted):
+    """The observation without the paths of adopted interpreters: a stored record names no machine's folders."""
+    cell = observation.cell
+    own = _by_version(cell.environment, observation.installed)
+    roles = {role: _by_version(held, observation.roles.get(role)) for role, held in cell.roles.items()}
+    if own == cell.environment and roles == cell.roles:
         return observation
     installed = observation.installed
-    environment = Adopted(installed.python if installed else "unknown")
+    named = {
+        role: held.model_copy(update={"name": roles[role].label}) if role in roles else held
+        for role, held in observation.roles.items()
+    }
     return observation.model_copy(
         update={
-            "cell": observation.cell.model_copy(update={"environment": environment}),
-            "installed": installed.model_copy(update={"name": environment.label}) if installed else None,
+            "cell": cell.model_copy(update={"environment": own, "roles": roles}),
+            "installed": installed.model_copy(update={"name": own.label}) if installed else None,
+            "roles": named,
         }
     )
+
+
+def _by_version(environment: CellEnvironment, installed: Installed | None) -> CellEnvironment:
+    """An adopted interpreter by its Python version; every other environment as it is."""
+    if not isinstance(environment, Adopted):
+        return environment
+    return Adopted(installed.python if installed else "unknown")

@@ -15,6 +15,7 @@ from repro.model.rate import Rate
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
 from repro.model.specifiers import Untried, covers
+from repro.model.stages import STAGE_NAME, Roles
 from repro.model.version import parsed_version
 from repro.model.version_ranges import Specifiers, VersionRanges
 
@@ -99,6 +100,29 @@ class Signature(Strict):
         return self
 
 
+class Stage(Strict):
+    """One job of a staged run.  A stage before the last must succeed, or the run says nothing of the failure."""
+
+    name: Annotated[str, Field(pattern=STAGE_NAME)]
+    """What the script gets as ``--stage``."""
+    role: Annotated[str, Field(pattern=STAGE_NAME)]
+    """Whose environment it runs in, such as ``writer``; stages of one role share it."""
+    meaning: Annotated[str, Field(min_length=1)]
+    """What the job does, for people."""
+    ranks: Annotated[int, Field(ge=1)] | None = None
+    """Its world size; None for that of the run, which ``world-size`` may change."""
+    factors: dict[str, str] = {}
+    """Values of factors that hold in this stage, whatever the run sets."""
+    timeout: Annotated[int, Field(ge=1)] | None = None
+    """Seconds of wall clock that it may take; None for the record's ``timeout``."""
+    affected: tuple[VersionRanges, ...] = ()
+    """The releases in its environment with which the failure shows later; empty: it does not matter.
+
+    For the last stage it is the record's own ``affected``."""
+    signature: Signature | None = None
+    """How the failure shows if it shows in this stage already; the last stage has the record's ``signature``."""
+
+
 class Difference(Strict):
     """What is different in a lane."""
 
@@ -157,6 +181,8 @@ class Backport(Strict):
     cures: bool
     verdict: Literal["absent", "rejected"] = "absent"
     """What an affected release shows with a curing backport."""
+    stage: str = ""
+    """In a record with stages, the stage that it is applied to; empty for the last one."""
 
 
 class Cure(Strict):
@@ -206,6 +232,8 @@ class Evidence(Strict):
     environment: str
     factors: dict[str, str] = {}
     backport: str | None = None
+    roles: dict[str, str] = {}
+    """In a record with stages, the environments of roles other than the last stage's."""
     predicts: Prediction
     measured: dict[str, Annotated[str, AfterValidator(_comparison_text)]] = {}
     why: str = ""
@@ -330,6 +358,8 @@ class Failure(Strict):
     differs_in: dict[Lane, Difference] = {}
     signatures: tuple[OtherSignature, ...] = ()
     """Other ways in which it shows; the first whose condition holds takes the place of ``signature``."""
+    stages: tuple[Stage, ...] = ()
+    """Jobs that run one after another in one shared folder; empty: the reproduction is one job."""
     factors: tuple[Factor, ...] = ()
     backports: tuple[Backport, ...] = ()
     cures: tuple[Cure, ...] = ()
@@ -354,11 +384,32 @@ class Failure(Strict):
             ("backport", [backport.name for backport in self.backports]),
             ("claim", [claim.id for claim in self.claims]),
             ("seen_as", [seen.name for seen in self.seen_as]),
+            ("stage", [stage.name for stage in self.stages]),
         ):
             for name in names:
                 if names.count(name) > 1:
                     raise ValueError(f"{what} {name!r} is defined twice")
         return self
+
+    @model_validator(mode="after")
+    def _staged(self) -> Self:
+        if len(self.stages) == 1:
+            raise ValueError("stages has one job: two or more are expected, or no stages")
+        if self.stages and (self.stages[-1].signature or self.stages[-1].affected):
+            raise ValueError("the last stage has no signature and no affected of its own: they are the record's")
+        return self
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the stages, in order; the last one's environment is the run's own."""
+        own = self.stages[-1].role if self.stages else None
+        others = dict.fromkeys(stage.role for stage in self.stages if stage.role != own)
+        return (*others, own) if own else ()
+
+    @property
+    def depends_on_roles(self) -> bool:
+        """True if the releases of several environments decide together: no single environment tells."""
+        return any(stage.affected for stage in self.stages)
 
     @property
     def never_tried(self) -> tuple[Untried, ...]:
@@ -413,6 +464,7 @@ class Failure(Strict):
     def judged_by(self) -> tuple[str, ...]:
         """The distributions whose versions decide who is affected."""
         names = {name for releases in self.affected for name in releases}
+        names |= {name for stage in self.stages for releases in stage.affected for name in releases}
         return tuple(sorted(names | {name for rejection in self.rejected for name in rejection.releases}))
 
     @property
@@ -424,7 +476,8 @@ class Failure(Strict):
 def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
     """Everything that a record says about who is affected, by distribution."""
     said: dict[str, list[str]] = {name: [] for name in failure.judged_by}
-    for releases in (*failure.affected, *(rejection.releases for rejection in failure.rejected)):
+    earlier = [releases for stage in failure.stages for releases in stage.affected]
+    for releases in (*failure.affected, *earlier, *(rejection.releases for rejection in failure.rejected)):
         for name, text in releases.items():
             said[name].append(text)
     for untried in failure.never_tried:
@@ -454,6 +507,30 @@ def inapplicable(failure: Failure, versions: Mapping[str, str]) -> str | None:
     return None
 
 
-def is_affected(failure: Failure, versions: Mapping[str, str]) -> bool:
-    """Whether one of the record's alternatives covers the versions."""
-    return any(covers(releases, versions) for releases in failure.affected)
+def is_affected(failure: Failure, versions: Mapping[str, str], roles: Roles | None = None) -> bool:
+    """Whether one of the record's alternatives covers the versions.
+
+    ``roles`` holds the versions of the roles that have an environment of their own; those left out have ``versions``.
+    """
+    given = roles or {}
+    return any(covers(releases, versions) for releases in failure.affected) and all(
+        any(covers(releases, given.get(stage.role, versions)) for releases in stage.affected)
+        for stage in failure.stages
+        if stage.affected
+    )
+
+
+def roles_in_words(failure: Failure) -> str:
+    """``writer torch <2.7.0, reader torch >=2.7.0``: which releases in which role have the failure together."""
+    held = {stage.role: stage.affected for stage in failure.stages if stage.affected}
+    held[failure.roles[-1]] = failure.affected
+    return ", ".join(
+        f"{role} {' or '.join(' with '.join(f'{name} {text}' for name, text in one.items()) for one in releases)}"
+        for role, releases in held.items()
+    )
+
+
+def plays_a_role(failure: Failure, versions: Mapping[str, str]) -> bool:
+    """True if the failure may show where an environment with these versions is that of one role at least."""
+    alternatives = (failure.affected, *(stage.affected for stage in failure.stages if stage.affected))
+    return any(covers(releases, versions) for one_of in alternatives for releases in one_of)

@@ -75,12 +75,23 @@ class Floating(Strict):
     why: str = ""
 
 
+class Pair(Strict):
+    """The environments of a staged run's roles, where they differ."""
+
+    environments: Annotated[dict[str, FileName], Field(min_length=2)]
+    """Role -> environment; all roles of the record."""
+    backports: tuple[str, ...] = ()
+    """Backports that run there too."""
+
+
 class Runs(Strict):
     """Where a failure runs by default."""
 
     environments: Annotated[tuple[str, ...], Field(min_length=1)]
     backports: dict[str, tuple[str, ...]] = {}
     """Environment -> backports that run there too."""
+    pairs: tuple[Pair, ...] = ()
+    """For a failure with stages: its roles in different environments.  ``environments`` play all roles."""
 
 
 class Matrix(Strict):

@@ -187,6 +187,23 @@ class Hardware(Strict):
         return (self.system, self.machine, self.accelerators)
 
 
+class StageRun(Strict):
+    """What a stage did that was not the last one to begin."""
+
+    name: str
+    seconds: float
+    launcher: Literal["torchrun", "warm"]
+    launcher_key: str | None = None
+    launcher_code: int | None = None
+    launcher_tail: str = ""
+    timeout: int
+    cores: int | None = None
+    deadline_passed: bool = False
+    stood_still: float | None = None
+    fault: str | None = None
+    ranks: tuple[Rank, ...] = ()
+
+
 class Observation(Strict):
     """One run of one cell."""
 
@@ -217,6 +234,12 @@ class Observation(Strict):
     installed: Installed | None = None
     hardware: Hardware
     ranks: tuple[Rank, ...] = ()
+    stage: str = ""
+    """The stage that launcher, ranks and ends are of: the last one that began; empty where the run has no stages."""
+    earlier: tuple[StageRun, ...] = ()
+    """The stages before it."""
+    roles: dict[str, Installed] = {}
+    """What is installed in the environments of ``cell.roles``; ``installed`` is that of the last stage's role."""
 
     @property
     def shared_cores(self) -> str:

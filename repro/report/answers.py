@@ -216,7 +216,7 @@ def _bisection(answer: Bisected) -> Section:
 
 def against_record(answer: Stored, failure: Failure) -> Stored:
     """The answer with today's record: the proposed bound may have been written since."""
-    if not isinstance(answer, Turned) or not answer.after.versions:
+    if not isinstance(answer, Turned) or not answer.after.versions or failure.depends_on_roles:
         return answer
     after = answer.after.model_copy(update={"affected": is_affected(failure, answer.after.versions)})
     return answer.model_copy(update={"after": after})

@@ -16,6 +16,7 @@ class BriefFailure(Strict):
     kind: str
     upstream: Upstream
     affected: tuple[VersionRanges, ...]
+    """In a record whose stages are of several environments, those of the last stage's: others decide too."""
     fixed_in: dict[str, str]
 
 

@@ -38,7 +38,7 @@ def format_verdict(row: "Row") -> str:
 def format_where(row: "Row") -> str:
     """The environment, with the backport or the factors of this cell."""
     cell = row.cell
-    parts = [cell.environment.label]
+    parts = [cell.environment.label, *cell.roles_label]
     if cell.backport:
         parts.append(f"+ backport {cell.backport}")
     parts += [f"{name}={value}" for name, value in cell.factors.items()]

@@ -118,7 +118,7 @@ def of_lanes(store: Store, catalog: Catalog) -> Iterator[Observation]:
         yield seen
         if seen.installed is not None and seen.cell.failure in catalog.entries:
             cell = seen.cell.model_copy(update={"lane": Lane.CPU})
-            recipe = recipe_of(cell, catalog[cell.failure], environment_key(seen.installed))
+            recipe = recipe_of(cell, catalog[cell.failure], environment_key(seen.installed, seen.roles))
             twins.add((cell.failure, recipe))
     for failure, recipes in groupby(sorted(twins), key=lambda twin: twin[0]):
         files = store.by_key(failure)
@@ -137,7 +137,7 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[LanePa
     for seen in sorted(observations, key=lambda found: (found.started, found.id)):
         if seen.installed is None or not seen.ranks or seen.cell.failure not in catalog.entries:
             continue
-        key = environment_key(seen.installed)
+        key = environment_key(seen.installed, seen.roles)
         if seen.recipe == recipe_of(seen.cell, catalog[seen.cell.failure], key):
             same = seen.cell.model_copy(update={"lane": Lane.CPU}).model_dump_json(exclude={"environment"})
             newest[f"{key} {same}", seen.cell.lane] = seen

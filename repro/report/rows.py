@@ -14,7 +14,7 @@ from repro.model.cell import Cell, Named
 from repro.model.failure import inapplicable
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
-from repro.store.recipe import recipe_of
+from repro.store.recipe import key_of_roles, recipe_of
 from repro.verdict.result import Result, judge_repetitions
 
 FORMAT: Literal[1] = 1
@@ -99,11 +99,15 @@ class Lookup:
 
     def recipe(self, cell: Cell) -> str:
         """The recipe of this cell today; its environment must be one of the matrix."""
-        return recipe_of(cell, self.catalog[cell.failure], self.environments.lock(cell.environment.label).digest)
+        roles = {role: self.environments.lock(held.label).digest for role, held in cell.roles.items()}
+        key = key_of_roles(self.environments.lock(cell.environment.label).digest, roles)
+        return recipe_of(cell, self.catalog[cell.failure], key)
 
     def applies_not(self, cell: Cell) -> str | None:
         """Why the failure does not apply to the versions in the lock of the cell's environment, or None."""
-        return inapplicable(self.catalog[cell.failure].failure, self.environments.lock(cell.environment.label).versions)
+        failure = self.catalog[cell.failure].failure
+        reasons = (inapplicable(failure, self.environments.lock(held.label).versions) for held in cell.environments)
+        return next((reason for reason in reasons if reason), None)
 
     def result(self, cell: Cell) -> Result | None:
         """The runs of a cell by the newest command, judged now; None if there are none."""
@@ -111,8 +115,8 @@ class Lookup:
 
     def as_stored(self, cell: Cell) -> Result | None:
         """The same, not redacted."""
-        environment = cell.environment
-        if not isinstance(environment, Named) or environment.name not in self.environments.matrix.environments:
+        known = self.environments.matrix.environments
+        if not all(isinstance(held, Named) and held.name in known for held in cell.environments):
             return None
         if cell.label not in self._found:
             if cell.failure not in self._files:

@@ -121,9 +121,9 @@ def _smallest(default: FactorValues, conclusive: Sequence[tuple[FactorValues, Ve
     return tuple(next(filter(None, sizes)))
 
 
-def ablation_cells(failure: Failure, environment: str) -> list[Cell]:
-    """The cells of the ablation's rows, in order."""
-    return [make_cell(failure, environment, factors=row) for row in rows(factors_of(failure))]
+def ablation_cells(failure: Failure, environment: str, roles: Mapping[str, str] | None = None) -> list[Cell]:
+    """One cell a row of the ablation, in the order of its rows; ``roles`` are other environments of a staged run."""
+    return [make_cell(failure, environment, factors=row, roles=roles) for row in rows(factors_of(failure))]
 
 
 def ablation_environment(failure: Failure, matrix: Matrix) -> str | None:

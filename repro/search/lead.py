@@ -17,6 +17,7 @@ from repro.search.environments import Vector, as_of, mixture, vector, version_ch
 from repro.search.log import Question, SearchLog, SearchPoint, describe_fact, environments_of, evidence_of, summary
 from repro.search.question import left_out_between, point_of
 from repro.search.releases import Releases, chosen
+from repro.search.roles import Moved
 from repro.search.verdict_source import VerdictSource
 from repro.store.answers import (
     Bisected,
@@ -109,6 +110,8 @@ def _answer(
         date=_now(),
         package=question.package,
         base=question.base,
+        role=question.role,
+        roles=question.roles,
         older=question.older,
         before=before,
         after=after,
@@ -308,6 +311,7 @@ def lead_sweep(
     since: str | None = None,
     until: str | None = None,
     latest: bool = True,
+    moved: Moved | None = None,
 ) -> Swept:
     """Try every chosen release, the oldest first, then today's newest stack."""
     began = time.monotonic()
@@ -333,6 +337,8 @@ def lead_sweep(
         date=_now(),
         package=releases.distribution,
         base=base.name,
+        role=moved.role if moved else "",
+        roles=dict(moved.others) if moved else {},
         every=every,
         tried=tuple(fact for fact in facts if fact.label != LATEST),
         latest=next((fact for fact in facts if fact.label == LATEST), None),

@@ -73,6 +73,10 @@ class Question(Strict):
     """None for a bisection over days."""
     base: str
     """The environment from which the others are derived."""
+    role: str = ""
+    """In a record with stages, the role whose environment is moved; empty for that of all stages."""
+    roles: dict[str, str] = {}
+    """The environments of the other roles."""
     older: Side
     """The side of the older end."""
     fixed: tuple[bool, bool]
@@ -101,11 +105,23 @@ class Question(Strict):
 
 
 def tried(
-    label: str, environment: str, failure: Failure, result: Result, seconds: float, *, torchrun: bool = False
+    label: str,
+    environment: str,
+    failure: Failure,
+    result: Result,
+    seconds: float,
+    *,
+    torchrun: bool = False,
+    role: str = "",
 ) -> Tried:
-    """The fact that a result gives for a point; ``torchrun`` is True if only torchrun was to start its ranks."""
+    """The fact that a result gives for a point; ``torchrun`` is True if only torchrun was to start its ranks.
+
+    ``role`` is that whose environment the search moves, where it is not the last stage's.
+    """
     newest = result.newest
-    held = newest.installed.distributions if newest.installed else {}
+    own = newest.installed.distributions if newest.installed else {}
+    roles = {name: installed.distributions for name, installed in newest.roles.items()}
+    held = roles.get(role, own)
     return Tried(
         label=label,
         environment=environment,
@@ -115,7 +131,7 @@ def tried(
         evidence=result.judgement.evidence,
         versions={name: held[name] for name in sorted({*failure.distributions, "torch"}) if name in held},
         # No record states with which versions a user's script should fail.
-        affected=is_affected(failure, held) if held and not isinstance(failure, ScriptFailure) else None,
+        affected=is_affected(failure, own, roles) if held and not isinstance(failure, ScriptFailure) else None,
         observations=tuple(observation.id for observation in result.observations),
         runs=tuple(
             Run(

@@ -12,7 +12,8 @@ from repro.search.environments import Vector, kept_versions
 from repro.search.log import Question, SearchLog
 from repro.search.question import Ends, question_of_days, question_of_releases, releases_to_search
 from repro.search.releases import Fetch
-from repro.search.start import base_of, digests_of, needs_direction, refuse_other, with_direction
+from repro.search.roles import Moved, as_moved
+from repro.search.start import base_of, digests_of, needs_direction, refuse_other, vector_of, with_direction
 from repro.search.verdict_source import VerdictSource
 from repro.store.answers import Tried
 
@@ -28,6 +29,10 @@ class Asked:
     """The base environment; None for the first affected one."""
     keep: tuple[str, ...]
     lane: Lane
+    stage: str | None = None
+    """The role whose environment is moved."""
+    stage_env: tuple[str, ...] = ()
+    """``role=name``: where other roles stay."""
 
     @property
     def arguments(self) -> list[str]:
@@ -41,6 +46,9 @@ class Asked:
         words += ["--env", self.env] if self.env else []
         for version in self.keep:
             words += ["--keep", version]
+        words += ["--stage", self.stage] if self.stage else []
+        for setting in self.stage_env:
+            words += ["--stage-env", setting]
         return [*words, "--lane", self.lane]
 
 
@@ -51,24 +59,30 @@ def question_of_record(  # noqa: PLR0917 - the parts of one question
     source: VerdictSource,
     fetch: Fetch,
     notify: Callable[[str], None],
+    moved: Moved | None = None,
 ) -> tuple[Question, list[Tried]]:
     """The question, and the runs that found its direction; raises UsageError if the options contradict each other."""
-    base = base_of(project, entry.failure, asked.env)
-    digests = digests_of(project, entry, base.name, asked.lane)
+    moved = moved or Moved()
+    base = base_of(project, entry.failure, asked.env, moved)
+    digests = digests_of(project, entry, base.name, asked.lane, moved)
+    own = {"digests": digests, "role": moved.role, "roles": dict(moved.others)}
     if asked.by_date:
-        return _question_of_days(entry.failure, base, asked).model_copy(update={"digests": digests}), []
+        return _question_of_days(entry.failure, base, asked).model_copy(update=own), []
     if asked.package is None:
         raise UsageError("give --package NAME, or --by-date --good DAY --bad DAY")
     if asked.keep:
         raise UsageError("--keep goes with --by-date: a bisection over releases keeps all other pins anyway")
-    releases = releases_to_search(project.matrix, entry.failure, base, asked.package, fetch)
+    # What the record says of the moved role, the others being where they are.
+    versions = {role: vector_of(project, name).versions for role, name in moved.others.items()}
+    failure = as_moved(entry.failure, moved, versions)
+    releases = releases_to_search(project.matrix, failure, base, asked.package, fetch)
     ends = asked.ends
     facts: list[Tried] = []
-    if needs_direction(entry.failure, base, releases, ends):
-        ends, facts = with_direction(source, entry.failure, base, releases, ends, notify=notify)
-    question = question_of_releases(entry.failure, base, releases, ends, asked.lane)
+    if needs_direction(failure, base, releases, ends):
+        ends, facts = with_direction(source, failure, base, releases, ends, notify=notify)
+    question = question_of_releases(failure, base, releases, ends, asked.lane)
     held = {point.label for point in question.points}
-    return question.model_copy(update={"digests": digests}), [fact for fact in facts if fact.label in held]
+    return question.model_copy(update=own), [fact for fact in facts if fact.label in held]
 
 
 def _question_of_days(failure: Failure, base: Vector, asked: Asked) -> Question:
@@ -90,5 +104,6 @@ def log_to_resume(log: Path, project: Project, entry: Entry) -> SearchLog:
     """Read a log to resume; raises UsageError if the script, the record or the environment changed since."""
     journal = log_of_record(log, entry.failure.id)
     question = journal.question
-    refuse_other(question, digests_of(project, entry, question.base, question.lane), str(journal.file))
+    moved = Moved(question.role, question.roles)
+    refuse_other(question, digests_of(project, entry, question.base, question.lane, moved), str(journal.file))
     return journal

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.errors import ContradictionError, UndecidedError, UsageError, unknown
-from repro.model.cell import make_cell
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
@@ -16,18 +15,22 @@ from repro.search.environments import Vector, vector
 from repro.search.log import Digests, Question, describe_fact, environments_of
 from repro.search.question import Ends, affected_releases, point_of
 from repro.search.releases import Releases
+from repro.search.roles import Moved, start_of
 from repro.search.verdict_source import VerdictSource
 from repro.store.answers import Tried
-from repro.store.recipe import recipe_of
+from repro.store.recipe import key_of_roles, recipe_of
 
 
-def base_of(project: Project, failure: Failure, name: str | None) -> Vector:
+def base_of(project: Project, failure: Failure, name: str | None, moved: Moved | None = None) -> Vector:
     """The named environment, the failure's first affected default one, or its first default one.
+
+    Where one role is moved, it is that of the affected pair.
 
     Raises UsageError for an unknown name, or if matrix.yaml does not run the failure.
     """
     runs = project.matrix.runs.get(failure.id)
-    chosen = name or ablation_environment(failure, project.matrix) or (runs.environments[0] if runs else None)
+    start = start_of(failure, project.matrix, moved) if moved else None
+    chosen = name or start or ablation_environment(failure, project.matrix) or (runs.environments[0] if runs else None)
     if chosen is None:
         raise UsageError(f"matrix.yaml does not run {failure.id}; name an environment to start from with --env")
     return vector_of(project, chosen)
@@ -41,16 +44,22 @@ def vector_of(project: Project, name: str) -> Vector:
     return vector(name, environments[name], project.environments.lock(name))
 
 
-def digests_of(project: Project, entry: Entry, base: str, lane: Lane) -> Digests:
+def digests_of(project: Project, entry: Entry, base: str, lane: Lane, moved: Moved | None = None) -> Digests:
     """The further dependencies of a search's answers; raises UsageError for an unknown environment."""
     held = vector_of(project, base)
     lock = project.environments.lock(base)
     return Digests(
-        script=recipe_of(make_cell(entry.failure, base, lane=lane), entry, ""),
+        script=recipe_of((moved or Moved()).cell(entry.failure, base, lane), entry, _others(project, moved)),
         # The day of a look upstream decides nothing; unset fields that older versions did not know are left out.
         record=_digest(entry.failure.model_dump_json(exclude={"upstream": {"looked"}})),
         environment=_digest(lock.digest, held.environment.model_dump_json(exclude=_unset(held.environment))),
     )
+
+
+def _others(project: Project, moved: Moved | None) -> str:
+    """The locks of the roles that stay where they are."""
+    others = moved.others if moved else {}
+    return key_of_roles("", {role: project.environments.lock(name).digest for role, name in others.items()})
 
 
 def _unset(environment: Environment) -> set[str]:

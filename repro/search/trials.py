@@ -14,13 +14,14 @@ from repro.environments.locks import Lock as EnvironmentLock
 from repro.environments.requirements import stated_requirements
 from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
-from repro.model.cell import Cell, make_cell
+from repro.model.cell import Cell
 from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.verdict import Side
 from repro.search.companions import Requires
 from repro.search.log import tried
+from repro.search.roles import Moved
 from repro.store.answers import Tried
 from repro.store.observations import Store
 
@@ -38,11 +39,14 @@ class Trials:
         options: Options,
         listener: Listener | None = None,
         lane: Lane = Lane.CPU,
+        *,
+        moved: Moved | None = None,
     ) -> None:
         self._definitions: dict[str, Environment] = dict(project.derived)
         self.project = project.deriving(self._definitions)
         self.failure = failure
         self._lane = lane
+        self._moved = moved or Moved()
         self._listener = listener or Silent()
         self._builders = ThreadPoolExecutor(BUILDERS, "ahead")
         self._builds: dict[str, Future[Interpreter]] = {}
@@ -111,7 +115,7 @@ class Trials:
         return results[0].observations if results else ()
 
     def _cell(self, name: str) -> Cell:
-        return make_cell(self.failure, name, lane=self._lane)
+        return self._moved.cell(self.failure, name, self._lane)
 
     def _session(self, options: Options) -> Session:
         return Session(
@@ -126,7 +130,7 @@ class Trials:
         results = self._session(options).run([self._cell(name)])
         seconds = round(time.monotonic() - began, 1)
         if results:
-            return tried(label, name, self.failure, results[0], seconds, torchrun=torchrun)
+            return tried(label, name, self.failure, results[0], seconds, torchrun=torchrun, role=self._moved.role)
         reason = "does not apply"
         try:
             held = self._build(name).result().installed.distributions

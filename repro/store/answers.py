@@ -164,6 +164,10 @@ class Bisected(Strict):
     date: str
     package: str | None
     base: str
+    role: str = ""
+    """In a record with stages, the role whose environment was moved; empty for that of all stages."""
+    roles: dict[str, str] = {}
+    """The environments of the other roles."""
     older: Side
     before: Tried
     """The last point with the verdict of the older end."""
@@ -198,7 +202,7 @@ class Bisected(Strict):
     @property
     def slug(self) -> str:
         direction = "fix" if self.older is Side.BAD else "break"
-        return _slug(f"bisect-{self.package or 'days'}-{direction}-{self.ends[0]}-{self.ends[1]}")
+        return _slug(f"bisect-{_of_role(self.package or 'days', self.role)}-{direction}-{self.ends[0]}-{self.ends[1]}")
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -239,6 +243,10 @@ class Swept(Strict):
     date: str
     package: str
     base: str
+    role: str = ""
+    """In a record with stages, the role whose environment was moved; empty for that of all stages."""
+    roles: dict[str, str] = {}
+    """The environments of the other roles."""
     every: Every
     tried: tuple[Tried, ...]
     """The oldest release first."""
@@ -249,7 +257,7 @@ class Swept(Strict):
 
     @property
     def slug(self) -> str:
-        return _slug(f"sweep-{self.package}")
+        return _slug(f"sweep-{_of_role(self.package, self.role)}")
 
     @property
     def all_tried(self) -> tuple[Tried, ...]:
@@ -371,6 +379,10 @@ def lower_end_tried(answers: Sequence[Stored], package: str, lowest: str) -> boo
             if held is not None and fact.side is Side.GOOD and covers({package: f"<{lowest}"}, {package: held}):
                 return True
     return False
+
+
+def _of_role(package: str, role: str) -> str:
+    return f"{package}-{role}" if role else package
 
 
 def _slug(text: str) -> str:

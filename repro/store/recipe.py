@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from repro.catalog.catalog import Entry
 from repro.files import BOOTSTRAP, GATES, RECORD, ZYGOTE
-from repro.model.cell import Cell, variables_of
+from repro.model.cell import Cell, stage_cells, variables_of
 from repro.model.failure import Lane
 from repro.model.observation import Installed
 
@@ -34,11 +35,16 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
     for source in sources:
         digest.update(_content(source, source.stat().st_mtime_ns))
         digest.update(b"\0")
-    # A single node is not named, so that keys from before there were several nodes stay valid.
-    left_out = {"environment"} if cell.nodes > 1 else {"environment", "nodes"}
+    # One node, as nearly all runs have, is not named: keys from before there were several hold.  What the roles hold
+    # is part of the environment's key.
+    left_out = {"environment", "roles", "stage"} | (set() if cell.nodes > 1 else {"nodes"})
     digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude=left_out).encode())
     if variables := variables_of(entry.failure, cell):
         digest.update(f"\0variables {json.dumps(variables)}".encode())
+    if stages := entry.failure.stages:
+        jobs = [job.model_dump_json(exclude={"environment", "roles"}) for job in stage_cells(entry.failure, cell)]
+        own = [stage.model_dump(include={"role", "timeout"}) for stage in stages]
+        digest.update(f"\0stages {json.dumps([jobs, own])}".encode())
     if timeout not in {None, entry.failure.timeout}:
         digest.update(f"\0timeout {timeout}".encode())
     return digest.hexdigest()
@@ -64,7 +70,17 @@ def launcher_key(launcher: str) -> str | None:
     return hashlib.sha256(_content(ZYGOTE, ZYGOTE.stat().st_mtime_ns)).hexdigest()
 
 
-def environment_key(installed: Installed) -> str:
+def environment_key(installed: Installed, roles: Mapping[str, Installed] | None = None) -> str:
+    """What decides what a run finds installed, in the environments of a staged run's other roles too."""
+    return key_of_roles(_key(installed), {role: _key(held) for role, held in (roles or {}).items()})
+
+
+def key_of_roles(own: str, roles: Mapping[str, str]) -> str:
+    """The key of an environment, or of several: of the last stage's and those of the other roles."""
+    return own + "".join(f"\0{role} {key}" for role, key in sorted(roles.items()))
+
+
+def _key(installed: Installed) -> str:
     """The lock's digest; for an existing interpreter: its version, its distributions, and the pack laid over it."""
     if installed.lock:
         return installed.lock

@@ -51,7 +51,8 @@ def rejudged_answer(answer: Stored, observations: Mapping[str, Observation], cat
         held = [observations[name] for name in fact.observations if name in observations]
         if not held or len(held) < len(fact.observations):
             return fact
-        fact = fact.model_copy(update={"affected": is_affected(entry.failure, fact.versions)})
+        if not entry.failure.depends_on_roles:  # a fact has the versions of the moved role only
+            fact = fact.model_copy(update={"affected": is_affected(entry.failure, fact.versions)})
         judgements = [judge(entry.failure, observation) for observation in held]
         judgement = merge_repetitions(entry.failure, judgements).judgement
         if judgement.verdict is fact.verdict:

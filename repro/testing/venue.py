@@ -133,7 +133,8 @@ class Venue:
         return self.project.environments.lock(cell.environment.label).versions
 
     def _expectation(self, cell: Cell) -> Expectation:
-        return expect(self.project.catalog[cell.failure].failure, cell, self._locked(cell))
+        roles = {role: self.project.environments.lock(held.label).versions for role, held in cell.roles.items()}
+        return expect(self.project.catalog[cell.failure].failure, cell, self._locked(cell), roles)
 
     def _versions(self, cell: Cell) -> dict[str, str]:
         """The versions in the environment of a placed cell, before it is built or laid."""

@@ -54,7 +54,14 @@ def cell_of(failure: Failure, evidence: Evidence) -> Cell:
     factors = dict(evidence.factors)
     if evidence.world_size is not None:
         factors[WORLD_SIZE] = str(evidence.world_size)
-    return make_cell(failure, evidence.environment, lane=evidence.lane, backport=evidence.backport, factors=factors)
+    return make_cell(
+        failure,
+        evidence.environment,
+        lane=evidence.lane,
+        backport=evidence.backport,
+        factors=factors,
+        roles=evidence.roles,
+    )
 
 
 def cells_of(failure: Failure) -> list[Cell]:

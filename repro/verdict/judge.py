@@ -27,6 +27,7 @@ from repro.verdict.signature import (
     waits_in,
     why_not_still,
 )
+from repro.verdict.stages import judge_stages
 
 ASKED = {"KeyboardInterrupt", "SIGTERMException"}
 """Exceptions of a script that was asked to end; the second is lightning's."""
@@ -36,6 +37,8 @@ FLUSH_FAILED = 120
 
 def judge(failure: Failure, observation: Observation) -> Judgement:
     """The verdict of one run."""
+    if failure.stages:
+        return judge_stages(failure, observation, judge)
     versions = observation.installed.distributions if observation.installed else {}
     found = _judged(seen_in(failure, observation), observation)
     if found.verdict in {Verdict.DIFFERENT, Verdict.UNRUNNABLE}:

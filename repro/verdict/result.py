@@ -53,7 +53,8 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
         merged = replace(merged, judgement=Judgement(Verdict.UNRUNNABLE, disagreement))
     cell = observations[-1].cell
     installed = next((found.installed for found in reversed(observations) if found.installed), None)
-    expectation = expect(failure, cell, installed.distributions) if installed else Expectation.NONE
+    roles = {role: held.distributions for role, held in observations[-1].roles.items()}
+    expectation = expect(failure, cell, installed.distributions, roles) if installed else Expectation.NONE
     return Result(
         cell=cell,
         observations=tuple(observations),

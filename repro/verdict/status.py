@@ -8,14 +8,15 @@ from repro.errors import Exit, exit_of
 from repro.model.cell import Cell
 from repro.model.failure import Failure, is_affected
 from repro.model.specifiers import covers
+from repro.model.stages import Roles
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 
 
-def expect(failure: Failure, cell: Cell, versions: dict[str, str]) -> Expectation:
-    """The record's expectation for a cell with these installed versions."""
+def expect(failure: Failure, cell: Cell, versions: dict[str, str], roles: Roles | None = None) -> Expectation:
+    """What the record's specifiers say of a cell with these versions installed, and those in its other roles."""
     if not cell.is_default:
         return Expectation.NONE
-    if is_affected(failure, versions):
+    if is_affected(failure, versions, roles):
         backport = failure.backport(cell.backport) if cell.backport else None
         return Expectation(backport.verdict) if backport and backport.cures else Expectation.REPRODUCED
     if any(covers(rejection.releases, versions) for rejection in failure.rejected):

@@ -92,7 +92,7 @@ class Knowledge(Strict):
     failures: tuple[PageFailure, ...]
     reported: tuple[PageThread, ...]
     needs_command: tuple[str, ...]
-    """Records and threads with a log pattern that a browser cannot compare."""
+    """Records and threads that a browser cannot compare: by a pattern of logs, or since two environments decide."""
     texts: dict[str, Expression]
     """Patterns of single lines, by their text in the records."""
     denied: tuple[Denied, ...]
@@ -112,6 +112,9 @@ def knowledge(
     texts: dict[str, Expression] = {}
     known = []
     for failure in failures:
+        if failure.depends_on_roles:  # the page has no rule for two environments that decide together
+            left_out[failure.id] = None
+            continue
         patterns = _patterns(failure.id, failure.seen_as, texts, left_out)
         known.append(_failure(failure, patterns, tried.get(failure.id, {})))
     threads = []

@@ -22,7 +22,8 @@ def sentinel_data(failures: Iterable[Failure]) -> dict[str, Any]:
                 "at_fault": list(failure.reach.at_fault),
             }
             for failure in failures
-            if failure.reach
+            # One process cannot know the releases of another environment, which decide too.
+            if failure.reach and not failure.depends_on_roles
         ],
     }
 

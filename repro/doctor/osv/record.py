@@ -15,7 +15,7 @@ from pydantic import Field
 from repro.doctor.diagnosis import cures_of
 from repro.doctor.stack.stack import ALIASES, allowed
 from repro.model.base import Strict
-from repro.model.failure import Failure
+from repro.model.failure import Failure, roles_in_words
 from repro.model.version import parsed_version
 
 SCHEMA_VERSION = "1.7.0"
@@ -100,8 +100,13 @@ class OsvRecord(Strict):
 
 def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
     """The OSV record of a failure; ``modified`` is when its record was last written, in UTC."""
-    alone = [releases for releases in failure.affected if len(releases) == 1]
-    together = [Condition(packages=dict(releases)) for releases in failure.affected if len(releases) > 1]
+    # Which releases of several environments have a failure together cannot be said of one.
+    listed = () if failure.depends_on_roles else failure.affected
+    alone = [releases for releases in listed if len(releases) == 1]
+    together = [Condition(packages=dict(releases)) for releases in listed if len(releases) > 1]
+    note = _SEVERAL if together else ""
+    if failure.depends_on_roles:
+        note = f"Two environments decide together: {roles_in_words(failure)}."
     texts: dict[str, list[str]] = {}
     for releases in alone:
         for name, text in releases.items():
@@ -114,16 +119,14 @@ def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
         id=f"{PREFIX}{failure.id}",
         modified=modified.strftime("%Y-%m-%dT%H:%M:%SZ"),
         summary=failure.title,
-        details="\n\n".join(
-            part for part in (failure.summary, failure.mechanism, _SEVERAL if together else "") if part
-        ),
+        details="\n\n".join(part for part in (failure.summary, failure.mechanism, note) if part),
         affected=found or None,
         references=tuple(_references(failure)),
         database_specific=Specific(
             kind=failure.kind,
             cures=cures_of(failure),
             conditions=tuple(together),
-            note=_SEVERAL if together else "",
+            note=note,
             not_known_below=failure.open_below,
             not_known_above=failure.open_above,
         ),

@@ -3,15 +3,15 @@
 Everything that came from a machine is redacted here, before anything is written.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from repro.catalog.catalog import Entry
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.errors import UndecidedError, unknown
 from repro.launch.describe import Described
-from repro.model.cell import make_cell
+from repro.model.cell import Cell, make_cell
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.observation import Rank
@@ -42,6 +42,8 @@ class Case:
     """One sentence for each thing that was not run."""
     notes: tuple[str, ...] = ()
     """Further notes for the person who files it, one sentence each."""
+    roles: Mapping[str, Environment] = field(default_factory=dict)
+    """The environments of a staged run's other roles, as the matrix defines them."""
 
     @property
     def own(self) -> ScriptFailure | None:
@@ -85,10 +87,12 @@ def find(project: Project, failure_id: str, environment: str | None, lane: Lane,
     cells = default_cells(project.matrix, project.catalog, [failure_id])
     answers = [redacted(answer, redact) for answer in AnswerStore(store.root).of(failure_id)]
     view = failure_view(entry, cells, lookup, None, answers)
-    names = [environment] if environment else _newest_first(view, runs.environments if runs else ())
+    last = entry.failure.roles[-1] if entry.failure.roles else ""
+    held = (*runs.environments, *(pair.environments[last] for pair in runs.pairs)) if runs else ()
+    names = [environment] if environment else _newest_first(view, held)
     for name in names:
-        result = lookup.result(make_cell(entry.failure, name, lane=lane))
-        if result is not None and result.verdict is Verdict.REPRODUCED:
+        result = _shown(lookup, entry, cells, name, lane)
+        if result is not None:
             ablated = failure_view(entry, cells, lookup, name, answers)
             if ablated.ablation is None:
                 ablated = failure_view(
@@ -96,6 +100,16 @@ def find(project: Project, failure_id: str, environment: str | None, lane: Lane,
                 )
             return ShowingRun(ablated, result)
     raise UndecidedError(_nothing_shows(lookup, entry, names, lane))
+
+
+def _shown(lookup: Lookup, entry: Entry, cells: Sequence[Cell], name: str, lane: Lane) -> Result | None:
+    """The run that shows the failure where an environment is the last stage's: alone, or with those of a pair."""
+    pairs = (cell.roles for cell in cells if cell.roles and cell.environment.label == name)
+    for roles in ({}, *pairs):
+        result = lookup.result(make_cell(entry.failure, name, lane=lane, roles=roles))
+        if result is not None and result.verdict is Verdict.REPRODUCED:
+            return result
+    return None
 
 
 def _newest_first(view: FailureView, environments: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,7 +10,10 @@ from jinja2 import Template
 from packaging.version import Version
 
 from repro.files import templates_of
-from repro.model.failure import Lane
+from repro.model.cell import Cell, stage_cells
+from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.matrix import Environment
+from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 from repro.model.verdict import Verdict
 from repro.model.version import parsed_version
 from repro.report.draft.case import Case
@@ -186,18 +189,10 @@ def _passing(case: Case) -> Result | None:
 
 
 def _steps(case: Case, script: str) -> str:
-    size = case.result.cell.world_size
-    python = ".".join(case.row.python.split(".")[:2]) or "3.11"
     name = case.own.script if case.own else "repro.py"
-    lines = [f"Save {script} as `{name}` and run it:", ""]
-    command = f"torchrun --standalone --nproc-per-node {size} {name}"
-    if case.own and case.own.arguments:
-        # Without "--" torchrun may take an argument of the script as its own.
-        command = f"torchrun --standalone --nproc-per-node {size} -- {name} {shlex.join(case.own.arguments)}"
-    pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case).items())
-    # One day for all would exclude packages that have cut-off days of their own.
-    day = "" if case.environment.cutoffs else f" --exclude-newer {case.environment.cutoff}"
-    lines.append(fenced(f"uv run --no-project --python {python}{day} {pins} \\\n  {command}", "bash"))
+    jobs = stage_cells(case.failure, case.result.cell)
+    lines = [f"Save {script} as `{name}` and run it{', a stage after the other in one folder' if jobs else ''}:", ""]
+    lines.append(fenced("\n".join(_commands(case, name, jobs)), "bash"))
     lines += ["", "or `torchrun` alone in an environment of these releases."]
     if not case.own:
         lines[-1] += " It needs nothing to be downloaded."
@@ -206,12 +201,41 @@ def _steps(case: Case, script: str) -> str:
     return "\n".join(lines)
 
 
-def _needed_pins(case: Case) -> dict[str, str]:
-    """The pins of the environment; only torch and numpy if a record's script imports no other library."""
+def _commands(case: Case, name: str, jobs: Sequence[Cell]) -> list[str]:
+    """The command that shows the failure, or one for each stage in the environment of its role."""
+    if jobs:
+        roles = {stage.name: stage.role for stage in case.failure.stages}
+        return [
+            _command(case, case.roles.get(roles[job.stage], case.environment), job.world_size, _stage_words(name, job))
+            for job in jobs
+        ]
+    words = name
+    if case.own and case.own.arguments:
+        # Without "--" torchrun may take an argument of the script for one of its own.
+        words = f"-- {name} {shlex.join(case.own.arguments)}"
+    return [_command(case, case.environment, case.result.cell.world_size, words)]
+
+
+def _stage_words(name: str, job: Cell) -> str:
+    flags = [part for factor, value in job.factors.items() if factor != WORLD_SIZE for part in (f"--{factor}", value)]
+    return shlex.join([name, f"--{STAGE_FLAG}", job.stage, f"--{FOLDER_FLAG}", "checkpoints", *flags])
+
+
+def _command(case: Case, environment: Environment, size: int, words: str) -> str:
+    python = ".".join(case.row.python.split(".")[:2]) or "3.11"
+    pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case, environment).items())
+    # If single packages have cut-off days of their own, one day for all would exclude them.
+    day = "" if environment.cutoffs else f" --exclude-newer {environment.cutoff}"
+    command = f"torchrun --standalone --nproc-per-node {size} {words}"
+    return f"uv run --no-project --python {python}{day} {pins} \\\n  {command}"
+
+
+def _needed_pins(case: Case, environment: Environment) -> dict[str, str]:
+    """The pins of an environment; only torch and numpy if a record's script imports none of the others."""
     if case.own:
-        return case.environment.pins
+        return environment.pins
     alone = {"torch", "numpy"}
-    pins = case.environment.pins
+    pins = environment.pins
     others = [name for name in pins if name not in alone]
     imports = any(re.search(rf"^\s*(?:import|from) {re.escape(name)}\b", case.script, re.MULTILINE) for name in others)
     return {name: version for name, version in pins.items() if imports or name in alone}

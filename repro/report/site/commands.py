@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Sequence
 
 from repro.catalog.catalog import Entry
-from repro.model.cell import Adopted, Cell, Overlaid
+from repro.model.cell import Adopted, Cell, Overlaid, make_cell, stage_cells
 from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 
 PACK = "pack"
 """The folder that `repro pack` wrote."""
@@ -20,6 +21,8 @@ def repeat(cell: Cell, catalog_option: Sequence[str] = ()) -> str:
         words += ["--python", "PATH"]
     else:
         words += ["--env", cell.environment.name]
+    for role, environment in cell.roles.items():
+        words += ["--stage-env", f"{role}={environment.label}"]
     if cell.lane is not Lane.CPU:
         words += ["--lane", cell.lane]
     if cell.backport:
@@ -34,8 +37,15 @@ def repeat(cell: Cell, catalog_option: Sequence[str] = ()) -> str:
 def by_hand(entry: Entry) -> str:
     """The commands that run the reproduction without this harness, in the reader's own environment."""
     failure = entry.failure
-    words = ["torchrun", "--standalone", "--nproc-per-node", str(failure.needs.world_size)]
-    return shlex.join([*words, f"{entry.shown_folder}/{entry.script.name}"])
+    words = ["torchrun", "--standalone", "--nproc-per-node"]
+    script = f"{entry.shown_folder}/{entry.script.name}"
+    if not failure.stages:
+        return shlex.join([*words, str(failure.needs.world_size), script])
+    # One command for each stage: each may be given in an environment of its own.
+    return "\n".join(
+        shlex.join([*words, str(job.world_size), script, f"--{STAGE_FLAG}", job.stage, f"--{FOLDER_FLAG}", "DIR"])
+        for job in stage_cells(failure, make_cell(failure, "any"))
+    )
 
 
 def questions(entry: Entry, ablated: str | None) -> list[tuple[str, str]]:

@@ -274,7 +274,7 @@ def _of_today(history: History, lookup: Lookup) -> Result | None:
     installed = result.newest.installed
     if installed is None:
         return None
-    today = recipe_of(result.cell, lookup.catalog[result.cell.failure], environment_key(installed))
+    today = recipe_of(result.cell, lookup.catalog[result.cell.failure], environment_key(installed, result.newest.roles))
     return result if today == result.newest.recipe else None
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from repro.model.failure import Failure, specifiers_of
+from repro.model.failure import Failure, plays_a_role, roles_in_words, specifiers_of
 from repro.model.specifiers import covers
 from repro.model.verdict import Verdict
 from repro.model.version import parsed_version
@@ -80,7 +80,7 @@ def seen_of(rows: Iterable[HeatRow]) -> Seen:
     for row in rows:
         for environment, pairs in row.places.items():
             for tile in (tile for pair in pairs for tile in (pair.cpu, pair.cuda) if tile):
-                if tile.result and not tile.cell.backport:
+                if tile.result and not tile.cell.backport and not tile.cell.roles:
                     found.setdefault((row.failure.id, environment), set()).add(tile.result.verdict)
     return {key: frozenset(verdicts) for key, verdicts in found.items()}
 
@@ -144,6 +144,8 @@ def _cell(failure: Failure, name: str, column: Column, pins: Pins, seen: Seen) -
 def word_of(failure: Failure, name: str, version: str) -> tuple[Word, str]:
     """How a record lists one release of one library, and the releases of other libraries on which that depends."""
     held = {name: version}
+    if failure.depends_on_roles and plays_a_role(failure, held):
+        return Word.WITH_OTHERS, roles_in_words(failure)
     fitting = [releases for releases in failure.affected if name in releases and covers({name: releases[name]}, held)]
     if any(set(releases) == {name} for releases in fitting):
         return Word.LISTED, ""

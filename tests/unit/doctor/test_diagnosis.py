@@ -9,7 +9,7 @@ from repro.doctor.diagnosis import Diagnosis, Finding, cures_of, diagnose, exit_
 from repro.doctor.exposure import Exposure
 from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.errors import Exit
-from repro.model.observation import Observation
+from repro.model.observation import Observation, StageRun
 from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (
     FAILURE,
@@ -374,3 +374,17 @@ def test_exit(findings: list[Finding], static: bool, code: Exit) -> None:
     """What was seen weighs more than what could not be told."""
     found = [Diagnosis(failure(), finding, "") for finding in findings]
     assert exit_of_diagnoses(found, static=static) is code
+
+
+def test_roles_that_one_environment_cannot_play() -> None:
+    """A pass where one environment writes and reads says nothing of a reader with another writer."""
+    stages = [
+        {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.0"}]},
+        {"name": "read", "role": "reader", "meaning": "reads"},
+    ]
+    ranks = (rank(0), rank(1))
+    part = StageRun(name="write", seconds=1.0, launcher="torchrun", launcher_code=0, timeout=60, ranks=ranks)
+    seen = observation(*ranks, stage="read", earlier=(part,))
+    item = said(Stack.of(VERSIONS), seen, affected=[{"lightning": ">=2.2.1"}], stages=stages)
+    assert item.finding is Finding.UNKNOWN
+    assert item.notes[-1] == "absent where this environment plays every role"

@@ -5,6 +5,7 @@ import pytest
 from repro.doctor.exposure import Exposure, Judged, exposure, judge, may_affect
 from repro.doctor.stack.stack import KnownVersion, Stack
 from tests.unit.doctor.known import OLD, known
+from tests.unit.factories import failure
 
 
 class TestExposure:
@@ -113,3 +114,34 @@ def test_why_of_alternatives() -> None:
     either = PAIR.model_copy(update={"affected": ({"lightning": "<2"}, {"torch": "<2"})})
     found = judge(either, Stack.of({"lightning": "2.3", "torch": "2.3"}))
     assert found.why == "lightning 2.3, torch 2.3: only lightning <2 or torch <2 is affected"
+
+
+ROLES = failure(
+    affected=[{"lightning": ">=2.2.2,<3"}],
+    stages=[
+        {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.0"}]},
+        {"name": "read", "role": "reader", "meaning": "reads"},
+    ],
+)
+"""What an old release writes, a new one cannot read."""
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("2.3.0", Exposure.UNKNOWN), ("2.1.0", Exposure.UNKNOWN), ("2.2.1", Exposure.CLEAR), ("3.0.0", Exposure.CLEAR)],
+)
+def test_two_environments_decide(version: str, expected: Exposure) -> None:
+    """An environment that can be one side of it is neither affected nor clear: the other side is not known."""
+    found = judge(ROLES, Stack.of({"lightning": version}))
+    assert found.exposure is expected
+    if expected is Exposure.UNKNOWN:
+        assert found.why == (
+            "two environments decide together (writer lightning <2.2.0, reader lightning >=2.2.2,<3), "
+            "and this is one of them"
+        )
+
+
+def test_one_environment_in_all_roles() -> None:
+    """Where one release has both sides of it, it is affected: it cannot read what it wrote."""
+    both = ROLES.model_copy(update={"affected": ({"lightning": "<2.1.5"},)})
+    assert exposure(both, Stack.of({"lightning": "2.1.0"})) is Exposure.AFFECTED
