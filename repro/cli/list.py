@@ -7,7 +7,6 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.cli.skipped import print_skipped
-from repro.model.failure import roles_in_words
 from repro.report.brief import brief
 from repro.report.format import format_releases
 from repro.report.terminal import console
@@ -29,7 +28,7 @@ def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:
         table.add_column(heading, overflow="fold")
     for entry in held:
         failure = entry.failure
-        affected = " or ".join(format_releases(releases) for releases in failure.affected)
-        affected = roles_in_words(failure) if failure.depends_on_roles else affected
+        alone = " or ".join(format_releases(releases) for releases in failure.affected)
+        affected = failure.affected_together or alone
         table.add_row(*(Text(text) for text in (failure.id, failure.kind, affected, failure.title)))
     console().print(table)

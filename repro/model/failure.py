@@ -412,6 +412,11 @@ class Failure(Strict):
         return any(stage.affected for stage in self.stages)
 
     @property
+    def affected_together(self) -> str:
+        """Which releases of which roles have it together; empty where one environment tells."""
+        return roles_in_words(self) if self.depends_on_roles else ""
+
+    @property
     def never_tried(self) -> tuple[Untried, ...]:
         """The releases that may be affected too and that nobody tried."""
         older = [Untried(name, f"<{oldest}", f"{name} before {oldest}") for name, oldest in self.open_below.items()]

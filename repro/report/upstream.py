@@ -13,7 +13,7 @@ from enum import StrEnum
 from packaging.version import Version
 
 from repro.model.failure import Failure
-from repro.model.verdict import Side, Verdict, side_of
+from repro.model.verdict import Expectation, Side, Verdict, side_of
 from repro.model.version import parsed_version
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import Row
@@ -127,11 +127,13 @@ def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) ->
             found.setdefault((*sorted(held.items()), where, verdict), point)
 
     for row in rows:
-        if row.cell.failure == failure.id and row.cell.is_default and not row.cell.backport and row.verdict:
+        # Where two environments decide together, only those say anything that should have it together.
+        tells = row.expected == Expectation.REPRODUCED or not failure.depends_on_roles
+        if row.cell.failure == failure.id and row.cell.is_default and not row.cell.backport and row.verdict and tells:
             lane = "" if row.cell.lane == "cpu" else f" [{row.cell.lane}]"
             add(f"{row.cell.environment.label}{lane}", row.versions, row.verdict)
     for answer in answers:
-        for fact in answer.all_tried if answer.failure == failure.id else ():
+        for fact in answer.all_tried if answer.failure == failure.id and not failure.depends_on_roles else ():
             if fact.verdict:
                 add(fact.environment, fact.versions, fact.verdict)
     return list(found.values())

@@ -15,7 +15,7 @@ class FakeTrials:
     interrupt_at: int | None = None
     asked: list[str] = []
 
-    def __init__(self, project: Project, *_: object) -> None:
+    def __init__(self, project: Project, *_: object, **_kept: object) -> None:
         self.project = project
         self.environments: dict[str, Environment] = dict(project.matrix.environments)
 

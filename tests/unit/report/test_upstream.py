@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from repro.model.failure import Failure
-from repro.model.verdict import Verdict
+from repro.model.verdict import Expectation, Verdict
 from repro.report.matrix_page import matrix_markdown
 from repro.report.rows import Row
 from repro.report.upstream import Rule, UpstreamAgreement, UpstreamComparison, compare_with_upstream, format_declared
@@ -158,3 +158,16 @@ class TestWritten:
         text = matrix_markdown([], project(tmp_path).catalog, [good, bad])
         assert "Not as upstream says: 1 of 2 failures." in text
         assert text.index("| lib-1 | open |") < text.index(f"| {FAILURE} | closed, fixed in lightning 2.2.2 |")
+
+
+def test_two_environments_decide() -> None:
+    """A newest release that writes and reads by itself does not contradict an open report about two releases."""
+    stages = [
+        {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.0"}]},
+        {"name": "read", "role": "reader", "meaning": "reads"},
+    ]
+    record = said("open", affected=[{"lightning": ">=2.2.0"}], stages=stages)
+    alone = row("2.6.6", V.ABSENT).model_copy(update={"expected": Expectation.ABSENT})
+    assert compare_with_upstream(record, [alone]).reading is UpstreamAgreement.NOT_JUDGED
+    pair = row("2.6.6", V.ABSENT, roles={"writer": "old"}).model_copy(update={"expected": Expectation.REPRODUCED})
+    assert rules(compare_with_upstream(record, [alone, pair])) == [Rule.OPEN_BUT_GONE]
