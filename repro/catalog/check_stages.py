@@ -33,9 +33,15 @@ def problems_of(failure: Failure) -> Iterator[Problem]:
         if backport.stage and backport.stage not in names:
             remedy = nearest(backport.stage, names) if names else "leave it out: the record has no stages"
             yield ("backports", index, "stage"), f"no stage {backport.stage!r}", remedy
-    if failure.stages and failure.kind == "growth":
+    if failure.stages:
+        yield from _not_with_stages(failure)
+
+
+def _not_with_stages(failure: Failure) -> Iterator[Problem]:
+    """What a record with stages cannot be about."""
+    if failure.kind == "growth":
         yield ("kind",), "a record with stages cannot measure growth yet", "measure it in one job"
-    if failure.stages and failure.needs.torchrun:
+    if failure.needs.torchrun:
         problem = "a record with stages cannot be about torchrun itself: each stage is a job of its own"
         yield ("needs", "torchrun"), problem, "leave one of the two out"
 

@@ -124,8 +124,10 @@ def bisect(
         run = searching.session
         words = searching.words(fresh=searching.fresh)
         words += [part for setting in env or [] for part in ("--env", setting)]
-        if write or stage or stage_env:
-            raise UsageError("--write and --stage go with an id: a script has no record")
+        if write:
+            raise UsageError("--write goes with an id: a script has no record")
+        if stage or stage_env:
+            raise UsageError("--stage goes with an id: a script has no stages")
         own = own_script(
             failure_id,
             (package or "torch",),

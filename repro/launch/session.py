@@ -228,7 +228,7 @@ class Session:
         return None if confirmed else "torchrun"
 
     def _settled(
-        self, cell: Cell, interpreter: Interpreter, slots: Slots, launcher: WarmLauncher | None
+        self, cell: Cell, interpreter: Interpreters, slots: Slots, launcher: WarmLauncher | None
     ) -> Observation | None:
         """Run a cell; once more where it ended by something else than what it is about."""
         observation = self._observed(cell, interpreter, slots, launcher)

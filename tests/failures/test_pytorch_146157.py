@@ -20,7 +20,7 @@ def test_failing(failing: Result) -> None:
 
 
 def test_correct(correct: Result) -> None:
-    """Each torch reads what it wrote itself, and the older one also what the newer one wrote."""
+    """Each torch reads what it wrote itself."""
     assert correct.status is Status.AS_DOCUMENTED, correct.judgement
     assert measurements(correct)["relative_error"] <= 1e-6
 

@@ -54,6 +54,7 @@ def test_complete(tmp_path: Path) -> None:
         ({"stages": [{**STAGES[0], "factors": {"state": "full"}}, STAGES[1]]}, "no factor 'state'"),
         ({"stages": [{**STAGES[0], "factors": {"state-dict-type": "fool"}}, STAGES[1]]}, "no value 'fool'"),
         ({"needs": {**NEEDS, "torchrun": True}}, "cannot be about torchrun itself"),
+        ({"kind": "growth"}, "cannot measure growth yet"),
         ({"needs": {}}, "needs.distributions does not name it"),
     ],
 )
