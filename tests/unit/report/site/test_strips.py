@@ -202,19 +202,20 @@ def test_only_what_decides_is_shown(shown: set[Verdict], expected: Verdict | Non
     assert [cell.verdict for cell in strips([record], pins, seen)[0].rows[0].cells] == [None, expected]
 
 
-def tile(verdict: Verdict | None, backport: str | None = None) -> Any:
+def tile(verdict: Verdict | None, backport: str | None = None, roles: dict[str, str] | None = None) -> Any:
     result = SimpleNamespace(verdict=verdict) if verdict else None
-    return SimpleNamespace(result=result, cell=SimpleNamespace(backport=backport))
+    return SimpleNamespace(result=result, cell=SimpleNamespace(backport=backport, roles=roles or {}))
 
 
 def test_seen() -> None:
-    """Runs of both lanes without a backport, by environment."""
+    """Runs of both lanes without a backport, by environment; a pair is not the run of one environment."""
     held = SimpleNamespace(
         failure=failure(id="torch-1"),
         places={
             "old": (
                 SimpleNamespace(cpu=tile(Verdict.REPRODUCED), cuda=tile(Verdict.ABSENT)),
                 SimpleNamespace(cpu=tile(Verdict.REJECTED, "cure"), cuda=None),
+                SimpleNamespace(cpu=tile(Verdict.DIFFERENT, roles={"writer": "older"}), cuda=None),
             ),
             "new": (SimpleNamespace(cpu=None, cuda=tile(Verdict.DIFFERENT)),),
             "none": (SimpleNamespace(cpu=tile(None), cuda=None),),
