@@ -53,6 +53,10 @@ def holds(failure: Failure, versions: dict[str, str]) -> bool | None:
 
     if any_of(rejection.releases for rejection in failure.rejected):
         return False
+    sides = [failure.affected, *(stage.affected for stage in failure.stages if stage.affected)]
+    if len(sides) > 1:  # two environments decide together: one that can be a side of it is open
+        found = [any_of(side) for side in sides]
+        return all(found) or (None if any(found) else False)
     if any_of(failure.affected):
         return True
     return None if any_of(failure.affected, opened=True) else False
