@@ -342,15 +342,16 @@ class _Project:
         """A place where a faulty function is set, overridden or redefined."""
         for symbol in at_fault:
             owner, last = symbol.split(".")[-2:]
+            is_function = owner == "**" or owner.islower()
             for item in self.open:
                 if item.kind is Opening.REPLACED and item.what.split(".")[-2:] == [owner, last]:
                     return item
-                if item.kind is Opening.REPLACED and owner.islower() and item.what.rpartition(".")[2] == last:
+                if item.kind is Opening.REPLACED and is_function and item.what.rpartition(".")[2] == last:
                     return item
             for derived in self.facts.derived:
                 if derived.base.rpartition(".")[2] == owner and last in derived.methods:
                     return Open(Opening.REPLACED, f"{derived.name}.{last}", derived.place)
-            for defined in self.facts.defined if owner.islower() or owner == "**" else ():
+            for defined in self.facts.defined if is_function else ():
                 if defined.name == last:
                     return Open(Opening.REPLACED, last, defined.place, "defines a function of its own")
         return None

@@ -102,7 +102,8 @@ class Vocabulary:
         settings = {name.partition(".")[0] for use in self.uses for name in use.settings} | self.arguments
         words = {name.replace("_", "[-_]") for name in settings}
         words |= {name for use in self.uses for name in use.defines} | {*OPENERS}
-        words |= {name.split(".")[-2] if _is_method(name) else _last(name) for name in self.at_fault}
+        faults = {name.split(".")[-2] if _is_method(name) else _last(name) for name in self.at_fault}
+        words |= {name.replace("*", r"\w*") for name in faults}
         texts = {pattern for use in self.uses for pattern in (*use.texts, *use.models)}
         parts = [rf"\b{word}\b" for word in sorted(words)] + [f"(?:{text})" for text in sorted(texts)]
         parts += [rf"\b{_last(name)}\s*\(" for name in sorted(self.symbols) if name.startswith("builtins.")]
@@ -132,7 +133,8 @@ class Vocabulary:
 
 def _is_method(name: str) -> bool:
     """True if a faulty function is a method."""
-    return not name.split(".")[-2].islower()
+    owner = name.split(".")[-2]
+    return owner != "**" and not owner.islower()
 
 
 def _last(symbol: str) -> str:

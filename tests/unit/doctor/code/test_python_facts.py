@@ -178,9 +178,18 @@ def test_replaced(text: str) -> None:
     """Code that replaces the function at fault cannot be judged, although it names everything."""
     when = {"symbols": ["accelerate.**.Accelerator"]}
     named = "from accelerate import Accelerator\n"
-    assert judged(when, named, ["accelerate.utils.fsdp_utils.prepare"])[0] == "named"
-    finding, why = judged(when, named + text, ["accelerate.utils.fsdp_utils.prepare"])
-    assert (finding, "replaces a function" in why) == ("could not tell", True)
+    for symbol in ("accelerate.utils.fsdp_utils.prepare", "accelerate.**.prepare"):
+        assert judged(when, named, [symbol])[0] == "named"
+        finding, why = judged(when, named + text, [symbol])
+        assert (finding, "replaces a function" in why) == ("could not tell", True)
+
+
+@pytest.mark.parametrize("symbol", ["accelerate.**.prepare", "accelerate.utils.**.pre*"])
+def test_words_of_a_faulty_function_by_pattern(symbol: str) -> None:
+    """A faulty function may be named by a pattern; files that hold such a name are read."""
+    words = Vocabulary.of([record({"symbols": ["torch.optim.SGD"]}, [symbol])])
+    assert words.concerns("def prepare(): ...\nclass Accelerator: ...")
+    assert not words.concerns("def finish(): ...")
 
 
 def test_overridden_method() -> None:
