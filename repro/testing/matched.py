@@ -25,7 +25,6 @@ from repro.store.observations import Store
 from repro.testing.venue import PlacedCell, PlacedClaim, Venue
 from repro.verdict.claims import ExaminedClaim, examine
 from repro.verdict.result import Result
-from repro.verdict.status import expect
 
 _PROJECT = pytest.StashKey[Project]()
 _VENUE = pytest.StashKey[Venue]()
@@ -39,12 +38,6 @@ def project_of(config: pytest.Config) -> Project:
         catalog: Path | None = config.getoption("repro_catalog", default=None)
         config.stash[_PROJECT] = Project.here(catalog=catalog)
     return config.stash[_PROJECT]
-
-
-def expected(project: Project, cell: Cell) -> Expectation:
-    """The record's expectation for a cell, by the versions in its environment's lock."""
-    versions = project.environments.lock(cell.environment.label).versions
-    return expect(project.catalog[cell.failure].failure, cell, versions)
 
 
 def venue_of(config: pytest.Config) -> Venue:

@@ -23,6 +23,17 @@ from repro.verdict.claims import cells_of
 from repro.verdict.status import expect
 
 
+def expected(project: Project, cell: Cell) -> Expectation:
+    """The record's expectation for a cell, by the locks of its environments."""
+    versions = project.environments.lock(cell.environment.label).versions
+    return expect(project.catalog[cell.failure].failure, cell, versions, role_versions(project, cell))
+
+
+def role_versions(project: Project, cell: Cell) -> dict[str, dict[str, str]]:
+    """The locked versions in the environments of a cell's other roles."""
+    return {role: project.environments.lock(held.label).versions for role, held in cell.roles.items()}
+
+
 @dataclass(frozen=True)
 class PlacedCell:
     """A cell, adapted to a venue."""
@@ -96,10 +107,14 @@ class Venue:
         failure = self.project.catalog[cell.failure].failure
         there = self._moved_cell(cell, lane)
         if there is None:
-            return PlacedCell(cell.model_copy(update={"lane": lane}), self._expectation(cell), self._not_packed(cell))
+            return PlacedCell(
+                cell.model_copy(update={"lane": lane}), expected(self.project, cell), self._not_packed(cell)
+            )
         versions = self._versions(there)
-        expectation = expect(failure, there, versions)
+        expectation = expect(failure, there, versions, role_versions(self.project, cell))
         skip = inapplicable(failure, versions) if self.moved else None
+        if self.moved and cell.roles:
+            skip = f"its stages need environments of their own: {', '.join(sorted(cell.roles))}"
         if self.moved and cell.backport is not None and not is_affected(failure, versions):
             skip = skip or f"{_said(failure.judged_by, versions)} is not affected: the backport has nothing to cure"
         return PlacedCell(there, expectation, skip)
@@ -131,10 +146,6 @@ class Venue:
 
     def _locked(self, cell: Cell) -> dict[str, str]:
         return self.project.environments.lock(cell.environment.label).versions
-
-    def _expectation(self, cell: Cell) -> Expectation:
-        roles = {role: self.project.environments.lock(held.label).versions for role, held in cell.roles.items()}
-        return expect(self.project.catalog[cell.failure].failure, cell, self._locked(cell), roles)
 
     def _versions(self, cell: Cell) -> dict[str, str]:
         """The versions in the environment of a placed cell, before it is built or laid."""

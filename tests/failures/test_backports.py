@@ -27,7 +27,7 @@ from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.model.verdict import Expectation, Status
 from repro.store.observations import Store
-from repro.testing.matched import expected
+from repro.testing.venue import expected
 
 PROJECT = Project.here()
 CELLS = default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU)

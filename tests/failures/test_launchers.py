@@ -22,7 +22,8 @@ from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.model.observation import Observation
 from repro.store.observations import Store
-from repro.testing.matched import expected, parameter, placed_cells, stored, venue_of
+from repro.testing.matched import parameter, placed_cells, stored, venue_of
+from repro.testing.venue import expected
 from repro.verdict.result import Result
 from repro.verdict.signature import is_consequence
 
@@ -138,7 +139,9 @@ def shown(result: Result) -> Shown:
 def test_same_verdict_and_signature(by_warm: Result, by_torchrun: Result) -> None:
     """A cell shows the same through both launchers."""
     assert by_torchrun.newest.launcher == "torchrun"
-    assert by_warm.newest.launcher == "warm"
+    # An import that fails cannot be made ahead: the warm launcher hands such a run to torchrun.
+    fails_in_import = any(rank.error and rank.error.type == "ImportError" for rank in by_warm.newest.ranks)
+    assert by_warm.newest.launcher == ("torchrun" if fails_in_import else "warm")
     assert shown(by_warm) == shown(by_torchrun)
     for cold, warm in zip(by_torchrun.newest.ranks, by_warm.newest.ranks, strict=True):
         assert set(cold.gates) == set(warm.gates)

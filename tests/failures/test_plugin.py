@@ -9,7 +9,7 @@ from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.files import PACKAGE
 from repro.model.verdict import Expectation
-from repro.testing.matched import expected
+from repro.testing.venue import expected
 
 PROJECT = Project.here()
 NEWEST = max(PROJECT.matrix.environments, key=lambda name: PROJECT.matrix.environments[name].cutoff)
