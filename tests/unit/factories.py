@@ -208,6 +208,12 @@ def late(*ranks: Rank, **changes: Any) -> Observation:
     return observation(*ranks, **{"deadline_passed": True, "launcher_code": -15} | changes)
 
 
+STAGES: list[dict[str, Any]] = [
+    {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.2"}]},
+    {"name": "read", "role": "reader", "meaning": "reads"},
+]
+"""Two jobs, one after the other; the writer's side of RECORD's boundary."""
+
 SCRIPT = '''\
 # /// script
 # requires-python = ">=3.9"

@@ -1,9 +1,10 @@
 """The content of the first page: counts, changes, and the map of failures and environments.  Runs nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from packaging.version import Version
 
@@ -17,6 +18,8 @@ from repro.store.recipe import environment_key, recipe_of
 from repro.verdict import claims
 from repro.verdict.history import Coverage, History, News, Turn, coverage, news, turns
 from repro.verdict.result import Result
+
+Item = TypeVar("Item")
 
 CHANGED = frozenset({Status.RELAPSED, Status.CURED, Status.DRIFTED})
 
@@ -187,20 +190,20 @@ def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
 
 def grouped(found: Sequence[Turn]) -> tuple[ChangeGroup, ...]:
     """Changes of verdict grouped by cause, the largest group first."""
-    groups: dict[str, list[Turn]] = {}
-    for turn in found:
-        groups.setdefault(turn.cause, []).append(turn)
-    made = [ChangeGroup(cause, tuple(held)) for cause, held in groups.items()]
-    return tuple(sorted(made, key=lambda group: (-len(group.turns), group.cause)))
+    return tuple(ChangeGroup(cause, held) for cause, held in _largest_first(found, lambda turn: turn.cause).items())
 
 
 def missing(tiles: Iterable[Tile]) -> Mapping[str, tuple[Tile, ...]]:
     """The cells that were not run, by reason; the reason of most cells first."""
-    groups: dict[str, list[Tile]] = {}
-    for tile in tiles:
-        if not tile.run:
-            groups.setdefault(tile.why or tile.state, []).append(tile)
-    return {why: tuple(groups[why]) for why in sorted(groups, key=lambda why: (-len(groups[why]), why))}
+    return _largest_first((tile for tile in tiles if not tile.run), lambda tile: tile.why or tile.state)
+
+
+def _largest_first(items: Iterable[Item], name: Callable[[Item], str]) -> dict[str, tuple[Item, ...]]:
+    """Items by name, the largest group first."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(name(item), []).append(item)
+    return {key: tuple(groups[key]) for key in sorted(groups, key=lambda key: (-len(groups[key]), key))}
 
 
 def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:

@@ -9,12 +9,8 @@ from repro.catalog.catalog import Entry
 from repro.catalog.check_failure import EntryCheck
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
-from tests.unit.factories import FAILURE, MATRIX, RECORD, SCRIPT, matrix, write_failure
+from tests.unit.factories import FAILURE, MATRIX, RECORD, SCRIPT, STAGES, matrix, write_failure
 
-STAGES: list[dict[str, Any]] = [
-    {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.2"}]},
-    {"name": "read", "role": "reader", "meaning": "reads"},
-]
 STAGED = SCRIPT.replace(
     "    parser.parse_args()",
     '    parser.add_argument("--stage", choices=["write", "read"], required=True)\n'

@@ -9,12 +9,7 @@ from repro.model.cell import Named
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Matrix
 from repro.search.roles import Moved, as_moved, moved_role, start_of
-from tests.unit.factories import FAILURE, MATRIX, failure, matrix
-
-STAGES: list[dict[str, Any]] = [
-    {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.2"}]},
-    {"name": "read", "role": "reader", "meaning": "reads"},
-]
+from tests.unit.factories import FAILURE, MATRIX, STAGES, failure, matrix
 
 
 def staged(**changes: Any) -> Failure:

@@ -12,7 +12,7 @@ from repro.model.failure import Claim, Evidence, Lane
 from repro.model.verdict import Expectation
 from repro.testing import venue as venue_
 from repro.testing.venue import PlacedCell, PlacedClaim, Venue, other_versions
-from tests.unit.factories import FAILURE, failure, installed, interpreter, project, write_failure, write_pack
+from tests.unit.factories import FAILURE, STAGES, failure, installed, interpreter, project, write_failure, write_pack
 
 NODE = {"torch": "2.11.0+cu130"}
 OLD = {"torch": "2.2.2", "lightning": "2.2.1"}
@@ -53,11 +53,7 @@ class TestCells:
     def test_staged(self, tmp_path: Path) -> None:
         """The environments of all roles decide what is expected; elsewhere such a cell cannot run."""
         held = project(tmp_path / "p", failures=False)
-        stages = [
-            {"name": "write", "role": "writer", "meaning": "writes", "affected": [{"lightning": "<2.2.2"}]},
-            {"name": "read", "role": "reader", "meaning": "reads"},
-        ]
-        write_failure(held.failures, affected=[{"lightning": ">=2.2.2"}], stages=stages)
+        write_failure(held.failures, affected=[{"lightning": ">=2.2.2"}], stages=STAGES)
         cell = Cell(failure=FAILURE, environment=Named("new"))
         pair = cell.model_copy(update={"roles": {"writer": Named("old")}})
         place = Venue(held).place
