@@ -121,8 +121,8 @@ class Lookup:
         if cell.label not in self._found:
             if cell.failure not in self._files:
                 self._files[cell.failure] = self.store.by_key(cell.failure)
-            observations = self.store.newest_run(cell.failure, self.recipe(cell), self._files[cell.failure])
             failure = self.catalog[cell.failure].failure
+            observations = self.store.deciding(failure, self.recipe(cell), self._files[cell.failure])
             self._found[cell.label] = judge_repetitions(failure, observations) if observations else None
         return self._found[cell.label]
 

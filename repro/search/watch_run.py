@@ -169,7 +169,7 @@ class Watch:
         """The newest run of a record on a lock, with today's sources; None if there is none."""
         cell = make_cell(failure, self.float.label)
         recipe = recipe_of(cell, self.project.catalog[failure.id], digest)
-        observations = self.store.newest_run(failure.id, recipe)
+        observations = self.store.deciding(failure, recipe)
         if not observations:
             return None
         result = judge_repetitions(failure, observations)

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from repro.errors import StoreError, UnreadableFileError
 from repro.files import path_inside, read_bytes_file, write_whole, writing
-from repro.model.failure import Lane
+from repro.model.failure import Failure, Lane
 from repro.model.observation import FORMAT, Observation
 from repro.store.parts import PARTS, Parts
 
@@ -143,6 +143,14 @@ class Store:
         """The observations of one recipe by the newest command, which are its repetitions."""
         heads = self._heads(failure, recipe, files)
         return [_observation(head.file, head.content) for head in heads if head.run == heads[-1].run]
+
+    def deciding(self, failure: Failure, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
+        """The observations that decide a verdict today: those of the newest command.
+
+        A failure with a rate is decided by all of its recipe: a command counts the stored runs, and adds what lacks.
+        """
+        runs = self.newest_run if failure.rate is None else self.of_recipe
+        return runs(failure.id, recipe, files)
 
     def _heads(self, failure: str, recipe: str, files: dict[str, list[Path]] | None) -> "list[_Head]":
         """The files of one recipe, the oldest first."""

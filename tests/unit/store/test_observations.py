@@ -14,7 +14,7 @@ from repro.model.observation import Observation
 from repro.store import observations as module
 from repro.store.observations import Store, read_observation
 from repro.store.parts import Parts
-from tests.unit.factories import FAILURE, RECIPE, cell, failed, killed, observation, rank, waiting
+from tests.unit.factories import FAILURE, RECIPE, cell, failed, failure, killed, observation, rank, waiting
 
 
 def seen(
@@ -176,6 +176,9 @@ class TestFind:
         for item in (new[1], old, new[0]):
             store.add(item)
         assert store.newest_run(FAILURE, RECIPE) == new
+        assert store.deciding(failure(), RECIPE) == new
+        rare = failure(rate={"runs": 20, "at_least": 12})
+        assert store.deciding(rare, RECIPE) == [old, *new], "a command adds only the runs that a rate still asks for"
 
     def test_all(self, tmp_path: Path) -> None:
         """Every observation of every failure; files that are none are passed over."""
