@@ -52,9 +52,14 @@ print(json.dumps([told, "torch" in sys.modules]))
 
 
 def where(expectations: set[Expectation]) -> dict[str, list[str]]:
-    """Environment -> failures: of each failure one default environment of that kind, in few environments."""
+    """Environment -> failures: of each failure one default environment of that kind, in few environments.
+
+    Where several environments decide together, one says nothing: a backport is applied on the affected side alone.
+    """
     wanted: dict[str, set[str]] = defaultdict(set)
     for cell in CELLS:
+        if PROJECT.catalog[cell.failure].failure.depends_on_roles:
+            continue
         if cell.backport is None and expected(PROJECT, cell) in expectations:
             wanted[cell.environment.label].add(cell.failure)
     chosen: dict[str, list[str]] = {}

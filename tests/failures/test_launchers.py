@@ -21,6 +21,7 @@ from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.model.failure import Lane
 from repro.model.observation import Observation
+from repro.model.verdict import Verdict
 from repro.store.observations import Store
 from repro.testing.matched import parameter, placed_cells, stored, venue_of
 from repro.testing.venue import expected
@@ -115,24 +116,31 @@ class Shown:
 
 
 def shown(result: Result) -> Shown:
-    """What a result showed."""
+    """What a result showed; of a failure with a rate not how often, nor with which error, which timing decides."""
+    if PROJECT.catalog[result.cell.failure].failure.rate is not None and result.verdict is Verdict.REPRODUCED:
+        return Shown(result.verdict, "", (), (), versions_of(result))
     errors = []
     for rank in result.newest.ranks:
         # The loss of a peer shows in many ways, and which rank is the first to fail is chance.
         own = rank.error if rank.error and not is_consequence(rank.error) else None
         frame = own.innermost_library_frame if own else None
         errors.append((own.type if own else "", frame.package if frame else "", frame.function if frame else ""))
-    first = result.newest.ranks[0]
     return Shown(
         result.verdict,
         result.judgement.reason,
         tuple(errors),
         tuple(rank.oracle for rank in result.newest.ranks),
-        tuple(
-            (name, first.imported[name].version)
-            for name in ("torch", "lightning", "transformers", "accelerate")
-            if name in first.imported
-        ),
+        versions_of(result),
+    )
+
+
+def versions_of(result: Result) -> tuple[tuple[str, str], ...]:
+    """The libraries that the first rank imported."""
+    first = result.newest.ranks[0]
+    return tuple(
+        (name, first.imported[name].version)
+        for name in ("torch", "lightning", "transformers", "accelerate")
+        if name in first.imported
     )
 
 

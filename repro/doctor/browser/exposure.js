@@ -126,7 +126,12 @@ const exposure = (() => {
     return found;
   }
 
-  const isAffected = (failure, versions) => failure.affected.some(releases => covers(releases, versions));
+  // The conditions on the other roles of a record with stages: this one environment would have to play them all.
+  const isAffected = (failure, versions) => [failure.affected, ...failure.sides]
+    .every(side => side.some(releases => covers(releases, versions)));
+
+  const playsARole = (failure, versions) => failure.sides.length > 0 && [failure.affected, ...failure.sides]
+    .some(side => side.some(releases => covers(releases, versions)));
 
   function isOpen(failure, versions) {
     const fits = (name, text) => [text, ...failure.never_tried.filter(([other]) => other === name).map(item => item[1])]
@@ -134,8 +139,10 @@ const exposure = (() => {
     return failure.affected.some(releases => Object.entries(releases).every(([name, text]) => fits(name, text)));
   }
 
-  const ofVersions = (failure, versions) =>
-    isAffected(failure, versions) ? "affected" : isOpen(failure, versions) ? "not known" : "clear";
+  function ofVersions(failure, versions) {
+    if (isAffected(failure, versions)) return "affected";
+    return playsARole(failure, versions) || isOpen(failure, versions) ? "not known" : "clear";
+  }
 
   function stated(held) {
     return Object.entries(held).filter(([, facts]) => facts)
@@ -195,6 +202,9 @@ const exposure = (() => {
       doubts = failure.never_tried
         .filter(([name, specifier]) => all.some(versions => covers({[name]: specifier}, versions)))
         .map(([, , words]) => `${words} was never tried`);
+    }
+    if (failure.sides.length) {
+      doubts = [`two environments decide together (${failure.affected_together}), and this is one of them`];
     }
     if (!doubts.length) {
       doubts = Object.entries(held).filter(([, facts]) => facts && certain(facts) === null)

@@ -60,6 +60,9 @@ class PageFailure(Strict):
     id: str
     title: str
     affected: tuple[dict[str, str], ...]
+    sides: tuple[tuple[dict[str, str], ...], ...]
+    """What the environments of the other roles must have, where several decide together."""
+    affected_together: str
     rejected: tuple[dict[str, str], ...]
     never_tried: tuple[tuple[str, str, str], ...]
     judged_by: tuple[str, ...]
@@ -92,7 +95,7 @@ class Knowledge(Strict):
     failures: tuple[PageFailure, ...]
     reported: tuple[PageThread, ...]
     needs_command: tuple[str, ...]
-    """Records and threads that a browser cannot compare: by a pattern of logs, or since two environments decide."""
+    """Records and threads with a pattern of logs that a browser cannot compare."""
     texts: dict[str, Expression]
     """Patterns of single lines, by their text in the records."""
     denied: tuple[Denied, ...]
@@ -112,9 +115,6 @@ def knowledge(
     texts: dict[str, Expression] = {}
     known = []
     for failure in failures:
-        if failure.depends_on_roles:  # the page has no rule for two environments that decide together
-            left_out[failure.id] = None
-            continue
         patterns = _patterns(failure.id, failure.seen_as, texts, left_out)
         known.append(_failure(failure, patterns, tried.get(failure.id, {})))
     threads = []
@@ -152,6 +152,8 @@ def _failure(failure: Failure, patterns: tuple[PagePattern, ...], tried: Mapping
         id=failure.id,
         title=failure.title,
         affected=tuple(dict(releases) for releases in failure.affected),
+        sides=tuple(tuple(dict(one) for one in stage.affected) for stage in failure.stages if stage.affected),
+        affected_together=failure.affected_together,
         rejected=tuple(dict(item.releases) for item in failure.rejected),
         never_tried=tuple((item.name, item.specifier, item.words) for item in failure.never_tried),
         judged_by=failure.judged_by,
