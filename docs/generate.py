@@ -25,7 +25,6 @@ from repro.doctor.code.export_reach import data_text
 from repro.doctor.findings_table import DoctorAnswer
 from repro.doctor.log.log_answer import LogAnswer
 from repro.environments.rot import Rots
-from repro.errors import Exit
 from repro.files import PACKAGE
 from repro.model.answers.evidence import AblationAnswer, ClaimsAnswer, DraftAnswer, SummaryAnswer
 from repro.model.answers.upkeep import (
@@ -39,6 +38,7 @@ from repro.model.answers.upkeep import (
     VerifyAnswer,
 )
 from repro.model.answers.written_files import NewAnswer, ShrinkAnswer
+from repro.model.errors import Exit
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.model.observation import Observation

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.errors import ReproError, StoreError, UnreadableFileError, UsageError
+from repro.model.errors import ReproError, StoreError, UnreadableFileError, UsageError
 
 if TYPE_CHECKING:
     from jinja2 import Environment

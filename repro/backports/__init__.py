@@ -13,7 +13,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from repro.errors import ReproError, UsageError
+from repro.model.errors import ReproError, UsageError
 
 __all__ = ["BackportWarning", "NotAffectedError", "apply", "is_affected"]
 

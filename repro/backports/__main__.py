@@ -6,7 +6,7 @@ from pathlib import Path
 
 from repro.backports.export import exported
 from repro.backports.find import find, known
-from repro.errors import ReproError
+from repro.model.errors import ReproError
 
 
 def main() -> int:

@@ -9,8 +9,8 @@ from packaging.specifiers import SpecifierSet
 
 from repro import __version__
 from repro.backports.find import FoundBackport
-from repro.errors import UsageError
 from repro.files import PACKAGE, templates_of
+from repro.model.errors import UsageError
 
 _COMPARED = (">=", "<=", ">", "<", "==", "!=")
 """The operators that the check in an exported file can evaluate without a library."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from repro.errors import Fault, RecordError, UsageError, unknown
 from repro.files import RECORD, failures_folder
+from repro.model.errors import Fault, RecordError, UsageError, unknown
 from repro.model.specifiers import covers, installed_versions
 
 

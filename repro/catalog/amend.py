@@ -7,9 +7,9 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from repro.catalog import yaml_reader
-from repro.errors import Fault, RecordError, UsageError
 from repro.files import write_whole, writing
 from repro.model.base import Location
+from repro.model.errors import Fault, RecordError, UsageError
 from repro.model.failure import Failure
 from repro.model.specifiers import covers
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from repro.catalog.known_records import KnownRecords
 from repro.catalog.open_questions import first_question
-from repro.errors import Fault, RecordError, UsageError, unknown
 from repro.files import PACKAGE
+from repro.model.errors import Fault, RecordError, UsageError, unknown
 from repro.model.failure import Failure
 from repro.model.script_failure import ScriptFailure
 

@@ -9,7 +9,7 @@ from repro.catalog.project import Project
 from repro.catalog.public_threads import reported_failures
 from repro.environments.locks import read_lock, stale
 from repro.environments.resolve import refuse_denied
-from repro.errors import EnvironmentFailure, Fault, RecordError
+from repro.model.errors import EnvironmentFailure, Fault, RecordError
 
 
 def check(project: Project) -> Sequence[Fault]:

@@ -16,9 +16,9 @@ from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_reach import problems_of
 from repro.catalog.check_signature import faults_of, foreign_errors, signatures_of
 from repro.catalog.open_questions import files_with_questions, unanswered, unanswered_in
-from repro.errors import Fault, UnreadableFileError, nearest
 from repro.files import read_text_file
 from repro.model.base import Location
+from repro.model.errors import Fault, UnreadableFileError, nearest
 from repro.model.failure import WORLD_SIZE, Evidence, is_affected
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from repro.catalog.reach_groups import groups
-from repro.errors import nearest
 from repro.model.base import Location
+from repro.model.errors import nearest
 from repro.model.failure import Failure
 from repro.model.reach import Use
 

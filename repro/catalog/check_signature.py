@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from repro.catalog import yaml_reader
-from repro.errors import nearest
 from repro.model.base import Location, Strict
+from repro.model.errors import nearest
 from repro.model.failure import WORLD_SIZE, Failure, Signature
 from repro.model.named_ranks import named_ranks
 from repro.model.pattern import is_found

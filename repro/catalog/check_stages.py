@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from repro.errors import nearest
 from repro.model.base import Location
+from repro.model.errors import nearest
 from repro.model.failure import WORLD_SIZE, Evidence, Failure, is_affected
 from repro.model.matrix import Matrix, Pair
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repro.catalog.check_stages import is_affected_pair, pair_problems
-from repro.errors import Fault
+from repro.model.errors import Fault
 from repro.model.failure import Failure, is_affected
 from repro.model.matrix import Matrix
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
 from repro.catalog.project import Project
 from repro.catalog.shards import shards
-from repro.errors import UsageError, unknown
 from repro.model.cell import Adopted, Cell, Environments, Named, Overlaid, make_cell
+from repro.model.errors import UsageError, unknown
 from repro.model.failure import Lane
 
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}")

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from repro.errors import Fault, RecordError, UnreadableFileError
 from repro.files import PACKAGE, YAML_LIMIT, read_bytes_file, read_text_file, write_whole
 from repro.model.base import Model
+from repro.model.errors import Fault, RecordError, UnreadableFileError
 
 MAX_BYTES = 64_000_000
 _RULES = ("catalog/yaml_reader.py", "model/*.py")

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from repro.errors import Fault, UnreadableFileError
 from repro.files import read_text_file
 from repro.model.base import Location
+from repro.model.errors import Fault, UnreadableFileError
 from repro.model.failure import PLACEHOLDER
 
 _MARK = "# question: "

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from repro.catalog.catalog import Catalog, Entry, load
 from repro.catalog.known_records import KnownRecords
-from repro.errors import Fault, RecordError
 from repro.files import PACKAGE, catalog_elsewhere
+from repro.model.errors import Fault, RecordError
 
 if TYPE_CHECKING:
     from repro.environments.build import Environments

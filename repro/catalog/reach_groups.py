@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter
 
-from repro.errors import nearest
+from repro.model.errors import nearest
 from repro.model.reach import Use
 
 

@@ -14,8 +14,8 @@ from packaging.version import Version
 from repro.catalog import check_test as tested
 from repro.catalog import yaml_reader
 from repro.catalog.catalog import RECORD, SCRIPT
-from repro.errors import Fault, RecordError, UsageError
 from repro.files import path_inside, templates_of, write_whole, writing
+from repro.model.errors import Fault, RecordError, UsageError
 from repro.model.failure import IDENTIFIER, Failure, Signature
 from repro.model.matrix import Environment, Matrix
 from repro.model.specifiers import covers

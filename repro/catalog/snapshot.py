@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.errors import UsageError
 from repro.files import writing
+from repro.model.errors import UsageError
 
 MAX_BYTES = 256 << 20
 MAX_FILES = 5000

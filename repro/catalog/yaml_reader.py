@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from repro.errors import Fault, RecordError, UnreadableFileError, nearest
 from repro.files import YAML_LIMIT, read_text_file
 from repro.model.base import Location, Model
+from repro.model.errors import Fault, RecordError, UnreadableFileError, nearest
 
 # The parser of libyaml is several times faster; PyYAML may be built without it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

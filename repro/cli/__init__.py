@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, TextIO, cast
 
-from repro.errors import Exit, ReproError, StoppedError
 from repro.model.clean import EscapedStream
+from repro.model.errors import Exit, ReproError, StoppedError
 
 IMPATIENT_SECONDS = 2.0
 """Another Ctrl-C after this time ends the command at once; keepers then end what it started."""

@@ -11,8 +11,8 @@ from repro.catalog.choose_cells import parse_roles
 from repro.catalog.project import Project
 from repro.cli.execute import execute
 from repro.cli.options import RunOptions, grouped
-from repro.errors import UsageError, exit_of, unknown
 from repro.model.answers.evidence import AblationAnswer, FactorAnswer
+from repro.model.errors import UsageError, exit_of, unknown
 from repro.model.failure import Failure
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.terminal import console

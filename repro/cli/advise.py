@@ -22,7 +22,7 @@ from repro.doctor.stack.given import interpreter_path, stack_from
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.doctor.upgrade import Step, steps
 from repro.environments.interpreter import probe
-from repro.errors import Exit, UsageError, exit_of
+from repro.model.errors import Exit, UsageError, exit_of
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.model.version import parsed_version

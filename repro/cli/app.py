@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from repro import __version__
-from repro.errors import Exit, StoppedError
+from repro.model.errors import Exit, StoppedError
 
 GROUPS = {
     "Your environment": ("doctor", "advise"),

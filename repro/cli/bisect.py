@@ -34,8 +34,8 @@ from repro.cli.search_options import (
     resumable,
     store_answer,
 )
-from repro.errors import Exit, UsageError, exit_of
 from repro.launch.session import Options
+from repro.model.errors import Exit, UsageError, exit_of
 from repro.report.answers import bisected_lines
 from repro.report.script_answer import script_lines
 from repro.report.terminal import Progress, console

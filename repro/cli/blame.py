@@ -27,8 +27,8 @@ from repro.cli.search_options import (
     resumable,
     store_answer,
 )
-from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError
 from repro.launch.session import Options
+from repro.model.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side
 from repro.report.answers import blamed_lines, effort

@@ -6,7 +6,7 @@ from repro.catalog import check as checking
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Reports
 from repro.doctor.log.examples import example_faults
-from repro.errors import RecordError
+from repro.model.errors import RecordError
 from repro.store.observations import Store
 from repro.store.seen_when_fixed import stored_faults
 

@@ -23,9 +23,9 @@ from repro.doctor.findings_table import (
 from repro.doctor.stack.given import stack_from
 from repro.doctor.stack.stack import Stack
 from repro.doctor.tried import newest_tried
-from repro.errors import Exit, UsageError
 from repro.files import write_whole, writing
 from repro.model.cell import Adopted
+from repro.model.errors import Exit, UsageError
 from repro.model.failure import Failure, Lane
 from repro.report.terminal import Progress, console
 

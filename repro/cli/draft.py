@@ -9,11 +9,11 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
-from repro.errors import EnvironmentFailure, UsageError, exit_of
 from repro.launch.describe import Described, describe
 from repro.launch.slots import Slots
 from repro.model.answers.evidence import DraftAnswer
 from repro.model.cell import Cell
+from repro.model.errors import EnvironmentFailure, UsageError, exit_of
 from repro.model.failure import Lane
 from repro.report.draft.case import Case, ShowingRun, describe_missing, find
 from repro.report.draft.forms import FORMS, Form, Tracker

@@ -10,9 +10,9 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.environments.build import disk_use
 from repro.environments.verify import find_damage, installed_torch
-from repro.errors import EnvironmentFailure, UsageError, unknown
 from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
 from repro.model.clean import clean_line
+from repro.model.errors import EnvironmentFailure, UsageError, unknown
 from repro.report.terminal import console
 
 app = typer.Typer(

@@ -11,7 +11,7 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere
 from repro.cli.skipped import print_skipped
 from repro.doctor.osv.record import OsvRecord, osv_record
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 
 class Kind(StrEnum):

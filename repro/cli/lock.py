@@ -6,9 +6,9 @@ from repro.catalog.project import Project
 from repro.cli.envs import Names, _chosen
 from repro.cli.options import Elsewhere, Json
 from repro.environments.resolve import resolve
-from repro.errors import EnvironmentFailure
 from repro.files import write_whole, writing
 from repro.model.answers.upkeep import LockAnswer, LocksAnswer
+from repro.model.errors import EnvironmentFailure
 
 
 def lock(names: Names = None, *, catalog: Elsewhere = None, as_json: Json = False) -> None:

@@ -9,8 +9,8 @@ import typer
 from repro.catalog.project import Project
 from repro.catalog.scaffold import Places, asked, beside_files, write, written
 from repro.cli.options import Elsewhere, Json
-from repro.errors import UsageError
 from repro.model.answers.written_files import NewAnswer
+from repro.model.errors import UsageError
 from repro.search.seen import new_failure
 
 

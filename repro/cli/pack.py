@@ -11,9 +11,9 @@ from repro.cli.options import Elsewhere, Json
 from repro.doctor.stack.files import read_stack
 from repro.environments.pack.manifest import WHEELS
 from repro.environments.pack.write import PackTarget, write_pack
-from repro.errors import UsageError, unknown
 from repro.files import PACKAGE
 from repro.model.answers.upkeep import PackAnswer
+from repro.model.errors import UsageError, unknown
 
 MEBIBYTE = 1 << 20
 

@@ -6,9 +6,9 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.cli.skipped import print_skipped
 from repro.cli.store import _store
-from repro.errors import exit_of
 from repro.model.answers.upkeep import RejudgeAnswer, RejudgedObservation
 from repro.model.clean import clean_line
+from repro.model.errors import exit_of
 from repro.report.write import write_reports
 from repro.store.rejudge import rejudge as rejudge_store
 

@@ -9,8 +9,8 @@ from repro.catalog.project import Project
 from repro.cli.envs import Names
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.environments.rot import Rots, try_lock
-from repro.errors import exit_of, unknown
 from repro.files import write_whole, writing
+from repro.model.errors import exit_of, unknown
 
 
 def rot(

@@ -21,8 +21,8 @@ from repro.environments.floats import float_of
 from repro.environments.interpreter import Interpreter
 from repro.environments.pack.manifest import Pack
 from repro.environments.pack.overlay import lay, read_pack
-from repro.errors import Exit
 from repro.model.cell import Overlaid
+from repro.model.errors import Exit
 from repro.model.failure import Lane
 from repro.report.rows import Report, row_of
 from repro.report.terminal import console, table

@@ -14,8 +14,8 @@ from repro.catalog.project import Project
 from repro.catalog.snapshot import Snapshot, take
 from repro.doctor.stack.files import read_stack
 from repro.environments.interpreter import find_interpreter, probe
-from repro.errors import UsageError, unknown
 from repro.launch.first_imports import first_imports
+from repro.model.errors import UsageError, unknown
 from repro.model.failure import Lane, Signature
 from repro.model.observation import Observation
 from repro.model.script_failure import ScriptFailure, script_failure

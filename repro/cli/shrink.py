@@ -10,9 +10,9 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Json
 from repro.cli.script_options import variables_of
-from repro.errors import Exit, UndecidedError, UsageError, exit_of
 from repro.files import read_text_file, writing
 from repro.model.answers.written_files import ShrinkAnswer
+from repro.model.errors import Exit, UndecidedError, UsageError, exit_of
 from repro.model.verdict import Side
 from repro.report.terminal import console
 from repro.search.log import environments_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import typer
 
 from repro.catalog.project import Project
-from repro.errors import Exit
+from repro.model.errors import Exit
 from repro.model.failure import Failure
 
 

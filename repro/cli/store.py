@@ -10,7 +10,6 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
-from repro.errors import StoreError, exit_of, unknown
 from repro.model.answers.upkeep import (
     ListedObservation,
     MergeAnswer,
@@ -19,6 +18,7 @@ from repro.model.answers.upkeep import (
     VerifyAnswer,
 )
 from repro.model.clean import clean, clean_line
+from repro.model.errors import StoreError, exit_of, unknown
 from repro.model.observation import Observation
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import used_by_reports

@@ -7,10 +7,10 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports
-from repro.errors import StoreError
 from repro.files import write_whole, writing
 from repro.model.answers.evidence import CauseAnswer, SummaryAnswer
 from repro.model.clean import clean, clean_line
+from repro.model.errors import StoreError
 from repro.report.answers import against_record
 from repro.report.causes import Cause, cause_markdown, causes, release_markdown, release_slug, summary_markdown
 from repro.report.private import Redact, redacted, redacted_row, redactor_of

@@ -13,8 +13,8 @@ from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Reports, grouped
 from repro.cli.skipped import print_skipped
-from repro.errors import UsageError, exit_of
 from repro.files import write_whole, writing
+from repro.model.errors import UsageError, exit_of
 from repro.model.failure import Failure, Lane
 from repro.report.answers import turned_lines
 from repro.report.overdue import Overdue, stale, watched_lines

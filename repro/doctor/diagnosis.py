@@ -11,7 +11,7 @@ from packaging.version import Version
 from repro.doctor.exposure import Exposure, Judged, judge
 from repro.doctor.stack.inexact import describe
 from repro.doctor.stack.stack import ALIASES, Stack
-from repro.errors import Exit, exit_of
+from repro.model.errors import Exit, exit_of
 from repro.model.failure import Cure, Failure, inapplicable
 from repro.model.specifiers import covers
 from repro.model.verdict import Verdict

@@ -9,8 +9,8 @@ from repro.doctor.stack.interpreter import stack_of_interpreter
 from repro.doctor.stack.stack import Stack
 from repro.environments.interpreter import Interpreter
 from repro.environments.pack.overlay import lay, read_pack
-from repro.errors import UsageError
 from repro.model.cell import Overlaid
+from repro.model.errors import UsageError
 
 
 @dataclass(frozen=True)

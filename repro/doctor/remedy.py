@@ -16,9 +16,9 @@ from repro.doctor.proposals import Axis, Proposal, open_failures, proposals
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.doctor.upgrade import ProposedChange, step
 from repro.environments.locks import Lock, is_accelerator
-from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
 from repro.model.cell import make_cell
+from repro.model.errors import EnvironmentFailure
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment, Matrix
 from repro.model.verdict import Verdict

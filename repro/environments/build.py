@@ -18,8 +18,8 @@ from repro.environments.resolve import refuse_denied, resolve
 from repro.environments.torch_build import TorchBuild, choose_torch
 from repro.environments.uv import run_uv, torch_backend
 from repro.environments.verify import find_damage, records_digest
-from repro.errors import EnvironmentFailure, Fault, RecordError, unknown
 from repro.files import write_whole, writing
+from repro.model.errors import EnvironmentFailure, Fault, RecordError, unknown
 from repro.model.matrix import Environment, Matrix
 
 _ANSWER = "repro-interpreter.txt"

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from packaging.utils import canonicalize_name
 
-from repro.errors import UsageError, unknown
+from repro.model.errors import UsageError, unknown
 from repro.model.matrix import Environment, Matrix
 
 _SEPARATOR = " as of "

@@ -14,8 +14,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from repro.errors import EnvironmentFailure, UsageError
 from repro.files import write_whole
+from repro.model.errors import EnvironmentFailure, UsageError
 from repro.model.observation import Installed, Overlay
 
 PROBE_SECONDS = 60

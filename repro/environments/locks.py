@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from repro.errors import Fault, RecordError
+from repro.model.errors import Fault, RecordError
 from repro.model.matrix import Environment
 
 TORCH_HEADING = "# torch layer: installed first, its build is the machine's choice"

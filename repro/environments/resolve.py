@@ -6,7 +6,7 @@ from pathlib import Path
 
 from repro.environments.locks import Lock, Locked, header_of, is_accelerator, split
 from repro.environments.uv import FIND_LINKS, TORCH_BACKEND, run_uv
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment, Matrix
 
 # The lock must not depend on the builds that this machine happens to prefer.

@@ -10,8 +10,8 @@ from repro.environments.place import EnvironmentFolder
 from repro.environments.resolve import refuse_denied
 from repro.environments.torch_build import choose_torch
 from repro.environments.uv import run_uv
-from repro.errors import EnvironmentFailure
 from repro.model.base import Strict
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Matrix
 
 FORMAT: Literal[1] = 1

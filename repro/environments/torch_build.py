@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from repro.environments.locks import Locked, split
 from repro.environments.uv import run_uv, torch_backend, without_credentials
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 
 _SOURCE = re.compile(r"^\s+# from (\S+)$", re.MULTILINE)
 

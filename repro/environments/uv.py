@@ -10,8 +10,8 @@ import re
 import subprocess
 from collections.abc import Sequence
 
-from repro.errors import EnvironmentFailure, UsageError
 from repro.files import kept
+from repro.model.errors import EnvironmentFailure, UsageError
 
 try:
     from uv import find_uv_bin

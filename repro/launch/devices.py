@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.errors import EnvironmentFailure
 from repro.launch.slots import gather, of_this_host
+from repro.model.errors import EnvironmentFailure
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _DEVICE_FILE = re.compile(r"nvidia(\d+)$")

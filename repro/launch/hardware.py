@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from repro.environments.interpreter import Interpreter, ask, clean_environment, overlay_variables
-from repro.errors import EnvironmentFailure
 from repro.launch.devices import ask_driver
+from repro.model.errors import EnvironmentFailure
 from repro.model.observation import Hardware
 
 _STACK = """

@@ -15,7 +15,6 @@ from typing import Protocol
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter, probe
 from repro.environments.resolve import refuse_denied
-from repro.errors import EnvironmentFailure
 from repro.launch.cores import usable_cores
 from repro.launch.devices import Devices
 from repro.launch.folders import sweep
@@ -27,6 +26,7 @@ from repro.launch.stages import Interpreters, jobs_of
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid, most_ranks
 from repro.model.deadline import deadline_of
+from repro.model.errors import EnvironmentFailure
 from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.observation import Installed, Observation
 from repro.model.verdict import Verdict

@@ -17,8 +17,8 @@ from typing import Self
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from repro.errors import EnvironmentFailure, UsageError
 from repro.launch.cores import usable_cores
+from repro.model.errors import EnvironmentFailure, UsageError
 
 POLL_SECONDS = 0.1
 RANKS = "REPRO_RANKS"

@@ -29,7 +29,6 @@ from typing import Any, Self
 
 from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
-from repro.errors import RecordError
 from repro.files import GATES, RECORD, ZYGOTE, kept
 from repro.launch.first_imports import Import, first_imports
 from repro.launch.folders import make_folder
@@ -40,6 +39,7 @@ from repro.launch.run_cell import LauncherName, torchrun
 from repro.launch.standstill import dump_stacks
 from repro.launch.zygote import NVML_CHECK
 from repro.model.cell import Cell, variables_of
+from repro.model.errors import RecordError
 from repro.model.failure import Lane
 
 START_SECONDS = 180.0

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from repro.errors import UsageError, unknown
 from repro.model.base import FileName, Strict
+from repro.model.errors import UsageError, unknown
 from repro.model.failure import UNSET, WORLD_SIZE, Failure, Lane
 
 _ADOPTED = "python:"

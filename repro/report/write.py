@@ -6,9 +6,9 @@ from pathlib import Path
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
-from repro.errors import StoreError
 from repro.files import write_whole, writing
 from repro.model.cell import Cell
+from repro.model.errors import StoreError
 from repro.report.answers import against_record
 from repro.report.failure_page import failure_markdown
 from repro.report.junit import junit_xml

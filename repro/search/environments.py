@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from repro.environments.locks import Lock, is_accelerator
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.version_change import VersionChange
 from repro.search.companions import applies

@@ -16,7 +16,7 @@ from requests import ConnectionError as RequestsConnectionError
 from requests import RequestException, Timeout
 
 from repro.environments.uv import INDEX
-from repro.errors import EnvironmentFailure, UsageError
+from repro.model.errors import EnvironmentFailure, UsageError
 from repro.search.releases import IndexFile
 
 TIMEOUT_SECONDS = 60

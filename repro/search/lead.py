@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from repro.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError, exit_of
+from repro.model.errors import ContradictionError, EnvironmentFailure, Exit, UndecidedError, UsageError, exit_of
 from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.verdict import Side

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from repro.errors import StoreError
 from repro.files import writing
 from repro.model.base import Strict
+from repro.model.errors import StoreError
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure

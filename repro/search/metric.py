@@ -20,8 +20,8 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, variance
 from typing import Any
 
-from repro.errors import UsageError
 from repro.model.base import Strict
+from repro.model.errors import UsageError
 from repro.model.observation import Observation
 from repro.model.verdict import Side
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Protocol
 
 from repro.environments.locks import Lock
-from repro.errors import UndecidedError
+from repro.model.errors import UndecidedError
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.script_failure import ScriptFailure

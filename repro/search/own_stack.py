@@ -10,8 +10,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from repro.environments.locks import is_accelerator
-from repro.errors import UsageError
 from repro.files import read_text_file
+from repro.model.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.version import parsed_version
 

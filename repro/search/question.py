@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from packaging.utils import canonicalize_name
 
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers

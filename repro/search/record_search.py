@@ -6,7 +6,7 @@ from pathlib import Path
 
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Failure, Lane
 from repro.search.environments import Vector, kept_versions
 from repro.search.log import Question, SearchLog

@@ -12,8 +12,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from repro.errors import UsageError, nearest
 from repro.model.base import Strict
+from repro.model.errors import UsageError, nearest
 from repro.model.version import parsed_version
 from repro.store.answers import Every, SkippedRelease
 

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Signature
 from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure

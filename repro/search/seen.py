@@ -5,8 +5,8 @@ from pathlib import Path
 from repro.catalog.project import Project
 from repro.catalog.scaffold import NewFailure, SeenFailure
 from repro.environments.locks import Lock, header_of
-from repro.errors import UndecidedError, UsageError
 from repro.files import read_bytes_file, read_text_file
+from repro.model.errors import UndecidedError, UsageError
 from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side

@@ -12,10 +12,10 @@ from typing import Self
 
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
-from repro.errors import UndecidedError
 from repro.launch.session import Options, Session
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import make_cell
+from repro.model.errors import UndecidedError
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Verdict
 from repro.search.shrink import OutOfBudgetError, Reduction

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
-from repro.errors import ContradictionError, UndecidedError, UsageError, unknown
+from repro.model.errors import ContradictionError, UndecidedError, UsageError, unknown
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.verdict import Side

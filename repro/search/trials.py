@@ -12,9 +12,9 @@ from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
 from repro.environments.locks import Lock as EnvironmentLock
 from repro.environments.requirements import stated_requirements
-from repro.errors import EnvironmentFailure
 from repro.launch.session import Listener, Options, Session, Silent
 from repro.model.cell import Cell
+from repro.model.errors import EnvironmentFailure
 from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.matrix import Environment
 from repro.model.observation import Observation

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from repro.environments.locks import Lock
-from repro.errors import EnvironmentFailure, UndecidedError
+from repro.model.errors import EnvironmentFailure, UndecidedError
 from repro.model.matrix import Environment
 from repro.search.companions import Requires
 from repro.store.answers import Tried

@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime
 from repro.catalog.project import Project
 from repro.environments.floats import HELD, Float, float_of, is_held, is_of, libraries_of
 from repro.environments.resolve import resolve
-from repro.errors import EnvironmentFailure, UsageError
 from repro.launch.session import Listener, Options, Session
 from repro.model.cell import make_cell
+from repro.model.errors import EnvironmentFailure, UsageError
 from repro.model.failure import Failure
 from repro.model.version import parsed_version
 from repro.search.environments import vector

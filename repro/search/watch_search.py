@@ -15,8 +15,8 @@ from pathlib import Path
 from repro.catalog.catalog import RECORD
 from repro.catalog.project import Project
 from repro.environments.locks import Lock
-from repro.errors import ReproError, StoreError, UsageError
 from repro.launch.session import Listener, Options
+from repro.model.errors import ReproError, StoreError, UsageError
 from repro.model.failure import Lane
 from repro.model.matrix import Environment
 from repro.model.verdict import Side

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repro.catalog.amend import amend, bounds, lower_bound
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Failure, is_affected
 from repro.model.verdict import Side
 from repro.store.answers import Bisected, Stored, lower_end_tried

@@ -9,9 +9,9 @@ from repro.catalog.amend import replaced
 from repro.catalog.project import Project
 from repro.environments.floats import Float
 from repro.environments.locks import Lock, header_of
-from repro.errors import UsageError
 from repro.files import read_text_file, write_whole, writing
 from repro.model.base import Location
+from repro.model.errors import UsageError
 from repro.model.matrix import Matrix
 from repro.store.kept_locks import KeptLock
 

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from repro.errors import StoreError
 from repro.files import path_inside, write_whole, writing
 from repro.model.base import FileName, Strict
+from repro.model.errors import StoreError
 from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
 from repro.model.verdict import Side, Verdict, side_of

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.environments.locks import Lock, Locked, parse_lock, read_header
-from repro.errors import StoreError, UnreadableFileError, unknown
 from repro.files import read_text_file, write_whole, writing
+from repro.model.errors import StoreError, UnreadableFileError, unknown
 from repro.model.matrix import Environment
 from repro.store.observations import LOCKS
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.errors import StoreError
+from repro.model.errors import StoreError
 from repro.model.observation import Observation
 from repro.store.answers import AnswerStore, Stored, replaces
 from repro.store.kept_locks import KeptLocks

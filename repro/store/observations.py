@@ -20,8 +20,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from repro.errors import StoreError, UnreadableFileError
 from repro.files import path_inside, read_bytes_file, write_whole, writing
+from repro.model.errors import StoreError, UnreadableFileError
 from repro.model.failure import Failure, Lane
 from repro.model.observation import FORMAT, Observation
 from repro.store.parts import PARTS, Parts

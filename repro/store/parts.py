@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from repro.errors import StoreError, UnreadableFileError
 from repro.files import read_bytes_file, write_whole, writing
+from repro.model.errors import StoreError, UnreadableFileError
 
 PARTS = "parts"
 """The folder for parts; no failure may have this name."""

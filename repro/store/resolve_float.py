@@ -3,7 +3,7 @@
 from repro.catalog.project import Project
 from repro.environments.locks import header_of
 from repro.environments.resolve import refuse_denied, resolve
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment
 from repro.store.kept_locks import KeptLock, KeptLocks
 

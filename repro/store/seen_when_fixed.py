@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from repro.catalog.catalog import RECORD, Entry
-from repro.errors import Fault
+from repro.model.errors import Fault
 from repro.model.failure import Failure
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict

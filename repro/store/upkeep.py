@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from repro.errors import StoreError
+from repro.model.errors import StoreError
 from repro.model.observation import Observation
 from repro.store.answers import read_answer
 from repro.store.kept_locks import KeptLocks

@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse a damaged pack or a missing interpreter before anything is collected."""
     if config.getoption("repro_overlay") is None and config.getoption("repro_python") is None:
         return
-    from repro.errors import ReproError  # noqa: PLC0415 - only where it is asked for
+    from repro.model.errors import ReproError  # noqa: PLC0415 - only where it is asked for
     from repro.testing.matched import venue_of  # noqa: PLC0415
 
     try:

@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     marked = [(item, mark) for item in items for mark in item.iter_markers(MARK)]
     if not marked:
         return
-    from repro.errors import ReproError  # noqa: PLC0415 - only where something is marked
+    from repro.model.errors import ReproError  # noqa: PLC0415 - only where something is marked
     from repro.testing.installed import ThisEnvironment  # noqa: PLC0415
 
     try:
@@ -79,7 +79,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     run: bool = config.getoption("repro_run")
     if not (run or config.getoption("repro_doctor")) or importlib.util.find_spec("torch") is None:
         return
-    from repro.errors import ReproError  # noqa: PLC0415 - only where it is asked for
+    from repro.model.errors import ReproError  # noqa: PLC0415 - only where it is asked for
     from repro.testing.installed import ThisEnvironment  # noqa: PLC0415
 
     try:

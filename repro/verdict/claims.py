@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.errors import Exit, exit_of
 from repro.model.cell import Cell, make_cell
+from repro.model.errors import Exit, exit_of
 from repro.model.failure import WORLD_SIZE, Claim, ClaimFinding, Evidence, Failure, Prediction, Survey, comparison
 from repro.model.verdict import Verdict
 from repro.verdict.result import Result

@@ -10,7 +10,7 @@ Runs that are no evidence about the library are refused: a limit of the machine,
 import re
 from collections.abc import Sequence
 
-from repro.errors import ContradictionError, UndecidedError
+from repro.model.errors import ContradictionError, UndecidedError
 from repro.model.failure import Signature
 from repro.model.named_ranks import in_words
 from repro.model.observation import Frame, Observation, Origin, Raised, Rank

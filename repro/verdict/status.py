@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from repro.errors import Exit, exit_of
 from repro.model.cell import Cell
+from repro.model.errors import Exit, exit_of
 from repro.model.failure import Failure, is_affected
 from repro.model.specifiers import covers
 from repro.model.stages import Roles

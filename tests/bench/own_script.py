@@ -35,7 +35,7 @@ from typing import Any
 from uv import find_uv_bin
 
 from repro.catalog.project import cache_root
-from repro.errors import Exit
+from repro.model.errors import Exit
 from repro.search.index import index_address
 from tests.bench.planted import RELEASES, Regression, plan, published, version
 from tests.unit.search.local_index import LocalIndex, served

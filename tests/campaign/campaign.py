@@ -28,11 +28,11 @@ from unittest.mock import patch
 
 import psutil
 
-from repro.errors import Exit, StoreError
 from repro.launch import job, processes, standstill, untrusted, warm
 from repro.launch.guard import Limits
 from repro.launch.run_cell import run_cell, torchrun
 from repro.launch.warm import WarmLauncher
+from repro.model.errors import Exit, StoreError
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store, read_observation

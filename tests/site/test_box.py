@@ -16,7 +16,7 @@ from repro.doctor.log.given_log import answer_log, known_of
 from repro.doctor.log.outcome import Known
 from repro.doctor.stack.files import read_stack
 from repro.doctor.tried import newest_tried
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import publish
 from repro.report.write import write_reports

@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from repro.cli.app import COMMANDS
-from repro.errors import Exit
 from repro.files import PACKAGE
+from repro.model.errors import Exit
 
 ROOT = PACKAGE.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from repro.errors import EnvironmentFailure, StoreError, UnreadableFileError, UsageError
 from repro.files import path_inside, read_bytes_file, read_text_file, templates_of, write_whole, writing
+from repro.model.errors import EnvironmentFailure, StoreError, UnreadableFileError, UsageError
 
 
 def test_written(tmp_path: Path) -> None:

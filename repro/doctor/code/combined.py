@@ -7,7 +7,7 @@ from repro.doctor.code.code_answer import CodeAnswer, CodeFailure, CodePlace
 from repro.doctor.code.decide import CodeFinding, Reached
 from repro.doctor.diagnosis import Diagnosis, Finding
 from repro.doctor.log.log_answer import FoundFailure, LogAnswer
-from repro.errors import Exit, exit_of
+from repro.model.errors import Exit, exit_of
 from repro.model.failure import Failure
 
 _ORDER = (Finding.SUFFERS, Finding.LISTED, Finding.UNKNOWN, Finding.NOT_SEEN, Finding.NOT_AFFECTED)

@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from repro.doctor.code.run_time import sentinel_data
-from repro.errors import UsageError
 from repro.files import write_whole, writing
+from repro.model.errors import UsageError
 from repro.model.failure import Failure
 
 NAME = "repro_reach"

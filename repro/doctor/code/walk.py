@@ -18,8 +18,8 @@ from repro.doctor.code.facts import Fact, Facts, Open, Opening, Place
 from repro.doctor.code.notebook import code_cells, shell_lines, without_magics
 from repro.doctor.code.python_facts import facts_of_python
 from repro.doctor.code.vocabulary import Vocabulary
-from repro.errors import UnreadableFileError, UsageError
 from repro.files import read_bytes_file
+from repro.model.errors import UnreadableFileError, UsageError
 
 MOST_FILES = 50_000
 MOST_BYTES = 400_000_000

@@ -11,7 +11,7 @@ from repro.catalog.catalog import RECORD, Entry
 from repro.doctor.log.given_log import answer_log
 from repro.doctor.log.log_answer import LogAnswer
 from repro.doctor.log.outcome import Known
-from repro.errors import Fault, UsageError
+from repro.model.errors import Fault, UsageError
 
 
 def example_faults(entry: Entry, logs: Path | None) -> Iterator[Fault]:

@@ -18,7 +18,7 @@ from repro.doctor.log.outcome import Known, Shown, answer
 from repro.doctor.log.traces import TraceReader
 from repro.doctor.log.versions_said import SaidVersions
 from repro.doctor.stack.stack import Stack
-from repro.errors import UnreadableFileError, UsageError
+from repro.model.errors import UnreadableFileError, UsageError
 from repro.model.failure import Failure
 
 STANDARD_INPUT = Path("-")

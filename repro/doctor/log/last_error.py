@@ -5,7 +5,7 @@ from pathlib import Path
 from repro.doctor.log.given_log import opened
 from repro.doctor.log.lines import read_lines
 from repro.doctor.log.traces import Trace, TraceReader, only_reports
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Signature
 from repro.verdict.learn import signature_of
 

@@ -9,7 +9,7 @@ from repro.doctor.log.log_answer import Answer, FoundFailure, LogAnswer, NearFai
 from repro.doctor.log.rule import Comparison, Grade, compare
 from repro.doctor.log.traces import Read, Trace, only_reports
 from repro.doctor.stack.stack import Stack
-from repro.errors import Exit
+from repro.model.errors import Exit
 from repro.model.failure import Failure
 from repro.model.public_threads import Reported
 from repro.model.seen_as import SeenAs

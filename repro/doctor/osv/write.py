@@ -6,8 +6,8 @@ from io import BytesIO
 from pathlib import Path
 
 from repro.doctor.osv.record import ECOSYSTEM, OsvRecord
-from repro.errors import UsageError
 from repro.files import path_inside, write_whole, writing
+from repro.model.errors import UsageError
 
 OFFLINE = Path("osv-scanner") / ECOSYSTEM / "all.zip"
 """The path of the archive below osv-scanner's folder of databases."""

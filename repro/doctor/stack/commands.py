@@ -11,7 +11,7 @@ from repro.doctor.stack.conda_spec import is_system, parse_item
 from repro.doctor.stack.document import Document, Read
 from repro.doctor.stack.requirements import read_lines
 from repro.doctor.stack.statements import Authority, Reading, statement
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 DOCKERFILE = re.compile(r"^\s*FROM\s+\S+", re.MULTILINE | re.IGNORECASE)
 INSTALL = re.compile(r"\b(?:pip[\d.]*|conda|mamba|micromamba)\s+(?:-\S+\s+)*install\b|\bconda\s+create\b|\buv\s+add\b")

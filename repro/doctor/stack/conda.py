@@ -9,7 +9,7 @@ from repro.doctor.stack.conda_spec import is_system, parse_item
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.requirements import read_lines
 from repro.doctor.stack.statements import Authority, Reading, pin_of, shortened
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 _ONLY_IN_EXPORTS = re.compile(r"(_libgcc_mutex|_openmp_mutex|ld_impl|libgcc|libstdcxx|ca-certificates)\b")
 """Packages that are in exports but that nobody lists by hand."""

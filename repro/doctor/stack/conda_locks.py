@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 from repro.doctor.stack.conda_spec import CONDA_NAMES, is_system
 from repro.doctor.stack.listings import add_package_address
 from repro.doctor.stack.statements import Authority, Reading, Statement, names_dependencies_of_torch, statement
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 _MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
 _DEFAULT = "default"

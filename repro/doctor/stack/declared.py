@@ -12,7 +12,7 @@ from repro.doctor.stack.parsed import Table, list_of, table_of, text_of
 from repro.doctor.stack.requirements import read_lines
 from repro.doctor.stack.sources import of_address
 from repro.doctor.stack.statements import Reading, Statement, shortened, statement
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 _CARET = re.compile(r"\^\s*v?(\d+(?:\.\d+)*)")
 _TILDE = re.compile(r"~\s*v?(\d+(?:\.\d+)*)")

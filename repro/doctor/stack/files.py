@@ -16,8 +16,8 @@ from repro.doctor.stack.document import Document, decoded
 from repro.doctor.stack.requirements import read_requirements
 from repro.doctor.stack.stack import LIBRARIES, Stack
 from repro.doctor.stack.statements import Reading, stack_of_reading
-from repro.errors import UnreadableFileError, UsageError
 from repro.files import read_bytes_file
+from repro.model.errors import UnreadableFileError, UsageError
 
 STANDARD_INPUT = Path("-")
 MOST_BYTES = 32 << 20

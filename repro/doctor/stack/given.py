@@ -6,7 +6,7 @@ from pathlib import Path
 from repro.doctor.stack.interpreter import stack_of_interpreter
 from repro.doctor.stack.stack import Stack
 from repro.environments.interpreter import active_interpreter, find_interpreter, probe
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Failure
 
 

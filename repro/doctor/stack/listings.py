@@ -11,7 +11,7 @@ from repro.doctor.stack.conda_spec import CONDA_NAMES, is_system
 from repro.doctor.stack.document import Document
 from repro.doctor.stack.sources import of_address, path_of
 from repro.doctor.stack.statements import Authority, Reading, Statement, names_dependencies_of_torch, statement
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.version import parsed_version
 
 PIP_HEADER = re.compile(r"^\s*Package\s+Version\b.*\n\s*-{3,}", re.MULTILINE)

@@ -11,7 +11,7 @@ from repro.doctor.stack.parsed import Table, list_of, table_of, text_of
 from repro.doctor.stack.requirements import of_requirement
 from repro.doctor.stack.sources import of_address
 from repro.doctor.stack.statements import Reading, Statement, names_dependencies_of_torch, statement
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 _DEFAULT_GROUPS = frozenset({"main", "default", "project"})
 

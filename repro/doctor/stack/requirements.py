@@ -19,7 +19,7 @@ from repro.doctor.stack.statements import (
     shortened,
     statement,
 )
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 MOST_INCLUDES = 100
 _OPTION = re.compile(r"^(-r|--requirement|-c|--constraint|-e|--editable)(?:\s+|=)?(.+)$")

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.markers import MACHINES, Holds, Target, holds, needed_extras, targets
 from repro.doctor.stack.stack import LIBRARIES, KnownVersion, Stack
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.version import parsed_version
 
 _BROUGHT_BY_TORCH = frozenset({"filelock", "jinja2", "sympy"})

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from repro.environments.locks import Lock, Locked, is_accelerator
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 STAYS = frozenset(
     {"torch", "numpy", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "typing-extensions"}

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from repro.environments.interpreter import Interpreter, probe
 from repro.environments.pack.manifest import PACK_FILE, WHEELS, Pack, Wheel
-from repro.errors import EnvironmentFailure, UsageError, unknown
 from repro.files import writing
+from repro.model.errors import EnvironmentFailure, UsageError, unknown
 from repro.model.observation import Overlay
 
 _INSIDE = ("purelib", "platlib")

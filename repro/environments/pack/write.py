@@ -23,8 +23,8 @@ from repro.environments.pack.contents import (
 from repro.environments.pack.manifest import PACK_FILE, WHEELS, Pack, PackedEnvironment, Wheel
 from repro.environments.resolve import refuse_denied
 from repro.environments.uv import run_uv
-from repro.errors import EnvironmentFailure, UsageError
 from repro.files import write_whole, writing
+from repro.model.errors import EnvironmentFailure, UsageError
 
 DISTRIBUTION = "repro-lab"
 PROJECT = "project.zip"

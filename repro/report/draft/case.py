@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from repro.catalog.catalog import Entry
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
-from repro.errors import UndecidedError, unknown
 from repro.launch.describe import Described
 from repro.model.cell import Cell, make_cell
+from repro.model.errors import UndecidedError, unknown
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.observation import Rank

@@ -7,9 +7,9 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from repro.catalog.catalog import Catalog, Entry
-from repro.errors import StoreError, UndecidedError, UsageError
 from repro.launch.describe import Described
 from repro.model.cell import Cell
+from repro.model.errors import StoreError, UndecidedError, UsageError
 from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.observation import Observation

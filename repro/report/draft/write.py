@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from repro.errors import UsageError
 from repro.files import write_whole, writing
+from repro.model.errors import UsageError
 from repro.report.draft.case import Case
 from repro.report.draft.compose import LEVELS, Detail, fenced, field_text, title_of, versions_that_show
 from repro.report.draft.forms import Field, FieldContent, Form

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from repro.catalog.project import Project
 from repro.environments.rot import Rots
-from repro.errors import StoreError
 from repro.files import writing
+from repro.model.errors import StoreError
 from repro.report.lanes import format_lanes
 from repro.report.private import redacted, redacted_history, redactor_of
 from repro.report.site.answer_box import AnswerBox

@@ -10,7 +10,7 @@ import pytest
 
 from repro import backports
 from repro.backports import BackportWarning, NotAffectedError, apply, is_affected
-from repro.errors import RecordError, UsageError
+from repro.model.errors import RecordError, UsageError
 from tests.unit.backports.conftest import ID, Install
 
 

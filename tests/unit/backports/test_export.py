@@ -12,7 +12,7 @@ import pytest
 from repro.backports.__main__ import main
 from repro.backports.export import exported
 from repro.backports.find import find, known
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from tests.unit.backports.conftest import ID, Install
 from tests.unit.factories import write_failure
 

@@ -7,7 +7,7 @@ import pytest
 from repro.catalog import amend as amending
 from repro.catalog.amend import amend, bounds, lower_bound, replaced, with_bound
 from repro.catalog.yaml_reader import read_yaml
-from repro.errors import RecordError, UsageError
+from repro.model.errors import RecordError, UsageError
 from repro.model.failure import Failure
 from tests.unit import factories
 

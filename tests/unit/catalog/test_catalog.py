@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.catalog import load
-from repro.errors import RecordError, UsageError
 from repro.files import PACKAGE
+from repro.model.errors import RecordError, UsageError
 from tests.unit.factories import FAILURE, write_failure
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from repro.catalog.catalog import load
 from repro.catalog.check_failure import MAX_LINES, EntryCheck
-from repro.errors import Fault
+from repro.model.errors import Fault
 from repro.model.matrix import Matrix
 from tests.unit.factories import FAILURE, RECORD, SCRIPT, matrix, write_failure
 

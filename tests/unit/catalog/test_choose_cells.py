@@ -7,7 +7,7 @@ import pytest
 from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Lane
 from tests.unit.factories import FAILURE, project, write_failure
 

@@ -6,7 +6,7 @@ import pytest
 
 from repro.catalog.catalog import load
 from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Lane
 from tests.unit.factories import FAILURE, failure, matrix, write_failure
 

@@ -10,8 +10,8 @@ import pytest
 from repro.catalog import known_records, yaml_reader
 from repro.catalog.catalog import load
 from repro.catalog.project import Project
-from repro.errors import RecordError
 from repro.files import PACKAGE
+from repro.model.errors import RecordError
 from repro.model.failure import Failure
 from tests.unit.factories import FAILURE, write_failure
 

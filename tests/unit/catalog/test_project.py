@@ -7,8 +7,8 @@ import yaml
 
 from repro.catalog.check import check
 from repro.catalog.project import Project
-from repro.errors import RecordError
 from repro.files import PACKAGE
+from repro.model.errors import RecordError
 from repro.model.failure import Failure
 from repro.model.specifiers import covers
 from tests.unit.factories import MATRIX, lock_text, write_failure

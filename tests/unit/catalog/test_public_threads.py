@@ -6,7 +6,7 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.catalog.public_threads import REPORTED, reported_failures
-from repro.errors import RecordError
+from repro.model.errors import RecordError
 
 ROW = """format: 1
 reported:

@@ -14,7 +14,7 @@ from repro.catalog.catalog import load
 from repro.catalog.check_failure import EntryCheck
 from repro.catalog.project import Project
 from repro.catalog.scaffold import NewFailure, Places, asked, environments_for, with_runs, write, written
-from repro.errors import RecordError, UsageError
+from repro.model.errors import RecordError, UsageError
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from tests.unit.factories import FAILURE, MATRIX, matrix

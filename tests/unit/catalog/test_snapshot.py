@@ -6,7 +6,7 @@ import pytest
 
 from repro.catalog import snapshot
 from repro.catalog.snapshot import take
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from pydantic import Field
 
 from repro.catalog.yaml_reader import lines_of, parse, read_yaml
-from repro.errors import Fault, RecordError
 from repro.model.base import Strict
+from repro.model.errors import Fault, RecordError
 
 FILE = Path("failure.yaml")
 

@@ -9,7 +9,7 @@ import pytest
 from repro import __version__
 from repro.catalog.project import Project
 from repro.cli.app import COMMANDS, GROUPS, command_of, summary_of
-from repro.errors import Exit
+from repro.model.errors import Exit
 from tests.unit.cli.calls import Call, called
 from tests.unit.factories import FAILURE, write_failure
 

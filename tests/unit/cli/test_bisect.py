@@ -9,7 +9,7 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.cli import bisect, blame, sweep
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 from repro.model.failure import is_affected
 from repro.model.verdict import Verdict, side_of
 from repro.search.releases import IndexFile

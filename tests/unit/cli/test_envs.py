@@ -31,7 +31,7 @@ def test_remove(held: Project, call: Call) -> None:
 
 def test_build_fails(held: Project, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each environment that cannot be built is one line; the others are built: 3."""
-    from repro.errors import EnvironmentFailure  # noqa: PLC0415
+    from repro.model.errors import EnvironmentFailure  # noqa: PLC0415
 
     def interpreter(_self: Any, name: str, *_: Any) -> None:
         if name == "old":

@@ -5,8 +5,8 @@ import pytest
 from repro.catalog.project import Project
 from repro.cli import lock
 from repro.environments.locks import Lock
-from repro.errors import EnvironmentFailure
 from repro.model.answers.upkeep import LockAnswer, LocksAnswer
+from repro.model.errors import EnvironmentFailure
 from tests.unit.cli.calls import Call
 
 

@@ -16,7 +16,7 @@ from repro.environments import rot as trying
 from repro.environments.build import Environments
 from repro.environments.locks import Lock, header_of, split
 from repro.environments.rot import Rot, try_lock
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Denied
 from repro.search import watch_run
 from repro.search.releases import IndexFile

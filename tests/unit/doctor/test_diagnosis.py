@@ -8,7 +8,7 @@ import pytest
 from repro.doctor.diagnosis import Diagnosis, Finding, cures_of, diagnose, exit_of_diagnoses
 from repro.doctor.exposure import Exposure
 from repro.doctor.stack.stack import KnownVersion, Stack
-from repro.errors import Exit
+from repro.model.errors import Exit
 from repro.model.observation import Observation, StageRun
 from repro.verdict.result import judge_repetitions
 from tests.unit.factories import (

@@ -12,8 +12,8 @@ from repro.doctor.stack.stack import Stack
 from repro.environments.build import Environments
 from repro.environments.interpreter import Interpreter
 from repro.environments.locks import Lock, Locked
-from repro.errors import EnvironmentFailure
 from repro.model.cell import Cell
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict

@@ -16,7 +16,7 @@ from repro.environments.build import Environments, disk_use
 from repro.environments.place import BuildRecord, EnvironmentFolder
 from repro.environments.torch_build import TorchBuild
 from repro.environments.verify import find_damage
-from repro.errors import EnvironmentFailure, RecordError, UsageError
+from repro.model.errors import EnvironmentFailure, RecordError, UsageError
 from repro.model.matrix import Environment
 from tests.unit.environments.installed import install
 from tests.unit.factories import interpreter, matrix, project

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from repro.environments.floats import float_of, is_of, last_day, libraries_of
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.matrix import Matrix
 from tests.unit.factories import matrix
 

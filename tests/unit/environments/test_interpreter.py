@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from repro.environments import interpreter as module
 from repro.environments.interpreter import active_interpreter, clean_environment, find_interpreter, probe, remembered
-from repro.errors import EnvironmentFailure, UsageError
+from repro.model.errors import EnvironmentFailure, UsageError
 from tests.unit.doctor.stack.venv import environment, install, site_of
 
 

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from repro.environments.locks import Lock, Locked, header_of, is_accelerator, read_lock, split, stale
 from repro.environments.resolve import refuse_denied
-from repro.errors import EnvironmentFailure, RecordError
+from repro.model.errors import EnvironmentFailure, RecordError
 from repro.model.matrix import Environment
 from tests.unit.factories import MATRIX, lock_text, matrix
 

@@ -9,7 +9,7 @@ from repro.environments import resolve as resolving
 from repro.environments.locks import header_of
 from repro.environments.resolve import resolve
 from repro.environments.uv import uv_environment
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment
 from tests.unit.factories import matrix
 

@@ -8,7 +8,7 @@ import pytest
 from repro.environments import torch_build
 from repro.environments.locks import Locked
 from repro.environments.torch_build import TorchBuild, choose_torch, hashes_of_folder, pinned
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 
 ONE, TWO = (f"sha256:{character * 64}" for character in "ab")
 BARE = Locked("torch", "2.2.2", "torch==2.2.2")

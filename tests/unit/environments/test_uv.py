@@ -12,7 +12,7 @@ import pytest
 
 from repro.environments import uv
 from repro.environments.uv import one_line, run_uv, uv_environment
-from repro.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure
 
 BOXED = """\
 Using Python 3.11.7 environment at: .venv

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import EnvironmentFailure
 from repro.launch import slots
 from repro.launch.devices import Devices, ask_driver, installed_devices, usable_devices
+from repro.model.errors import EnvironmentFailure
 
 
 @pytest.mark.parametrize(

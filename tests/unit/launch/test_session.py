@@ -11,13 +11,13 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
-from repro.errors import EnvironmentFailure, StoreError
 from repro.launch import session as module
 from repro.launch import slots
 from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options, Session
 from repro.model.cell import Adopted, Cell, CellEnvironment, make_cell
+from repro.model.errors import EnvironmentFailure, StoreError
 from repro.model.observation import Observation, Rank
 from repro.model.verdict import Status, Verdict
 from repro.store import recipe

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import EnvironmentFailure, UsageError
 from repro.launch import slots as module
 from repro.launch.slots import Slots, rank_limit
+from repro.model.errors import EnvironmentFailure, UsageError
 from tests.unit.launch.ranks import wait_for
 
 

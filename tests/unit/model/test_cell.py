@@ -2,8 +2,8 @@
 
 import pytest
 
-from repro.errors import UsageError
 from repro.model.cell import Adopted, Cell, Named, Overlaid, make_cell
+from repro.model.errors import UsageError
 from repro.model.failure import Lane
 from tests.unit.factories import failure
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.catalog import yaml_reader
-from repro.errors import RecordError
+from repro.model.errors import RecordError
 from repro.model.failure import COMPARISONS, Failure, Lane, comparison
 from repro.model.specifiers import covers
 from tests.unit.factories import HANG, RECORD, REJECTION, failure

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from repro.catalog import yaml_reader
-from repro.errors import RecordError
+from repro.model.errors import RecordError
 from repro.model.matrix import Matrix
 from tests.unit.factories import MATRIX, matrix
 

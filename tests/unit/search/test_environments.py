@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from repro.environments.locks import Lock, Locked
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.version_change import VersionChange
 from repro.search.environments import (

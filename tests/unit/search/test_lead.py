@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from repro.environments.locks import Lock, Locked
-from repro.errors import ContradictionError, EnvironmentFailure, Exit, RecordError, UndecidedError, UsageError
+from repro.model.errors import ContradictionError, EnvironmentFailure, Exit, RecordError, UndecidedError, UsageError
 from repro.model.failure import Failure, is_affected
 from repro.model.matrix import Environment
 from repro.model.rate import Rate

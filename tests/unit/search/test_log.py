@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import StoreError
+from repro.model.errors import StoreError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side, Verdict
 from repro.search.confirm import Counts, PointRuns

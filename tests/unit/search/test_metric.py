@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.verdict import Side
 from repro.search.metric import (
     CONFIDENCE,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.search.own_stack import environment_of, from_imports, from_requirements, from_versions
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.verdict import Side
 from repro.search.environments import Vector

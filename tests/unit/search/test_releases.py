@@ -7,7 +7,7 @@ import pytest
 import requests
 from pypi_simple import NoSuchProjectError, ProjectPage, PyPISimple
 
-from repro.errors import EnvironmentFailure, UsageError
+from repro.model.errors import EnvironmentFailure, UsageError
 from repro.search import releases
 from repro.search.index import fetch_files, index_address
 from repro.search.releases import IndexFile, Release, Releases, chosen, listing

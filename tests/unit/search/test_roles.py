@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from repro.errors import UsageError
 from repro.model.cell import Named
+from repro.model.errors import UsageError
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Matrix
 from repro.search.roles import Moved, as_moved, moved_role, start_of

@@ -12,11 +12,11 @@ from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.environments.build import Environments
 from repro.environments.interpreter import Interpreter
-from repro.errors import EnvironmentFailure
 from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options
 from repro.model.cell import Cell
+from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.verdict import Side, Verdict

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from repro.catalog.project import Project
-from repro.errors import EnvironmentFailure
 from repro.launch.session import Silent
+from repro.model.errors import EnvironmentFailure
 from repro.model.verdict import Verdict
 from repro.search.index import fetch_files
 from repro.search.watch_plan import ReleaseState, WatchedRelease

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from repro.environments.locks import Lock, header_of, split
-from repro.errors import StoreError, UsageError
 from repro.files import write_whole
+from repro.model.errors import StoreError, UsageError
 from repro.model.matrix import Environment
 from repro.store import upkeep
 from repro.store.kept_locks import KeptLocks

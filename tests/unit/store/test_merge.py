@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import StoreError, UsageError
+from repro.model.errors import StoreError, UsageError
 from repro.model.verdict import Verdict
 from repro.store.answers import AnswerStore
 from repro.store.merge import merge_stores

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from repro.errors import StoreError
+from repro.model.errors import StoreError
 from repro.model.failure import Lane
 from repro.model.observation import Observation
 from repro.store import observations as module

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import StoreError
+from repro.model.errors import StoreError
 from repro.store import parts as module
 from repro.store.observations import Store, read_observation
 from repro.store.parts import SETTLED_SECONDS, Parts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from repro.catalog.catalog import Catalog, load
-from repro.errors import StoreError
+from repro.model.errors import StoreError
 from repro.model.observation import Observation
 from repro.model.verdict import Side, Verdict
 from repro.report.rows import used_by_reports

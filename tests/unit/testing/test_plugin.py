@@ -25,7 +25,7 @@ HEAVY = {
     "packaging.specifiers",
     "psutil",
     "torch",
-    "repro.errors",
+    "repro.model.errors",
     "repro.testing.installed",
 }
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from repro.environments.interpreter import Interpreter
-from repro.errors import UsageError
 from repro.model.cell import Adopted, Cell, Named, Overlaid
+from repro.model.errors import UsageError
 from repro.model.failure import Claim, Evidence, Lane
 from repro.model.verdict import Expectation
 from repro.testing import venue as venue_

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from repro.errors import Exit, UsageError
+from repro.model.errors import Exit, UsageError
 from repro.model.failure import Claim, ClaimFinding, Evidence, Failure, Lane
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict

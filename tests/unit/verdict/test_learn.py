@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from repro.errors import ContradictionError, UndecidedError
+from repro.model.errors import ContradictionError, UndecidedError
 from repro.model.failure import Signature
 from repro.model.observation import Observation, Origin, Phase, Raised, Rank
 from repro.model.pattern import PATTERN_CHARACTERS, is_found

@@ -11,7 +11,7 @@ from repro.doctor.code import walk
 from repro.doctor.code.decide import judge_code
 from repro.doctor.code.examine import examine_code
 from repro.doctor.code.vocabulary import Vocabulary
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.model.failure import Failure
 from tests.unit.factories import failure
 

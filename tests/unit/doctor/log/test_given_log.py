@@ -14,7 +14,7 @@ from repro.catalog.project import Project
 from repro.doctor.log.given_log import answer_log, known_of, read_log
 from repro.doctor.log.log_answer import Answer, LogAnswer
 from repro.doctor.log.outcome import Known, answer
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from repro.report.redaction import Redactor
 from tests.unit.doctor.log.corpus import large_log, unrelated_logs
 from tests.unit.doctor.log.forms import FORMS

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from repro.doctor.log.last_error import signature_in
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 TRACEBACK = """\
 Traceback (most recent call last):

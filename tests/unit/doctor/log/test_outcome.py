@@ -9,7 +9,7 @@ from repro.doctor.log.given_log import read_log
 from repro.doctor.log.log_answer import Answer, LogAnswer
 from repro.doctor.log.outcome import Known, answer, exit_of_log
 from repro.doctor.stack.stack import Stack
-from repro.errors import Exit
+from repro.model.errors import Exit
 from repro.model.public_threads import Reported
 from repro.report.redaction import Redactor
 from tests.unit.factories import REJECTION, failure

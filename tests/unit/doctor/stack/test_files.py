@@ -10,7 +10,7 @@ import pytest
 from repro.doctor.stack.files import read_stack
 from repro.doctor.stack.given import notes_of
 from repro.doctor.stack.stack import KnownVersion, Stack
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 
 def read(tmp_path: Path, text: str, name: str = "requirements.txt") -> Stack:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 from tests.unit.doctor.stack.texts import certain, read
 
 BROUGHT = "filelock", "jinja2", "sympy"

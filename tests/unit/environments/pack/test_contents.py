@@ -4,7 +4,7 @@ import pytest
 
 from repro.environments.locks import Lock, split
 from repro.environments.pack.contents import differing, harness_pins, markers_of, platform_tags, requirement_line
-from repro.errors import UsageError
+from repro.model.errors import UsageError
 
 HASH = f"--hash=sha256:{'a' * 64}"
 LOCK = Lock(

@@ -12,7 +12,7 @@ import pytest
 from repro.environments.interpreter import overlay_variables
 from repro.environments.pack.manifest import Pack, PackedEnvironment, Wheel
 from repro.environments.pack.overlay import lay, read_pack, unpack
-from repro.errors import EnvironmentFailure, UsageError
+from repro.model.errors import EnvironmentFailure, UsageError
 from repro.store.recipe import environment_key
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"

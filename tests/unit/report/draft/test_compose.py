@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.catalog.project import Project
-from repro.errors import UndecidedError, UsageError
 from repro.launch.describe import Described
 from repro.launch.gates import GATES
+from repro.model.errors import UndecidedError, UsageError
 from repro.model.failure import Lane
 from repro.model.observation import Installed, Rank
 from repro.report.draft.case import Case, describe_missing, find

@@ -12,8 +12,8 @@ import yaml
 
 from repro.catalog.project import Project
 from repro.environments.rot import Rot, Rots
-from repro.errors import StoreError
 from repro.model.cell import Cell
+from repro.model.errors import StoreError
 from repro.model.observation import Rank
 from repro.model.verdict import Verdict
 from repro.report.fragments import Code, Strong

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from repro.errors import (
+from repro.model.errors import (
     EnvironmentFailure,
     Exit,
     Fault,
