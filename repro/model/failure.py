@@ -374,7 +374,9 @@ class Failure(Strict):
             for name in opened:
                 if not any(name in releases for releases in self.affected):
                     raise ValueError(f"{key} names {name}, which affected does not")
-        if (self.growth is not None) != (self.signature.kind == "growth"):
+        others = (*self.signatures, *self.differs_in.values(), *self.stages)
+        kinds = {self.signature.kind, *(other.signature.kind for other in others if other.signature)}
+        if (self.growth is not None) != ("growth" in kinds):
             raise ValueError("growth says what grows, for a signature of kind growth: both or neither")
         for lane in self.differs_in:
             if lane not in self.needs.lanes:

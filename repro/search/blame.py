@@ -11,7 +11,7 @@ tried without it, and may turn out guilty or innocent.
 """
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -36,9 +36,9 @@ class Blame(Generic[Item]):
     causes: tuple[tuple[Item, ...], ...]
     """Each set is sufficient alone, together with what its members bring."""
     parts: dict[Item, Role]
-    brought: dict[Item, tuple[Item, ...]] = field(default_factory=dict)
+    brought: dict[Item, tuple[Item, ...]]
     """The changes that each member of a cause brings."""
-    rest: tuple[Item, ...] = ()
+    rest: tuple[Item, ...]
     """The changes that were tried together in the end, without any cause."""
 
 
@@ -83,12 +83,12 @@ class _Tried(Generic[Item]):
         return any(item in key and not key & bring_it for key in kept)
 
 
-def blame(changes: Sequence[Item], brings: Mapping[Item, Sequence[Item]] | None = None) -> Steps[Item]:
+def blame(changes: Sequence[Item], brings: Mapping[Item, Sequence[Item]]) -> Steps[Item]:
     """The dialogue.  All changes together are known to flip the answer, and the empty set to keep it.
 
     ``brings`` names, for each change, all others without which it cannot be tried.
     """
-    tried = _Tried(changes, brings or {})
+    tried = _Tried(changes, brings)
     causes: list[tuple[Item, ...]] = []
     rest = tuple(changes)
     while True:
@@ -160,9 +160,9 @@ def _minimise(changes: Sequence[Item], tried: _Tried[Item]) -> Generator[tuple[I
 
 
 def _split(items: Sequence[Item], pieces: int) -> list[tuple[Item, ...]]:
-    """Split into this many parts of nearly equal size, in order."""
+    """Split into this many parts of nearly equal size, in order; there are at least as many items."""
     bounds = [len(items) * n // pieces for n in range(pieces + 1)]
-    return [tuple(items[low:high]) for low, high in pairwise(bounds) if low < high]
+    return [tuple(items[low:high]) for low, high in pairwise(bounds)]
 
 
 def _parts(changes: Sequence[Item], causes: Sequence[Sequence[Item]], tried: _Tried[Item]) -> dict[Item, Role]:
@@ -183,7 +183,7 @@ def _parts(changes: Sequence[Item], causes: Sequence[Sequence[Item]], tried: _Tr
 def drive(
     changes: Sequence[Item],
     ask: Callable[[tuple[Item, ...]], Effect],
-    brings: Mapping[Item, Sequence[Item]] | None = None,
+    brings: Mapping[Item, Sequence[Item]],
 ) -> Blame[Item]:
     """Lead the dialogue with a source of effects."""
     steps = blame(changes, brings)

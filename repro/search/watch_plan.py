@@ -220,8 +220,8 @@ class WatchPlan:
     """The state of the watch and its next steps."""
 
     watched: WatchedFloat
-    jobs: tuple[OwedRun, ...] = ()
-    turns: tuple[ChangeToSearch, ...] = field(default=())
+    jobs: tuple[OwedRun, ...]
+    turns: tuple[ChangeToSearch, ...]
     """The changes that were not searched yet."""
 
 

@@ -59,6 +59,7 @@ LIBRARIES = ("pydantic", "rich.table", "typer", "packaging.requirements", "hypot
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     **{f"verdict.{name}": () for name in ("claims", "history", "learn", "result", "script_run", "status")},
+    **{f"verdict.{name}": () for name in ("growth", "rare", "stages")},
     "verdict.judge": ("verdict/test_judge.py", "verdict/test_learn.py"),
     "verdict.signature": ("verdict/test_signature.py", "verdict/test_judge.py", "verdict/test_learn.py"),
     **{f"doctor.{name}": () for name in ("cap", "diagnosis", "proposals", "upgrade")},

@@ -1,7 +1,8 @@
 """Delta debugging against oracles that are known."""
 
-from collections.abc import Callable
-from itertools import combinations
+from collections.abc import Callable, Iterable
+from itertools import combinations, pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -88,6 +89,51 @@ class TestCauses:
         assert list(found.parts) == list(changes)
 
 
+class TestOrder:
+    """The sets are those of Zeller's algorithm, in its order: no run more."""
+
+    def textbook(self, items: str, ask_about: Callable[[str], Effect], pieces: int = 2) -> str:
+        """ddmin as it is published, without any memory of earlier answers."""
+        if len(items) == 1:
+            return items
+        bounds = [len(items) * number // pieces for number in range(pieces + 1)]
+        parts = [items[low:high] for low, high in pairwise(bounds)]
+        for part in parts:
+            if ask_about(part) is F:
+                return self.textbook(part, ask_about, 2)
+        for part in parts:
+            others = "".join(item for item in items if item not in part)
+            if ask_about(others) is F:
+                return self.textbook(others, ask_about, max(pieces - 1, 2))
+        if pieces < len(items):
+            return self.textbook(items, ask_about, min(2 * pieces, len(items)))
+        return items
+
+    def test_by_hand(self) -> None:
+        oracle = Oracle("bg")
+        ask("abcdefgh", oracle)
+        words = "abcd efgh ab cd ef gh cdefgh abefgh abgh a b g h bgh bh bg acdefh"
+        assert ["".join(sorted(taken)) for taken in oracle.asked] == words.split()
+
+    @pytest.mark.parametrize("size", [2, 3, 5, 7, 10])
+    def test_against_the_textbook(self, size: int) -> None:
+        changes = "abcdefghij"[:size]
+        causes = [set(held) for length in (1, 2, 3) for held in combinations(changes, length)]
+        for cause in causes:
+            asked: list[list[str]] = [[], []]
+
+            def answer(items: Iterable[str], number: int, cause: set[str] = cause, asked: Any = asked) -> Effect:
+                taken = "".join(items)
+                if taken not in {*asked[number], changes}:
+                    asked[number].append(taken)
+                broken = len(taken) < len(changes) and sum(map(ord, taken)) % 5 == 0
+                return U if broken else F if cause <= set(taken) else K
+
+            found = minimal_set(changes, lambda items: answer(items, 0))
+            assert "".join(found) == self.textbook(changes, lambda items: answer(items, 1))
+            assert asked[0] == asked[1]
+
+
 class TestUnresolved:
     def test_a_package_that_only_lets_the_guilty_one_resolve_is_not_called_guilty(self) -> None:
         """``a`` is guilty, but without ``b`` it does not resolve."""
@@ -168,6 +214,22 @@ class TestBrought:
         found = ask("abcd", oracle, a="b")
         assert sorted(found.causes) == [("a",), ("d",)]
         assert found.parts == {"a": Role.GUILTY, "b": Role.REQUIRED, "c": Role.INNOCENT, "d": Role.GUILTY}
+
+    def test_what_is_brought_is_cleared_all_at_once(self) -> None:
+        """Each of it alone is asked for only if all of it together proves nothing."""
+        oracle = Oracle("a", broken=lambda taken: "a" in taken and not taken >= set("abc"))
+        found = ask("abcd", oracle, a="bc")
+        assert found.parts == {"a": Role.GUILTY, "b": Role.INNOCENT, "c": Role.INNOCENT, "d": Role.INNOCENT}
+        assert oracle.asked == list(map(frozenset, ("abc", "bc", "bcd")))
+
+    def test_what_is_brought_is_tried_alone_at_last(self) -> None:
+        """Beside the rest of the cause it does not resolve, and nobody asked for it alone before."""
+        oracle = Oracle("ac", broken=lambda taken: taken == set("bc"))
+        found = ask("acbd", oracle, a="b")
+        assert found.causes == (("a", "c"),)
+        assert found.parts == {"a": Role.GUILTY, "c": Role.GUILTY, "b": Role.INNOCENT, "d": Role.INNOCENT}
+        assert frozenset("b") in oracle.asked
+        assert found.rest == ("b", "d")
 
     @settings(deadline=None, max_examples=60)
     @given(st.data())

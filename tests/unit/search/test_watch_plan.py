@@ -1,5 +1,6 @@
 """Which releases are new, what they owe, which verdicts changed: decided without an index or a run."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -9,9 +10,11 @@ from repro.model.failure import Failure
 from repro.model.verdict import Side, Verdict
 from repro.search.releases import Listing, Release
 from repro.search.watch_plan import (
+    WATCH_FILE,
     ComparedEnvironment,
     ReleaseState,
     Seen,
+    SeenChange,
     Watched,
     WatchedFloat,
     WatchedRelease,
@@ -107,6 +110,32 @@ class TestReleases:
         made = found(facts(seen={("lib-alpha", NOW.digest): NONE, ("lib-beta", NOW.digest): GOOD}))["lib 1.2"]
         assert (made.state, made.owed, made.run) == (ReleaseState.OWED, ("lib-alpha",), {"lib-beta": Verdict.ABSENT})
         assert made.undecided == {"lib-alpha": "unrunnable: no wheel"}
+        without = found(facts(seen={("lib-alpha", NOW.digest): Seen(Verdict.UNRUNNABLE)}))["lib 1.2"]
+        assert without.undecided == {"lib-alpha": "unrunnable: "}
+
+    def test_a_release_of_the_last_day_is_not_cooling(self) -> None:
+        days = {**DAYS, "1.2.1": NOW.day}
+        made = found(facts(listings={"lib": releases(**days)}))
+        assert made["lib 1.2.1"].state is ReleaseState.OWED
+        assert made["lib 1.3"].state is ReleaseState.COOLING
+
+    def test_what_is_no_version_is_no_release(self) -> None:
+        days = {**DAYS, "not-a-version": "2026-02-20"}
+        assert list(found(facts(listings={"lib": releases(**days)}))) == list(found(facts()))
+
+    def test_records_of_the_library_itself_run_first(self) -> None:
+        """A release of torch concerns all records; those that torch decides come before the others."""
+        of_torch = failure(id="torch-one", affected=[{"torch": ">=1"}], needs={"distributions": {}}, fixed_in={})
+        made = found(
+            facts(
+                others=(),
+                comparable=frozenset(),
+                failures=(ALPHA, of_torch),
+                listings={"torch": releases(**{"2.0": "2026-03-01"})},
+                seen={},
+            )
+        )
+        assert made["torch 2.0"].owed == ("torch-one", "lib-alpha")
 
     def test_against_the_record(self) -> None:
         """A verdict that the record does not say is named, whether or not there is an earlier run."""
@@ -144,6 +173,18 @@ class TestReleases:
         assert plan(made).watched.base == later.name
         assert plan(replace(made, seen={("lib-alpha", later.digest): BAD})).watched.base == OLD.name
 
+    def test_a_library_that_a_snapshot_does_not_have_owes_nothing_there(self) -> None:
+        """The run of lib 1.1 in another environment completes a snapshot without torch."""
+        oldest = snapshot("newest as of 2025-12-20", "2025-12-20", lib="0.9")
+        bare = ComparedEnvironment("newest as of 2026-02-03", "2026-02-03", "digest of bare", {"lib": "1.1"})
+        made = facts(
+            others=(oldest, bare, MIDDLE),
+            comparable=frozenset({oldest.digest, bare.digest}),
+            failures=(ALPHA,),
+            seen={("lib-alpha", MIDDLE.digest): BAD},
+        )
+        assert plan(made).watched.base == bare.name
+
     def test_a_first_day_that_was_broken_off(self) -> None:
         """What that day's releases still owe is not forgotten on the next one."""
         made = found(facts(seen={("lib-alpha", OLD.digest): BAD}))
@@ -165,6 +206,21 @@ class TestReleases:
             "torch 2.0": ReleaseState.OWED,
             "lib 1.3": ReleaseState.COOLING,
         }
+
+    def test_the_first_day_when_all_is_run(self) -> None:
+        """The releases of the first day stay in the list, with their verdicts."""
+        made = found(facts(others=(), comparable=frozenset(), seen={("lib-alpha", NOW.digest): BAD}, failures=(ALPHA,)))
+        assert {name: release.state for name, release in made.items()} == {
+            "lib 1.2": ReleaseState.RUN,
+            "torch 2.0": ReleaseState.RUN,
+            "lib 1.3": ReleaseState.COOLING,
+        }
+
+    def test_one_run_serves_several_releases(self) -> None:
+        """Two new releases in one environment owe one run together."""
+        made = plan(facts(others=(), comparable=frozenset(), seen={}, failures=(ALPHA,)))
+        assert [release.owed for release in made.watched.releases] == [("lib-alpha",), ("lib-alpha",), ()]
+        assert len(made.jobs) == 1
 
     def test_torch_concerns_every_record(self) -> None:
         current = replace(NOW, versions={**NOW.versions, "torch": "2.1", "lib": "1.0"})
@@ -223,9 +279,51 @@ class TestChanges:
         """A crash for another reason is neither a cure nor a relapse."""
         assert plan(facts(seen=self.seen(alpha=after))).turns == ()
 
+    def test_a_record_without_a_verdict_hides_no_other(self) -> None:
+        """The records after it are compared all the same."""
+        turns = plan(facts(seen=self.seen(beta=NONE, alpha=GOOD))).turns
+        assert [turn.failure for turn in turns] == ["lib-alpha"]
+
+    def test_where_a_change_is_looked_for(self) -> None:
+        """In today's environment and in those with a held release; an earlier day was compared on that day."""
+        later = snapshot("newest as of 2026-02-05", "2026-02-05", lib="1.1")
+        made = facts(
+            others=(OLD, later, MIDDLE),
+            comparable=frozenset({OLD.digest, later.digest}),
+            seen={("lib-alpha", OLD.digest): BAD, ("lib-alpha", later.digest): GOOD},
+        )
+        assert plan(made).turns == ()
+        held = replace(made, seen={**made.seen, ("lib-alpha", MIDDLE.digest): BAD})
+        assert [(turn.before.name, turn.after.name) for turn in plan(held).turns] == [(later.name, MIDDLE.name)]
+
+    def test_a_library_that_came_or_went(self) -> None:
+        """It is not newer than before, and no release of it lies between the two environments."""
+        for before, after in (({}, {"extra": "1.2"}), ({"extra": "1.1"}, {})):
+            old, now = (
+                replace(held, versions={**held.versions, **versions})
+                for held, versions in ((OLD, before), (NOW, after))
+            )
+            made = facts(
+                current=now,
+                others=(old,),
+                listings={**facts().listings, "extra": releases(**DAYS)},
+                seen=self.seen(alpha=GOOD),
+                known=[answer(package="extra")],
+            )
+            assert [change.searched for change in plan(made).watched.changes] == [False]
+
+    def test_an_answer_whose_release_is_no_version_explains_nothing(self) -> None:
+        made = plan(facts(seen=self.seen(alpha=GOOD), known=[answer(release="main")]))
+        assert [change.searched for change in made.watched.changes] == [False]
+
     def test_no_earlier_verdict(self) -> None:
         seen = {("lib-alpha", OLD.digest): NONE, ("lib-alpha", NOW.digest): GOOD}
         assert plan(facts(seen=seen)).turns == ()
+
+    def test_two_environments_of_one_day(self) -> None:
+        """A snapshot of the same day is earlier than today's environment, if its libraries are no newer."""
+        made = facts(others=(replace(OLD, day=NOW.day),), seen=self.seen(alpha=GOOD))
+        assert len(plan(made).turns) == 1
 
     def test_a_patch_of_an_older_series(self) -> None:
         """1.0.1, younger than 1.1, is not compared with it: that it shows what 1.1 mended is no relapse."""
@@ -276,6 +374,54 @@ def test_unexpected_counts_over_all() -> None:
     releases = [WatchedRelease.model_validate(facts | {"unexpected": names}) for names in (("a", "b"), ("a",), ())]
     floats = tuple(WatchedFloat(name=name, day="2026-11-20", releases=tuple(releases)) for name in ("one", "other"))
     assert Watched(date="2026-11-25T00:00:00+00:00", floats=floats).unexpected == 6
+
+
+class TestOwed:
+    """What makes a look at the index report work, and how much."""
+
+    def look(self, **changes: object) -> Watched:
+        held = WatchedFloat.model_validate({"name": "one", "day": "2026-11-20"} | changes)
+        return Watched(date="2026-11-25T00:00:00+00:00", floats=(held, WatchedFloat(name="b", day="2026-11-20")))
+
+    def release(self, state: ReleaseState, *owed: str) -> WatchedRelease:
+        return WatchedRelease(distribution="torch", version="2.14.0", day="2026-11-20", state=state, owed=owed)
+
+    @pytest.mark.parametrize("state", ReleaseState)
+    def test_only_a_release_that_is_owed(self, state: ReleaseState) -> None:
+        """What is run, cooling or does not resolve asks for no work."""
+        assert self.look(releases=(self.release(state),)).is_owed is (state is ReleaseState.OWED)
+
+    def test_runs_are_counted_over_all_releases(self) -> None:
+        made = self.look(releases=(self.release(ReleaseState.OWED, "a", "b"), self.release(ReleaseState.OWED, "a")))
+        assert (made.owed, self.look().owed) == (3, 0)
+
+    def test_only_changes_that_were_not_searched(self) -> None:
+        names = {"failure": "a", "before": "x", "after": "y", "was": Verdict.ABSENT, "found": Verdict.REPRODUCED}
+        searched = [SeenChange.model_validate(names | {"searched": known}) for known in (True, False, False)]
+        assert (self.look(changes=searched).unsearched, self.look(changes=searched).is_owed) == (2, True)
+        assert (self.look(changes=searched[:1]).unsearched, self.look(changes=searched[:1]).is_owed) == (0, False)
+
+
+def test_the_stored_format() -> None:
+    """Files that users have are read, and written, with these words; what a file leaves out is empty."""
+    release = {"distribution": "torch", "version": "2.14.0", "day": "2026-11-20"}
+    change = {"failure": "a", "before": "x", "after": "y", "was": "absent", "found": "reproduced"}
+    states = ("run", "owed", "cooling", "does not resolve")
+    held = {"name": "one", "day": "2026-11-20", "releases": [release | {"state": state} for state in states]}
+    text = json.dumps({"date": "2026-11-25T00:00:00+00:00", "floats": [held | {"changes": [change]}]})
+    made = Watched.model_validate_json(text)
+    assert made.model_dump(mode="json")["format"] == 1
+    with pytest.raises(ValueError, match="format"):
+        Watched.model_validate_json(text.replace('{"date"', '{"format": 2, "date"'))
+    (floating,) = made.model_dump(mode="json")["floats"]
+    assert [each["state"] for each in floating["releases"]] == list(states)
+    empty = {"reason": "", "environment": "", "run": {}, "owed": [], "undecided": {}, "unexpected": []}
+    assert floating["releases"][0] == release | {"state": "run"} | empty
+    assert floating["changes"] == [change | {"searched": False}]
+    assert {key: floating[key] for key in ("environment", "base", "problem", "left_out")} == {
+        "environment": "", "base": "", "problem": "", "left_out": {},
+    }  # fmt: skip
+    assert WATCH_FILE == "watch.json"
 
 
 def test_an_earlier_look_is_kept_where_this_one_did_not_look() -> None:

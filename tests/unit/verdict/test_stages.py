@@ -1,14 +1,16 @@
 """Runs with stages: only the stage that the record speaks of can show the failure, and none is passed over."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from repro.model.cell import stage_cells
 from repro.model.failure import Failure
 from repro.model.observation import Observation, Rank, StageRun
-from repro.model.verdict import Expectation, Status, Verdict
+from repro.model.verdict import Expectation, Judgement, Status, Verdict
 from repro.verdict.judge import judge
 from repro.verdict.result import judge_repetitions
+from repro.verdict.stages import judge_stages
 from tests.unit.factories import cell, failed, failure, installed, killed, late, observation, raised, rank, waiting
 
 STAGES: list[dict[str, Any]] = [
@@ -89,6 +91,8 @@ class TestEarlierStage:
         judged = judge(staged(), seen)
         assert judged.verdict is verdict
         assert judged.reason.startswith("stage write: ")
+        later = "stage write: it failed as the record documents of a later stage only"
+        assert (judged.reason == later) is (ranks is FAILING)
 
     def test_silent_oracle_before_a_reproduction(self) -> None:
         """A later stage is not looked at where an earlier one did not say that its oracle passed."""
@@ -114,8 +118,11 @@ class TestEarlierStage:
     def test_missing_stage(self) -> None:
         """A run that ended after its first stage, which succeeded, shows nothing; nor does one of other stages."""
         own = tuple(old_rank(number) for number in (0, 1))
-        assert judge(staged(), run(*own, stage="write")).verdict is Verdict.UNRUNNABLE
-        assert judge(staged(), run(stage="resume")).verdict is Verdict.UNRUNNABLE
+        ended, other = judge(staged(), run(*own, stage="write")), judge(staged(), run(stage="resume"))
+        assert (ended.verdict, ended.reason) == (Verdict.UNRUNNABLE, "stage read never began")
+        assert (other.verdict, other.reason) == (
+            Verdict.UNRUNNABLE, "its stages are not those that the record has now",
+        )  # fmt: skip
 
     def test_not_started(self) -> None:
         seen = observation(cell=cell(), fault="no interpreter", ranks=(), launcher="none")
@@ -124,7 +131,54 @@ class TestEarlierStage:
 
     def test_run_of_a_record_without_stages(self) -> None:
         """A run from before the record had stages shows nothing of them."""
-        assert judge(staged(), observation(*FAILING)).verdict is Verdict.UNRUNNABLE
+        judged = judge(staged(), observation(*FAILING))
+        assert (judged.verdict, judged.reason) == (
+            Verdict.UNRUNNABLE, "the run has no stages, and the record has",
+        )  # fmt: skip
+
+
+class TestViews:
+    """Each stage is judged as a run of its own, by what the record says of it."""
+
+    THREE: ClassVar[list[dict[str, Any]]] = [
+        *STAGES,
+        {"name": "export", "role": "exporter", "meaning": "exports", "factors": {"state-dict-type": "full"}},
+    ]
+
+    def test_what_each_is_judged_by(self) -> None:
+        record = failure(stages=self.THREE)
+        refusals = record.model_copy(
+            update={"rejected": ("refusal",), "signatures": ("other",), "differs_in": {"cuda": "why"}}
+        )
+        held = {"writer": installed(OLD, name="older"), "reader": installed(OLD, name="old")}
+        own = cell(roles={"writer": "older", "reader": "old"})
+        parts = (stage_run(), stage_run(name="read"))
+        seen = observation(cell=own, stage="export", roles=held, earlier=parts)
+        asked: list[tuple[Failure, Observation]] = []
+
+        def absent(one: Failure, view: Observation) -> Judgement:
+            asked.append((one, view))
+            return Judgement(Verdict.ABSENT, "passed")
+
+        assert judge_stages(refusals, seen, absent) == Judgement(Verdict.ABSENT, "stage export: passed")
+        assert [view.stage for _, view in asked] == ["write", "read", "export"]
+        assert [view.cell for _, view in asked] == stage_cells(record, own)
+        assert [view.installed for _, view in asked] == [held["writer"], held["reader"], seen.installed]
+        assert all((view.earlier, view.roles) == ((), {}) for _, view in asked)
+        about = [(one.stages, one.rejected, one.signatures, one.differs_in) for one, _ in asked]
+        nothing = ((), (), (), {})
+        assert about == [nothing, nothing, ((), ("refusal",), ("other",), {"cuda": "why"})]
+
+    def test_a_middle_stage_is_none_of_the_last(self) -> None:
+        """It shows the last stage's signature, and is the second of three."""
+        seen = run(*FAILING, earlier=stage_run(), stage="read")
+        judged = judge_stages(failure(stages=self.THREE), seen, lambda _, view: judge_job(view))
+        assert judged.verdict is Verdict.DIFFERENT
+        assert judged.reason == "stage read: it failed as the record documents of a later stage only"
+
+
+def judge_job(view: Observation) -> Judgement:
+    return Judgement(Verdict.ABSENT if view.launcher_code == 0 else Verdict.REPRODUCED, "by its exit code")
 
 
 def test_expectation_needs_both_roles() -> None:
