@@ -374,8 +374,13 @@ class Failure(Strict):
             for name in opened:
                 if not any(name in releases for releases in self.affected):
                     raise ValueError(f"{key} names {name}, which affected does not")
-        others = (*self.signatures, *self.differs_in.values(), *self.stages)
-        kinds = {self.signature.kind, *(other.signature.kind for other in others if other.signature)}
+        signatures = [
+            self.signature,
+            *(other.signature for other in self.signatures),
+            *(other.signature for other in self.differs_in.values()),
+            *(stage.signature for stage in self.stages),
+        ]
+        kinds = {signature.kind for signature in signatures if signature}
         if (self.growth is not None) != ("growth" in kinds):
             raise ValueError("growth says what grows, for a signature of kind growth: both or neither")
         for lane in self.differs_in:

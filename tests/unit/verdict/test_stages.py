@@ -165,8 +165,8 @@ class TestViews:
         assert [view.cell for _, view in asked] == stage_cells(record, own)
         assert [view.installed for _, view in asked] == [held["writer"], held["reader"], seen.installed]
         assert all((view.earlier, view.roles) == ((), {}) for _, view in asked)
-        about = [(one.stages, one.rejected, one.signatures, one.differs_in) for one, _ in asked]
-        nothing = ((), (), (), {})
+        about: list[tuple[Any, ...]] = [(one.stages, one.rejected, one.signatures, one.differs_in) for one, _ in asked]
+        nothing: tuple[Any, ...] = ((), (), (), {})
         assert about == [nothing, nothing, ((), ("refusal",), ("other",), {"cuda": "why"})]
 
     def test_a_middle_stage_is_none_of_the_last(self) -> None:
