@@ -19,9 +19,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from threading import get_ident
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -116,22 +118,32 @@ def _pattern(symbol: str) -> re.Pattern[str]:
 
 
 _SAME = {"yes": "true", "on": "true", "no": "false", "off": "false", "null": "none", "~": "none", "": "none"}
+_SWITCHES = {True: "true", False: "false", None: "none"}
 
 
 def _constant(value: Any) -> str | None:
     """A value as records write it; None if it is none that a record can name."""
-    if isinstance(value, bool) or value is None or isinstance(value, (int, float, str)):
+    if value is True or value is False or value is None:
+        return _SWITCHES[value]
+    if isinstance(value, (int, float, str)):
         text = str(value).strip().lower()
         return _SAME.get(text, text)
     name = getattr(value, "name", None)  # a member of an enumeration: FULL_STATE_DICT
     return name.lower() if isinstance(name, str) and hasattr(type(value), "__members__") else None
 
 
-def _accepts(rule: Mapping[str, Any], value: Any) -> bool:
-    text = _constant(value)
-    if text is None:  # an object: a record that names values means others
-        return not rule.get("values")
-    return (not rule.get("values") or text in rule["values"]) and text not in rule.get("other_than", ())
+class ValueRule:
+    """The values that a record names for an argument or setting."""
+
+    def __init__(self, rule: Mapping[str, Any]) -> None:
+        self.values, self.other_than = frozenset(rule.get("values", ())), frozenset(rule.get("other_than", ()))
+
+    def accepts(self, value: Any) -> bool:
+        """True if the record means this value; an object is none of the values that a record can name."""
+        text = _constant(value)
+        if text is None:
+            return not self.values
+        return (not self.values or text in self.values) and text not in self.other_than
 
 
 def _is_untouched(symbol: str) -> bool:
@@ -147,7 +159,8 @@ class Leaf:
         self.use = use
         self.patterns = [_pattern(symbol) for symbol in use.get("symbols", ())]
         self.settings = frozenset(use.get("settings", ()))
-        self.arguments = use.get("arguments", {})
+        self.arguments = {name: ValueRule(rule) for name, rule in use.get("arguments", {}).items()}
+        self.rule = ValueRule(use)
         self.calls = 0
         symbols = use.get("symbols", ())
         self.is_seen = bool(self.settings) or any(not _is_untouched(symbol) for symbol in symbols)
@@ -170,8 +183,14 @@ class Leaf:
     def accepts(self, given: Given) -> bool:
         """True if a call with these arguments, of a function that it concerns, shows it."""
         if self.settings:
-            return any(_accepts(self.use, given[name]) for name in self.settings if name in given)
-        return all(name in given and _accepts(rule, given[name]) for name, rule in self.arguments.items())
+            for name in self.settings:  # noqa: SIM110 - a loop costs a quarter of any()
+                if name in given and self.rule.accepts(given[name]):
+                    return True
+            return False
+        for name, rule in self.arguments.items():  # noqa: SIM110
+            if name not in given or not rule.accepts(given[name]):
+                return False
+        return True
 
 
 Node = Any
@@ -231,15 +250,27 @@ class Site:
 
     def __init__(self, path: str, names: Sequence[str], skip: int, failures: Sequence[ReachedFailure]) -> None:
         self.path, self.skip, self.failures = path, skip, failures
+        self.pending = 0
+        """Calls of a counted site that are not yet added to its leaves and failures."""
         leaves = [leaf for failure in failures for leaf in failure.concerned(path)]
         self.plain = [leaf for leaf in leaves if not leaf.asks]
         self.asking = [leaf for leaf in leaves if leaf.asks]
+        self.is_counted = False
+        """True once a call can show nothing new, whatever its arguments: from then on calls are only counted."""
         self.wanted = frozenset(name for leaf in self.asking for name in leaf.asks)
         numbered = [(at, name) for at, name in enumerate(names) if at >= skip and name in self.wanted]
         numbered += [(at, f"arg{at + 1 - skip}") for at in range(skip, 12) if f"arg{at + 1 - skip}" in self.wanted]
         self.positions = tuple(numbered)
         self.fields: dict[type, tuple[str, ...]] = {}
         """By type of an argument: what is asked for of an object that carries options."""
+
+    def flush(self) -> None:
+        """Add the pending calls to the leaves, and to the failures that are reached."""
+        number, self.pending = self.pending, 0
+        for leaf in self.plain:
+            leaf.calls += number
+        for failure in self.failures:
+            failure.calls += number * failure.reached
 
     def fields_of(self, kind: type, roots: frozenset[str]) -> tuple[str, ...]:
         """``full_state_dict`` of ``StateDictOptions``; nothing for what is no dataclass of the libraries."""
@@ -253,16 +284,21 @@ class Site:
 
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any], roots: frozenset[str]) -> dict[str, Any]:
         """The arguments of a call that are asked for."""
-        found = {name: args[at] for at, name in self.positions if at < len(args)}
-        if kwargs and not self.wanted.isdisjoint(kwargs):
-            found.update((name, value) for name, value in kwargs.items() if name in self.wanted)
-        known = self.fields
+        found: dict[str, Any] = {}
+        known, wanted = self.fields, self.wanted
+        for at, name in self.positions:
+            if at < len(args):
+                found[name] = args[at]
+        for name, value in kwargs.items():
+            if name in wanted:
+                found[name] = value  # noqa: PERF403 - as above
         for value in (*args, *kwargs.values()) if kwargs else args:
             fields = known.get(type(value))  # a call for each argument would cost more than all else
             if fields is None:
                 fields = self.fields_of(type(value), roots)
-            for name in fields:
-                found.setdefault(name, getattr(value, name, None))
+            if fields:
+                for name in fields:
+                    found.setdefault(name, getattr(value, name, None))
         return found
 
 
@@ -292,8 +328,23 @@ class Sentinels:
         roots = {symbol.split(".")[0] for failure in self.failures for symbol in failure.symbols} - {"builtins"}
         self.roots = frozenset(roots | {name for name, other in RENAMED.items() if other.split(".")[0] in roots})
         self.wrapped: dict[str, Callable[..., Any]] = {}
+        self.sites: list[Site] = []
+        self.importing: dict[int, int] = {}
+        """By thread: how many modules of the libraries are being imported.  What they call is no use by the script."""
         self.inherited: dict[type, list[tuple[type, Site]]] = {}
         """By class: classes without an ``__init__`` of their own that use its, each with what its call may show."""
+
+    @contextmanager
+    def import_of_a_library(self) -> Iterator[None]:
+        """Calls of this thread count no more: defaults of arguments are made when their module is imported."""
+        thread = get_ident()
+        self.importing[thread] = self.importing.get(thread, 0) + 1
+        try:
+            yield
+        finally:
+            self.importing[thread] -= 1
+            if not self.importing[thread]:
+                del self.importing[thread]
 
     def concerned(self, name: str, path: str) -> list[ReachedFailure]:
         """The failures that name a function or class at this path."""
@@ -336,9 +387,9 @@ class Sentinels:
             return
         made = vars(base)["__init__"]
         known = self.inherited.setdefault(base, [])
-        known.append((owner, Site(path, (), 1, concerned)))
+        known.append((owner, self._site(path, (), 1, concerned)))
         if len(known) == 1:
-            self._set(base, "__init__", made, path, functools.partial(self._note_inherited, known))
+            self._set(base, "__init__", _noting(made, functools.partial(self._note_inherited, known)), path)
         self.wrapped[path] = made
 
     def _note_inherited(
@@ -365,40 +416,52 @@ class Sentinels:
             names = [item.name for item in inspect.signature(function).parameters.values() if item.kind in (0, 1)]
         except (TypeError, ValueError):
             return
-        site = Site(path, names, skip, concerned)
-        self._set(owner, key, function, path, functools.partial(self._note, site))
+        site = self._site(path, names, skip, concerned)
+        note = functools.partial(self._note, site)
+        made = _noting(function, note) if site.asking else _counting(function, note, site, self.importing)
+        self._set(owner, key, made, path)
 
-    def _set(self, owner: Any, key: str, function: Callable[..., Any], path: str, note: Callable[..., None]) -> None:
-        @functools.wraps(function)
-        def sentinel(*args: Any, **kwargs: Any) -> Any:
-            if not _compiling():
-                note(args, kwargs)
-            return function(*args, **kwargs)
+    def _site(self, path: str, names: Sequence[str], skip: int, failures: Sequence[ReachedFailure]) -> Site:
+        site = Site(path, names, skip, failures)
+        self.sites.append(site)
+        return site
 
+    def _set(self, owner: Any, key: str, sentinel: Callable[..., Any], path: str) -> None:
         sentinel.__dict__["_repro_reach"] = True
         setattr(owner, key, sentinel)
-        self.wrapped[path] = function
+        self.wrapped[path] = sentinel.__dict__["__wrapped__"]
 
     def _note(self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Never raises: a sentinel must not change what the script does."""
         try:
+            if self.importing and get_ident() in self.importing:
+                return
             new = False
             for leaf in site.plain:
                 new = new or not leaf.calls
                 leaf.calls += 1
-            if site.asking:
-                given = site.given(args, kwargs, self.roots)
-                if given:
-                    for leaf in site.asking:
-                        if leaf.accepts(given):
-                            new = new or not leaf.calls
-                            leaf.calls += 1
+            given = site.given(args, kwargs, self.roots) if site.asking else None
+            if given:
+                for leaf in site.asking:
+                    if leaf.accepts(given):
+                        new = new or not leaf.calls
+                        leaf.calls += 1
+            if new:
+                self._judge(site)
             for failure in site.failures:
-                if new and failure.judge():
-                    self._warn(failure, site.path)
-                failure.calls += failure.reached
+                if failure.reached:
+                    failure.calls += 1
+            site.is_counted = not site.asking
         except Exception:  # noqa: BLE001 - see above
             return
+
+    def _judge(self, site: Site) -> None:
+        """Warn of the failures that are reached since something was seen for the first time."""
+        for other in self.sites:  # their calls were before this one
+            other.flush()
+        for failure in site.failures:
+            if failure.judge():
+                self._warn(failure, site.path)
 
     def _warn(self, failure: ReachedFailure, path: str) -> None:
         if not is_first_rank():
@@ -415,6 +478,8 @@ class Sentinels:
 
     def report(self) -> dict[str, Any]:
         """Everything that was counted, for ``--report``."""
+        for site in self.sites:
+            site.flush()
         return {
             "format": 1,
             "rank": rank(),
@@ -432,6 +497,35 @@ class Sentinels:
                 for failure in self.failures
             ],
         }
+
+
+def _noting(function: Callable[..., Any], note: Callable[..., None]) -> Callable[..., Any]:
+    """The function, which notes the arguments of each call first."""
+
+    @functools.wraps(function)
+    def sentinel(*args: Any, **kwargs: Any) -> Any:
+        if not _compiling():
+            note(args, kwargs)
+        return function(*args, **kwargs)
+
+    return sentinel
+
+
+def _counting(
+    function: Callable[..., Any], note: Callable[..., None], site: Site, importing: Mapping[int, int]
+) -> Callable[..., Any]:
+    """The same for a function whose arguments do not matter: training steps call it most often."""
+
+    @functools.wraps(function)
+    def sentinel(*args: Any, **kwargs: Any) -> Any:
+        if not _compiling():
+            if site.is_counted and not importing:
+                site.pending += 1
+            else:
+                note(args, kwargs)
+        return function(*args, **kwargs)
+
+    return sentinel
 
 
 def _say(text: str) -> None:
@@ -501,7 +595,8 @@ class Finder(importlib.abc.MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             loader.__dict__.pop("exec_module", None)
-            run(module)
+            with self.sentinels.import_of_a_library():
+                run(module)
             self.look(module)
 
         loader.exec_module = exec_module

@@ -10,6 +10,7 @@ It needs torch and the standard library: ``--sentinels`` names a ``repro_reach.p
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -29,17 +30,24 @@ Couple = list[tuple[int, int]]
 class Trainer:
     """A process that trains when it is asked to."""
 
-    def __init__(self, python: Path, sentinels: Path | None) -> None:
+    def __init__(self, python: Path, sentinels: Path | None, **variables: str) -> None:
         command = [str(python), str(WORKER), *([str(sentinels)] if sentinels else [])]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+
+    def ask(self, line: str) -> bytes:
+        """Its answer to a line."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
 
     def turn(self, steps: int) -> int:
         """Nanoseconds of processor time that some steps took."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(f"{steps}\n".encode())
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        return int(self.ask(str(steps)))
 
     def end(self) -> None:
         """Stop it."""
@@ -59,6 +67,15 @@ def couple(python: Path, sentinels: Path | None, pairs: int, steps: int) -> Coup
     return found[WARM_UP:]
 
 
+def calls_of_a_step(python: Path, sentinels: Path) -> dict[str, int]:
+    """How often each sentinel is called in one step."""
+    trainer = Trainer(python, sentinels, COUNT_CALLS="1")
+    trainer.turn(2)
+    found: dict[str, int] = json.loads(trainer.ask("calls 1"))
+    trainer.end()
+    return found
+
+
 def ratio(couples: Sequence[Couple]) -> float:
     """The mean over couples of the median ratio of their pairs."""
     return statistics.fmean(statistics.median(other / plain for plain, other in pairs) for pairs in couples)
@@ -74,14 +91,14 @@ def interval(couples: Sequence[Couple], draw: Callable[[int], int]) -> tuple[flo
     return round(cuts[0], 5), round(cuts[-1], 5)
 
 
-def measured(couples: Sequence[Couple], seed: int) -> dict[str, object]:
+def measured(couples: Sequence[Couple], seed: int, steps: int) -> dict[str, object]:
     """The figures of some couples."""
     plain = [first for pairs in couples for first, _ in pairs]
     return {
         "ratio": round(ratio(couples), 5),
         "interval": interval(couples, random.Random(seed).randrange),
         "of_each_couple": [round(ratio([pairs]), 5) for pairs in couples],
-        "median_turn_ms": round(statistics.median(plain) / 1e6, 2),
+        "median_step_ms": round(statistics.median(plain) / 1e6 / steps, 2),
     }
 
 
@@ -111,8 +128,9 @@ def main() -> None:
         "couples": args.couples,
         "pairs": args.pairs,
         "steps_in_a_turn": args.steps,
-        "sentinels": measured(watched, 1),
-        "control": measured(control, 2),
+        "sentinels_called_in_a_step": calls_of_a_step(args.python, args.sentinels),
+        "sentinels": measured(watched, 1, args.steps),
+        "control": measured(control, 2, args.steps),
     }
     text = json.dumps(answer, indent=1) + "\n"
     print(text)

@@ -7,9 +7,11 @@ import random
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -81,9 +83,19 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tmp_path: Path, exported: Path) -> Run:
     """Run a script under the exported sentinels, in an interpreter that sees none of our packages."""
 
-    def started(script: str, *, version: str = "2.6.0", before: str = "", rank: str = "0", own: str = "") -> Ended:
+    def started(
+        script: str,
+        *,
+        version: str = "2.6.0",
+        before: str = "",
+        rank: str = "0",
+        own: str = "",
+        more: Mapping[str, str] | None = None,
+    ) -> Ended:
         site = tmp_path / "site"
         library(site, version)
+        for name, text in (more or {}).items():
+            (site / "torch" / "distributed" / "checkpoint" / f"{name}.py").write_text(text, encoding="utf-8")
         if own:
             (site / "sitecustomize.py").write_text(own, encoding="utf-8")
         file = tmp_path / "train.py"
@@ -180,6 +192,119 @@ def test_objects_that_break_when_they_are_looked_at(run: Run) -> None:
     """
     ended = run(script)
     assert (ended.code, ended.err) == (0, "")
+
+
+WATCHED = {
+    "failures": [
+        {
+            "id": "both",
+            "title": "t",
+            "affected": [{}],
+            "when": {"all_of": [{"symbols": ["torch.a.plain"]}, {"symbols": ["torch.a.other"]}]},
+        },
+        {
+            "id": "asked",
+            "title": "t",
+            "affected": [{}],
+            "when": {"symbols": ["torch.a.asked"], "arguments": {"flag": {"values": ["true"]}, "kind": {}}},
+        },
+    ]
+}
+FUNCTIONS = "def plain(a): return a\ndef other(): return 1\ndef asked(a, kind=None, flag=False): return a\n"
+
+
+@pytest.fixture
+def watched() -> tuple[sentinels.Sentinels, ModuleType]:
+    """Sentinels on a module of functions."""
+    module = ModuleType("torch.a")
+    exec(FUNCTIONS, vars(module))  # noqa: S102 - as its import would
+    found = sentinels.Sentinels(WATCHED)
+    found.look(module)
+    return found, module
+
+
+def counted(found: sentinels.Sentinels) -> dict[str, tuple[int, list[int]]]:
+    """Of each failure the calls since it is reached, and the calls of its parts."""
+    return {
+        item["id"]: (item["calls"], [part["calls"] for part in item["parts"]]) for item in found.report()["failures"]
+    }
+
+
+def test_every_call_is_counted_once(watched: tuple[sentinels.Sentinels, ModuleType]) -> None:
+    """Also those that are only added up: the calls of a failure begin with the one that completes it."""
+    found, module = watched
+    for _ in range(5):
+        assert module.plain(2) == 2
+    module.asked(1, "x", flag=True)
+    module.asked(1, "x", flag=False)
+    module.other()
+    module.plain(1)
+    module.other()
+    assert counted(found) == {"both": (3, [6, 2]), "asked": (2, [1])} == counted(found)
+
+
+def test_a_library_that_imports_itself_is_no_use(watched: tuple[sentinels.Sentinels, ModuleType]) -> None:
+    """``mp_policy=MixedPrecisionPolicy()`` makes an object when its module is imported; other threads go on."""
+    found, module = watched
+    with found.import_of_a_library():
+        module.plain(1)
+        module.asked(1, "x", flag=True)
+        with found.import_of_a_library():
+            module.other()
+        module.other()
+        other = Thread(target=module.plain, args=(1,))
+        other.start()
+        other.join()
+    assert counted(found) == {"both": (0, [1, 0]), "asked": (0, [0])}
+    module.other()
+    assert counted(found)["both"] == (1, [1, 1])
+
+
+def test_defaults_of_a_library_do_not_reach(run: Run) -> None:
+    """The same, by real imports: one module of the library calls another's class while it is imported."""
+    script = """
+        import torch.distributed.checkpoint.uses
+    """
+    ended = run(
+        script, more={"uses": "from .state_dict import *\nset_model_state_dict(1, 2, options=StateDictOptions(True))"}
+    )
+    assert (ended.code, ended.err) == (0, "")
+    assert not any(item["reached"] for item in ended.reports[0]["failures"])
+
+
+def instructions(call: Callable[[], object]) -> int:
+    """How many instructions of the interpreter a call takes: no load of the machine changes it."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_the_cost_of_a_call(watched: tuple[sentinels.Sentinels, ModuleType]) -> None:
+    """A call whose arguments do not matter is only counted; the others are read, and no more.
+
+    It was 66 and 300 instructions once; the first kind is called hundreds of times in a step of FSDP2.
+    """
+    _, module = watched
+    bare = ModuleType("bare")
+    exec(FUNCTIONS, vars(bare))  # noqa: S102
+    module.plain(1)
+    module.asked(1, "x", flag=True)
+    plain = instructions(lambda: module.plain(1)) - instructions(lambda: bare.plain(1))
+    asked = instructions(lambda: module.asked(1, "x", flag=True)) - instructions(lambda: bare.asked(1, "x", flag=True))
+    assert 0 < plain <= 45
+    assert plain < asked <= 400
 
 
 @pytest.mark.parametrize("arguments", [[], ["--report"], ["--report", "x"], ["--odd", "--", "true"], ["--"]])
