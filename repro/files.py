@@ -25,6 +25,7 @@ LAUNCHER = PACKAGE / "launch"
 BOOTSTRAP = LAUNCHER / "bootstrap.py"
 ZYGOTE = LAUNCHER / "zygote.py"
 GATES = LAUNCHER / "gates.py"
+SPAWNED = LAUNCHER / "spawned.py"
 KEEPER = LAUNCHER / "keeper.py"
 """Ends whatever a command started, also after the death of the harness."""
 

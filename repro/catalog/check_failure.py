@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from repro.catalog import check_factor, check_rate, check_signature, check_stages, yaml_reader
+from repro.catalog import check_factor, check_launchers, check_rate, check_signature, check_stages, yaml_reader
 from repro.catalog import check_test as tested
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_reach import problems_of
@@ -21,6 +21,7 @@ from repro.model.base import Location
 from repro.model.errors import Fault, UnreadableFileError, nearest
 from repro.model.failure import WORLD_SIZE, Evidence, is_affected
 from repro.model.matrix import Matrix
+from repro.model.rank_launcher import LAUNCHER
 from repro.model.specifiers import covers
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 
@@ -70,8 +71,10 @@ class EntryCheck:
             *check_factor.problems_of(self.failure),
             *check_rate.problems_of(self.failure),
             *check_stages.problems_of(self.failure),
+            *check_launchers.problems_of(self.failure),
         ):
             yield self._fault(at, problem, remedy)
+        yield from check_launchers.config_faults(self.failure, self.entry.folder)
 
     def _reach(self) -> Iterator[Fault]:
         for at, problem, remedy in problems_of(self.failure):
@@ -177,7 +180,7 @@ class EntryCheck:
         yield from self._known_flags(given)
         for index, factor in enumerate(self.failure.factors):
             at = ("factors", index, "name")
-            if factor.name == WORLD_SIZE or factor.variable:
+            if factor.name in {WORLD_SIZE, LAUNCHER} or factor.variable:
                 continue
             if factor.name not in given:
                 yield self._fault(at, f"repro.py has no flag --{factor.name}", nearest(factor.name, given))

@@ -109,18 +109,7 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
 
     Raises RecordError with every fault of the text, each with file, line, key and remedy.
     """
-    try:
-        _check_depth(text, file)
-        node = yaml.compose(text, Loader=LOADER)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecordError([Fault(file, line, "", f"not valid YAML: {error.problem}")]) from None
-    except yaml.YAMLError as error:
-        raise RecordError([Fault(file, 1, "", f"not valid YAML: {' '.join(str(error).split())}")]) from None
-    if not isinstance(node, yaml.MappingNode):
-        raise RecordError([Fault(file, 1, "", "a mapping is expected here")])
-    builder = _Builder(file)
-    content = builder.build(node, ())
+    content, builder = _built(text, file)
     faults = builder.faults
     try:
         validated = model.model_validate(content)
@@ -141,6 +130,22 @@ def parse(model: type[Model], text: str, file: Path) -> Model:
     return validated
 
 
+def _built(text: str, file: Path) -> tuple[dict[str, Any], _Builder]:
+    """The plain values of a YAML text, and what their builder knows; raises RecordError if it is no mapping."""
+    try:
+        _check_depth(text, file)
+        node = yaml.compose(text, Loader=LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecordError([Fault(file, line, "", f"not valid YAML: {error.problem}")]) from None
+    except yaml.YAMLError as error:
+        raise RecordError([Fault(file, 1, "", f"not valid YAML: {' '.join(str(error).split())}")]) from None
+    if not isinstance(node, yaml.MappingNode):
+        raise RecordError([Fault(file, 1, "", "a mapping is expected here")])
+    builder = _Builder(file)
+    return builder.build(node, ()), builder
+
+
 def _check_depth(text: str, file: Path) -> None:
     """Refuse a document that nests too deeply before it is composed."""
     depth = 0
@@ -156,11 +161,25 @@ def _check_depth(text: str, file: Path) -> None:
 
 def read_yaml(model: type[Model], file: Path) -> Model:
     """Validate a YAML file; raises RecordError, also if the file cannot be read."""
+    return parse(model, _text(file, YAML_LIMIT), file)
+
+
+def read_mapping(file: Path, limit: int = YAML_LIMIT) -> tuple[dict[str, Any], dict[Location, int]]:
+    """The plain values of a YAML file of another program, and the line of each key.
+
+    Raises RecordError if it cannot be read, is too large, is no mapping, or gives a key twice.
+    """
+    content, builder = _built(_text(file, limit), file)
+    if builder.faults:
+        raise RecordError(builder.faults)
+    return content, builder.lines
+
+
+def _text(file: Path, limit: int) -> str:
     try:
-        text = read_text_file(file, YAML_LIMIT)
+        return read_text_file(file, limit)
     except UnreadableFileError as error:
         raise RecordError([Fault(file, 0, "", error.problem)]) from None
-    return parse(model, text, file)
 
 
 def lines_of(file: Path) -> dict[Location, int]:

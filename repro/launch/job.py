@@ -11,11 +11,12 @@ from pathlib import Path
 
 from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter, overlay_variables
-from repro.files import BOOTSTRAP, GATES
+from repro.files import BOOTSTRAP, GATES, SPAWNED
 from repro.launch import gates
 from repro.launch.processes import Command
 from repro.model.cell import Cell, variables_of
 from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.rank_launcher import LAUNCHER, RankLauncher
 from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
 
@@ -41,9 +42,14 @@ class Job:
     """The script that the ranks run."""
     flags: tuple[str, ...]
     agents: tuple[Command, ...]
-    """The torchrun commands, one agent for each node."""
+    """The commands of the launcher: one, or a torchrun agent for each node."""
     devices: tuple[str, ...] = ()
     """The run's own CUDA devices; empty in the CPU lane."""
+
+    @property
+    def launcher(self) -> RankLauncher:
+        """How its ranks start."""
+        return self.entry.failure.launcher(self.cell.factors)
 
 
 def applicable_gates(lane: Lane, interpreter: Interpreter) -> tuple[str, ...]:
@@ -58,7 +64,7 @@ def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
     """The flags of changed factors; for a user's script, its arguments."""
     if isinstance(entry.failure, ScriptFailure):
         return entry.failure.arguments
-    by_flag = {factor.name for factor in entry.failure.factors if not factor.variable} - {WORLD_SIZE}
+    by_flag = {factor.name for factor in entry.failure.factors if not factor.variable} - {WORLD_SIZE, LAUNCHER}
     named = [(name, value) for name, value in cell.factors.items() if name in by_flag]
     return tuple(part for name, value in named for part in (f"--{name}", value))
 
@@ -78,6 +84,27 @@ def agent_command(python: Path, cell: Cell, endpoint: str, run: str) -> tuple[st
         "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-id", run, "--local-addr", LOOPBACK,
         "--nproc-per-node", str(cell.world_size // cell.nodes),
     )  # fmt: skip
+
+
+def accelerate_command(python: Path, launcher: RankLauncher, cell: Cell, entry: Entry) -> tuple[str, ...]:
+    """The ``accelerate launch`` command; its configuration says how many ranks there are, unless the cell changes it.
+
+    Each run has a port of its own, since several share this host.
+    """
+    ranks = () if cell.world_size == entry.failure.needs.world_size else ("--num_processes", str(cell.world_size))
+    config = (entry.folder / launcher.config).resolve()
+    return (
+        str(python), "-m", "accelerate.commands.launch", "--config_file", str(config),
+        "--main_process_port", str(free_port()), *ranks, *launcher.arguments,
+    )  # fmt: skip
+
+
+def spawning_command(python: Path, folder: Path) -> tuple[str, ...]:
+    """The command of a script that spawns its ranks; what observes them lies where they can import it."""
+    place = folder / "observer"
+    place.mkdir()
+    shutil.copyfile(SPAWNED, place / "_repro_spawned.py")
+    return (str(python), str(place / "_repro_spawned.py"))
 
 
 def free_port() -> int:
@@ -140,6 +167,20 @@ def placed_script(entry: Entry, folder: Path) -> Path:
     return folder / entry.script.name
 
 
+def _launcher_words(cell: Cell, entry: Entry, python: Path, folder: Path) -> tuple[str, ...]:
+    """The launcher's command, with the file that observes the ranks in the place of the script."""
+    launcher = entry.failure.launcher(cell.factors)
+    if launcher.program == "accelerate":
+        return (*accelerate_command(python, launcher, cell, entry), str(BOOTSTRAP))
+    if launcher.program == "python":
+        return spawning_command(python, folder)
+    command = torchrun_command(python, cell.world_size)
+    if cell.nodes > 1:
+        command = agent_command(python, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
+    # Without "--", torchrun refuses flags of the script that abbreviate two of its own, such as --monitor.
+    return (*command, "--", str(BOOTSTRAP))
+
+
 def prepare(
     cell: Cell,
     entry: Entry,
@@ -163,15 +204,13 @@ def prepare(
         "gates_file": str(GATES),
         "backport": backport,
         "grace": GRACE_SECONDS,
+        "bootstrap": str(BOOTSTRAP),
+        "world_size": cell.world_size,
     }
     file = folder / "job.json"
     file.write_text(json.dumps(job), encoding="utf-8")
-    command = torchrun_command(interpreter.executable, cell.world_size)
-    if cell.nodes > 1:
-        command = agent_command(interpreter.executable, cell, f"{LOOPBACK}:{free_port()}", uuid.uuid4().hex[:12])
     given = {**entry.variables, **variables_of(entry.failure, cell)}
-    # Without "--", torchrun refuses flags of the script that abbreviate two of its own, such as --monitor.
-    words = (*command, "--", str(BOOTSTRAP), str(file), *given_flags)
+    words = (*_launcher_words(cell, entry, interpreter.executable, folder), str(file), *given_flags)
     return Job(
         cell=cell,
         entry=entry,

@@ -24,7 +24,7 @@ from repro.launch.processes import run_tree
 from repro.launch.stages import SHARED, Interpreters, StageJob, jobs_of, keep_shared
 from repro.model.cell import Cell
 from repro.model.deadline import deadline_of
-from repro.model.observation import Installed, Observation, Rank, StageRun
+from repro.model.observation import ColdLauncher, Installed, Observation, Rank, StageRun
 from repro.store.recipe import launcher_key, recipe_of
 
 
@@ -34,17 +34,17 @@ def _named(installed: Installed, distributions: Sequence[str]) -> Installed:
     return installed.model_copy(update={"modules": modules})
 
 
-LauncherName = Literal["torchrun", "warm"]
+LauncherName = ColdLauncher | Literal["warm"]
 Launch = Callable[[Job, Limits], tuple[Ended, LauncherName]]
 """Runs a job until it ends or reaches a limit; returns how it ended and which launcher ran it."""
 
 
 def torchrun(job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
-    """Run a job under torchrun of the environment under test.
+    """Run a job under torchrun of the environment under test, or under the launcher that the record names.
 
     It always gets its full time, since published findings about hangs are based on such runs.
     """
-    return run_tree(job.agents, job.folder, job.cell.world_size, limits.to_the_deadline()), "torchrun"
+    return run_tree(job.agents, job.folder, job.cell.world_size, limits.to_the_deadline()), job.launcher.program
 
 
 def new_id(recipe: str) -> str:

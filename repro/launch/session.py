@@ -197,7 +197,7 @@ class Session:
 
     def _next_run(self, _failure: Failure, observations: Sequence[Observation], wanted: int) -> str | None:
         """The launcher of the next run; None if there are enough."""
-        is_confirmed = any(observation.launcher == "torchrun" for observation in observations)
+        is_confirmed = any(observation.is_cold for observation in observations)
         if len(observations) >= wanted and (is_confirmed or not self._confirms):
             return None
         confirming = self._confirms and not is_confirmed and len(observations) >= max(1, wanted - 1)
@@ -210,11 +210,7 @@ class Session:
         """
         assert failure.rate is not None  # noqa: S101 - else it is not rare
         verdicts = [judge(failure, observation).verdict for observation in observations]
-        torchrun = [
-            verdict
-            for verdict, observation in zip(verdicts, observations, strict=True)
-            if observation.launcher == "torchrun"
-        ]
+        torchrun = [verdict for verdict, observation in zip(verdicts, observations, strict=True) if observation.is_cold]
         if observations and observations[-1].launcher == "none":
             return None
         settled = is_settled(failure.rate, verdicts, wanted)
@@ -322,14 +318,14 @@ class Session:
         """The newest stored run through torchrun that confirms a new warm run; empty if the repetitions include one."""
         if not self.options.confirm or not self.options.warm or self.options.repeat > 1:
             return []
-        return [found for found in self._repeated(cell, interpreter) if found.launcher == "torchrun"][-1:]
+        return [found for found in self._repeated(cell, interpreter) if found.is_cold][-1:]
 
     def _stored(self, cell: Cell, interpreter: Interpreters) -> list[Observation]:
         """The stored observations that replace new runs of this cell."""
         found = self._repeated(cell, interpreter)
         if self.project.catalog[cell.failure].failure.rate:
             return found
-        confirming = [observation for observation in found if observation.launcher == "torchrun"][-1:]
+        confirming = [observation for observation in found if observation.is_cold][-1:]
         if not self._confirms or any(kept in confirming for kept in found[-self.options.repeat :]):
             return found[-self.options.repeat :]
         # One of the repetitions is through torchrun; if none is stored, its place stays open.
@@ -354,7 +350,7 @@ class Session:
             if observation.installed is not None
             and observation.installed.python == interpreter.installed.python
             and observation.hardware.of_class == hardware().of_class
-            and (self.options.warm or observation.launcher == "torchrun")
+            and (self.options.warm or observation.is_cold)
             and observation.launcher_key == launcher_key(observation.launcher)
             and all(part.launcher_key == launcher_key(part.launcher) for part in observation.earlier)
             # Each stage has a deadline of its own.

@@ -329,6 +329,8 @@ def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[s
         return None
     if cell.nodes > 1:
         return None  # only torchrun's agents find one another
+    if entry.failure.launcher(cell.factors).program != "torchrun":
+        return None  # the launcher itself is part of what runs
     try:
         backport = entry.backport_file(cell.backport) if cell.backport else None
         imports = first_imports(entry.script, backport)

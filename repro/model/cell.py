@@ -187,7 +187,7 @@ def make_cell(
             raise unknown(f"value of factor {name!r}", value, factor.values)
         if value != factor.default:
             changed[name] = value
-    _check_nodes(failure, world_size, nodes)
+    _check_nodes(failure, world_size, nodes, failure.launcher(changed).program)
     own, others = _by_role(failure, _place(environment), roles or {})
     return Cell(
         failure=failure.id,
@@ -201,11 +201,13 @@ def make_cell(
     )
 
 
-def _check_nodes(failure: Failure, world_size: int, nodes: int) -> None:
+def _check_nodes(failure: Failure, world_size: int, nodes: int, program: str) -> None:
     if world_size % nodes:
         raise UsageError(f"{failure.id} has {world_size} ranks: they cannot be divided among {nodes} nodes")
     if nodes > 1 and failure.stages:
         raise UsageError(f"{failure.id} has stages: they run on one node")
+    if nodes > 1 and program != "torchrun":
+        raise UsageError(f"{failure.id} is started by {program}: only torchrun divides its ranks among nodes")
 
 
 def _by_role(

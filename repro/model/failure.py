@@ -11,6 +11,7 @@ from repro.model.base import Day, Strict
 from repro.model.growth import Growth
 from repro.model.named_ranks import read_ranks
 from repro.model.pattern import check_pattern
+from repro.model.rank_launcher import LAUNCHER, TORCHRUN, RankLauncher
 from repro.model.rate import Rate
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
@@ -360,6 +361,8 @@ class Failure(Strict):
     """Other ways in which it shows; the first whose condition holds takes the place of ``signature``."""
     stages: tuple[Stage, ...] = ()
     """Jobs that run one after another in one shared folder; empty: the reproduction is one job."""
+    launchers: tuple[RankLauncher, ...] = ()
+    """How the ranks start; several are the values of a factor ``launcher``.  Empty: by torchrun."""
     factors: tuple[Factor, ...] = ()
     backports: tuple[Backport, ...] = ()
     cures: tuple[Cure, ...] = ()
@@ -392,6 +395,7 @@ class Failure(Strict):
             ("claim", [claim.id for claim in self.claims]),
             ("seen_as", [seen.name for seen in self.seen_as]),
             ("stage", [stage.name for stage in self.stages]),
+            ("launcher", [launcher.name for launcher in self.launchers]),
         ):
             for name in names:
                 if names.count(name) > 1:
@@ -405,6 +409,24 @@ class Failure(Strict):
         if self.stages and (self.stages[-1].signature or self.stages[-1].affected):
             raise ValueError("the last stage has no signature and no affected of its own: they are the record's")
         return self
+
+    @model_validator(mode="after")
+    def _launched(self) -> Self:
+        names = tuple(launcher.name for launcher in self.launchers)
+        factor = self.factor(LAUNCHER)
+        if (factor.values if factor else ()) != (names if len(names) > 1 else ()):
+            raise ValueError(f"the values of factor {LAUNCHER!r} are the names of launchers, where there are several")
+        if factor and factor.variable:
+            raise ValueError(f"factor {LAUNCHER!r} sets no variable")
+        if self.launchers and self.needs.torchrun:
+            raise ValueError("a failure of torchrun itself (needs.torchrun) has no other launchers")
+        return self
+
+    def launcher(self, factors: Mapping[str, str]) -> RankLauncher:
+        """How the ranks of a run start; ``factors`` are those that differ from their defaults."""
+        named = factors.get(LAUNCHER)
+        default = self.launchers[0] if self.launchers else TORCHRUN
+        return next((launcher for launcher in self.launchers if launcher.name == named), default)
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -187,12 +187,16 @@ class Hardware(Strict):
         return (self.system, self.machine, self.accelerators)
 
 
+ColdLauncher = Literal["torchrun", "accelerate", "python"]
+"""Programs that start ranks from nothing, as a user does."""
+
+
 class StageRun(Strict):
     """What a stage did that was not the last one to begin."""
 
     name: str
     seconds: float
-    launcher: Literal["torchrun", "warm"]
+    launcher: ColdLauncher | Literal["warm"]
     launcher_key: str | None = None
     launcher_code: int | None = None
     launcher_tail: str = ""
@@ -218,7 +222,7 @@ class Observation(Strict):
     started: str
     """UTC, ISO 8601."""
     seconds: float
-    launcher: Literal["torchrun", "warm", "none"]
+    launcher: ColdLauncher | Literal["warm", "none"]
     launcher_key: str | None = None
     """SHA-256 of what determines a warm run beside its recipe; None for torchrun and in old observations."""
     launcher_code: int | None = None
@@ -240,6 +244,11 @@ class Observation(Strict):
     """The stages before it."""
     roles: dict[str, Installed] = {}
     """What is installed in the environments of ``cell.roles``; ``installed`` is that of the last stage's role."""
+
+    @property
+    def is_cold(self) -> bool:
+        """True if its ranks started from nothing, by torchrun or the launcher that the record names."""
+        return self.launcher not in {"warm", "none"}
 
     @property
     def shared_cores(self) -> str:

@@ -137,7 +137,7 @@ def tried(
             Run(
                 observation=observation.id,
                 verdict=judge(failure, observation).verdict,
-                launcher="torchrun" if torchrun or observation.launcher == "torchrun" else "warm",
+                launcher="torchrun" if torchrun or observation.is_cold else "warm",
                 reused=number < result.reused,
             )
             for number, observation in enumerate(result.observations)

@@ -119,7 +119,7 @@ class MetricSource:
                 Run(
                     observation=group[-1].id,
                     verdict=verdicts[found],
-                    launcher="torchrun" if torchrun or all(seen.launcher == "torchrun" for seen in group) else "warm",
+                    launcher="torchrun" if torchrun or all(seen.is_cold for seen in group) else "warm",
                 )
                 for group, (found, _) in zip(groups, judged, strict=True)
                 if group

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from repro.catalog.catalog import Entry
-from repro.files import BOOTSTRAP, GATES, RECORD, ZYGOTE
+from repro.files import BOOTSTRAP, GATES, RECORD, SPAWNED, ZYGOTE
 from repro.model.cell import Cell, stage_cells, variables_of
 from repro.model.failure import Lane
 from repro.model.observation import Installed
+from repro.model.rank_launcher import TORCHRUN
 
 
 @cache
@@ -30,6 +31,9 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
         sources.append(GATES)
     if cell.backport:
         sources.append(entry.backport_file(cell.backport))
+    launcher = entry.failure.launcher(cell.factors)
+    if launcher.program == "python":
+        sources.append(SPAWNED)
     sources += helpers(entry)
     digest = hashlib.sha256()
     for source in sources:
@@ -41,6 +45,8 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
     digest.update(environment_key.encode() + b"\0" + cell.model_dump_json(exclude=left_out).encode())
     if variables := variables_of(entry.failure, cell):
         digest.update(f"\0variables {json.dumps(variables)}".encode())
+    if launcher.program != TORCHRUN.program:
+        digest.update(f"\0launcher {launcher.model_dump_json(exclude={'name'})}".encode())
     if stages := entry.failure.stages:
         jobs = [job.model_dump_json(exclude={"environment", "roles"}) for job in stage_cells(entry.failure, cell)]
         own = [stage.model_dump(include={"role", "timeout"}) for stage in stages]

@@ -85,8 +85,8 @@ def launcher_disagreement(
     """
     verdicts: dict[str, list[Verdict]] = {"warm": [], "torchrun": []}
     for observation, judgement in zip(observations, judgements, strict=True):
-        if observation.launcher in verdicts:
-            verdicts[observation.launcher].append(judgement.verdict)
+        if observation.launcher != "none":
+            verdicts["torchrun" if observation.is_cold else "warm"].append(judgement.verdict)
     if failure.rate is not None:
         differ = launchers_differ(failure.rate, verdicts["warm"], verdicts["torchrun"])
         counts = (

@@ -9,10 +9,11 @@ from functools import cache
 from jinja2 import Template
 from packaging.version import Version
 
-from repro.files import templates_of
+from repro.files import read_text_file, templates_of
 from repro.model.cell import Cell, stage_cells
 from repro.model.failure import WORLD_SIZE, Lane
 from repro.model.matrix import Environment
+from repro.model.rank_launcher import LAUNCHER, by_hand
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 from repro.model.verdict import Verdict
 from repro.model.version import parsed_version
@@ -164,7 +165,12 @@ def _expected(case: Case, _detail: Detail) -> str:
         ending = "refuses the configuration" if other.verdict is Verdict.REJECTED else "ends well"
         held = other.newest.installed.distributions if other.newest.installed else {}
         versions = " ".join(f"{name} {held[name]}" for name in case.row.versions if name in held)
-        changed = ", ".join(f"--{name} {value}" for name, value in other.cell.factors.items())
+        changed = ", ".join(
+            shlex.join(by_hand(case.failure.launcher(other.cell.factors), other.cell.world_size))
+            if name == LAUNCHER
+            else f"--{name} {value}"
+            for name, value in other.cell.factors.items()
+        )
         with_flags = f" with {code(changed)}" if changed else ""
         seen = f": {code(other.judgement.evidence)}" if other.judgement.evidence else ""
         lines.append(f"On {escape(versions)}{with_flags} it {ending}{seen}.")
@@ -193,7 +199,12 @@ def _steps(case: Case, script: str) -> str:
     jobs = stage_cells(case.failure, case.result.cell)
     lines = [f"Save {script} as `{name}` and run it{', a stage after the other in one folder' if jobs else ''}:", ""]
     lines.append(fenced("\n".join(_commands(case, name, jobs)), "bash"))
-    lines += ["", "or `torchrun` alone in an environment of these releases."]
+    launcher = case.failure.launcher(case.result.cell.factors)
+    if launcher.config:
+        text = read_text_file(case.entry.folder / launcher.config)
+        lines[:0] = [f"Save this configuration as `{launcher.config}` beside the script:", "", fenced(text, "yaml"), ""]
+    alone = " ".join(by_hand(launcher, case.result.cell.world_size)[: 2 if launcher.config else 1])
+    lines += ["", f"or `{alone}` alone in an environment of these releases."]
     if not case.own:
         lines[-1] += " It needs nothing to be downloaded."
     if case.row.gates:
@@ -206,27 +217,32 @@ def _commands(case: Case, name: str, jobs: Sequence[Cell]) -> list[str]:
     if jobs:
         roles = {stage.name: stage.role for stage in case.failure.stages}
         return [
-            _command(case, case.roles.get(roles[job.stage], case.environment), job.world_size, _stage_words(name, job))
+            _command(case, case.roles.get(roles[job.stage], case.environment), job, _stage_words(name, job))
             for job in jobs
         ]
     words = name
     if case.own and case.own.arguments:
         # Without "--" torchrun may take an argument of the script for one of its own.
         words = f"-- {name} {shlex.join(case.own.arguments)}"
-    return [_command(case, case.environment, case.result.cell.world_size, words)]
+    return [_command(case, case.environment, case.result.cell, words)]
 
 
 def _stage_words(name: str, job: Cell) -> str:
-    flags = [part for factor, value in job.factors.items() if factor != WORLD_SIZE for part in (f"--{factor}", value)]
+    flags = [
+        part
+        for factor, value in job.factors.items()
+        if factor not in {WORLD_SIZE, LAUNCHER}
+        for part in (f"--{factor}", value)
+    ]
     return shlex.join([name, f"--{STAGE_FLAG}", job.stage, f"--{FOLDER_FLAG}", "checkpoints", *flags])
 
 
-def _command(case: Case, environment: Environment, size: int, words: str) -> str:
+def _command(case: Case, environment: Environment, job: Cell, words: str) -> str:
     python = ".".join(case.row.python.split(".")[:2]) or "3.11"
     pins = " ".join(f'--with "{name}=={version}"' for name, version in _needed_pins(case, environment).items())
     # If single packages have cut-off days of their own, one day for all would exclude them.
     day = "" if environment.cutoffs else f" --exclude-newer {environment.cutoff}"
-    command = f"torchrun --standalone --nproc-per-node {size} {words}"
+    command = f"{shlex.join(by_hand(case.failure.launcher(job.factors), job.world_size))} {words}"
     return f"uv run --no-project --python {python}{day} {pins} \\\n  {command}"
 
 

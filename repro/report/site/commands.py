@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from repro.catalog.catalog import Entry
 from repro.model.cell import Adopted, Cell, Overlaid, make_cell, stage_cells
 from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.rank_launcher import by_hand as launched_by_hand
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 
 PACK = "pack"
@@ -37,14 +38,19 @@ def repeat(cell: Cell, catalog_option: Sequence[str] = ()) -> str:
 def by_hand(entry: Entry) -> str:
     """The commands that run the reproduction without this harness, in the reader's own environment."""
     failure = entry.failure
-    words = ["torchrun", "--standalone", "--nproc-per-node"]
     script = f"{entry.shown_folder}/{entry.script.name}"
+
+    def words(cell: Cell) -> tuple[str, ...]:
+        launcher = failure.launcher(cell.factors)
+        return launched_by_hand(launcher, cell.world_size, f"{entry.shown_folder}/{launcher.config}")
+
+    cell = make_cell(failure, "any")
     if not failure.stages:
-        return shlex.join([*words, str(failure.needs.world_size), script])
+        return shlex.join([*words(cell), script])
     # One command for each stage: each may be given in an environment of its own.
     return "\n".join(
-        shlex.join([*words, str(job.world_size), script, f"--{STAGE_FLAG}", job.stage, f"--{FOLDER_FLAG}", "DIR"])
-        for job in stage_cells(failure, make_cell(failure, "any"))
+        shlex.join([*words(job), script, f"--{STAGE_FLAG}", job.stage, f"--{FOLDER_FLAG}", "DIR"])
+        for job in stage_cells(failure, cell)
     )
 
 

@@ -3,14 +3,18 @@
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from repro.files import BOOTSTRAP
+from repro.files import BOOTSTRAP, SPAWNED
 from repro.launch.gates import GATES
 from repro.launch.job import applicable_gates, flags, free_port, prepare, rank_variables, torchrun_command
+from repro.launch.warm import plan_of
+from repro.model.cell import make_cell
+from repro.model.errors import UsageError
 from repro.model.failure import Lane
-from tests.unit.factories import RECORD, cell, entry, installed, interpreter
+from tests.unit.factories import FAILURE, RECORD, cell, entry, installed, interpreter
 
 
 def test_flags(tmp_path: Path) -> None:
@@ -108,6 +112,54 @@ def test_job_file(tmp_path: Path) -> None:
     assert agent.argv[agent.argv.index("--") + 1] == str(BOOTSTRAP)
     prepare(cell(), held, interpreter(), folder)
     assert json.loads((folder / "job.json").read_text())["backport"] is None
+
+
+class TestOtherLaunchers:
+    """accelerate launch with its file beside the script, and plain Python."""
+
+    ACCELERATE = {"name": "accelerate", "program": "accelerate", "config": "accelerate.yaml", "arguments": ["--debug"]}
+    PYTHON = {"name": "python", "program": "python"}
+    FACTOR = {"name": "launcher", "values": ["accelerate", "python"], "meaning": "who starts the ranks"}
+
+    def words(self, root: Path, **changes: Any) -> tuple[str, ...]:
+        held = entry(root / "failures", launchers=[self.ACCELERATE, self.PYTHON], factors=[self.FACTOR])
+        folder = root / "run"
+        folder.mkdir()
+        (agent,) = prepare(cell(**changes), held, interpreter(), folder).agents
+        return agent.argv
+
+    def test_accelerate(self, tmp_path: Path) -> None:
+        """The file says how many ranks there are; each run has a port of its own; the bootstrap is the script."""
+        words = self.words(tmp_path)
+        config = tmp_path / "failures" / FAILURE / "accelerate.yaml"
+        assert words[1:5] == ("-m", "accelerate.commands.launch", "--config_file", str(config.resolve()))
+        assert "--num_processes" not in words
+        assert words[5] == "--main_process_port"
+        assert words[7:] == ("--debug", str(BOOTSTRAP), str(tmp_path / "run" / "job.json"))
+
+    def test_more_ranks(self, tmp_path: Path) -> None:
+        words = self.words(tmp_path, world_size=4, factors={"world-size": "4"})
+        assert words[words.index("--num_processes") + 1] == "4"
+
+    def test_python(self, tmp_path: Path) -> None:
+        """What observes spawned ranks lies in the run's folder, where they can import it; the launcher is no flag."""
+        words = self.words(tmp_path, factors={"launcher": "python"})
+        observer = tmp_path / "run" / "observer" / "_repro_spawned.py"
+        assert words[1:] == (str(observer), str(tmp_path / "run" / "job.json"))
+        assert observer.read_bytes() == SPAWNED.read_bytes()
+        job = json.loads((tmp_path / "run" / "job.json").read_text())
+        assert (job["bootstrap"], job["world_size"]) == (str(BOOTSTRAP), 2)
+
+    def test_on_one_node(self, tmp_path: Path) -> None:
+        held = entry(tmp_path, launchers=[self.ACCELERATE])
+        with pytest.raises(UsageError, match="only torchrun divides its ranks among nodes"):
+            make_cell(held.failure, "old", nodes=2)
+
+    def test_never_warm(self, tmp_path: Path) -> None:
+        """What the launcher does is part of the run."""
+        held = entry(tmp_path, launchers=[self.ACCELERATE])
+        assert plan_of(cell(), held, interpreter()) is None
+        assert plan_of(cell(), entry(tmp_path / "plain"), interpreter()) is not None
 
 
 class TestNodes:

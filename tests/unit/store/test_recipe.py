@@ -41,5 +41,22 @@ def test_variables(tmp_path: Path) -> None:
     assert recipes[0] == recipes[1] != recipes[2]
 
 
+def test_launchers(tmp_path: Path) -> None:
+    """The launcher, its arguments and its file are part of a recipe; torchrun is not named."""
+    accelerate: dict[str, object] = {"name": "accelerate", "program": "accelerate", "config": "accelerate.yaml"}
+    given: tuple[list[dict[str, object]], ...] = (
+        [],
+        [{"name": "torchrun", "program": "torchrun"}],
+        [accelerate],
+        [{**accelerate, "arguments": ["--debug"]}],
+        [{"name": "python", "program": "python"}],
+    )
+    held = [entry(tmp_path / str(number), launchers=launchers) for number, launchers in enumerate(given)]
+    plain, named, *others = [recipe_of(cell(), one, "lock") for one in held]
+    assert plain == named
+    (held[2].folder / "accelerate.yaml").write_text("num_processes: 2")
+    assert len({plain, *others, recipe_of(cell(), held[2], "lock")}) == 5
+
+
 def factor(*values: str) -> dict[str, object]:
     return {"name": "debug", "variable": "TORCH_DISTRIBUTED_DEBUG", "values": values, "meaning": "a test"}

@@ -37,6 +37,16 @@ def test_by_hand(tmp_path: Path) -> None:
     assert shlex.split(by_hand(private))[-1] == f"my failures/{FAILURE}/repro.py"
 
 
+def test_by_hand_with_another_launcher(tmp_path: Path) -> None:
+    """accelerate launch with the file beside the script; plain Python where the script spawns its ranks."""
+    accelerate = {"name": "accelerate", "program": "accelerate", "config": "a.yaml"}
+    launched = entry(tmp_path / "mine", launchers=[accelerate])
+    folder = f"mine/{FAILURE}"
+    assert by_hand(launched) == f"accelerate launch --config_file {folder}/a.yaml {folder}/repro.py"
+    spawning = entry(tmp_path / "mine" / "b", launchers=[{"name": "python", "program": "python"}])
+    assert by_hand(spawning) == f"python b/{FAILURE}/repro.py"
+
+
 def test_questions(tmp_path: Path) -> None:
     """A failure of another catalogue needs the option that names it."""
     assert [text for text, _ in questions(ours(), "old")] == [

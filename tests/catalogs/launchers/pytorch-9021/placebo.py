@@ -1,0 +1,5 @@
+"""Does nothing."""
+
+
+def apply() -> None:
+    pass
