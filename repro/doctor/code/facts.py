@@ -154,3 +154,15 @@ class Facts:
         }
         for fact in facts:
             lists[type(fact)].append(fact)
+
+
+def first_of_each(facts: Iterable[Fact]) -> list[Fact]:
+    """Of facts of one file that differ only in their place, the first: no later one decides anything."""
+    found: dict[tuple[object, ...], Fact] = {}
+    for fact in facts:
+        if type(fact) is Call:
+            key = (fact.names, tuple(fact.arguments.items()), fact.is_open, fact.subject)
+        else:
+            key = (type(fact), *(value for name, value in vars(fact).items() if name != "place"))
+        found.setdefault(key, fact)
+    return list(found.values())

@@ -34,6 +34,10 @@ _FROM_ELSEWHERE = frozenset({"HfArgumentParser", "TrlParser", "LightningCLI", "O
 """Calls that read settings from the command line or from files."""
 _ROOTS_FROM_ELSEWHERE = frozenset({"jsonargparse", "tyro", "simple_parsing", "draccus", "hydra"})
 _LOADS_MODEL = frozenset({"from_pretrained", "for_model"})
+_OPENS = _FROM_ELSEWHERE | _LOADS_MODEL | {
+    "partial", "import_module", "__import__", "getattr", "setattr", "exec", "eval", "create_model", "instantiate",
+}  # fmt: skip
+"""Calls that are read whatever a record asks for."""
 
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -108,7 +112,6 @@ class _Reader:
         self.tree = _Tree(_walk(module))
         self._read_imports()
         self._read_aliases()
-        self.checks = {id(item) for node in self._checking() for item in ast.walk(node)}
 
     def place(self, node: ast.AST) -> Place:
         return Place(self.file, getattr(node, "lineno", 1), self.cell)
@@ -228,6 +231,11 @@ class _Reader:
             annotations = (*(item.annotation for item in arguments if item), function.returns)
             yield from (item for item in annotations if item)
 
+    @cached_property
+    def checks(self) -> set[int]:
+        """The nodes of these expressions."""
+        return {id(item) for node in self._checking() for item in ast.walk(node)}
+
     def _is_only_checked(self, local: str) -> bool:
         references = [id(node) in self.checks for node in self._names.get(local, ())]
         return bool(references) and all(references)
@@ -241,9 +249,12 @@ class _Reader:
 
     def _calls(self) -> Iterator[Fact]:
         for node in self.tree.of(ast.Call):
-            yield from self._arguments(node)
-            names = self.resolve(node.func)
+            if node.keywords:
+                yield from self._arguments(node)
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if not self._may_matter(node.func, called):
+                continue
+            names = self.resolve(node.func)
             if called == "partial" and node.args:
                 names = self.resolve(node.args[0])
             if called in self.vocabulary.methods and isinstance(node.func, ast.Attribute):
@@ -257,6 +268,15 @@ class _Reader:
             if names and (is_open or f".{called}" in names or subject or given.keys() & self.vocabulary.settings):
                 yield Call(tuple(names), given, is_open, self.place(node), subject)
             yield from self._opened(node, called, names)
+
+    def _may_matter(self, function: ast.expr, called: str) -> bool:
+        """False for a call of which nothing but its keyword arguments can matter; most calls are of this kind."""
+        if isinstance(function, ast.Name) and called in self.tree.names:
+            lasts = [name.rpartition(".")[2] for name in self.tree.names[called]]
+            return called in _OPENS or any(map(self.vocabulary.may_be_called, lasts))
+        if isinstance(function, ast.Name | ast.Attribute):
+            return called in _OPENS or self.vocabulary.may_be_called(called)
+        return True
 
     def _arguments(self, node: ast.Call) -> Iterator[Fact]:
         yield from self._flag(node)

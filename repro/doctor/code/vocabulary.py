@@ -12,6 +12,8 @@ from repro.doctor.code.names import ROOTS
 from repro.model.failure import Failure
 from repro.model.reach import LIBRARIES, Reach, Use
 
+MOST_NAMES = 200_000
+"""The number of names whose answer is remembered."""
 OPENERS = (
     "import_module", "__import__", "instantiate", "HfArgumentParser", "TrlParser", "LightningCLI", "jsonargparse",
     "tyro", "simple_parsing", "draccus", "Fire", "_target_", "class_path", "hydra", "OmegaConf",
@@ -32,6 +34,8 @@ class Vocabulary:
 
     uses: tuple[Use, ...]
     at_fault: frozenset[str] = frozenset()
+    classes: frozenset[str] | None = None
+    """The project's classes that have bases, whose calls may be calls of a base; None: any name may be one."""
 
     @classmethod
     def of(cls, failures: Iterable[Failure]) -> "Vocabulary":
@@ -56,9 +60,23 @@ class Vocabulary:
         parts = sorted(_last(name).replace("*", r"\w*") for name in self.symbols if "*" in _last(name))
         return re.compile("|".join(parts) or r"(?!)")
 
+    @cached_property
+    def _judged(self) -> dict[str, bool]:
+        """The answers of ``is_last``: a project uses the same names again and again."""
+        return {}
+
     def is_last(self, name: str) -> bool:
         """True if a symbol may end with this name."""
-        return name in self.lasts or self.wild.fullmatch(name) is not None
+        found = self._judged.get(name)
+        if found is None:
+            found = name in self.lasts or self.wild.fullmatch(name) is not None
+            if len(self._judged) < MOST_NAMES:
+                self._judged[name] = found
+        return found
+
+    def may_be_called(self, name: str) -> bool:
+        """True if a record may ask for a call of something with this name."""
+        return self.classes is None or name in self.classes or name in self.methods or self.is_last(name)
 
     @cached_property
     def methods(self) -> frozenset[str]:
@@ -115,7 +133,9 @@ class Vocabulary:
         """For each library: its names, and an expression for the symbols that matter in a text with such a name."""
         found = []
         for root in LIBRARIES[:-1]:
-            lasts = {_last(name).replace("*", r"\w*") for name in self.symbols if name.startswith(f"{root}.")}
+            # Faulty functions are among the words that matter everywhere.
+            symbols = {name for name in self.symbols - self.at_fault if name.startswith(f"{root}.")}
+            lasts = {_last(name).replace("*", r"\w*") for name in symbols}
             names = (root, *(name for name, full in ROOTS.items() if full.partition(".")[0] == root))
             if lasts:
                 found.append((names, re2.compile("|".join(rf"\b{last}\b" for last in sorted(lasts)))))

@@ -142,3 +142,39 @@ def test_two_thousand_files(tmp_path: Path, held: Failure, monkeypatch: pytest.M
     monkeypatch.setattr(walk, "MOST_WORKERS", 8)
     monkeypatch.setattr(walk, "ProcessPoolExecutor", refuse)
     assert examine_code(tmp_path, [held]) == by_several
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "class own(Trainer):",
+        "class  own (Trainer) :",
+        "class own \\\n  (Trainer):",
+        "class \\\r\nown(  # why\n  Trainer):",
+        "class own[T](Trainer):",
+        "if True:\n  class own(Base, metaclass=M, *[Trainer]): pass\nclass Two(own, Trainer):",
+    ],
+)
+def test_classes_with_bases_are_never_missed(tmp_path: Path, head: str) -> None:
+    """They are found before any file is parsed, since calls of other names are passed over."""
+    file = tmp_path / "a.py"
+    file.write_text(f"{head}\n  pass\n", newline="")
+    assert "own" in walk._classes([walk._Chosen(file, "a.py")])
+
+
+def test_a_class_of_another_file(tmp_path: Path) -> None:
+    """A call of the project's own class, whatever its name, is a call of its base, in notebooks too."""
+    asked = failure(
+        reach={
+            "who": "J.",
+            "when": {"symbols": ["lightning.**.Trainer"], "arguments": {"precision": {"values": ["16"]}}},
+        }
+    )
+    source = ["from lightning import Trainer\n", "class own(Trainer):\n", "  pass\n"]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "source": source}]}))
+    (tmp_path / "b.py").write_text("from a import own\nown(precision=16)\n")
+    assert finding(tmp_path, asked) == ("named", "b.py:2")
+    (tmp_path / "b.py").write_text("from a import own as made\nmade(precision=16)\n")
+    assert finding(tmp_path, asked) == ("named", "b.py:2")
+    (tmp_path / "b.py").write_text("from a import other\nother(precision=16)\n")
+    assert finding(tmp_path, asked)[0] == "not named"
