@@ -46,6 +46,7 @@ class EntryCheck:
         """Every fault of this failure."""
         yield from unanswered_in(files_with_questions(self.entry.folder))
         yield from self._signatures()
+        yield from self._ranges()
         yield from self._reach()
         yield from self._seen_as()
         yield from self._script()
@@ -75,6 +76,14 @@ class EntryCheck:
         ):
             yield self._fault(at, problem, remedy)
         yield from check_launchers.config_faults(self.failure, self.entry.folder)
+
+    def _ranges(self) -> Iterator[Fault]:
+        """Python is no distribution: a range of it would never be true."""
+        for key in ("affected", "rejected"):
+            for index, item in enumerate(getattr(self.failure, key)):
+                if "python" in (item if key == "affected" else item.releases):
+                    problem = "names python, which is compared with no version: the range is never true"
+                    yield self._fault((key, index), problem, "leave it out, and name the Python under not_tested")
 
     def _reach(self) -> Iterator[Fault]:
         for at, problem, remedy in problems_of(self.failure):

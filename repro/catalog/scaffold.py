@@ -5,7 +5,7 @@ All files can be parsed from the start, and ``repro check`` names every question
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -19,6 +19,7 @@ from repro.model.errors import Fault, RecordError, UsageError
 from repro.model.failure import IDENTIFIER, Failure, Signature
 from repro.model.matrix import Environment, Matrix
 from repro.model.specifiers import covers
+from repro.model.stages import STAGE_NAME
 from repro.model.version import parsed_version
 
 _ISSUE = re.compile(r"^https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull|discussions)/(\d+)$")
@@ -65,6 +66,8 @@ class NewFailure:
     """The first release with the fix."""
     seen: "SeenFailure | None" = None
     """The results of a search with a user's script."""
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """The role of each stage, in order; empty for a failure of one job."""
 
     @property
     def issue(self) -> str | None:
@@ -79,7 +82,14 @@ class NewFailure:
 
 
 def asked(
-    failure_id: str, upstream: str | None, package: str | None, *, kind: str | None, bad: str | None, good: str | None
+    failure_id: str,
+    upstream: str | None,
+    package: str | None,
+    *,
+    kind: str | None,
+    bad: str | None,
+    good: str | None,
+    stages: Sequence[str] = (),
 ) -> NewFailure:
     """A new failure from the options of the command line; raises UsageError if they contradict."""
     if not re.match(IDENTIFIER, failure_id):
@@ -92,7 +102,29 @@ def asked(
     if bad and good and Version(bad) >= Version(good):
         raise UsageError(f"--bad {bad} must be older than --good {good}: --good is the first release with the fix")
     project = failure_id.partition("-")[0]
-    return NewFailure(failure_id, upstream, package or _DISTRIBUTIONS.get(project, project), kind, bad, good)
+    named = _stages(stages, kind)
+    return NewFailure(
+        failure_id, upstream, package or _DISTRIBUTIONS.get(project, project), kind, bad, good, stages=named
+    )
+
+
+def _stages(texts: Sequence[str], kind: str | None) -> dict[str, str]:
+    """The role of each stage, from ``NAME=ROLE``."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, role = text.partition("=")
+        if not (re.match(STAGE_NAME, name) and re.match(STAGE_NAME, role)):
+            raise UsageError(f"--stage {text!r}: NAME=ROLE is expected, such as write=writer")
+        if name in found:
+            raise UsageError(f"--stage {name} is given twice")
+        found[name] = role
+    if len(found) == 1:
+        raise UsageError(
+            "--stage names one job: two or more are expected, such as --stage write=writer --stage read=reader"
+        )
+    if found and kind == "growth":
+        raise UsageError("--stage does not go with --kind growth: growth is measured in one job")
+    return found
 
 
 @dataclass(frozen=True)
@@ -116,9 +148,16 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
     chosen = environments_for(new, matrix) if seen is None else _environments_seen(seen, matrix)
 
     def text(name: str) -> str:
-        facts = {name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue")}
+        facts = {
+            name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue", "stages")
+        }
         return templates.get_template(f"{name}.j2").render(
-            **facts, affected=new.affected, failing=chosen.failing, environments=chosen.environments, seen=seen
+            **facts,
+            roles=list(dict.fromkeys(new.stages.values())),
+            affected=new.affected,
+            failing=chosen.failing,
+            environments=chosen.environments,
+            seen=seen,
         )
 
     files = {places.folder / name: text(name) for name in (RECORD, SCRIPT, "backport.py", "placebo.py")}

@@ -36,6 +36,14 @@ def new(
     kind: Annotated[NewKind | None, typer.Option("--kind", help="The effect on the user.")] = None,
     bad: Annotated[str | None, typer.Option("--bad", metavar="V", help="A release that shows it.")] = None,
     good: Annotated[str | None, typer.Option("--good", metavar="V", help="The first release with the fix.")] = None,
+    stages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stage",
+            metavar="NAME=ROLE",
+            help="One of several jobs in a row, and the role whose environment it runs in; repeated.",
+        ),
+    ] = None,
     from_run: Annotated[
         Path | None,
         typer.Option(
@@ -63,14 +71,16 @@ def new(
 
     Example: repro new lightning-12345 --upstream https://github.com/Lightning-AI/pytorch-lightning/issues/12345
 
+    Example: repro new pytorch-12345 --kind data-loss --stage write=writer --stage read=reader
+
     Example: repro new lightning-12345 --from-run repro-runs/data/searches/ID/bisect-lightning-20261125T120000Z.jsonl
     """
     project = Project.here(catalog=catalog)
     places = Places(project.failures / failure_id, project.matrix_file, project.tests, project.locks)
-    made = asked(failure_id, upstream, package, kind=kind, bad=bad, good=good)
+    made = asked(failure_id, upstream, package, kind=kind, bad=bad, good=good, stages=stages or ())
     if from_run:
-        if package or kind or bad or good:
-            raise UsageError("--from-run answers --package, --kind, --bad and --good")
+        if package or kind or bad or good or stages:
+            raise UsageError("--from-run answers --package, --kind, --bad and --good, and its script is one job")
         made = new_failure(failure_id, upstream, from_run, project, from_script)
     elif from_script:
         raise UsageError("--from-script goes with --from-run")

@@ -11,7 +11,7 @@ from repro.catalog.catalog import load
 from repro.catalog.check_failure import MAX_LINES, EntryCheck
 from repro.model.errors import Fault
 from repro.model.matrix import Matrix
-from tests.unit.factories import FAILURE, RECORD, SCRIPT, matrix, write_failure
+from tests.unit.factories import FAILURE, RECORD, REJECTION, SCRIPT, matrix, write_failure
 
 Check = Callable[..., list[Fault]]
 
@@ -47,6 +47,22 @@ class TestComplete:
         """The built-in factor is the harness's: the script needs no flag for it."""
         factors = [*RECORD["factors"], {"name": "world-size", "values": ["2", "1"], "meaning": "ranks"}]
         assert check(factors=factors) == []
+
+
+class TestRanges:
+    """A range that is never true is refused."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"affected": [*RECORD["affected"], {"lightning": ">=2.1", "python": ">=3.12"}]},
+            {"rejected": [{**REJECTION, "releases": {"python": ">=3.12"}}]},
+        ],
+        ids=["affected", "rejected"],
+    )
+    def test_python(self, check: Check, changes: dict[str, Any]) -> None:
+        """Python is no distribution, and nothing compares its version."""
+        assert "names python" in only(check(**changes)).problem
 
 
 class TestScript:

@@ -64,6 +64,20 @@ class TestAsked:
         with pytest.raises(UsageError, match=words):
             asked(failure_id, upstream, None, kind=None, bad=bad, good=good)
 
+    @pytest.mark.parametrize(
+        ("stages", "kind", "words"),
+        [
+            (["write=writer"], None, "names one job"),
+            (["write", "read"], None, "NAME=ROLE is expected"),
+            (["write=Writer", "read=reader"], None, "NAME=ROLE is expected"),
+            (["write=writer", "write=reader"], None, "--stage write is given twice"),
+            (["write=writer", "read=reader"], "growth", "does not go with --kind growth"),
+        ],
+    )
+    def test_stages(self, stages: list[str], kind: str | None, words: str) -> None:
+        with pytest.raises(UsageError, match=words):
+            asked("x-1", None, None, kind=kind, bad=None, good=None, stages=stages)
+
     def test_issue(self) -> None:
         """GitHub's addresses become short; others stay."""
         assert NEW.issue == "Lightning-AI/pytorch-lightning#12345"
@@ -96,6 +110,24 @@ class TestWritten:
         for file, text in files.items():
             if file.suffix == ".py":
                 assert_imports(ast.parse(text))
+
+    @pytest.mark.parametrize("kind", [None, "crash", "silent", "hang"])
+    def test_stages(self, places: Places, kind: str | None) -> None:
+        """Jobs in their roles: in the record, the flags of the script and the pairs of the matrix, with questions."""
+        stages = {"write": "writer", "read": "reader", "again": "reader"}
+        new = NewFailure(NEW.id, URL, "lightning", kind, "2.2.1", "2.2.2", stages=stages)
+        files = written(new, matrix(), places)
+        write(files)
+        entry = load(places.folder.parent)[NEW.id]
+        assert [(stage.name, stage.role) for stage in entry.failure.stages] == list(stages.items())
+        faults = list(EntryCheck(entry, yaml_reader.read_yaml(Matrix, places.matrix_file), places.tests).faults())
+        assert {fault.problem.partition(":")[0] for fault in faults} <= {
+            "not answered",
+            "ANSWER stands for what is not written",
+        }
+        assert any("stages: not answered: What does each job do?" in str(fault) for fault in faults)
+        assert "{writer: NAME, reader: NAME}" in files[places.matrix_file]
+        assert 'choices=["write", "read", "again"]' in files[places.folder / "repro.py"]
 
     def test_what_is_known_is_not_asked(self, places: Places) -> None:
         """Kind and releases that were given stand in the record, and their questions are gone."""
