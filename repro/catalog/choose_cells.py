@@ -65,28 +65,27 @@ def choose_cells(project: Project, request: CellRequest) -> Selection:
 
 def parse_factors(settings: Sequence[str]) -> dict[str, str]:
     """``["state-dict-type=full"]`` as a mapping; raises UsageError."""
-    factors: dict[str, str] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--set {setting}: FACTOR=VALUE is expected")
-        if factors.get(name, value) != value:
-            raise UsageError(f"--set {setting}: {name} is set to {factors[name]} already")
-        factors[name] = value
-    return factors
+    return _assignments("--set", "FACTOR=VALUE", settings)
 
 
 def parse_roles(settings: Sequence[str]) -> dict[str, str]:
     """``["writer=torch-2.6"]`` as a mapping; raises UsageError."""
-    roles: dict[str, str] = {}
-    for setting in settings:
-        role, _, name = setting.partition("=")
-        if not (role and name):
-            raise UsageError(f"--stage-env {setting}: ROLE=NAME is expected, such as writer=torch-2.6")
-        if roles.get(role, name) != name:
-            raise UsageError(f"--stage-env {setting}: {role} is {roles[role]} already")
-        roles[role] = name
+    roles = _assignments("--stage-env", "ROLE=NAME", settings)
+    if "" in roles.values():
+        raise UsageError("--stage-env: a name is expected after =, such as writer=torch-2.6")
     return roles
+
+
+def _assignments(option: str, form: str, settings: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping; a name may be repeated with the same value only."""
+    found: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{option} {setting}: {form} is expected")
+        if found.setdefault(name, value) != value:
+            raise UsageError(f"{option} {setting}: {name} is set to {found[name]} already")
+    return found
 
 
 def check_run_name(name: str | None) -> str | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors
+from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors, parse_roles
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.model.errors import UsageError
@@ -112,6 +112,14 @@ def test_factors() -> None:
     for wrong in (["a"], ["=b"], ["a=b", "a=c"]):
         with pytest.raises(UsageError, match="--set"):
             parse_factors(wrong)
+
+
+def test_roles() -> None:
+    """A role has one environment, and its name is not empty."""
+    assert parse_roles(["writer=old", "reader=new", "writer=old"]) == {"writer": "old", "reader": "new"}
+    for wrong in (["writer"], ["=old"], ["writer="], ["writer=old", "writer=new"]):
+        with pytest.raises(UsageError, match="--stage-env"):
+            parse_roles(wrong)
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "", ".hidden", "x" * 61])

@@ -16,6 +16,14 @@ def test_a_cap_above_the_newest_release() -> None:
     assert made.text == "the cap lightning<3 holds nothing back: 2.6.0 is the newest release"
 
 
+def test_a_cap_that_no_failure_asks_for() -> None:
+    """It can go since the first release beyond it, and its costs are named."""
+    made = Cap(distribution="lightning", specifiers="<2.6", newest_within="2.5.6", newest="2.6.0", since="2.6.0")
+    why = "the cap lightning<2.6 can go since 2.6.0: no failure of the catalogue begins there"
+    assert made.text == why
+    assert made.model_copy(update={"costs": ("a-1", "b-2")}).text == f"{why}; it keeps a-1, b-2"
+
+
 class TestCap:
     """Whether an upper bound is still needed."""
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from repro.environments.floats import float_of, is_of, last_day, libraries_of
+from repro.environments.floats import float_of, is_held, is_of, last_day, libraries_of
 from repro.model.errors import UsageError
 from repro.model.matrix import Matrix
 from tests.unit.factories import matrix
@@ -47,6 +47,8 @@ def test_one_library_held() -> None:
 
 
 def test_labels() -> None:
+    assert is_held(float_of(floating(), "newest", TODAY).holding("torch", "2.14.0")[0])
+    assert not is_held("newest as of 2026-11-22")
     assert is_of("newest as of 2026-11-22", "newest")
     assert not any(is_of(label, "newest") for label in ("newest", "newest-candidate as of 2026-11-22", "newest as of "))
     assert not is_of("newest as of 2026-11-22 with torch 2.14.0", "newest")

@@ -10,6 +10,7 @@ from repro.model.errors import (
     ReproError,
     StoppedError,
     StoreError,
+    UnreadableFileError,
     UsageError,
     exit_of,
     nearest,
@@ -29,6 +30,12 @@ def test_exit_codes() -> None:
         "EnvironmentFailure": Exit.UNKNOWN,
         "StoreError": Exit.UNKNOWN,
     }
+
+
+def test_an_unreadable_file_is_named_once() -> None:
+    """The message names the file; the problem alone does not."""
+    error = UnreadableFileError(Path("train.log"), "it is not UTF-8")
+    assert (str(error), error.problem, error.exit_code) == ("train.log: it is not UTF-8", "it is not UTF-8", Exit.USAGE)
 
 
 def test_nearest() -> None:
