@@ -158,6 +158,8 @@ def _models(text: str) -> Iterator[str]:
         if not isinstance(node, ast.ClassDef):
             continue
         fields = [(index, item) for index, item in enumerate(node.body) if isinstance(item, ast.AnnAssign)]
+        if any(ast.unparse(item.target).startswith("_") for _, item in fields):
+            continue  # a helper beside the models, which no file holds
         members = [item for item in node.body if isinstance(item, ast.Assign)]
         yield f"### {node.name}"
         if ast.get_docstring(node):
@@ -184,7 +186,8 @@ def _field(body: list[ast.stmt], index: int, item: ast.AnnAssign) -> str:
 def schemas() -> str:
     """The list of published schemas."""
     words = {
-        name: re.sub(r"^repro-((?:store|envs|doctor)-)?", lambda of: of[0].replace("-", " "), name) for name in SCHEMAS
+        name: re.sub(r"^repro-((?:store|envs)-)?", lambda of: of[0].replace("-", " "), name).replace("-log", " --log")
+        for name in SCHEMAS
     }
     rows = [f"| `{words[name]}` | [schema](schemas/{name}.json) |" for name in SCHEMAS]
     return "\n".join(["| file or `--json` answer | JSON schema |", "| --- | --- |", *rows])
