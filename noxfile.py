@@ -147,11 +147,14 @@ def noise(session: nox.Session) -> None:
     session.run("repro", "run", "--fresh", "--repeat", "2", *session.posargs)
 
 
+LAUNCHER_TESTS = ("tests/failures/test_launchers.py", "tests/failures/test_own_launchers.py")
+
+
 @nox.session
 def launchers(session: nox.Session) -> None:
     """Every cell of the matrix through both launchers: the same verdict and signature."""
     install(session)
-    session.run("pytest", "-m", "whole or not whole", "tests/failures/test_launchers.py", *session.posargs)
+    session.run("pytest", "-m", "whole or not whole", *LAUNCHER_TESTS, *session.posargs)
 
 
 @nox.session

@@ -37,14 +37,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     venue = venue_of(metafunc.config)
     names = dict.fromkeys(cell.failure for cell in default_cells(PROJECT.matrix, PROJECT.catalog))
     placed = [item for name in names for item in placed_cells(venue, name) if item.cell.lane is Lane.CUDA]
+    placed = [item for item in placed if may_be_warm(item.cell)]
     on_devices = [parameter(item.cell, item.cell.label, item) for item in placed]
     metafunc.parametrize("cell", [*cells_of_the_cpu(), *on_devices])
+
+
+def may_be_warm(cell: Cell) -> bool:
+    """False if the record names a launcher of its own, which is never replaced."""
+    return PROJECT.catalog[cell.failure].failure.launcher(cell.factors).program == "torchrun"
 
 
 def cells_of_the_cpu() -> Iterator[ParameterSet]:
     """All default cells; those for whose failure and kind others stand are marked."""
     represented: set[object] = set()
-    for cell in default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU):
+    for cell in filter(may_be_warm, default_cells(PROJECT.matrix, PROJECT.catalog, lane=Lane.CPU)):
         kinds = {cell.failure, (expected(PROJECT, cell), cell.world_size)}
         marks = [pytest.mark.xdist_group(cell.failure)]
         marks += [pytest.mark.whole] if kinds <= represented else []

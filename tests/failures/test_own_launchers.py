@@ -1,4 +1,7 @@
-"""A script that spawns its ranks is observed as one that torchrun starts: gates, backports, ends, the deadline."""
+"""A script that spawns its ranks is observed as one that torchrun starts: gates, backports, ends, the deadline.
+
+Two runs stand for all; all with ``nox -s launchers``.
+"""
 
 import signal
 from pathlib import Path
@@ -23,7 +26,7 @@ def run(root: Path, timeout: int | None = None, backport: str | None = None, **f
     return result
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("method", ["spawn", pytest.param("fork", marks=pytest.mark.whole)])
 def test_reproduced(tmp_path: Path, method: str) -> None:
     """The documented assertion of one rank, with the gate opened in each rank."""
     result = run(tmp_path, method=method)
@@ -41,6 +44,7 @@ def test_cured(tmp_path: Path) -> None:
     assert all(rank.backport_applied for rank in result.newest.ranks)
 
 
+@pytest.mark.whole
 def test_another_end(tmp_path: Path) -> None:
     """A rank that a signal killed is no reproduction, nor is a run that its deadline ended."""
     killed = run(tmp_path / "killed", end="signal")

@@ -34,6 +34,7 @@ from tests.unit.factories import (
     raised,
     rank,
     script_frame,
+    write_failure,
 )
 from tests.unit.report.test_write import stored
 
@@ -192,6 +193,18 @@ class TestFields:
         assert "`transformers env` gave nothing: the environment has no command transformers" in info
         assert "torch==2.2.2+cpu" in info
         assert any("the versions come from the stored run" in note for note in draft.notes)
+
+    def test_accelerate_launch(self, tmp_path: Path) -> None:
+        """The command is the record's launcher, and its file is given too."""
+        held = project(tmp_path, failures=False)
+        launcher = {"name": "accelerate", "program": "accelerate", "config": "a.yaml", "arguments": ["--debug"]}
+        folder = write_failure(held.failures, launchers=[launcher])
+        (folder / "a.yaml").write_text("num_processes: 2\n", encoding="utf-8")
+        text = texts(drafted(held))["describe-the-bug"]
+        assert "\n  accelerate launch --config_file a.yaml --debug repro.py\n" in text
+        assert "Save this configuration as `a.yaml` beside the script:\n\n```yaml\nnum_processes: 2\n```" in text
+        assert "or `accelerate launch` alone" in text
+        assert "torchrun" not in text
 
     def test_command(self, held: Project) -> None:
         """The command to repeat it has the pins of the environment and its day."""
