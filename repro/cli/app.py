@@ -17,7 +17,7 @@ GROUPS = {
     "Your environment": ("doctor", "advise"),
     "Run": ("run", "claims", "ablate"),
     "Search": ("bisect", "blame", "sweep", "shrink"),
-    "Catalog": ("list", "show", "check", "new"),
+    "Catalogue": ("list", "show", "check", "new"),
     "Reports": ("report", "summary", "draft", "export"),
     "Upkeep": ("store", "rejudge", "envs", "lock", "matrix", "watch", "rot", "pack"),
 }
