@@ -93,7 +93,7 @@ def watch(
     catalog: Elsewhere = None,
     as_json: Json = False,
 ) -> None:
-    """Find new releases that need runs, and cells run too long ago.
+    """Find new releases that need runs, and outdated cells.
 
     The releases are those of the libraries of the floating environments in matrix.yaml.  With --run, the affected and
     the fixed records that a new release concerns run on it; a changed verdict is run again, and the release to blame
