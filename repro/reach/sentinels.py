@@ -256,11 +256,15 @@ class Site:
         self.plain = [leaf for leaf in leaves if not leaf.asks]
         self.asking = [leaf for leaf in leaves if leaf.asks]
         self.is_counted = False
-        """True once a call can show nothing new, whatever its arguments: from then on calls are only counted."""
+        """True once a call can show nothing new but by its arguments: from then on other calls are only counted."""
+        self.dull: set[type] = set()
+        """Types of arguments that carry no options that are asked for."""
         self.wanted = frozenset(name for leaf in self.asking for name in leaf.asks)
         numbered = [(at, name) for at, name in enumerate(names) if at >= skip and name in self.wanted]
         numbered += [(at, f"arg{at + 1 - skip}") for at in range(skip, 12) if f"arg{at + 1 - skip}" in self.wanted]
         self.positions = tuple(numbered)
+        self.first = min((at for at, _ in numbered), default=sys.maxsize)
+        """The first position that is asked for."""
         self.fields: dict[type, tuple[str, ...]] = {}
         """By type of an argument: what is asked for of an object that carries options."""
 
@@ -280,6 +284,8 @@ class Site:
             found = tuple(name for name in getattr(kind, "__dataclass_fields__", ()) if ours and name in self.wanted)
             if len(self.fields) < MOST_TYPES:
                 self.fields[kind] = found
+                if not found:
+                    self.dull.add(kind)
         return found
 
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any], roots: frozenset[str]) -> dict[str, Any]:
@@ -418,8 +424,8 @@ class Sentinels:
             return
         site = self._site(path, names, skip, concerned)
         note = functools.partial(self._note, site)
-        made = _noting(function, note) if site.asking else _counting(function, note, site, self.importing)
-        self._set(owner, key, made, path)
+        made = _asking if site.asking else _counting
+        self._set(owner, key, made(function, note, site, self.importing), path)
 
     def _site(self, path: str, names: Sequence[str], skip: int, failures: Sequence[ReachedFailure]) -> Site:
         site = Site(path, names, skip, failures)
@@ -451,7 +457,7 @@ class Sentinels:
             for failure in site.failures:
                 if failure.reached:
                     failure.calls += 1
-            site.is_counted = not site.asking
+            site.is_counted = True
         except Exception:  # noqa: BLE001 - see above
             return
 
@@ -526,6 +532,45 @@ def _counting(
         return function(*args, **kwargs)
 
     return sentinel
+
+
+def _asking(
+    function: Callable[..., Any], note: Callable[..., None], site: Site, importing: Mapping[int, int]
+) -> Callable[..., Any]:
+    """The same for a function whose arguments matter: a call that gives nothing that is asked for is only counted."""
+    is_dull = _dull_calls(site, importing)
+
+    @functools.wraps(function)
+    def sentinel(*args: Any, **kwargs: Any) -> Any:
+        if not _compiling():
+            if site.is_counted and is_dull(args, kwargs):
+                site.pending += 1
+            else:
+                note(args, kwargs)
+        return function(*args, **kwargs)
+
+    return sentinel
+
+
+def _dull_calls(site: Site, importing: Mapping[int, int]) -> Callable[[tuple[Any, ...], Mapping[str, Any]], bool]:
+    """A function that is true for a call which gives nothing that is asked for."""
+    dull, wanted, first = site.dull, site.wanted, site.first
+
+    def is_dull(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        if importing or len(args) > first:
+            return False
+        try:
+            for value in args:
+                if type(value) not in dull:
+                    return False
+            for name in kwargs:
+                if name in wanted or type(kwargs[name]) not in dull:
+                    return False
+        except Exception:  # noqa: BLE001 - a class may say itself how it is hashed
+            return False
+        return True
+
+    return is_dull
 
 
 def _say(text: str) -> None:

@@ -1,9 +1,11 @@
 """The same log as different launchers, loggers, viewers and people write it."""
 
 import json
+import re
 from collections.abc import Callable
 
 Form = Callable[[list[str]], list[str]]
+FRAME = re.compile(r'^\s*File "(.*)", line (\d+), in (.*)$')
 BAR = "\r".join(f" {n}%|{'#' * (n // 10)}| {n}/100 [00:01<00:09]" for n in range(0, 100, 7))
 TABLE = """W1104 10:11:12.000000 140323527751488 torch/distributed/elastic/multiprocessing/api.py:851] Sending process 1521 closing signal SIGTERM
 E1104 10:11:13.390000 140323527751488 torch/distributed/elastic/multiprocessing/api.py:826] failed (exitcode: 1) local_rank: 0 (pid: 1520) of binary: /opt/venv/bin/python
@@ -80,6 +82,75 @@ def windows(lines: list[str]) -> list[str]:
     return [f"{line}\r" for line in lines]
 
 
+def blocks(lines: list[str]) -> list[list[str]]:
+    """The tracebacks of a log, each with what follows it."""
+    found: list[list[str]] = [[]]
+    for line in lines:
+        if line.startswith("Traceback (most"):
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+def boxed(lines: list[str]) -> list[str]:
+    """As rich draws a traceback: its frames in a box, the error below."""
+    shown: list[str] = []
+    for block in blocks(lines):
+        last = max((at for at, line in enumerate(block) if FRAME.match(line)), default=-1)
+        shown += ["╭──── Traceback (most recent call last) ────╮"] if last >= 0 else []
+        for at, line in enumerate(block):
+            found = FRAME.match(line)
+            if found:
+                shown.append(f"│ {found[1]}:{found[2]} in {found[3]} │")
+            elif line.startswith("    ") and at == last + 1:
+                shown += [f"│ ❱ 1 {line.strip()} │", "╰────────╯"]
+            elif line.startswith("    ") and at <= last:
+                shown.append(f"│ ❱ 1 {line.strip()} │")
+            elif not line.startswith("Traceback (most"):
+                shown.append(line)
+    return shown
+
+
+def arrows(lines: list[str]) -> list[str]:
+    """As IPython shows a traceback."""
+    shown: list[str] = []
+    is_code = False
+    for line in lines:
+        found = FRAME.match(line)
+        if found:
+            shown += ["", f"File {found[1]}:{found[2]}, in {found[3]}(self, x)"]
+        elif is_code and line.startswith("    "):
+            shown += [f"----> 12 {line.strip()}", ""]
+        elif line.startswith("Traceback (most"):
+            shown += ["-" * 75, "Error                   Traceback (most recent call last)"]
+        else:
+            shown.append(line)
+        is_code = found is not None
+    return shown
+
+
+def spawned(lines: list[str]) -> list[str]:
+    """As mp.spawn reports what a process raised."""
+    outer = ["Traceback (most recent call last):", '  File "/job/launch.py", line 1, in <module>', "    mp.spawn(f)"]
+    raised = ["torch.multiprocessing.spawn.ProcessRaisedException: ", ""]
+    return [*outer, *raised, "-- Process 1 terminated with the following error:", *lines]
+
+
+def watched(lines: list[str]) -> list[str]:
+    """NCCL's threads report lost peers, and dump the flight recorder."""
+    return [
+        LOST[0],
+        "[rank1]:[E ProcessGroupNCCL.cpp:1664] [PG ID 0 PG GUID 0 Rank 1] Exception (either an error or timeout)",
+        "[rank1]:[F321 02:07:08 ProcessGroupNCCL.cpp:1306] [PG 0 Rank 0] Dumped the flight recorder",
+        *lines,
+        "terminate called after throwing an instance of 'c10::DistBackendError'",
+    ]
+
+
+def between_bars(lines: list[str]) -> list[str]:
+    return [f" 4%|#| 4/100 [00:01<00:09]\r 5%|#| 5/100 [00:01<00:09]\r{line}" for line in lines]
+
+
 FORMS: dict[str, Form] = {
     "plain": lambda lines: lines,
     "rank": prefixed("[rank3]: "),
@@ -105,4 +176,9 @@ FORMS: dict[str, Form] = {
     "without indent": without_indent,
     "windows": windows,
     "mail": prefixed("> "),
+    "rich": boxed,
+    "ipython": arrows,
+    "mp.spawn": spawned,
+    "watchdog": watched,
+    "between bars": between_bars,
 }

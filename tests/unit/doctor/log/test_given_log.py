@@ -54,6 +54,18 @@ def test_forms(form: str, known: Known) -> None:
             assert (found.found[0].id if documented(found) else "") == expected, text
 
 
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_cut(file: Path, known: Known) -> None:
+    """A log without its first lines, or whose last line is cut, is never taken for another failure."""
+    lines = file.read_text().rstrip("\n").splitlines()
+    cut = ["\n".join(lines[at:]) for at in range(1, min(len(lines), 6))]
+    last = len(lines[-1])
+    cut += ["\n".join([*lines[:-1], lines[-1][: last * part // 4]]) for part in (1, 2, 3)]
+    for text in cut:
+        found = answered(f"{text}\n", known)
+        assert not documented(found) or found.found[0].id == file.parent.name, text
+
+
 def test_unrelated_logs(known: Known) -> None:
     """Of 600 logs of other failures at most one in a hundred is taken for a documented one."""
     wrong = [

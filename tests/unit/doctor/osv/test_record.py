@@ -143,6 +143,17 @@ def test_files_and_archive(tmp_path: Path) -> None:
     assert archive_of(records) == file.read_bytes()
 
 
+def test_schema() -> None:
+    """Every record is valid by OSV's own schema (tests/data/osv_schema.json, of ossf/osv-schema, Apache-2.0)."""
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((Path(__file__).parents[3] / "data" / "osv_schema.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    for held in failures():
+        record = json.loads(osv_record(held, DAY).text())
+        assert [error.message for error in validator.iter_errors(record)] == [], held.id
+    assert list(validator.iter_errors(record | {"affected": [{"ranges": [{"type": "ECOSYSTEM", "events": []}]}]}))
+
+
 def test_an_event_has_one_key() -> None:
     assert Event(introduced="0").model_dump(exclude_none=True) == {"introduced": "0"}
 
