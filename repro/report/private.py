@@ -98,8 +98,10 @@ def _without_output(result: Result) -> Result:
 
 
 def redacted_history(history: History, redact: Redact) -> History:
-    """A history with the results of its points redacted."""
-    points = tuple(replace(point, result=redacted_result(point.result, redact)) for point in history.points)
+    """A history with the results of its points redacted, all but the last without output: no page shows theirs."""
+    *earlier, last = history.points
+    shown = [*(replace(point, result=_without_output(point.result)) for point in earlier), last]
+    points = tuple(replace(point, result=redacted_result(point.result, redact)) for point in shown)
     return replace(history, points=points)
 
 

@@ -37,6 +37,7 @@ from uv import find_uv_bin
 from repro.catalog.project import cache_root
 from repro.model.errors import Exit
 from repro.search.index import index_address
+from repro.store.observations import Store
 from tests.bench.planted import RELEASES, Regression, plan, published, version
 from tests.unit.search.local_index import LocalIndex, served
 
@@ -120,7 +121,7 @@ def repro(one: Regression, folder: Path) -> Figures:
     )
     seconds = time.monotonic() - began
     new = sorted(built() - before)
-    runs = len([file for file in (folder / "repro-runs" / "data").rglob("*-*.json") if "searches" not in file.parts])
+    runs = len(list(Store(folder / "repro-runs" / "data")))
     said = _said(one, done.stdout) or (done.stderr.strip().splitlines() or ["nothing"])[-1]
     right = {name: version(number) for name, number in _begins(one).items()}
     if done.returncode in {Exit.OK, Exit.CHANGED} and said == _as_text(right):
@@ -227,10 +228,9 @@ def shell_loop(one: Regression, folder: Path, torch: str) -> Figures:
 
 def torch_of(folder: Path) -> str:
     """The build of torch that the runs of the command line had: the loop takes the same."""
-    for file in (folder / "repro-runs" / "data").rglob("*-*.json"):
-        held = json.loads(file.read_bytes()).get("installed")
-        if held:
-            return str(held["distributions"]["torch"])
+    for run in Store(folder / "repro-runs" / "data"):
+        if run.installed:
+            return run.installed.distributions["torch"]
     return STACKS["fsdp2_loop"]["torch"]
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -121,9 +122,9 @@ def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) ->
     context.close()
 
 
-@pytest.fixture
-def page(browser: BrowserContext) -> Iterator[Page]:
-    """A fresh page, on which an error of a script or a dialog fails the test."""
+@contextmanager
+def _opened(browser: BrowserContext) -> Iterator[Page]:
+    """A new page; an error of a script or a dialog fails whoever opened it."""
     found: list[str] = []
 
     def dismissed(dialog: Dialog) -> None:
@@ -137,6 +138,21 @@ def page(browser: BrowserContext) -> Iterator[Page]:
     yield opened
     opened.close()
     assert found == []
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    """A fresh page, on which an error of a script or a dialog fails the test."""
+    with _opened(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def asked(browser: BrowserContext, answering: Path) -> Iterator[Page]:
+    """One page for all tests that only call its function: to open the box costs more than to ask it."""
+    with _opened(browser) as opened:
+        opened.goto((answering / "index.html").as_uri())
+        yield opened
 
 
 @pytest.fixture

@@ -74,31 +74,31 @@ def of_page(box: Page, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("file", LOGS, ids=lambda file: f"{file.parent.name}-{file.name}")
-def test_log(file: Path, box: Page, known: Known) -> None:
+def test_log(file: Path, asked: Page, known: Known) -> None:
     """The shared logs, and those that hold for each pattern: every field of the answer is the command's."""
     text = file.read_text(encoding="utf-8")
     found = of_command(file, known)
-    assert of_page(box, text) == found
+    assert of_page(asked, text) == found
     if found["answer"] != "no error found":
-        assert box.evaluate(ASK, [text, ""])["kind"] == "log"
+        assert asked.evaluate(ASK, [text, ""])["kind"] == "log"
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_forms(form: str, box: Page, known: Known, tmp_path: Path) -> None:
+def test_forms(form: str, asked: Page, known: Known, tmp_path: Path) -> None:
     """Whatever launcher, logger, viewer or person wrote it."""
     file = tmp_path / "log"
     for source in [log for log in LOGS if log.parent.name != "logs"][:8]:
         text = "\n".join([*FORMS[form](source.read_text(encoding="utf-8").splitlines()), ""])
         file.write_bytes(text.encode())
-        assert of_page(box, text) == of_command(file, known), source
+        assert of_page(asked, text) == of_command(file, known), source
 
 
-def test_unrelated_logs(box: Page, known: Known, tmp_path: Path) -> None:
+def test_unrelated_logs(asked: Page, known: Known, tmp_path: Path) -> None:
     """Logs of other failures, of passing runs and of other libraries."""
     file = tmp_path / "log"
     for text in unrelated_logs(60):
         file.write_bytes(text.encode())
-        assert of_page(box, text) == of_command(file, known)
+        assert of_page(asked, text) == of_command(file, known)
 
 
 def of_records(project: Project, file: Path) -> dict[str, Diagnosis]:
@@ -121,7 +121,7 @@ def differing(answer: Mapping[str, Any], found: Mapping[str, Diagnosis]) -> list
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_input(folder: Path, box: Page, project: Project) -> None:
+def test_input(folder: Path, asked: Page, project: Project) -> None:
     """The same findings as the command, or "could not tell" with the command that can; never anything else."""
     for file in sorted(folder.iterdir()):
         if file.name in {"expected.json", "make.sh"} or not file.is_file():
@@ -132,7 +132,7 @@ def test_input(folder: Path, box: Page, project: Project) -> None:
             continue
         if "\0" in text:  # cannot be pasted
             continue
-        answer = box.evaluate(ASK, [text, ""])
+        answer = asked.evaluate(ASK, [text, ""])
         if answer["kind"] == "declined":
             assert answer["use"] == "repro doctor --from FILE"
             assert folder.name not in ANSWERED
@@ -173,11 +173,11 @@ def stacks(count: int) -> list[str]:
     return texts
 
 
-def test_many_stacks(box: Page, project: Project, tmp_path: Path) -> None:
+def test_many_stacks(asked: Page, project: Project, tmp_path: Path) -> None:
     """Hundreds of texts: finding and reason of every failure are the command's."""
     file = tmp_path / "requirements.txt"
     texts = stacks(250)
-    answers = box.evaluate("texts => texts.map(text => repro.answer(text, 'versions'))", texts)
+    answers = asked.evaluate("texts => texts.map(text => repro.answer(text, 'versions'))", texts)
     compared = 0
     for text, answer in zip(texts, answers, strict=True):
         file.write_text(text, encoding="utf-8")
