@@ -1,5 +1,6 @@
 """Small projects as users write them: each names what it holds, and nothing else; no failure is missed."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -93,10 +94,12 @@ def test_one_file_is_never_all(failure: Failure) -> None:
 
 
 @pytest.mark.parametrize("failure", failures(), ids=lambda failure: failure.id)
-def test_own_script(failure: Failure) -> None:
-    """The record's own reproduction names the failure."""
-    script = PACKAGE / "failures" / failure.id / "repro.py"
-    assert failure.id in named(examine_code(script, failures()))
+def test_own_script(failure: Failure, tmp_path: Path) -> None:
+    """The record's own reproduction names the failure, with the configuration that it is launched with."""
+    config = failure.launchers[0].config if failure.launchers else None
+    for name in filter(None, ("repro.py", config)):
+        shutil.copy(PACKAGE / "failures" / failure.id / name, tmp_path)
+    assert failure.id in named(examine_code(tmp_path, failures()))
 
 
 @pytest.mark.parametrize(
