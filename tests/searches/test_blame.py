@@ -38,6 +38,7 @@ def parts(answer: Blamed) -> dict[str, Role]:
     return {change.distribution: change.part for change in answer.changes}
 
 
+@pytest.mark.whole
 def test_two_moved_and_one_is_guilty(project: Project) -> None:
     """idna alone is enough, whatever packaging is; and from bad to good as well as from good to bad."""
     answer = blamed(project, "tool-alone", "new", "old")
