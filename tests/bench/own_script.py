@@ -4,7 +4,7 @@ Thirty regressions (``planted.py``: 10 exceptions, 15 silent numbers, 5 interact
 releases of libraries that three real trainers call: torch's FSDP2 alone, Lightning's Trainer, transformers' Trainer.
 The releases are served on the loopback device; everything else comes from the index that is used anyway.
 
-    python -m tests.bench.own_script [--seed N] [--most-seconds N] [--only NAME] [--out FILE]
+    python -m tests.bench.own_script [--seed N] [--most-seconds N] [--only NAME] [--way WAY] [--out FILE]
 
 A regression that ``--out`` holds already is not run again: the benchmark can be broken off and gone on with.
 ``--most-seconds`` begins no further regression after that time.
@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ STACKS = {
     "lightning_fit": {"torch": "2.13.0", "numpy": "2.2.3", "lightning": "2.5.2"},
     "trainer_train": {"torch": "2.13.0", "numpy": "2.2.3", "transformers": "4.53.3", "accelerate": "1.9.0"},
 }
+WAYS = ("repro", "shell_loop")
 RANKS = 2
 RUN_SECONDS = 180
 """Limit of a run of the command line; it says then that it does not know."""
@@ -234,45 +235,43 @@ def torch_of(folder: Path) -> str:
     return STACKS["fsdp2_loop"]["torch"]
 
 
-def ask_both(one: Regression, result: dict[str, Any], late: Callable[[], bool]) -> bool:
-    """Ask in both ways, as far as it was not done before; returns False where no time is left."""
-    for way in ("repro", "shell_loop"):
-        if way in result:
-            continue
-        if late():
-            return False
-        load = round(os.getloadavg()[0], 1)
-        with tempfile.TemporaryDirectory(prefix="repro-bench-") as name:
-            if way == "repro":
-                result[way] = asdict(repro(one, Path(name)))
-                result["torch"] = torch_of(Path(name))
-            else:
-                result[way] = asdict(shell_loop(one, Path(name), result["torch"]))
-        result[way]["load_before"] = load
-        print(f"{one.name} ({one.kind}, {one.trainer}): {way} {result[way]}", flush=True)
-    return True
+def ask(one: Regression, way: str, result: dict[str, Any]) -> None:
+    """Ask in one way, and keep its figures in ``result``."""
+    load = round(os.getloadavg()[0], 1)
+    with tempfile.TemporaryDirectory(prefix="repro-bench-") as name:
+        if way == "repro":
+            result[way] = asdict(repro(one, Path(name)))
+            result["torch"] = torch_of(Path(name))
+        else:
+            result[way] = asdict(shell_loop(one, Path(name), result.get("torch", STACKS[one.trainer]["torch"])))
+    result[way]["load_before"] = load
+    print(f"{one.name} ({one.kind}, {one.trainer}): {way} {result[way]}", flush=True)
 
 
 def totals(results: dict[str, Any]) -> dict[str, Any]:
-    """The sums over what ran."""
-    results = {name: held for name, held in results.items() if "repro" in held and "shell_loop" in held}
-    found: dict[str, Any] = {"of_30": len(results)}
-    for way in ("repro", "shell_loop"):
-        held = [result[way] for result in results.values()]
+    """The sums over what was asked in each way, and over what was asked in both."""
+    both = [held for held in results.values() if set(WAYS) <= set(held)]
+    found: dict[str, Any] = {}
+    for way in WAYS:
+        held = [result[way] for result in results.values() if way in result]
         found[way] = {
+            "asked": len(held),
             **{name: sum(one["outcome"] == name for one in held) for name in ("right", "wrong", "inconclusive")},
             "seconds": round(sum(one["seconds"] for one in held), 1),
             "environments": sum(one["environments"] for one in held),
             "own_bytes": sum(one["own_bytes"] for one in held),
+            "seconds_of_those_asked_in_both": round(sum(one[way]["seconds"] for one in both), 1),
         }
-    warm = [result["repro"]["seconds"] for result in results.values() if not result["repro"]["environments"]]
+    warm = [
+        held["repro"]["seconds"] for held in results.values() if "repro" in held and not held["repro"]["environments"]
+    ]
     found["repro"]["longest_seconds_with_every_environment_built"] = max(warm, default=None)
     return found
 
 
 def ran(results: dict[str, Any]) -> dict[str, Any]:
     """Which of the 30 were asked, and in which ways."""
-    ways = {name: {"repro", "shell_loop"} & set(held) for name, held in results.items()}
+    ways = {name: set(WAYS) & set(held) for name, held in results.items()}
     return {
         "in_both_ways": sum(len(held) > 1 for held in ways.values()),
         "repro_alone": [name for name, held in ways.items() if held == {"repro"}],
@@ -280,11 +279,19 @@ def ran(results: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def asked(
+    regressions: Sequence[Regression], ways: Sequence[str], only: Sequence[str] | None
+) -> list[tuple[Regression, str]]:
+    """Each regression in each way; the ways of one regression follow one another, on a machine of the same load."""
+    return [(one, way) for one in regressions if not only or one.name in only for way in ways]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=18)
     parser.add_argument("--most-seconds", type=float, default=float("inf"))
     parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--way", action="append", choices=WAYS, help="ask in this way alone, of the two")
     parser.add_argument("--out", type=Path, default=FILE)
     given = parser.parse_args()
     regressions = plan(given.seed)
@@ -295,20 +302,18 @@ def main() -> None:
     elsewhere = index_address().rstrip("/")
     with served(LocalIndex(published(regressions)), port=PORT, elsewhere=elsewhere) as index:
         os.environ["REPRO_INDEX"] = index.address
-        for one in regressions:
-            if given.only and one.name not in given.only:
-                continue
+        for one, way in asked(regressions, given.way or WAYS, given.only):
             begins = {name: version(number) for name, number in _begins(one).items()}
             facts = {"kind": one.kind, "trainer": one.trainer, "begins": begins}
-            result = {**facts, **held["results"].get(one.name, {})}
-            done = ask_both(one, result, lambda: time.monotonic() - began > given.most_seconds)
-            if "repro" in result:
-                held["results"][one.name] = result
+            result = held["results"].setdefault(one.name, facts)
+            if way in result:
+                continue
+            if time.monotonic() - began > given.most_seconds:
+                break
+            ask(one, way, result)
             machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
             held |= {"machine": machine, "totals": totals(held["results"]), "ran": ran(held["results"])}
             given.out.write_text(json.dumps(held, indent=1) + "\n")
-            if not done:
-                break
     print(json.dumps(held.get("totals"), indent=1))
 
 
