@@ -538,39 +538,28 @@ def _asking(
     function: Callable[..., Any], note: Callable[..., None], site: Site, importing: Mapping[int, int]
 ) -> Callable[..., Any]:
     """The same for a function whose arguments matter: a call that gives nothing that is asked for is only counted."""
-    is_dull = _dull_calls(site, importing)
+    first, are_dull, lack = site.first, site.dull.issuperset, site.wanted.isdisjoint
 
     @functools.wraps(function)
     def sentinel(*args: Any, **kwargs: Any) -> Any:
         if not _compiling():
-            if site.is_counted and is_dull(args, kwargs):
+            try:
+                is_dull = (
+                    site.is_counted
+                    and not importing
+                    and len(args) <= first
+                    and are_dull(map(type, args))
+                    and (not kwargs or (lack(kwargs) and are_dull(map(type, kwargs.values()))))
+                )
+            except Exception:  # noqa: BLE001 - a class may say itself how it is hashed
+                is_dull = False
+            if is_dull:
                 site.pending += 1
             else:
                 note(args, kwargs)
         return function(*args, **kwargs)
 
     return sentinel
-
-
-def _dull_calls(site: Site, importing: Mapping[int, int]) -> Callable[[tuple[Any, ...], Mapping[str, Any]], bool]:
-    """A function that is true for a call which gives nothing that is asked for."""
-    dull, wanted, first = site.dull, site.wanted, site.first
-
-    def is_dull(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        if importing or len(args) > first:
-            return False
-        try:
-            for value in args:
-                if type(value) not in dull:
-                    return False
-            for name in kwargs:
-                if name in wanted or type(kwargs[name]) not in dull:
-                    return False
-        except Exception:  # noqa: BLE001 - a class may say itself how it is hashed
-            return False
-        return True
-
-    return is_dull
 
 
 def _say(text: str) -> None:
