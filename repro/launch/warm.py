@@ -149,15 +149,17 @@ class Family:
         self.served: set[object] = set()
         """Runs that it has served: a repetition must not have the hash seed of the first run, so it goes elsewhere."""
         self._folder = make_folder()
-        # What libraries take for the home folder while they are imported is the folder of whatever run there is now.
+        # What libraries take for the home folder: that of whatever run there is now, an empty one between two runs.
         self._home = self._folder / "home"
+        self._nobody = self._folder / "nobody"
         self._stop = stop
         self._roots: list[subprocess.Popen[bytes]] = []
         self._branches: dict[tuple[Import, ...], list[Connection]] = {}
         self._refused: dict[tuple[Import, ...], str] = {}
         """Imports that cannot be made ahead, and why."""
         try:
-            self._home.symlink_to(make_folder_in(self._folder, "nobody"))
+            self._nobody.mkdir()
+            self._home.symlink_to(self._nobody)
             port = free_port()
             roots = self._branches[()] = []
             for rank in range(start.world_size):
@@ -244,11 +246,15 @@ class Family:
 
     def run(self, job: Job, imports: tuple[Import, ...], limits: Limits) -> Ended:
         """Fork the ranks of a run and wait for them as torchrun does; raises WarmError only if no rank was started."""
-        stop = limits.stop
-        connections = self.branch(imports, stop)
-        self._home.unlink()
-        self._home.symlink_to(job.folder)
-        store = connections[0].ask({"store": True}, stop)
+        connections = self.branch(imports, limits.stop)
+        self._move_home(job.folder)
+        try:
+            return self._forked(connections, job, limits)
+        finally:
+            self._move_home(self._nobody)
+
+    def _forked(self, connections: Sequence[Connection], job: Job, limits: Limits) -> Ended:
+        store = connections[0].ask({"store": True}, limits.stop)
         if not store["port"]:
             raise WarmError("no store at which ranks could meet")
         request = {"job": str(job.folder / "job.json"), "flags": job.flags, "variables": {"MASTER_PORT": store["port"]}}
@@ -266,6 +272,10 @@ class Family:
             with suppress(ProcessLookupError):
                 os.kill(store["store"], signal.SIGKILL)
 
+    def _move_home(self, folder: Path) -> None:
+        self._home.unlink()
+        self._home.symlink_to(folder)
+
     def close(self) -> None:
         """End all processes of the family and what is left of their runs."""
         for connections in self._branches.values():
@@ -280,13 +290,6 @@ class Family:
                 root.kill()
                 root.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def make_folder_in(folder: Path, name: str) -> Path:
-    """A new folder of that name."""
-    made = folder / name
-    made.mkdir()
-    return made
 
 
 @dataclass(frozen=True)

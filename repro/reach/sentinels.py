@@ -39,6 +39,8 @@ RENAMED = {"pytorch_lightning": "lightning.pytorch", "lightning_fabric": "lightn
 UNTOUCHED = frozenset({"torch", "torch.functional", "torch.nn.functional", "torch.nn.init"})
 """Modules whose functions stay as they are: torch's compilers know them by identity, or translate their source."""
 MOST_TYPES = 1000
+MOST_CALLS = 10_000
+"""After so many calls that show nothing new a function is put back as it was."""
 NO, NOT_KNOWN, YES = range(3)
 NOT_SEEN = object()
 """What no call can show: the base of a class, a method of any object, a text."""
@@ -267,6 +269,14 @@ class Site:
         """The first position that is asked for."""
         self.fields: dict[type, tuple[str, ...]] = {}
         """By type of an argument: what is asked for of an object that carries options."""
+        self.put_back: Callable[[], object] = _never
+        self.is_let_go = False
+        """True once the function is no longer watched, since so many calls showed nothing new."""
+
+    def let_go(self) -> None:
+        """Put the function back as it was: a training loop pays no more for what it calls all the time."""
+        self.is_let_go = True
+        self.put_back()
 
     def flush(self) -> None:
         """Add the pending calls to the leaves, and to the failures that are reached."""
@@ -425,7 +435,14 @@ class Sentinels:
         site = self._site(path, names, skip, concerned)
         note = functools.partial(self._note, site)
         made = _asking if site.asking else _counting
-        self._set(owner, key, made(function, note, site, self.importing), path)
+        sentinel = made(function, note, site, self.importing)
+        self._set(owner, key, sentinel, path)
+
+        def put_back() -> None:
+            if vars(owner).get(key) is sentinel:
+                setattr(owner, key, function)
+
+        site.put_back = put_back
 
     def _site(self, path: str, names: Sequence[str], skip: int, failures: Sequence[ReachedFailure]) -> Site:
         site = Site(path, names, skip, failures)
@@ -482,6 +499,12 @@ class Sentinels:
             f"Not every run that reaches it suffers: repro show {failure.id}"
         )
 
+    def _is_let_go(self, failure: ReachedFailure) -> bool:
+        """True if a later call might have shown what no call had shown before its function was let go."""
+        return not failure.reached and any(
+            site.is_let_go and site.asking and failure in site.failures for site in self.sites
+        )
+
     def report(self) -> dict[str, Any]:
         """Everything that was counted, for ``--report``."""
         for site in self.sites:
@@ -490,6 +513,7 @@ class Sentinels:
             "format": 1,
             "rank": rank(),
             "wrapped": sorted(self.wrapped),
+            "let_go": sorted(site.path for site in self.sites if site.is_let_go),
             "not_listed": self.left_out,
             "failures": [
                 {
@@ -497,7 +521,7 @@ class Sentinels:
                     "versions": failure.versions,
                     "reached": failure.reached,
                     "calls": failure.calls,
-                    "fully_seen": failure.state() is not NOT_SEEN,
+                    "fully_seen": failure.state() is not NOT_SEEN and not self._is_let_go(failure),
                     "parts": [{"calls": leaf.calls, **leaf.use} for leaf in failure.leaves],
                 }
                 for failure in self.failures
@@ -527,6 +551,8 @@ def _counting(
         if not _compiling():
             if site.is_counted and not importing:
                 site.pending += 1
+                if site.pending > MOST_CALLS:
+                    site.let_go()
             else:
                 note(args, kwargs)
         return function(*args, **kwargs)
@@ -555,6 +581,8 @@ def _asking(
                 is_dull = False
             if is_dull:
                 site.pending += 1
+                if site.pending > MOST_CALLS:
+                    site.let_go()
             else:
                 note(args, kwargs)
         return function(*args, **kwargs)

@@ -1,6 +1,7 @@
 """Trains by FSDP2 on one rank, with the sentinels of ``repro_reach.py`` and without them, and says what steps took.
 
-``python watched_loop.py FILE TRIALS SEED``: see ``tests/bench/reach_overhead.py``.
+``python watched_loop.py FILE TRIALS SEED STEPS``, where STEPS come before the first trial: see
+``tests/bench/reach_overhead.py``.
 """
 
 import importlib.util
@@ -87,6 +88,8 @@ def main() -> None:
     for _ in range(3):
         step()
     calls = switch.calls_by(step)
+    for _ in range(int(sys.argv[4])):
+        step()
     switch.find()
     draw = random.Random(int(sys.argv[3]))
     trials = []
@@ -103,6 +106,7 @@ def main() -> None:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "sentinels_set": len(switch.sentinels.wrapped),
         "calls_in_a_step": calls,
+        "let_go": switch.sentinels.report()["let_go"],
     }
     sys.stdout.write(json.dumps({**facts, "trials": trials}))
     sys.stdout.flush()

@@ -157,3 +157,15 @@ def test_a_run_that_cannot_be_warm_says_why(tmp_path: Path) -> None:
             seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
             assert seen.launcher == "torchrun"
     assert lines == [f"{cell().label}: through torchrun, since an import starts threads"] * 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_imports_between_two_runs_have_a_folder(tmp_path: Path) -> None:
+    """The folder of the run before is gone by then; what a library looks for there must not fail its import."""
+    looks = "import os\nos.listdir(os.environ['TMPDIR'])\n"
+    interpreter = environment(tmp_path / "env", lightning=looks + LIGHTNING)
+    with WarmLauncher() as launcher:
+        for name, modules in (("first", "torch"), ("second", "torch, lightning")):
+            held = entry(tmp_path / name, script=f"import {modules}\nprint('oracle passed: yes')\n")
+            seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
+            assert seen.launcher == "warm"

@@ -275,6 +275,27 @@ def test_options_in_an_object_count_each_time(watched: tuple[sentinels.Sentinels
     assert counted(found)["asked"] == (5, [2])
 
 
+def test_a_function_that_shows_nothing_new_is_let_go(
+    watched: tuple[sentinels.Sentinels, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs nothing more; what a later call might have shown is then not fully seen."""
+    monkeypatch.setattr(sentinels, "MOST_CALLS", 3)
+    found, module = watched
+    held = dict(vars(module))
+    for _ in range(9):
+        module.plain(2)
+        module.asked(1)
+    assert not any(vars(module)[name] is held[name] for name in ("plain", "asked"))
+    assert module.other is held["other"]
+    report = found.report()
+    assert report["let_go"] == ["torch.a.asked", "torch.a.plain"]
+    assert [part["calls"] for item in report["failures"] for part in item["parts"]] == [5, 0, 0]
+    assert {item["id"]: item["fully_seen"] for item in report["failures"]} == {"both": True, "asked": False}
+    vars(module)["asked"] = "the script's own"
+    held["asked"](1)
+    assert vars(module)["asked"] == "the script's own"
+
+
 def test_a_library_that_imports_itself_is_no_use(watched: tuple[sentinels.Sentinels, ModuleType]) -> None:
     """``mp_policy=MixedPrecisionPolicy()`` makes an object when its module is imported; other threads go on."""
     found, module = watched
