@@ -1,7 +1,10 @@
 """A built environment is compared with the RECORD of each distribution."""
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +103,31 @@ class TestDamage:
         found = find_damage(place, LOCK, thorough=True)
         assert found is not None
         assert (found.text, found.distribution) == ("__init__.py was changed after it was installed", "torch")
+
+    def test_shared_files_are_read_once(
+        self, place: EnvironmentFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another environment is linked to the same files; a change in place is seen in both."""
+        other = EnvironmentFolder("other", tmp_path / "other")
+        shutil.copytree(place.folder, other.folder, copy_function=os.link, symlinks=True)
+        read: list[str] = []
+        digest = hashlib.file_digest
+
+        def reading(file: Any, name: str) -> object:
+            read.append(file.name)
+            return digest(file, name)
+
+        monkeypatch.setattr(hashlib, "file_digest", reading)
+        assert find_damage(place, LOCK, thorough=True) is None
+        assert read
+        before = len(read)
+        assert find_damage(other, LOCK, thorough=True) is None
+        assert len(read) == before
+        file = self.site(place) / "torch" / "__init__.py"
+        file.write_text("x = 2\n")
+        os.utime(file, ns=(1, 1))
+        for one in (place, other):
+            assert described(one, LOCK, thorough=True) == "__init__.py was changed after it was installed"
 
     def test_sample(self, place: EnvironmentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
         """A use compares a sample, and every ``.pth`` file."""
