@@ -144,8 +144,10 @@ class Family:
     Used by one run at a time.
     """
 
-    def __init__(self, key: tuple[object, ...], start: "Start", stop: threading.Event) -> None:
+    def __init__(self, key: tuple[object, ...], start: "Start", stop: threading.Event, began: float) -> None:
         self.key = key
+        self._is_new = _changed_at(start.interpreter) > began
+        """True if this command built the environment: its modules are not compiled yet."""
         self.served: set[object] = set()
         """Runs that it has served: a repetition must not have the hash seed of the first run, so it goes elsewhere."""
         self._folder = make_folder()
@@ -236,7 +238,10 @@ class Family:
                 made.append(Connection(ours))
                 with theirs:
                     parent.send({"steps": steps}, theirs)
-            for connection in made:
+                if self._is_new and len(made) == 1:
+                    # The first compiles the modules, the others load them.  Side by side, each would compile them all.
+                    made[0].expect_ready(stop)
+            for connection in made[1:] if self._is_new else made:
                 connection.expect_ready(stop)
         except WarmError:
             for connection in made:
@@ -290,6 +295,14 @@ class Family:
                 root.kill()
                 root.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _changed_at(interpreter: Interpreter) -> float:
+    """When the folder of an environment was made or changed, in seconds since the epoch; 0 if that is not known."""
+    try:
+        return Path(interpreter.prefix).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -367,6 +380,7 @@ class WarmLauncher:
     _busy: list[tuple[object, ...]] = field(default_factory=list)
     """The keys of families that are in use or being started."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _began: float = field(default_factory=time.time)
 
     def __enter__(self) -> Self:
         return self
@@ -450,7 +464,7 @@ class WarmLauncher:
         for family in ended:
             family.close()
         try:
-            return Family(key, plan.start, stop)
+            return Family(key, plan.start, stop, self._began)
         except BaseException:
             with self._lock:
                 self._busy.remove(key)
