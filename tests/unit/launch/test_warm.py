@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -169,3 +170,15 @@ def test_imports_between_two_runs_have_a_folder(tmp_path: Path) -> None:
             held = entry(tmp_path / name, script=f"import {modules}\nprint('oracle passed: yes')\n")
             seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
             assert seen.launcher == "warm"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_one_rank_compiles_a_new_environment(tmp_path: Path) -> None:
+    """The ranks import one after the other there: a module that is imported twice at once refuses to be."""
+    busy = str(tmp_path / "busy")
+    alone = f"import os, time\nos.mkdir({busy!r})\ntime.sleep(0.3)\nos.rmdir({busy!r})\n"
+    with WarmLauncher() as launcher:
+        interpreter = replace(environment(tmp_path / "env", lightning=alone + LIGHTNING), prefix=str(tmp_path / "env"))
+        held = entry(tmp_path / "failure", script="import torch, lightning\nprint('oracle passed: yes')\n")
+        seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
+    assert seen.launcher == "warm"
