@@ -158,6 +158,13 @@ def launchers(session: nox.Session) -> None:
 
 
 @nox.session
+def whole(session: nox.Session) -> None:
+    """The tests that are too slow for every change: all launchers, and every search on real releases."""
+    install(session)
+    session.run("pytest", "-m", "whole", "--ignore=tests/unit", *session.posargs)
+
+
+@nox.session
 def full(session: nox.Session) -> None:
     """Every failure on every environment that it applies to; gigabytes and an hour or more, see `repro envs`."""
     install(session)
