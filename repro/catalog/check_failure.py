@@ -21,7 +21,6 @@ from repro.model.base import Location
 from repro.model.errors import Fault, UnreadableFileError, nearest
 from repro.model.failure import WORLD_SIZE, Evidence, is_affected
 from repro.model.matrix import Matrix
-from repro.model.rank_launcher import LAUNCHER
 from repro.model.specifiers import covers
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 
@@ -189,7 +188,7 @@ class EntryCheck:
         yield from self._known_flags(given)
         for index, factor in enumerate(self.failure.factors):
             at = ("factors", index, "name")
-            if factor.name in {WORLD_SIZE, LAUNCHER} or factor.variable:
+            if factor.name not in self.failure.flags:
                 continue
             if factor.name not in given:
                 yield self._fault(at, f"repro.py has no flag --{factor.name}", nearest(factor.name, given))

@@ -15,8 +15,8 @@ from repro.files import BOOTSTRAP, GATES, SPAWNED
 from repro.launch import gates
 from repro.launch.processes import Command
 from repro.model.cell import Cell, variables_of
-from repro.model.failure import WORLD_SIZE, Lane
-from repro.model.rank_launcher import LAUNCHER, RankLauncher
+from repro.model.failure import Lane
+from repro.model.rank_launcher import RankLauncher
 from repro.model.script_failure import ScriptFailure
 from repro.model.specifiers import covers
 
@@ -64,8 +64,7 @@ def flags(cell: Cell, entry: Entry) -> tuple[str, ...]:
     """The flags of changed factors; for a user's script, its arguments."""
     if isinstance(entry.failure, ScriptFailure):
         return entry.failure.arguments
-    by_flag = {factor.name for factor in entry.failure.factors if not factor.variable} - {WORLD_SIZE, LAUNCHER}
-    named = [(name, value) for name, value in cell.factors.items() if name in by_flag]
+    named = [(name, value) for name, value in cell.factors.items() if name in entry.failure.flags]
     return tuple(part for name, value in named for part in (f"--{name}", value))
 
 

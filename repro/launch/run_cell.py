@@ -24,7 +24,8 @@ from repro.launch.processes import run_tree
 from repro.launch.stages import SHARED, Interpreters, StageJob, jobs_of, keep_shared
 from repro.model.cell import Cell
 from repro.model.deadline import deadline_of
-from repro.model.observation import ColdLauncher, Installed, Observation, Rank, StageRun
+from repro.model.observation import Installed, Observation, Rank, StageRun
+from repro.model.rank_launcher import ColdLauncher
 from repro.store.recipe import launcher_key, recipe_of
 
 

@@ -422,6 +422,13 @@ class Failure(Strict):
             raise ValueError("a failure of torchrun itself (needs.torchrun) has no other launchers")
         return self
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The factors that are flags of the script: not the number of ranks, their launcher, or a variable."""
+        return tuple(
+            item.name for item in self.factors if item.name not in {WORLD_SIZE, LAUNCHER} and not item.variable
+        )
+
     def launcher(self, factors: Mapping[str, str]) -> RankLauncher:
         """How the ranks of a run start; ``factors`` are those that differ from their defaults."""
         named = factors.get(LAUNCHER)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from repro.model.base import FileName, Strict
 from repro.model.cell import Cell
+from repro.model.rank_launcher import ColdLauncher
 
 FORMAT: Literal[1] = 1
 LINE_CHARACTERS = 300
@@ -185,10 +186,6 @@ class Hardware(Strict):
     def of_class(self) -> tuple[object, ...]:
         """What makes two machines the same for a stored observation."""
         return (self.system, self.machine, self.accelerators)
-
-
-ColdLauncher = Literal["torchrun", "accelerate", "python"]
-"""Programs that start ranks from nothing, as a user does."""
 
 
 class StageRun(Strict):

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from repro.model.base import FileName, Strict
 
+ColdLauncher = Literal["torchrun", "accelerate", "python"]
+"""Programs that start ranks from nothing, as a user does."""
 LAUNCHER = "launcher"
 """The built-in factor: the name of the launcher.  It is the harness's, not a flag of the script."""
 
@@ -15,7 +17,7 @@ class RankLauncher(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
     """Its value of the factor ``launcher``."""
-    program: Literal["torchrun", "accelerate", "python"]
+    program: ColdLauncher
     """``accelerate``: ``accelerate launch``; ``python``: plain Python, and the script spawns its ranks itself by
     ``torch.multiprocessing`` (or by what is built on it, such as ``ddp_spawn`` of lightning)."""
     config: FileName = ""

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from repro.files import read_text_file, templates_of
 from repro.model.cell import Cell, stage_cells
-from repro.model.failure import WORLD_SIZE, Lane
+from repro.model.failure import Lane
 from repro.model.matrix import Environment
 from repro.model.rank_launcher import LAUNCHER, by_hand
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
@@ -217,7 +217,7 @@ def _commands(case: Case, name: str, jobs: Sequence[Cell]) -> list[str]:
     if jobs:
         roles = {stage.name: stage.role for stage in case.failure.stages}
         return [
-            _command(case, case.roles.get(roles[job.stage], case.environment), job, _stage_words(name, job))
+            _command(case, case.roles.get(roles[job.stage], case.environment), job, _stage_words(case, name, job))
             for job in jobs
         ]
     words = name
@@ -227,12 +227,9 @@ def _commands(case: Case, name: str, jobs: Sequence[Cell]) -> list[str]:
     return [_command(case, case.environment, case.result.cell, words)]
 
 
-def _stage_words(name: str, job: Cell) -> str:
+def _stage_words(case: Case, name: str, job: Cell) -> str:
     flags = [
-        part
-        for factor, value in job.factors.items()
-        if factor not in {WORLD_SIZE, LAUNCHER}
-        for part in (f"--{factor}", value)
+        part for factor, value in job.factors.items() if factor in case.failure.flags for part in (f"--{factor}", value)
     ]
     return shlex.join([name, f"--{STAGE_FLAG}", job.stage, f"--{FOLDER_FLAG}", "checkpoints", *flags])
 

@@ -57,3 +57,10 @@ def test_by_hand() -> None:
     assert words == ("accelerate", "launch", "--config_file", "folder/accelerate.yaml", "--fsdp_version", "2")
     python = launched({"name": "python", "program": "python"}, factors=()).launcher({})
     assert by_hand(python, 2) == ("python",)
+
+
+def test_flags() -> None:
+    """The launcher and a variable are the harness's: the script knows no such flag."""
+    variable = {"name": "debug", "variable": "DEBUG_LEVEL", "values": ["unset", "DETAIL"], "meaning": "a variable"}
+    flag = {"name": "optimizer", "values": ["sgd", "adam"], "meaning": "a flag"}
+    assert launched(ACCELERATE, OTHER, factors=(FACTOR, variable, flag)).flags == ("optimizer",)
