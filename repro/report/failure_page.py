@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from repro.files import templates_of
 from repro.model.failure import Failure
-from repro.model.rank_launcher import by_hand
+from repro.report.commands import by_hand
 from repro.report.format import (
     VERDICT_GLYPHS,
     format_condition,
@@ -38,7 +38,7 @@ def failure_markdown(view: FailureView) -> str:
         failure=failure,
         backports={backport.name: backport for backport in failure.backports},
         backport_files={item.name: f"{view.entry.shown_folder}/{item.file}" for item in failure.backports},
-        by_hand=_by_hand(view),
+        by_hand=by_hand(view.entry).splitlines(),
         elsewhere="".join(f" {word}" for word in map(shlex.quote, view.entry.catalog_option)),
         rows=view.rows,
         run=len(dates),
@@ -51,14 +51,6 @@ def failure_markdown(view: FailureView) -> str:
         standing=view.upstream,
         observed=lambda item: _observed(failure, item),
     )
-
-
-def _by_hand(view: FailureView) -> str:
-    """The command that starts the reproduction without this harness."""
-    failure, folder = view.failure, view.entry.shown_folder
-    launcher = failure.launcher({})
-    words = by_hand(launcher, failure.needs.world_size, f"{folder}/{launcher.config}")
-    return shlex.join([*words, f"{folder}/repro.py"])
 
 
 @cache

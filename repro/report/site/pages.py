@@ -19,6 +19,7 @@ from repro.environments.rot import Rots
 from repro.files import templates_of, write_whole
 from repro.model.failure import Failure
 from repro.report.answers import glyph
+from repro.report.commands import by_hand, questions, repeat
 from repro.report.format import (
     VERDICT_GLYPHS,
     format_condition,
@@ -35,7 +36,6 @@ from repro.report.ranks import traces
 from repro.report.rows import Row, gate_reasons, row_of
 from repro.report.site.anchors import anchor, page_name
 from repro.report.site.answer_box import AnswerBox
-from repro.report.site.commands import by_hand, questions, repeat
 from repro.report.site.feed import feed
 from repro.report.site.overview import HeatRow, Overview, State, missing
 from repro.report.site.prose import phrase, prose

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from repro.catalog.catalog import Entry
 from repro.files import PACKAGE
-from repro.report.site.commands import by_hand, questions, repeat
-from tests.unit.factories import FAILURE, cell, entry, failure
+from repro.report.commands import by_hand, questions, repeat
+from tests.unit.factories import FAILURE, STAGES, cell, entry, failure
 
 
 def test_one_cell() -> None:
@@ -35,6 +35,15 @@ def test_by_hand(tmp_path: Path) -> None:
     assert by_hand(ours()) == f"torchrun --standalone --nproc-per-node 2 repro/failures/{FAILURE}/repro.py"
     private = entry(tmp_path / "my failures")
     assert shlex.split(by_hand(private))[-1] == f"my failures/{FAILURE}/repro.py"
+
+
+def test_by_hand_in_stages(tmp_path: Path) -> None:
+    """A command for each job, since each may run in an environment of its own."""
+    script = f"mine/{FAILURE}/repro.py"
+    begun = f"torchrun --standalone --nproc-per-node 2 {script}"
+    staged = entry(tmp_path / "mine", stages=STAGES)
+    names = [stage["name"] for stage in STAGES]
+    assert by_hand(staged).splitlines() == [f"{begun} --stage {name} --folder DIR" for name in names]
 
 
 def test_by_hand_with_another_launcher(tmp_path: Path) -> None:
