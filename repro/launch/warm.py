@@ -231,18 +231,19 @@ class Family:
     def _grow(
         self, parents: Sequence[Connection], steps: tuple[Import, ...], stop: threading.Event
     ) -> list[Connection]:
-        made = []
+        made: list[Connection] = []
+        # In a new environment the first compiles the modules, and the others load them; else each would compile them.
+        groups = (parents[:1], parents[1:]) if self._is_new else (parents,)
         try:
-            for parent in parents:
-                ours, theirs = socket.socketpair()
-                made.append(Connection(ours))
-                with theirs:
-                    parent.send({"steps": steps}, theirs)
-                if self._is_new and len(made) == 1:
-                    # The first compiles the modules, the others load them.  Side by side, each would compile them all.
-                    made[0].expect_ready(stop)
-            for connection in made[1:] if self._is_new else made:
-                connection.expect_ready(stop)
+            for group in groups:
+                begun = len(made)
+                for parent in group:
+                    ours, theirs = socket.socketpair()
+                    made.append(Connection(ours))
+                    with theirs:
+                        parent.send({"steps": steps}, theirs)
+                for connection in made[begun:]:
+                    connection.expect_ready(stop)
         except WarmError:
             for connection in made:
                 connection.socket.close()
