@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from repro.model.errors import Exit
+from tests.bench.figures import publish
 
 PROJECTS = Path(__file__).parents[1] / "data" / "code_projects.yaml"
 SHARES = {".py": 0.7, ".yaml": 0.12, ".sh": 0.06, ".ipynb": 0.05, ".json": 0.04, ".toml": 0.03}
@@ -177,10 +178,7 @@ def main() -> None:
             "failures": len(json.loads(done.stdout)["code"]["failures"]),
             "runs": taken,
         }
-    text = json.dumps(answer, indent=1) + "\n"
-    print(text)
-    if args.output:
-        args.output.write_text(text, encoding="utf-8")
+    publish(answer, args.output)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from repro.catalog.project import Project
 from repro.doctor.log.given_log import answer_log, known_of
 from repro.doctor.log.log_answer import Answer
+from tests.bench.figures import publish
 from tests.unit.doctor.log.corpus import large_log, unrelated_logs
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
@@ -84,10 +85,7 @@ def main() -> None:
         "unrelated": {"logs": args.unrelated, "taken_for_a_failure": false},
         "large": [large(max(1, args.megabytes // 10)), large(args.megabytes)],
     }
-    text = json.dumps(answer, indent=1) + "\n"
-    print(text)
-    if args.output:
-        args.output.write_text(text, encoding="utf-8")
+    publish(answer, args.output)
 
 
 if __name__ == "__main__":

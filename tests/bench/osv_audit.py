@@ -24,6 +24,7 @@ from repro.doctor.osv.record import PREFIX, osv_record
 from repro.doctor.osv.service import HOST, service
 from repro.doctor.stack.given import stack_from
 from repro.model.failure import Failure
+from tests.bench.figures import publish
 
 RELEASES = Path(__file__).parents[1] / "data" / "releases.json"
 Pins = dict[str, str]
@@ -133,10 +134,7 @@ def main() -> None:
             found = [set[str]().union(*(of[item] for item in pins.items())) for pins in chosen]
             answer["pip_audit"] = {"found": sum(map(len, found)), "stacks_that_differ": _differ(found, listed)}
     server.shutdown()
-    text = json.dumps(answer, indent=1) + "\n"
-    print(text)
-    if args.output:
-        args.output.write_text(text, encoding="utf-8")
+    publish(answer, args.output)
 
 
 def _differ(found: Sequence[set[str]], listed: Sequence[set[str]]) -> int:

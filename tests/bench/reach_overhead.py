@@ -18,6 +18,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.bench.figures import publish
+
 WORKER = Path(__file__).parent / "trainers" / "watched_loop.py"
 STEPS_BEFORE = {"first_steps": 0, "later_steps": 60}
 """Steps before the first trial of a process.  In 45 trials no sentinel of the first steps sees 10,000 calls."""
@@ -83,10 +85,7 @@ def main() -> None:
             "control": measured(trials, "again"),
             "load": os.getloadavg()[0],
         }
-    text = json.dumps(answer, indent=1) + "\n"
-    print(text)
-    if args.output:
-        args.output.write_text(text, encoding="utf-8")
+    publish(answer, args.output)
 
 
 if __name__ == "__main__":
