@@ -12,6 +12,8 @@ from repro.search.start import vector_of
 from repro.search.trials import Trials
 from repro.store.answers import Blamed, Role
 
+pytestmark = pytest.mark.whole
+"""Two minutes of processor time each; CI searches on real releases with a user's own script."""
 CATALOG = Path(__file__).parents[1] / "catalogs" / "blame"
 
 
@@ -38,7 +40,6 @@ def parts(answer: Blamed) -> dict[str, Role]:
     return {change.distribution: change.part for change in answer.changes}
 
 
-@pytest.mark.whole
 def test_two_moved_and_one_is_guilty(project: Project) -> None:
     """idna alone is enough, whatever packaging is; and from bad to good as well as from good to bad."""
     answer = blamed(project, "tool-alone", "new", "old")
