@@ -7,7 +7,7 @@ from pathlib import Path
 
 from repro.catalog.default_cells import NotApplicable, all_cells, default_cells
 from repro.catalog.project import Project
-from repro.catalog.shards import shards
+from repro.catalog.shards import cells_of_shard
 from repro.model.cell import Adopted, Cell, Environments, Named, Overlaid, make_cell
 from repro.model.errors import UsageError, unknown
 from repro.model.failure import Lane
@@ -33,7 +33,9 @@ class CellRequest:
     packed: Collection[str] | None = None
     """The names of the environments in a pack; None without a pack."""
     shard: str | None = None
-    """``K/N``: only this part of the default cells."""
+    """``K/N`` or ``K/N@DIGEST``: only this part of the default cells."""
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """The measured seconds of cells by label, by which ``K/N@DIGEST`` divides them."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Environments of roles of a record with stages; the others have that of ``environments``."""
 
@@ -52,7 +54,7 @@ def choose_cells(project: Project, request: CellRequest) -> Selection:
     Raises UsageError for unknown names and contradicting options, RecordError for a lock that does not fit.
     """
     if request.everywhere:
-        allowed = {"ids", "lane", "everywhere"}
+        allowed = {"ids", "lane", "everywhere", "measured"}
         if any(
             getattr(request, item.name) != _default(item.name) for item in fields(request) if item.name not in allowed
         ):
@@ -60,7 +62,7 @@ def choose_cells(project: Project, request: CellRequest) -> Selection:
         return _everywhere(project, request)
     if request.packed is not None and len(request.pythons) > 1:
         raise UsageError("--overlay: one --python is expected, the interpreter that it is laid over")
-    return Selection(_of_shard(project, _chosen(project, request), request.shard), _of_other_lanes(project, request))
+    return Selection(_of_shard(project, _chosen(project, request), request), _of_other_lanes(project, request))
 
 
 def parse_factors(settings: Sequence[str]) -> dict[str, str]:
@@ -182,16 +184,10 @@ def _overlaid(cells: Sequence[Cell], packed: Collection[str]) -> list[Cell]:
     ]
 
 
-def _of_shard(project: Project, cells: list[Cell], shard: str | None) -> list[Cell]:
-    """The default cells of one shard, ``2/6``; all cells if it is None.  Raises UsageError."""
-    if shard is None:
+def _of_shard(project: Project, cells: list[Cell], request: CellRequest) -> list[Cell]:
+    """The default cells of the requested shard; all cells without one.  Raises UsageError."""
+    if request.shard is None:
         return cells
-    number, _, count = shard.partition("/")
-    if not (_is_number(number) and _is_number(count) and 1 <= int(number) <= int(count)):
-        raise UsageError(f"--shard {shard}: K/N is expected, such as 2/6")
-    groups = shards(default_cells(project.matrix, project.catalog, lane=Lane.CPU), int(count))
-    return [cell for cell in cells if cell in groups[int(number) - 1]] if int(number) <= len(groups) else []
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= len("9999")
+    defaults = default_cells(project.matrix, project.catalog, lane=Lane.CPU)
+    chosen = cells_of_shard(request.shard, defaults, request.measured, project.catalog)
+    return [cell for cell in cells if cell in chosen]

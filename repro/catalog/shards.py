@@ -1,24 +1,30 @@
-"""Divides the default cells among machines; each environment is built on one machine only."""
+"""The parts of the default cells for CI jobs, and the names by which `repro run --shard` takes them.  Pure."""
 
-from collections.abc import Sequence
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from repro.catalog.catalog import Catalog
+from repro.catalog.plan import Part, Weights, plan
 from repro.model.base import Strict
 from repro.model.cell import Cell
+from repro.model.errors import UsageError
 
-BUILD_COST = 8
-"""The cost of building an environment, in cells."""
+_SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})(?:@([0-9a-f]{8}))?")
 
 
 class ShardJob(Strict):
     """One machine's part of the default cells."""
 
     shard: str
-    """``2/6``, the argument of `repro run --shard`."""
+    """``2/6@1a2b3c4d``, the argument of `repro run --shard`."""
     cells: int
     """The number of its cells."""
     environments: str
     """The names of its environments, separated by spaces."""
+    seconds: int
+    """How long it is expected to take, builds included."""
 
 
 class Jobs(Strict):
@@ -34,31 +40,43 @@ class GithubMatrix(Strict):
     include: tuple[ShardJob, ...]
 
 
-def jobs(cells: Sequence[Cell], count: int) -> tuple[ShardJob, ...]:
+def jobs(cells: Sequence[Cell], count: int, weights: Weights, catalog: Catalog | None = None) -> tuple[ShardJob, ...]:
     """The default cells divided among at most ``count`` machines."""
-    made = shards(cells, count)
+    parts = plan(cells, count, weights, catalog)
     return tuple(
         ShardJob(
-            shard=f"{number}/{len(made)}",
-            cells=len(group),
-            environments=" ".join(dict.fromkeys(cell.environment.label for cell in group)),
+            shard=f"{number}/{len(parts)}@{digest(parts)}",
+            cells=len(part.cells),
+            environments=" ".join(part.environments),
+            seconds=round(part.seconds),
         )
-        for number, group in enumerate(made, 1)
+        for number, part in enumerate(parts, 1)
     )
 
 
-def shards(cells: Sequence[Cell], count: int) -> list[list[Cell]]:
-    """At most ``count`` groups of about equal cost, none empty, the same for the same cells; order is kept inside.
+def digest(parts: Sequence[Part]) -> str:
+    """Eight hexadecimal digits that differ between two divisions of cells."""
+    text = "\n\n".join("\n".join(cell.label for cell in part.cells) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    The most expensive environment is assigned first, each to the group with the lowest cost.
+
+def cells_of_shard(
+    shard: str, cells: Sequence[Cell], measured: Mapping[str, float], catalog: Catalog | None = None
+) -> list[Cell]:
+    """The cells of a shard; raises UsageError.
+
+    ``2/6`` divides by what the records say, so that it means the same on every machine.  ``2/6@1a2b3c4d`` is a part of
+    the plan that `repro matrix` printed, by measured seconds; it is refused if the plan here is another one, since
+    cells would then run twice or never.
     """
-    by_environment: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_environment.setdefault(cell.environment.label, []).append(cell)
-    groups: list[list[str]] = [[] for _ in range(max(1, min(count, len(by_environment))))]
-    loads = [0] * len(groups)
-    for name, held in sorted(by_environment.items(), key=lambda item: (-len(item[1]), item[0])):
-        lightest = loads.index(min(loads))
-        groups[lightest].append(name)
-        loads[lightest] += BUILD_COST + len(held)
-    return [[cell for cell in cells if cell.environment.label in group] for group in groups]
+    found = _SHARD.fullmatch(shard)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard {shard}: K/N is expected, such as 2/6, or K/N@DIGEST as `repro matrix` prints it")
+    number, count, expected = int(found[1]), int(found[2]), found[3]
+    parts = plan(cells, count, Weights(measured if expected else {}), catalog)
+    if expected and digest(parts) != expected:
+        raise UsageError(
+            f"--shard {shard}: the plan here is @{digest(parts)}: other cells, or other measured seconds in the store;"
+            " run `repro matrix` again"
+        )
+    return list(parts[number - 1].cells) if number <= len(parts) else []

@@ -28,7 +28,9 @@ from repro.report.rows import Report, row_of
 from repro.report.terminal import console, table
 from repro.report.write import write_junit
 from repro.store.kept_locks import KeptLocks
+from repro.store.observations import Store
 from repro.store.resolve_float import holding_kept, resolve_float
+from repro.store.seconds import measured_seconds
 from repro.verdict.status import exit_code
 
 
@@ -73,7 +75,10 @@ class CellOptions:
         int, typer.Option("--nodes", min=1, help="Divide the ranks among so many torchrun agents on this host.")
     ] = 1
     shard: Annotated[
-        str | None, typer.Option("--shard", metavar="K/N", help="Only this part of the default cells.")
+        str | None,
+        typer.Option(
+            "--shard", metavar="K/N[@DIGEST]", help="Only this part of the default cells, as `repro matrix` names it."
+        ),
     ] = None
 
     def resolved(self, project: Project) -> tuple[Project, tuple[str, ...]]:
@@ -91,7 +96,12 @@ class CellOptions:
             names.append(kept.name)
         return project, tuple(names)
 
-    def request(self, ids: list[str], pack: Pack | None, environments: tuple[str, ...]) -> CellRequest:
+    def request(
+        self, ids: list[str], pack: Pack | None, environments: tuple[str, ...], planned: Project
+    ) -> CellRequest:
+        """The requested cells; ``planned`` is the project whose store `repro matrix` divides by."""
+        by_seconds = self.shard is not None and "@" in self.shard
+        store = Store(planned.reports / "data")
         return CellRequest(
             ids=ids,
             environments=environments,
@@ -103,6 +113,7 @@ class CellOptions:
             nodes=self.nodes,
             packed=pack.environments if pack else None,
             shard=self.shard,
+            measured=measured_seconds(store, planned.catalog.entries) if by_seconds else {},
             roles=parse_roles(self.stage_env or []),
         )
 
@@ -139,7 +150,7 @@ def run(
     """
     project, environments = which.resolved(Project.here(how.reports, how.catalog))
     pack = read_pack(which.overlay) if which.overlay else None
-    selection = choose_cells(project, which.request(ids or [], pack, environments))
+    selection = choose_cells(project, which.request(ids or [], pack, environments, Project.here(catalog=how.catalog)))
     out = console(error=how.as_json)
     if not ids:
         print_skipped(project)

@@ -1,45 +1,49 @@
-"""Shards: every cell once, an environment in one of them, about equal."""
+"""Shards: what `repro matrix` names is what `repro run --shard` runs, or it is refused."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from repro.catalog.shards import BUILD_COST, jobs, shards
+from repro.catalog.plan import Weights
+from repro.catalog.shards import cells_of_shard, jobs
+from repro.model.errors import UsageError
 from tests.unit.factories import cell
 
-CELLS = st.lists(
-    st.builds(
-        lambda env, failure: cell(environment=env, failure=failure),
-        st.sampled_from("abcdefg"),
-        st.text("xy", min_size=1),
-    ),
-    unique_by=lambda made: made.label,
-)
-
-
-@given(CELLS, st.integers(1, 9))
-def test_partition(cells: list, count: int) -> None:  # type: ignore[type-arg]
-    """Nothing is lost, doubled or empty, and no environment is built twice."""
-    made = shards(cells, count)
-    assert sorted(item.label for group in made for item in group) == sorted(item.label for item in cells)
-    assert len(made) <= count
-    assert all(made) or not cells
-    homes = [{item.environment for item in group} for group in made]
-    assert sum(len(names) for names in homes) == len(set().union(*homes))
-    assert made == shards(cells, count)
-
-
-def test_balance() -> None:
-    """The dearest environment stands alone when the others together weigh as much."""
-    cells = [cell(environment="big", failure=f"f{number}") for number in range(BUILD_COST + 2)]
-    cells += [cell(environment=name) for name in ("a", "b")]
-    made = shards(cells, 2)
-    assert [{item.environment.label for item in group} for group in made] == [{"big"}, {"a", "b"}]
+CELLS = [cell(environment=name, failure=failure) for name in ("a", "b", "c") for failure in ("x", "y")]
+MEASURED = {CELLS[0].label: 400.0} | {made.label: 2.0 for made in CELLS[1:]}
 
 
 def test_jobs() -> None:
     """Each machine knows its number, its cells and the environments that it builds, each once."""
-    cells = [cell(environment=name, failure=failure) for name in ("a", "b") for failure in ("x", "y")]
-    one, other = jobs(cells, 2)
-    assert {one.environments, other.environments} == {"a", "b"}
-    assert [(made.shard, made.cells) for made in (one, other)] == [("1/2", 2), ("2/2", 2)]
-    assert [made.environments.split() for made in jobs(cells, 1)] == [["a", "b"]]
+    one, other = jobs(CELLS, 2, Weights(MEASURED))
+    assert [made.environments for made in (one, other)] == ["a", "b c"]
+    assert [made.cells for made in (one, other)] == [2, 4]
+    assert one.shard.startswith("1/2@")
+    assert one.seconds > other.seconds
+    assert [made.environments.split() for made in jobs(CELLS, 1, Weights())] == [["a", "b", "c"]]
+
+
+def test_the_shards_are_all_cells() -> None:
+    found = [made for job in jobs(CELLS, 2, Weights(MEASURED)) for made in cells_of_shard(job.shard, CELLS, MEASURED)]
+    assert sorted(made.label for made in found) == sorted(made.label for made in CELLS)
+
+
+def test_another_plan_is_refused() -> None:
+    """Other measurements would give other shards: cells would run twice or never."""
+    shard = jobs(CELLS, 2, Weights(MEASURED))[0].shard
+    with pytest.raises(UsageError, match=r"the plan here is @.* run `repro matrix` again"):
+        cells_of_shard(shard, CELLS, {})
+    with pytest.raises(UsageError, match="the plan here is"):
+        cells_of_shard(shard, CELLS[:-1], MEASURED)
+
+
+def test_a_shard_without_a_digest_needs_no_measurements() -> None:
+    """It means the same on every machine, whatever its store holds."""
+    parts = [[cells_of_shard(f"{number}/2", CELLS, held) for number in (1, 2)] for held in ({}, MEASURED)]
+    assert parts[0] == parts[1]
+    assert sorted(made.label for part in parts[0] for made in part) == sorted(made.label for made in CELLS)
+    assert cells_of_shard("9/9", CELLS, {}) == []
+
+
+@pytest.mark.parametrize("shard", ["3/2", "0/2", "²/3", "1/99999", "1/2@", "1/2@xyz", "1", ""])
+def test_refused(shard: str) -> None:
+    with pytest.raises(UsageError, match="K/N is expected"):
+        cells_of_shard(shard, CELLS, {})

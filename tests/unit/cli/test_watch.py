@@ -36,10 +36,20 @@ class TestMatrix:
         code, out, _ = call("matrix", "--github", "--shards", "5")
         assert code == 0
         assert out.count("\n") == 1
-        assert json.loads(out)["include"] == [
-            {"shard": "1/2", "cells": 2, "environments": "old"},
-            {"shard": "2/2", "cells": 1, "environments": "new"},
+        found = json.loads(out)["include"]
+        assert [(job["shard"].partition("@")[0], job["cells"], job["environments"]) for job in found] == [
+            ("1/2", 2, "old"),
+            ("2/2", 1, "new"),
         ]
+
+    def test_a_shard_is_of_the_plan_that_was_printed(self, held: Project, call: Call) -> None:
+        """The store that it was planned by is the catalogue's own, also where the run has another one."""
+        shard = json.loads(call("matrix", "--github", "--shards", "2")[1])["include"][1]["shard"]
+        assert "@" in shard
+        wrong = shard[:-1] + ("0" if shard[-1] != "0" else "1")
+        code, _, error = call("run", "--shard", wrong, "--reports", str(held.reports / "elsewhere"))
+        assert code == 2
+        assert f"the plan here is @{shard.partition('@')[2]}" in error
 
     @pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1", "1/x"])
     def test_mistakes(self, call: Call, shard: str) -> None:
