@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from repro.catalog.catalog import Catalog
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter, probe
 from repro.environments.resolve import refuse_denied
@@ -23,7 +24,7 @@ from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import not_run, run_cell, torchrun
 from repro.launch.slots import RANKS, Slots
 from repro.launch.stages import Interpreters, jobs_of
-from repro.launch.warm import WarmLauncher
+from repro.launch.warm import WarmLauncher, sort_key
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid, most_ranks
 from repro.model.deadline import deadline_of
 from repro.model.errors import EnvironmentFailure
@@ -120,8 +121,7 @@ class Session:
         ):
             launcher = warm if self.options.warm else None
             interpreters = self._build_ahead(builder, cells)
-            # Cells of one environment run one after another, since they share its imports and memory pages.
-            order = sorted(range(len(cells)), key=lambda index: list(interpreters).index(cells[index].environment))
+            order = order_of_runs(cells, self.project.catalog)
             futures = {index: runner.submit(self._cell, cells[index], interpreters, slots, launcher) for index in order}
             pending = [futures[index] for index in range(len(cells))]
             try:
@@ -401,6 +401,17 @@ class Session:
             self.listener.progress(f"{cell.label}: {result.judgement.reason}; please report it with this script")
         self.listener.finished(result)
         return result
+
+
+def order_of_runs(cells: Sequence[Cell], catalog: Catalog) -> list[int]:
+    """The places of cells in the order of their runs: by environment, and in it by the imports that they share."""
+    places = {environment: place for place, environment in enumerate(dict.fromkeys(cell.environment for cell in cells))}
+
+    def key(index: int) -> tuple[object, ...]:
+        cell = cells[index]
+        return (places[cell.environment], *sort_key(cell, catalog[cell.failure]))
+
+    return sorted(range(len(cells)), key=key)
 
 
 def _unplaced(observation: Observation) -> Observation:

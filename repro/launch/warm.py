@@ -46,7 +46,7 @@ START_SECONDS = 180.0
 STOP_POLL_SECONDS = 0.2
 MAX_FAMILIES = 4
 MAX_BRANCHES = 60
-"""A family with more branches than this is ended and begun anew."""
+"""A family keeps at most so many branches: beyond them, those that were not used for longest are ended."""
 TORCHRUN_GRACE_SECONDS = 30.0
 """How long torchrun waits for a rank that it has asked to end."""
 
@@ -173,10 +173,6 @@ class Family:
             raise
 
     @property
-    def is_full(self) -> bool:
-        return len(self._branches) > MAX_BRANCHES
-
-    @property
     def is_alive(self) -> bool:
         return not self._stop.is_set() and all(root.poll() is None for root in self._roots)
 
@@ -226,7 +222,18 @@ class Family:
                     raise
                 known = imports[:end]
                 self._branches[known] = grown
-        return self._branches[known]
+        self._end_unused(imports)
+        return self._branches[imports]
+
+    def _end_unused(self, imports: tuple[Import, ...]) -> None:
+        """End the branches beyond the limit that were not used for longest; these imports are in use now."""
+        # What a branch grew from counts as used later than the branch, so the first is never on the way to another.
+        for end in range(len(imports), -1, -1):
+            if imports[:end] in self._branches:
+                self._branches[imports[:end]] = self._branches.pop(imports[:end])
+        while len(self._branches) > MAX_BRANCHES and (oldest := next(iter(self._branches))) != imports:
+            for connection in self._branches.pop(oldest):
+                connection.socket.close()
 
     def _grow(
         self, parents: Sequence[Connection], steps: tuple[Import, ...], stop: threading.Event
@@ -340,8 +347,24 @@ class Plan:
     """What a second run of the same kind has in common with the first."""
 
 
-def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[str, ...] = ()) -> Plan | None:
-    """How a cell runs warm on these devices; None where it must go through torchrun."""
+@dataclass(frozen=True)
+class Needs:
+    """What decides which warm processes serve a cell in an environment; known before the environment is built."""
+
+    world_size: int
+    modules: Path | None
+    variables: tuple[tuple[str, str], ...]
+    imports: tuple[Import, ...]
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """Cells that are sorted by this run one after another where they share warm processes."""
+        imports = tuple((module, name or "") for module, name in self.imports)
+        return self.world_size, str(self.modules or ""), self.variables, imports
+
+
+def needs_of(cell: Cell, entry: Entry) -> Needs | None:
+    """What a cell needs to run warm; None where it must go through torchrun."""
     if entry.failure.needs.torchrun or not hasattr(os, "fork"):
         return None
     if cell.nodes > 1:
@@ -356,10 +379,24 @@ def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[s
         beside = any(file.name not in ours and not _is_no_module(file) for file in folder.iterdir())
     except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
         return None  # under torchrun the script's own interpreter says what is wrong
-    gates = applicable_gates(cell.lane, interpreter)
     variables = tuple(variables_of(entry.failure, cell).items())
-    start = Start(cell.lane, interpreter, cell.world_size, gates, folder if beside else None, devices, variables)
-    return Plan(start, imports, (entry.script, cell.model_dump_json()))
+    return Needs(cell.world_size, folder if beside else None, variables, imports)
+
+
+def sort_key(cell: Cell, entry: Entry) -> tuple[object, ...]:
+    """Sorts the cells of one environment: those that share warm processes one after another, torchrun's last."""
+    needs = needs_of(cell, entry)
+    return (True,) if needs is None else (False, *needs.order)
+
+
+def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[str, ...] = ()) -> Plan | None:
+    """How a cell runs warm on these devices; None where it must go through torchrun."""
+    needs = needs_of(cell, entry)
+    if needs is None:
+        return None
+    gates = applicable_gates(cell.lane, interpreter)
+    start = Start(cell.lane, interpreter, needs.world_size, gates, needs.modules, devices, needs.variables)
+    return Plan(start, needs.imports, (entry.script, cell.model_dump_json()))
 
 
 def _is_no_module(file: Path) -> bool:
@@ -457,7 +494,7 @@ class WarmLauncher:
         with self._lock:
             self._busy.append(key)
             for family in reversed(self._idle):
-                if family.key == key and plan.run not in family.served and not family.is_full:
+                if family.key == key and plan.run not in family.served:
                     self._idle.remove(family)
                     return family
             while self._idle and len(self._idle) + len(self._busy) > self.limit:

@@ -15,7 +15,7 @@ from repro.launch import session as module
 from repro.launch import slots
 from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
-from repro.launch.session import Options, Session
+from repro.launch.session import Options, Session, order_of_runs
 from repro.model.cell import Adopted, Cell, CellEnvironment, make_cell
 from repro.model.errors import EnvironmentFailure, StoreError
 from repro.model.observation import Observation, Rank
@@ -186,6 +186,13 @@ class TestResults:
         results = session(held, listener=heard).run(cells(held, "old", "new", "new"))
         assert [result.cell.environment.label for result in results] == ["old", "new", "new"]
         assert heard.finished_[-1].cell.environment.label == "old"
+
+    def test_order_of_runs(self, held: Project) -> None:
+        """The runs of one environment are together, and in it those that share imports."""
+        cure = cells(held, "old", "new", backport="cure")
+        plain = cells(held, "old", "new")
+        wanted = [plain[0], plain[1], cure[0], cure[1], plain[0]]
+        assert order_of_runs(wanted, held.catalog) == [2, 0, 4, 3, 1]
 
     def test_nothing(self, held: Project) -> None:
         """No cells, no results."""

@@ -14,13 +14,15 @@ import psutil
 import pytest
 
 from repro.files import ZYGOTE
+from repro.launch import warm
 from repro.launch.guard import Limits
 from repro.launch.run_cell import run_cell
-from repro.launch.warm import WarmLauncher
+from repro.launch.warm import WarmLauncher, sort_key
 from repro.model.verdict import Verdict
 from repro.verdict.judge import judge
 from tests.unit.factories import cell, entry
 from tests.unit.launch.fake import LIGHTNING, environment
+from tests.unit.launch.ranks import wait_for
 from tests.unit.launch.test_run_cell import SCRIPT
 
 END = """
@@ -182,3 +184,38 @@ def test_one_rank_compiles_a_new_environment(tmp_path: Path) -> None:
         held = entry(tmp_path / "failure", script="import torch, lightning\nprint('oracle passed: yes')\n")
         seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
     assert seen.launcher == "warm"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+def test_branches_that_were_not_used_for_longest_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their processes end too; what others grew from stays, and a script that needs them later has them again."""
+    monkeypatch.setattr(warm, "MAX_BRANCHES", 3)
+    interpreter = environment(tmp_path / "env")
+    with WarmLauncher() as launcher:
+        processes = []
+        for number, second in enumerate(["lightning", "decimal", "lightning"]):
+            held = entry(tmp_path / str(number), script=f"import torch\nimport {second}\nprint('oracle passed: yes')\n")
+            seen = run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
+            assert seen.launcher == "warm"
+            wait_for(lambda: len(zygotes()) <= 6)
+            processes.append({process.pid for process in zygotes()})
+    kept = processes[0] & processes[1]
+    assert [len(found) for found in (*processes, kept)] == [6, 6, 6, 4]
+    assert kept == processes[0] & processes[2]
+
+
+def test_cells_that_share_imports_stand_together(tmp_path: Path) -> None:
+    """By world size first, then by what they import; those that only torchrun can run come last."""
+    scripts = {
+        "two": "import torch\nimport lightning\n",
+        "one": "import torch\n",
+        "launcher": "import torch\n",
+        "three": "import torch\nimport numpy\nx = 1\nimport lightning\n",
+    }
+    needs = {"launcher": {"torchrun": True}}
+    keys = {
+        name: sort_key(cell(), entry(tmp_path / name, script=script, needs=needs.get(name, {})))
+        for name, script in scripts.items()
+    }
+    keys["wide"] = sort_key(cell(world_size=4), entry(tmp_path / "wide", script="import torch\n"))
+    assert sorted(keys, key=lambda name: keys[name]) == ["one", "two", "three", "wide", "launcher"]
