@@ -14,9 +14,9 @@ Import = tuple[str, str | None]
 
 INERT = frozenset(
     {
-        *("__future__", "argparse", "collections", "contextlib", "copy", "dataclasses", "datetime", "functools"),
+        *("__future__", "argparse", "collections", "contextlib", "copy", "dataclasses", "datetime", "functools", "gc"),
         *("importlib", "inspect", "itertools", "json", "math", "operator", "os", "pathlib", "re", "shutil", "string"),
-        *("sys", "tempfile", "textwrap", "time", "types", "typing", "warnings"),
+        *("sys", "tempfile", "textwrap", "time", "types", "typing", "warnings", "weakref"),
     }
 )
 """Modules of the standard library whose import changes nothing for others, so that it may come later.
@@ -60,9 +60,14 @@ def _leading(body: tuple[ast.stmt, ...]) -> tuple[tuple[Import, ...], tuple[ast.
     for index, node in enumerate(body):
         made = _imports(node)
         if made is None:
-            return tuple(found), body[index:]
+            return _once(found), body[index:]
         found += [step for step in made if step[0].split(".")[0] not in INERT]
-    return tuple(found), ()
+    return _once(found), ()
+
+
+def _once(found: list[Import]) -> tuple[Import, ...]:
+    """Each import once: the interpreter does nothing for a module that it has imported."""
+    return tuple(dict.fromkeys(found))
 
 
 def _imports(node: ast.stmt) -> list[Import] | None:
@@ -70,11 +75,17 @@ def _imports(node: ast.stmt) -> list[Import] | None:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return []
     if isinstance(node, ast.Import):
-        return [(alias.name, None) for alias in node.names]
+        return [step for alias in node.names for step in _module(alias.name)]
     if isinstance(node, ast.ImportFrom) and not node.level and node.module:
         names = [alias.name for alias in node.names]
-        return None if "*" in names else [(node.module, None), *((node.module, name) for name in names)]
+        return None if "*" in names else [*_module(node.module), *((node.module, name) for name in names)]
     return None
+
+
+def _module(name: str) -> list[Import]:
+    """The steps that import a module; the interpreter imports the package at its root first."""
+    root = name.partition(".")[0]
+    return [(root, None), (name, None)] if root != name else [(name, None)]
 
 
 def _is_plain(node: ast.stmt) -> bool:

@@ -18,8 +18,13 @@ def written(folder: Path, text: str, name: str = "repro.py") -> Path:
 @pytest.mark.parametrize(
     ("script", "imports"),
     [
-        ('"""Text."""\nfrom __future__ import annotations\nimport torch.nn as nn\n', [("torch.nn", None)]),
-        ("from a.b import c, d as e\n", [("a.b", None), ("a.b", "c"), ("a.b", "d")]),
+        (
+            '"""Text."""\nfrom __future__ import annotations\nimport torch.nn as nn\n',
+            [("torch", None), ("torch.nn", None)],
+        ),
+        ("from a.b import c, d as e\n", [("a", None), ("a.b", None), ("a.b", "c"), ("a.b", "d")]),
+        ("import a\nimport a.b.c, a.b.d\n", [("a", None), ("a.b.c", None), ("a.b.d", None)]),
+        ("import gc, weakref\nfrom a import b\nimport a\n", [("a", None), ("a", "b")]),
         ("import json, os\nimport torch\nimport lightning\n", [("torch", None), ("lightning", None)]),
         ("import torch\n\ndef f():\n    import d\n", [("torch", None)]),
         # What is not an import of other modules is left to the run, with all that follows.
