@@ -11,6 +11,7 @@ from repro import __version__
 from repro.backports.find import FoundBackport
 from repro.files import PACKAGE, templates_of
 from repro.model.errors import UsageError
+from repro.model.specifiers import ABSENT
 
 _COMPARED = (">=", "<=", ">", "<", "==", "!=")
 """The operators that the check in an exported file can evaluate without a library."""
@@ -46,7 +47,10 @@ def exported(backport: FoundBackport) -> str:
     )
 
 
-def _bounds(backport: FoundBackport, text: str) -> list[tuple[str, str]]:
+def _bounds(backport: FoundBackport, text: str) -> list[tuple[str, str]] | None:
+    """The comparisons of a range; None where the distribution must be absent."""
+    if text == ABSENT:
+        return None
     clauses = [(item.operator, item.version) for item in SpecifierSet(text)]
     for operator, version in clauses:
         if operator not in _COMPARED or version.endswith(".*"):

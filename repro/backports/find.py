@@ -11,7 +11,7 @@ import yaml
 
 from repro.files import RECORD, failures_folder
 from repro.model.errors import Fault, RecordError, UsageError, unknown
-from repro.model.specifiers import covers, installed_versions
+from repro.model.specifiers import covers, installed_versions, range_in_words
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class FoundBackport:
     @property
     def affected_text(self) -> str:
         """``lightning >=2.1.0,<2.2.2``."""
-        alternatives = (" with ".join(f"{name} {text}" for name, text in held.items()) for held in self.affected)
+        alternatives = (" with ".join(range_in_words(*item) for item in held.items()) for held in self.affected)
         return " or ".join(alternatives)
 
     @property

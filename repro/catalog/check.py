@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from repro.catalog.catalog import Entry
 from repro.catalog.check_failure import EntryCheck
 from repro.catalog.open_questions import unanswered
 from repro.catalog.project import Project
 from repro.catalog.public_threads import reported_failures
 from repro.environments.locks import read_lock, stale
 from repro.environments.resolve import refuse_denied
-from repro.model.errors import EnvironmentFailure, Fault, RecordError
+from repro.model.errors import EnvironmentFailure, Fault, RecordError, UsageError
 
 
 def check(project: Project) -> Sequence[Fault]:
@@ -29,6 +30,7 @@ def check(project: Project) -> Sequence[Fault]:
         faults += unanswered(project.matrix_file)
         for entry in (*catalog.entries.values(), *catalog.drafts.values()):
             faults += EntryCheck(entry, matrix, project.tests).faults()
+            faults += _absences(project, entry)
         faults += [
             Fault(project.matrix_file, 0, f"runs.{name}", "no such failure in the catalogue")
             for name in matrix.runs
@@ -61,6 +63,22 @@ def _locks(project: Project) -> list[Fault]:
         if file.name not in known
     ]
     return faults
+
+
+def _absences(project: Project, entry: Entry) -> list[Fault]:
+    """The fault of a failure that needs a distribution to be absent, and that every default environment installs."""
+    failure, runs = entry.failure, project.matrix.runs.get(entry.failure.id)
+    if not failure.may_be_absent or runs is None:
+        return []
+    try:
+        held = [project.environments.lock(name).versions for name in runs.environments]
+    except (RecordError, UsageError):
+        return []  # reported elsewhere
+    names = ", ".join(failure.may_be_absent)
+    if not all(set(failure.may_be_absent) & set(versions) for versions in held):
+        return []
+    problem = f"no default environment of {failure.id} is without {names}: another distribution brings it"
+    return [Fault(project.matrix_file, 0, f"runs.{failure.id}", problem, "add one whose lock does not hold it")]
 
 
 def _relative(fault: Fault) -> Fault:

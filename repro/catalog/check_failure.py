@@ -10,7 +10,15 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from repro.catalog import check_factor, check_launchers, check_rate, check_signature, check_stages, yaml_reader
+from repro.catalog import (
+    check_factor,
+    check_launchers,
+    check_ranges,
+    check_rate,
+    check_signature,
+    check_stages,
+    yaml_reader,
+)
 from repro.catalog import check_test as tested
 from repro.catalog.catalog import RECORD, Entry
 from repro.catalog.check_reach import problems_of
@@ -77,12 +85,8 @@ class EntryCheck:
         yield from check_launchers.config_faults(self.failure, self.entry.folder)
 
     def _ranges(self) -> Iterator[Fault]:
-        """Python is no distribution: a range of it would never be true."""
-        for key in ("affected", "rejected"):
-            for index, item in enumerate(getattr(self.failure, key)):
-                if "python" in (item if key == "affected" else item.releases):
-                    problem = "names python, which is compared with no version: the range is never true"
-                    yield self._fault((key, index), problem, "leave it out, and name the Python under not_tested")
+        for at, problem, remedy in check_ranges.problems_of(self.failure):
+            yield self._fault(at, problem, remedy)
 
     def _reach(self) -> Iterator[Fault]:
         for at, problem, remedy in problems_of(self.failure):
@@ -123,8 +127,7 @@ class EntryCheck:
     def _imports(self, tree: ast.Module, requirements: Sequence[Requirement] | None) -> Iterator[Fault]:
         """Check that a script imports only the standard library and libraries that the record or its metadata names."""
         named = {
-            canonicalize_name(name)
-            for name in (*self.failure.distributions, *(item.name for item in requirements or ()))
+            canonicalize_name(name) for name in (*self.failure.concerns, *(item.name for item in requirements or ()))
         }
         modules = _ALWAYS | {name.replace("-", "_") for name in named}
         for node in ast.walk(tree):
@@ -164,7 +167,9 @@ class EntryCheck:
             for item in requirements
             if str(item.specifier).startswith("==")
         }
-        if not any(covers(releases, pins) for releases in self.failure.affected):
+        # A script pins no Python and names nothing that must be absent.
+        asked = [{name: text for name, text in item.items() if name in pins} for item in self.failure.affected]
+        if not any(releases and covers(releases, pins) for releases in asked):
             yield Fault(
                 self.entry.script, 1, "dependencies", "pins no affected release", "pin a release that shows the failure"
             )
@@ -269,7 +274,7 @@ class EntryCheck:
         problems = list(check_stages.pair_problems(self.failure, self.matrix))
         for problem in problems:
             yield self._fault(("stages",), problem, "name an environment for each role")
-        pins = [self.matrix.environments[name].pins for name in runs.environments]
+        pins = [self.matrix.environments[name].versions for name in runs.environments]
         together = [
             check_stages.is_affected_pair(self.failure, pair, self.matrix) for pair in runs.pairs if not problems
         ]

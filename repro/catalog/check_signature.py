@@ -11,6 +11,7 @@ from repro.model.errors import nearest
 from repro.model.failure import WORLD_SIZE, Failure, Signature
 from repro.model.named_ranks import named_ranks
 from repro.model.pattern import is_found
+from repro.model.specifiers import PYTHON
 
 FOREIGN = Path(__file__).parent / "foreign_errors.yaml"
 _NOTHING_THERE = re.compile(r"No module named ['\"][^.'\"\\]*['\"]")
@@ -56,8 +57,8 @@ def problems_of(failure: Failure) -> Iterator[tuple[Location, str, str]]:
     for index, other in enumerate(failure.signatures):
         at: Location = ("signatures", index)
         for name in other.releases or {}:
-            if name not in failure.distributions:
-                yield (*at, "releases", name), f"the record does not name {name}", nearest(name, failure.distributions)
+            if name not in {*failure.concerns, PYTHON}:
+                yield (*at, "releases", name), f"the record does not name {name}", nearest(name, failure.concerns)
         for name, value in other.factors.items():
             values = _values(failure, name)
             if values is None:

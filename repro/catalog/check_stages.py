@@ -6,6 +6,7 @@ from repro.model.base import Location
 from repro.model.errors import nearest
 from repro.model.failure import WORLD_SIZE, Evidence, Failure, is_affected
 from repro.model.matrix import Matrix, Pair
+from repro.model.specifiers import ABSENT, PYTHON
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
 
 Problem = tuple[Location, str, str]
@@ -26,7 +27,8 @@ def problems_of(failure: Failure) -> Iterator[Problem]:
             elif value not in factor.values:
                 yield at, f"no value {value!r}", nearest(value, factor.values)
         for releases in stage.affected:
-            for name in sorted(set(releases) - set(failure.needs.distributions)):
+            named = {name for name, text in releases.items() if name != PYTHON and text != ABSENT}
+            for name in sorted(named - set(failure.needs.distributions)):
                 problem = f"{name} decides in stage {stage.name}, and needs.distributions does not name it"
                 yield ("stages", index, "affected"), problem, f"add {name} there"
     for index, backport in enumerate(failure.backports):
@@ -92,5 +94,5 @@ def pair_problems(failure: Failure, matrix: Matrix) -> Iterator[str]:
 
 def is_affected_pair(failure: Failure, pair: Pair, matrix: Matrix) -> bool:
     """Whether the pins of a pair's environments have the failure together."""
-    pins = {role: matrix.environments[name].pins for role, name in pair.environments.items()}
+    pins = {role: matrix.environments[name].versions for role, name in pair.environments.items()}
     return bool(failure.roles) and is_affected(failure, pins.get(failure.roles[-1], {}), pins)

@@ -23,7 +23,7 @@ def called_for(failure: Failure, matrix: Matrix) -> dict[str, str]:
     runs = matrix.runs.get(failure.id)
     wanted: dict[str, str] = {}
     for name in runs.environments if runs else ():
-        pins = matrix.environments[name].pins
+        pins = matrix.environments[name].versions
         affected = is_affected(failure, pins)
         wanted.setdefault(
             "failing" if affected else "correct",

@@ -9,10 +9,11 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.environments.build import disk_use
+from repro.environments.pythons import base_python
 from repro.environments.verify import find_damage, installed_torch
 from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
 from repro.model.clean import clean_line
-from repro.model.errors import EnvironmentFailure, UsageError, unknown
+from repro.model.errors import EnvironmentFailure, NoPythonError, UsageError, unknown
 from repro.report.terminal import console
 
 app = typer.Typer(
@@ -61,14 +62,14 @@ def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> No
     table.add_column("MB not shared", justify="right")
     for item in listed:
         pins = " ".join(f"{pin} {version}" for pin, version in item.pins.items())
-        built = item.state != "missing"
+        built = not item.state.startswith("missing")
         sizes = (f"{item.bytes / 1e6:.0f}", f"{item.own_bytes / 1e6:.0f}") if built else ("—", "—")
         source = item.torch_source or ("not recorded" if built else "—")
         torch = f"{item.torch} from {source}" if item.torch else source
         table.add_row(*(Text(clean_line(text)) for text in (item.name, item.python, pins, item.state, torch, *sizes)))
     out = console()
     out.print(table)
-    count = sum(item.state != "missing" for item in listed)
+    count = sum(not item.state.startswith("missing") for item in listed)
     out.print(f"{count} built: {answer.bytes_together / 1e9:.1f} GB together, shared files counted once")
 
 
@@ -82,13 +83,22 @@ def _listed(project: Project, name: str, counted: set[tuple[int, int]]) -> Envir
         name=name,
         python=environment.python,
         pins=environment.pins,
-        state="missing" if not place.exists else f"broken: {problem}" if problem else "built",
+        state=_missing(environment.python) if not place.exists else f"broken: {problem}" if problem else "built",
         torch=record.torch or installed_torch(place.site),
         torch_source=record.source,
         bytes=use.total if use else 0,
         own_bytes=use.own if use else 0,
         added_bytes=use.added if use else 0,
     )
+
+
+def _missing(python: str) -> str:
+    """The state of an environment that is not built: with the reason if it cannot be built here."""
+    try:
+        base_python(python)
+    except NoPythonError as error:
+        return f"missing: {error}"
+    return "missing"
 
 
 @app.command("build")
@@ -103,6 +113,11 @@ def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
         try:
             project.environments.interpreter(name, typer.echo)
             typer.echo(f"{name}: ready")
+        except NoPythonError as error:
+            if names:
+                failures.append(f"{name}: {error}")
+            else:  # all were asked for, and this machine can build the others
+                typer.echo(f"{name}: not built: {error}")
         except EnvironmentFailure as error:
             failures.append(f"{name}: {error}")
     if failures:

@@ -10,7 +10,7 @@ from repro.cli.envs import Names
 from repro.cli.options import Elsewhere, Json, Reports
 from repro.environments.rot import Rots, try_lock
 from repro.files import write_whole, writing
-from repro.model.errors import exit_of, unknown
+from repro.model.errors import NoPythonError, exit_of, unknown
 
 
 def rot(
@@ -37,7 +37,11 @@ def rot(
     chosen = names or list(known)
     found = []
     for number, name in enumerate(chosen, 1):
-        tried = try_lock(name, known[name].python, project.environments.lock(name), project.matrix, dry=dry)
+        try:
+            tried = try_lock(name, known[name].python, project.environments.lock(name), project.matrix, dry=dry)
+        except NoPythonError as error:
+            typer.echo(f"[{number}/{len(chosen)}] skipped  {name}: {error}", err=as_json)
+            continue
         found.append(tried)
         reason = f": {tried.reason}" if tried.reason else ""
         typer.echo(f"[{number}/{len(chosen)}] {tried.state:<8} {name}{reason}", err=as_json)

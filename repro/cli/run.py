@@ -166,7 +166,7 @@ def run(
         confirm=not ids,
         run_name=check_run_name(run_name),
     )
-    rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.distributions) for result in results)
+    rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.concerns) for result in results)
     write_junit(junit, rows, project)
     if how.as_json:
         typer.echo(Report(rows=rows).model_dump_json(indent=1))

@@ -72,7 +72,7 @@ def cap(failures: Sequence[Failure], stack: Stack, distribution: str, specifiers
     def affects(failure: Failure, version: str) -> bool:
         return may_affect(failure, stack.moved({distribution: version}))
 
-    concerned = [failure for failure in failures if distribution in failure.distributions]
+    concerned = [failure for failure in failures if distribution in failure.concerns]
     reasons, since_index = [], 0
     for failure in concerned:
         if inside and affects(failure, inside[-1]):

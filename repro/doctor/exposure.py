@@ -7,7 +7,7 @@ from enum import StrEnum
 from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
 from repro.model.failure import Failure, is_affected, is_open, plays_a_role, roles_in_words, specifiers_of
-from repro.model.specifiers import covers
+from repro.model.specifiers import covers, range_in_words
 from repro.model.version import parsed_version
 
 
@@ -142,12 +142,12 @@ def _there(held: Mapping[str, KnownVersion | None]) -> Iterable[tuple[str, Known
 
 
 def _why_clear(failure: Failure, held: Mapping[str, KnownVersion | None], readings: Sequence[Mapping[str, str]]) -> str:
-    missing = [name for name, facts in held.items() if facts is None]
-    if all(set(missing) & set(releases) for releases in failure.affected):
+    missing = [name for name, facts in held.items() if facts is None and name not in failure.may_be_absent]
+    if missing and all(set(missing) & set(releases) for releases in failure.affected):
         return f"{', '.join(missing)} is not installed"
     stated = _stated(held)
     for rejection in failure.rejected:
         if all(covers(rejection.releases, versions) for versions in readings):
             return f"{stated}: refused with a clear error"
-    alternatives = (", ".join(f"{name} {text}" for name, text in releases.items()) for releases in failure.affected)
+    alternatives = (", ".join(range_in_words(*item) for item in releases.items()) for releases in failure.affected)
     return f"{stated}: only {' or '.join(alternatives)} is affected"

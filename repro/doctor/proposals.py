@@ -95,7 +95,7 @@ def open_failures(wanted: Sequence[Failure], stack: Stack, axes: Sequence[Axis])
 
 def _combinations(axes: Sequence[Axis], failures: Sequence[Failure]) -> Iterator[dict[str, str]]:
     """One representative of each combination that the records distinguish."""
-    concerned = [axis for axis in axes if any(axis.record_name in failure.distributions for failure in failures)]
+    concerned = [axis for axis in axes if any(axis.record_name in failure.concerns for failure in failures)]
     choices: list[list[str | None]] = [
         [None, *(group[0][1] for group in _groups(axis, failures))] for axis in concerned
     ]

@@ -14,6 +14,7 @@ from filelock import FileLock
 from repro.environments.interpreter import Interpreter, remembered
 from repro.environments.locks import Lock, header_of, read_lock, stale
 from repro.environments.place import BuildRecord, EnvironmentFolder
+from repro.environments.pythons import base_python
 from repro.environments.resolve import refuse_denied, resolve
 from repro.environments.torch_build import TorchBuild, choose_torch
 from repro.environments.uv import run_uv, torch_backend
@@ -126,6 +127,7 @@ class Environments:
     def _build(self, place: EnvironmentFolder, notify: Notify) -> None:
         lock = self.lock(place.name)
         refuse_denied(lock, self.matrix)
+        base = base_python(self.environment(place.name).python)
         for leftover in place.folder.parent.glob(f"{place.folder.name}.partial-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         shutil.rmtree(place.folder, ignore_errors=True)
@@ -133,13 +135,13 @@ class Environments:
         try:
             with writing(place.name, EnvironmentFailure):
                 target = EnvironmentFolder(place.name, partial)
-                torch = self._install(target, lock)
+                torch = self._install(target, lock, base)
                 damage = find_damage(target, lock, thorough=True)
                 if damage and damage.distribution:
                     # The damage is in uv's cache, from which it was linked: only a new download repairs it.
                     notify(f"{place.name}: {damage}; uv's cache is damaged: downloading {damage.distribution} again")
                     run_uv(["cache", "clean", "--quiet", damage.distribution])
-                    torch = self._install(target, lock)
+                    torch = self._install(target, lock, base)
                     damage = find_damage(target, lock, thorough=True)
                 if damage:
                     raise EnvironmentFailure(f"{place.name}: {damage}, right after it was built; nothing was kept")
@@ -150,10 +152,9 @@ class Environments:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _install(self, target: EnvironmentFolder, lock: Lock) -> TorchBuild | None:
+    def _install(self, target: EnvironmentFolder, lock: Lock, base: str) -> TorchBuild | None:
         """Install a lock into a new environment; returns the chosen build of torch, if the lock has torch."""
-        python = self.environment(target.name).python
-        run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", python, str(target.folder)])
+        run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", base, str(target.folder)])
         packages = [package.text for package in lock.libraries]
         torch = choose_torch(lock.torch, target.python) if lock.torch else None
         if torch:

@@ -17,11 +17,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from repro.model.errors import Fault, RecordError
-from repro.model.matrix import Environment
+from repro.model.matrix import USUAL_PYTHON, Environment
 
 TORCH_HEADING = "# torch layer: installed first, its build is the machine's choice"
 LIBRARIES_HEADING = "# libraries"
 _PLAIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[0-9][A-Za-z0-9.!+_-]*)(\s*;.*)?$")
+_PYTHON = "# python: "
 _ACCELERATOR = re.compile(r"^(nvidia-|cuda-|triton\b|pytorch-triton)")
 
 
@@ -87,10 +88,20 @@ class Lock:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the pins, without comments, and without the hashes of torch, whose build is not locked."""
+        """SHA-256 of the pins, without comments, and without the hashes of torch, whose build is not locked.
+
+        Another Python than the usual one is part of it: the same pins are another environment there.
+        """
         content = "\n".join([package.text for package in (*self.accelerator, *self.libraries)])
         torch = self.torch.without_hashes if self.torch else ""
-        return hashlib.sha256(f"{torch}\n{content}".encode()).hexdigest()
+        python = "" if self.python == USUAL_PYTHON else f"\npython {self.python}"
+        return hashlib.sha256(f"{torch}\n{content}{python}".encode()).hexdigest()
+
+    @property
+    def python(self) -> str:
+        """The Python that it was resolved for, as its header says."""
+        stated = (line.removeprefix(_PYTHON) for line in self.header if line.startswith(_PYTHON))
+        return next(stated, USUAL_PYTHON)
 
 
 def header_of(name: str, environment: Environment) -> tuple[str, ...]:

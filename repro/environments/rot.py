@@ -7,6 +7,7 @@ from typing import Literal
 from repro.environments.build import install
 from repro.environments.locks import Lock
 from repro.environments.place import EnvironmentFolder
+from repro.environments.pythons import base_python
 from repro.environments.resolve import refuse_denied
 from repro.environments.torch_build import choose_torch
 from repro.environments.uv import run_uv
@@ -42,13 +43,14 @@ def try_lock(name: str, python: str, lock: Lock, matrix: Matrix, *, dry: bool) -
 
     ``dry`` only resolves, which finds a deleted file but not a damaged one.  Packages that only serve torch's
     accelerator builds have gigabytes and are never downloaded.  Raises EnvironmentFailure, and installs nothing, if the
-    lock contains a denied release.
+    lock contains a denied release, or NoPythonError if its Python is not on this machine.
     """
     refuse_denied(lock, matrix)
+    base = base_python(python)
     with tempfile.TemporaryDirectory(prefix="repro-rot-") as folder:
         place = EnvironmentFolder(name, Path(folder) / "environment")
         try:
-            run_uv(["venv", "--quiet", "--no-project", "--python", python, str(place.folder)])
+            run_uv(["venv", "--quiet", "--no-project", "--python", base, str(place.folder)])
             if lock.torch:
                 torch = choose_torch(lock.torch, place.python)
                 install(place.python, [torch.requirement], hashes=bool(torch.hashes), dry=dry)

@@ -29,7 +29,7 @@ TORCH_BACKEND = "UV_TORCH_BACKEND"
 PASSED = frozenset({
     FIND_LINKS, TORCH_BACKEND, "UV_CACHE_DIR", "UV_CONCURRENT_BUILDS", "UV_CONCURRENT_DOWNLOADS",
     "UV_CONCURRENT_INSTALLS", "UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "UV_NATIVE_TLS", "UV_OFFLINE",
-    "UV_PYTHON_DOWNLOADS", "UV_PYTHON_INSTALL_DIR", "UV_SYSTEM_CERTS", "UV_TOOL_DIR",
+    "UV_PYTHON_INSTALL_DIR", "UV_SYSTEM_CERTS", "UV_TOOL_DIR",
 })  # fmt: skip
 """The variables that are passed to uv; only the first two name an index or change a resolution."""
 PIP_PASSED = frozenset({"PIP_CERT", "PIP_CLIENT_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_PROXY", "PIP_RETRIES"})
@@ -56,6 +56,7 @@ def uv_environment(drop: Sequence[str] = ()) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in passed or not name.startswith(_FOREIGN)}
     # In UTC, a cut-off day ends at the same instant on every machine.
     ours = {"NO_COLOR": "1", "TZ": "UTC", "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
+    ours["UV_PYTHON_DOWNLOADS"] = "never"  # an environment is built on an interpreter of this machine
     index = os.environ.get(INDEX, "").strip()
     return kept | ours | ({"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index} if index else {})
 

@@ -171,14 +171,12 @@ def run_cell(
             deadline_passed=last.ended.deadline_passed,
             stood_still=last.ended.stood_still,
             fault=last.fault,
-            installed=_named(interpreters.installed, entry.failure.distributions),
+            installed=_named(interpreters.installed, entry.failure.concerns),
             hardware=hardware().model_copy(update={"cuda": stack.cuda, "nccl": stack.nccl} if stack else {}),
             ranks=last.ranks,
             stage=last.job.cell.stage,
             earlier=tuple(part.as_stage(cores) for part in earlier),
-            roles={
-                role: _named(held, entry.failure.distributions) for role, held in interpreters.installed_by_role.items()
-            },
+            roles={role: _named(held, entry.failure.concerns) for role, held in interpreters.installed_by_role.items()},
         )
     except OSError as error:
         return not_run(cell, run, recipe, f"the run could not be started: {error}", seconds)

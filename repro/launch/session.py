@@ -27,7 +27,7 @@ from repro.launch.stages import Interpreters, jobs_of
 from repro.launch.warm import WarmLauncher, sort_key
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid, most_ranks
 from repro.model.deadline import deadline_of
-from repro.model.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure, NoPythonError
 from repro.model.failure import Failure, Lane, inapplicable
 from repro.model.observation import Installed, Observation
 from repro.model.verdict import Verdict
@@ -174,6 +174,9 @@ class Session:
         try:
             roles = {role: built[environment].result() for role, environment in cell.roles.items()}
             interpreter = Interpreters(built[cell.environment].result(), roles)
+        except NoPythonError as error:
+            self.listener.skipped(cell, str(error))
+            return None
         except EnvironmentFailure as error:
             return self._conclude(cell, [self._fault(cell, str(error))])
         for held in (interpreter.own, *roles.values()):
@@ -282,7 +285,7 @@ class Session:
         self, cell: Cell, interpreter: Interpreters, give_back: Callable[[], None], *, full_deadline: bool
     ) -> Limits:
         record = self.project.catalog[cell.failure].failure
-        failure = record.seen_in(cell.lane, cell.factors, interpreter.installed.distributions)
+        failure = record.seen_in(cell.lane, cell.factors, interpreter.installed.versions)
         waits = full_deadline or self.options.full_deadline or failure.signature.kind != "hang"
         return Limits(
             timeout=self._timeout(cell),

@@ -68,6 +68,13 @@ class EnvironmentFailure(ReproError):  # noqa: N818 - "EnvironmentError" is a bu
     exit_code = Exit.UNKNOWN
 
 
+class NoPythonError(EnvironmentFailure):
+    """This machine has no interpreter of the Python that an environment needs: its cells are not run here."""
+
+    def __init__(self, series: str) -> None:
+        super().__init__(f"no Python {series} here")
+
+
 class StoreError(ReproError):
     """A stored observation cannot be read or written."""
 

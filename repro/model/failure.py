@@ -15,7 +15,7 @@ from repro.model.rank_launcher import LAUNCHER, TORCHRUN, RankLauncher
 from repro.model.rate import Rate
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
-from repro.model.specifiers import Untried, covers
+from repro.model.specifiers import ABSENT, PYTHON, Untried, covers, range_in_words
 from repro.model.stages import STAGE_NAME, Roles
 from repro.model.version import parsed_version
 from repro.model.version_ranges import Specifiers, VersionRanges
@@ -205,7 +205,7 @@ class Cure(Strict):
         if self.upgrade is None:
             return None
         verb = "use" if any("<" in text for text in self.upgrade.values()) else "upgrade to"
-        return f"{verb} " + " and ".join(f"{name} {text}" for name, text in self.upgrade.items())
+        return f"{verb} " + " and ".join(range_in_words(name, text) for name, text in self.upgrade.items())
 
 
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">", "contains", "lacks")
@@ -503,24 +503,40 @@ class Failure(Strict):
 
     @property
     def judged_by(self) -> tuple[str, ...]:
-        """The distributions whose versions decide who is affected."""
-        names = {name for releases in self.affected for name in releases}
-        names |= {name for stage in self.stages for releases in stage.affected for name in releases}
-        return tuple(sorted(names | {name for rejection in self.rejected for name in rejection.releases}))
+        """The distributions whose versions or absence decide who is affected, and ``python`` if its version does."""
+        return tuple(sorted({name for releases in _all_ranges(self) for name in releases}))
+
+    @property
+    def may_be_absent(self) -> tuple[str, ...]:
+        """The distributions whose absence decides: the reproduction does not need them."""
+        return tuple(
+            sorted({name for releases in _all_ranges(self) for name, text in releases.items() if text == ABSENT})
+        )
 
     @property
     def distributions(self) -> tuple[str, ...]:
-        """The distributions that decide who is affected, and those that the reproduction needs."""
+        """The distributions that a run must have: those that decide, and those that the reproduction needs."""
+        deciding = set(self.judged_by) - {PYTHON, *self.may_be_absent}
+        return tuple(sorted({*deciding, *self.needs.distributions}))
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """All whose versions a reader of a run wants to see: Python and what may be absent included."""
         return tuple(sorted({*self.judged_by, *self.needs.distributions}))
 
 
+def _all_ranges(failure: Failure) -> tuple[Mapping[str, str], ...]:
+    """Every condition on releases by which a record says who is affected or refused."""
+    earlier = (releases for stage in failure.stages for releases in stage.affected)
+    return (*failure.affected, *earlier, *(rejection.releases for rejection in failure.rejected))
+
+
 def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
-    """Everything that a record says about who is affected, by distribution."""
+    """The specifiers by which a record says who is affected, by distribution; none for one that must be absent."""
     said: dict[str, list[str]] = {name: [] for name in failure.judged_by}
-    earlier = [releases for stage in failure.stages for releases in stage.affected]
-    for releases in (*failure.affected, *earlier, *(rejection.releases for rejection in failure.rejected)):
+    for releases in _all_ranges(failure):
         for name, text in releases.items():
-            said[name].append(text)
+            said[name] += [] if text == ABSENT else [text]
     for untried in failure.never_tried:
         said[untried.name].append(untried.specifier)
     return {name: tuple(texts) for name, texts in said.items()}
@@ -566,7 +582,7 @@ def roles_in_words(failure: Failure) -> str:
     held = {stage.role: stage.affected for stage in failure.stages if stage.affected}
     held[failure.roles[-1]] = failure.affected
     return ", ".join(
-        f"{role} {' or '.join(' with '.join(f'{name} {text}' for name, text in one.items()) for one in releases)}"
+        f"{role} {' or '.join(' with '.join(range_in_words(*item) for item in one.items()) for one in releases)}"
         for role, releases in held.items()
     )
 

@@ -7,6 +7,7 @@ from packaging.version import Version
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from repro.model.base import Day, FileName, Strict
+from repro.model.specifiers import with_python
 from repro.model.version import parsed_version
 
 
@@ -18,6 +19,8 @@ def _version(text: str) -> str:
 
 VersionText = Annotated[str, AfterValidator(_version)]
 PythonText = Annotated[str, Field(pattern=r"^3\.\d+$")]
+USUAL_PYTHON = "3.11"
+"""The Python of an environment that names none."""
 
 
 class Denied(Strict):
@@ -52,6 +55,11 @@ class Environment(Strict):
         if not self.pins and not self.floating:
             raise ValueError("an environment needs pins, or names under floating")
         return self
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Its pins, and its Python."""
+        return with_python(self.pins, self.python)
 
 
 class Floating(Strict):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from repro.model.base import FileName, Strict
 from repro.model.cell import Cell
 from repro.model.rank_launcher import ColdLauncher
+from repro.model.specifiers import with_python
 
 FORMAT: Literal[1] = 1
 LINE_CHARACTERS = 300
@@ -166,6 +167,11 @@ class Installed(Strict):
     lock: str | None = None
     """SHA-256 of the lock; None where an existing interpreter is used as it is."""
     overlay: Overlay | None = None
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions by which a record judges: those of the distributions, and of Python."""
+        return with_python(self.distributions, self.python)
 
 
 class Hardware(Strict):

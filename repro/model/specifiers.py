@@ -1,5 +1,6 @@
 """Which versions a set of specifiers covers.  Light: it also serves users' own processes, beside their training."""
 
+import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import NamedTuple
@@ -7,6 +8,11 @@ from typing import NamedTuple
 from packaging.specifiers import SpecifierSet
 
 from repro.model.version import parsed_version
+
+PYTHON = "python"
+"""The name of the interpreter in ranges: no distribution, but its version may decide too."""
+ABSENT = "absent"
+"""In the place of a specifier: the distribution is not installed."""
 
 
 class Untried(NamedTuple):
@@ -19,9 +25,12 @@ class Untried(NamedTuple):
 
 
 def installed_versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Versions of those distributions that this very process can import, by name."""
+    """Versions of those distributions that this very process can import, by name, and that of its Python."""
     found = {}
     for name in sorted(distributions):
+        if name == PYTHON:
+            found[name] = python_release(platform.python_version())
+            continue
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -29,12 +38,31 @@ def installed_versions(distributions: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def python_release(text: str) -> str:
+    """The version of an interpreter without the ``+`` of a build from a repository."""
+    return text.removesuffix("+")
+
+
+def with_python(versions: Mapping[str, str], python: str) -> dict[str, str]:
+    """Versions of distributions, and that of the interpreter beside them."""
+    return {**versions, PYTHON: python_release(python)}
+
+
+def range_in_words(name: str, text: str) -> str:
+    """``torch >=2.2``, ``no flash-attn``; the name alone where any version will do."""
+    return f"no {name}" if text == ABSENT else f"{name} {text}".strip()
+
+
 def covers(releases: Mapping[str, str], versions: Mapping[str, str]) -> bool:
-    """Whether the versions lie in the releases; a distribution that is not installed does not.
+    """Whether the versions lie in the releases; a distribution that is not installed lies in ``absent`` only.
 
     Pre-releases and local builds (``2.13.0+cpu``) count by their version; what is no version lies nowhere.
     """
     for name, text in releases.items():
+        if text == ABSENT:
+            if name in versions:
+                return False
+            continue
         version = parsed_version(versions[name]) if name in versions else None
         if version is None or not SpecifierSet(text).contains(version, prereleases=True):
             return False

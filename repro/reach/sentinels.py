@@ -17,6 +17,7 @@ import functools
 import importlib.abc
 import json
 import os
+import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,8 @@ def _holds(specifiers: str, version: tuple[int, ...]) -> bool | None:
 
 
 def _installed(name: str) -> str | None:
+    if name == "python":
+        return platform.python_version()
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -92,6 +95,9 @@ def exposure(affected: Sequence[Mapping[str, str]], never_tried: Sequence[tuple[
     for releases in affected:
         fits = []
         for name, specifiers in releases.items():
+            if specifiers == "absent":
+                fits.append(NO if _installed(name) or _installed(ALIASES.get(name, name)) else YES)
+                continue
             held = [text for text in (_installed(name), _installed(ALIASES.get(name, name))) if text]
             numbers = [_release(text) for text in held]
             untried = [text for other, text in never_tried if other == name]

@@ -74,7 +74,7 @@ def _plain(text: str) -> str:
 def _observed(failure: Failure, item: claims.CheckedEvidence) -> str:
     if item.result is None:
         return "not run"
-    row = row_of(item.result, failure.distributions)
+    row = row_of(item.result, failure.concerns)
     return f"{format_verdict(row)} {code(format_measured(item) or format_evidence(row))}"
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from repro.model.named_ranks import in_words
+from repro.model.specifiers import range_in_words
 
 if TYPE_CHECKING:  # `repro list` needs neither: loading them costs more than all that it does
     from repro.model.failure import OtherSignature, Signature
@@ -76,7 +77,7 @@ def format_versions(row: "Row") -> str:
 
 def format_releases(releases: "VersionRanges") -> str:
     """``lightning >=2.1.0,<2.2.2 and torch >=2.5``."""
-    return " and ".join(f"{name} {specifiers}" for name, specifiers in releases.items())
+    return " and ".join(range_in_words(name, text) for name, text in releases.items())
 
 
 def reference_address(name: str) -> str:

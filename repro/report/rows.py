@@ -12,6 +12,7 @@ from repro.model.base import Strict
 from repro.model.cell import Cell, Named
 from repro.model.errors import StoreError
 from repro.model.failure import inapplicable
+from repro.model.matrix import USUAL_PYTHON
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.store.recipe import key_of_roles, recipe_of
@@ -58,7 +59,7 @@ class Report(Strict):
 def row_of(result: Result, distributions: Iterable[str]) -> Row:
     """The row of a cell that was run."""
     newest = result.newest
-    held = newest.installed.distributions if newest.installed else {}
+    held = newest.installed.versions if newest.installed else {}
     machine = newest.hardware
     device = ", ".join(machine.accelerators) if machine.accelerators and result.cell.lane == "cuda" else ""
     return Row(
@@ -130,8 +131,14 @@ class Lookup:
         """The row of a cell: its newest stored run, or the reason why there is none."""
         result = self.as_stored(cell)
         if result is None:
-            return Row(cell=cell, not_run="no run of these sources with this lock is stored")
-        return row_of(result, self.catalog[cell.failure].failure.distributions)
+            return Row(cell=cell, not_run=f"no run of these sources with this lock is stored{self._pythons(cell)}")
+        return row_of(result, self.catalog[cell.failure].failure.concerns)
+
+    def _pythons(self, cell: Cell) -> str:
+        """The Python that a cell needs where it is not the usual one, which a machine may not have."""
+        known = self.environments.matrix.environments
+        needed = {known[held.label].python for held in cell.environments if held.label in known} - {USUAL_PYTHON}
+        return f"; it needs Python {' and '.join(sorted(needed))}" if needed else ""
 
 
 def gate_reasons(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:

@@ -171,5 +171,5 @@ def _ablation(failure: Failure, environment: str, lookup: Lookup) -> AblationTab
     if len(found) < 2:  # noqa: PLR2004 - one row is no comparison
         return None
     reading = analyse(factors, [(row, result.verdict) for row, result in found])
-    shown = tuple((row, row_of(result, failure.distributions)) for row, result in found)
+    shown = tuple((row, row_of(result, failure.concerns)) for row, result in found)
     return AblationTable(environment, tuple(factor.name for factor in factors), shown, reading)

@@ -130,4 +130,4 @@ def ablation_environment(failure: Failure, matrix: Matrix) -> str | None:
     """The default environment of an ablation: the failure's first default environment with affected pins."""
     runs = matrix.runs.get(failure.id)
     names = runs.environments if runs else ()
-    return next((name for name in names if is_affected(failure, matrix.environments[name].pins)), None)
+    return next((name for name in names if is_affected(failure, matrix.environments[name].versions)), None)

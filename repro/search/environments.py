@@ -12,6 +12,7 @@ from packaging.version import Version
 from repro.environments.locks import Lock, is_accelerator
 from repro.model.errors import UsageError
 from repro.model.matrix import Environment
+from repro.model.specifiers import with_python
 from repro.model.version_change import VersionChange
 from repro.search.companions import applies
 
@@ -32,6 +33,11 @@ class Vector:
     environment: Environment
     versions: Mapping[str, str]
     days: tuple[str, ...] = ()
+
+    @property
+    def of_record(self) -> dict[str, str]:
+        """The versions by which a record judges: Python's too."""
+        return with_python(self.versions, self.environment.python)
 
 
 def with_release(base: Vector, distribution: str, version: str, day: str, companions: Iterable[str] = ()) -> Variant:

@@ -98,7 +98,7 @@ def known_failures(catalog: Catalog, observations: Sequence[Observation]) -> lis
     found: dict[str, tuple[Failure, bool]] = {}
     for observation in observations:
         errors = [rank.error for rank in observation.ranks if rank.error is not None]
-        held = observation.installed.distributions if observation.installed else {}
+        held = observation.installed.versions if observation.installed else {}
         for entry in catalog:
             failure = seen_in(entry.failure, observation)
             # An assertion is in the record's own script, so a user's script cannot show it.

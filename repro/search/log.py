@@ -119,8 +119,8 @@ def tried(
     ``role`` is that whose environment the search moves, where it is not the last stage's.
     """
     newest = result.newest
-    own = newest.installed.distributions if newest.installed else {}
-    roles = {name: installed.distributions for name, installed in newest.roles.items()}
+    own = newest.installed.versions if newest.installed else {}
+    roles = {name: installed.versions for name, installed in newest.roles.items()}
     held = roles.get(role, own)
     return Tried(
         label=label,
@@ -129,7 +129,7 @@ def tried(
         side=side_of(result.verdict),
         reason=result.judgement.reason,
         evidence=result.judgement.evidence,
-        versions={name: held[name] for name in sorted({*failure.distributions, "torch"}) if name in held},
+        versions={name: held[name] for name in sorted({*failure.concerns, "torch"}) if name in held},
         # No record states with which versions a user's script should fail.
         affected=is_affected(failure, own, roles) if held and not isinstance(failure, ScriptFailure) else None,
         observations=tuple(observation.id for observation in result.observations),

@@ -116,7 +116,7 @@ def affected_releases(failure: Failure, base: Vector, releases: Releases) -> lis
     return [
         index
         for index, release in enumerate(releases)
-        if is_affected(failure, {**base.versions, releases.distribution: release.version})
+        if is_affected(failure, base.of_record | {releases.distribution: release.version})
     ]
 
 

@@ -73,7 +73,7 @@ def question_of_record(  # noqa: PLR0917 - the parts of one question
     if asked.keep:
         raise UsageError("--keep goes with --by-date: a bisection over releases keeps all other pins anyway")
     # What the record says of the moved role, the others being where they are.
-    versions = {role: vector_of(project, name).versions for role, name in moved.others.items()}
+    versions = {role: vector_of(project, name).of_record for role, name in moved.others.items()}
     failure = as_moved(entry.failure, moved, versions)
     releases = releases_to_search(project.matrix, failure, base, asked.package, fetch)
     ends = asked.ends

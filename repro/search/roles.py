@@ -83,7 +83,7 @@ def _pair(failure: Failure, matrix: Matrix) -> Mapping[str, str]:
     runs = matrix.runs.get(failure.id)
     pairs = [pair.environments for pair in runs.pairs] if runs else []
     for pair in pairs:
-        pins = {role: matrix.environments[name].pins for role, name in pair.items()}
+        pins = {role: matrix.environments[name].versions for role, name in pair.items()}
         if is_affected(failure, pins.get(failure.roles[-1], {}), pins):
             return pair
     return pairs[0] if pairs else {}

@@ -259,7 +259,7 @@ class Watch:
 
 def _snapshot(kept: KeptLock) -> ComparedEnvironment:
     held = vector(kept.name, kept.environment, kept.lock)
-    return ComparedEnvironment(kept.name, kept.environment.cutoff, kept.lock.digest, held.versions)
+    return ComparedEnvironment(kept.name, kept.environment.cutoff, kept.lock.digest, held.of_record)
 
 
 def look_at_all(watches: Sequence[Watch]) -> Watched:

@@ -16,7 +16,7 @@ from _pytest.mark import ParameterSet
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
-from repro.launch.session import Options, Session
+from repro.launch.session import Options, Session, Silent
 from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -121,12 +121,27 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.module.FAILURE))
 
 
+class Skips(Silent):
+    """Keeps why cells do not run here, by label."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def skipped(self, cell: Cell, reason: str) -> None:
+        """Keep the reason."""
+        self.reasons[cell.label] = reason
+
+
 class Laboratory:
-    """Runs cells with its own store, so that tests do not touch the reports; no cell runs twice."""
+    """Runs cells with its own store, so that tests do not touch the reports; no cell runs twice.
+
+    A test of a cell that cannot run here, whose Python is missing for one, is skipped with the reason.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._results: dict[str, Result] = {}
+        self._skips = session.listener = Skips()
 
     def result(self, cell: Cell) -> Result:
         """The result of one cell."""
@@ -136,6 +151,9 @@ class Laboratory:
         """The results of many cells by label."""
         missing = [cell for cell in cells if cell.label not in self._results]
         self._results |= {result.cell.label: result for result in self._session.run(missing)}
+        for cell in cells:
+            if cell.label in self._skips.reasons:
+                pytest.skip(self._skips.reasons[cell.label])
         return {cell.label: self._results[cell.label] for cell in cells}
 
 

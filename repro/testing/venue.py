@@ -17,6 +17,7 @@ from repro.launch.devices import Devices
 from repro.model.cell import Adopted, Cell, Overlaid
 from repro.model.errors import UsageError
 from repro.model.failure import Claim, Failure, Lane, inapplicable, is_affected
+from repro.model.specifiers import PYTHON, with_python
 from repro.model.verdict import Expectation
 from repro.model.version import parsed_version
 from repro.verdict.claims import cells_of
@@ -25,13 +26,18 @@ from repro.verdict.status import expect
 
 def expected(project: Project, cell: Cell) -> Expectation:
     """The record's expectation for a cell, by the locks of its environments."""
-    versions = project.environments.lock(cell.environment.label).versions
+    versions = _locked(project, cell.environment.label)
     return expect(project.catalog[cell.failure].failure, cell, versions, role_versions(project, cell))
 
 
 def role_versions(project: Project, cell: Cell) -> dict[str, dict[str, str]]:
     """The locked versions in the environments of a cell's other roles."""
-    return {role: project.environments.lock(held.label).versions for role, held in cell.roles.items()}
+    return {role: _locked(project, held.label) for role, held in cell.roles.items()}
+
+
+def _locked(project: Project, name: str) -> dict[str, str]:
+    """The versions in an environment's lock, and that of its Python."""
+    return with_python(project.environments.lock(name).versions, project.environments.environment(name).python)
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Venue:
         if missing is not None:
             held = {cell.label: cell.model_copy(update={"lane": lane or cell.lane}) for cell in asked}
             return PlacedClaim(claim, held, self._not_packed(missing))
-        pairs = [(self._locked(cell), self._versions(cells[cell.label])) for cell in asked]
+        pairs = [(_locked(self.project, cell.environment.label), self._versions(cells[cell.label])) for cell in asked]
         skip = next(filter(None, (inapplicable(failure, there) for _, there in pairs)), None) if self.moved else None
         return PlacedClaim(claim, cells, skip or (other_versions(failure, pairs) if self.moved else None))
 
@@ -144,15 +150,12 @@ class Venue:
     def _not_packed(self, cell: Cell) -> str:
         return f"{cell.environment.label} is not in the pack {self.folder}"
 
-    def _locked(self, cell: Cell) -> dict[str, str]:
-        return self.project.environments.lock(cell.environment.label).versions
-
     def _versions(self, cell: Cell) -> dict[str, str]:
         """The versions in the environment of a placed cell, before it is built or laid."""
         if isinstance(cell.environment, Overlaid) and self.pack is not None:
             wheels = self.pack.wheels_of(cell.environment.name)
-            return self.base.installed.distributions | {wheel.distribution: wheel.version for wheel in wheels}
-        return dict(self.base.installed.distributions) if self.moved else self._locked(cell)
+            return self.base.installed.versions | {wheel.distribution: wheel.version for wheel in wheels}
+        return self.base.installed.versions if self.moved else _locked(self.project, cell.environment.label)
 
 
 def other_versions(failure: Failure, pairs: Sequence[tuple[Mapping[str, str], Mapping[str, str]]]) -> str | None:
@@ -162,16 +165,26 @@ def other_versions(failure: Failure, pairs: Sequence[tuple[Mapping[str, str], Ma
     that decide who is affected, and on those that the evidence compares.  A library with the same version in all
     evidence may differ at the venue.
     """
-    for name in failure.distributions:
+    for name in failure.concerns:
         compared = len({locked.get(name) for locked, _ in pairs}) > 1
         for locked, there in pairs:
-            if (compared or name in failure.judged_by) and _public(locked.get(name)) != _public(there.get(name)):
+            same = _same_python if name == PYTHON else _same_release
+            if (compared or name in failure.judged_by) and not same(locked.get(name), there.get(name)):
                 return f"the evidence is about {_said([name], locked)}, and {_said([name], there)} is here"
     return None
 
 
 def _said(names: Sequence[str], versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {versions[name]}" if name in versions else f"no {name}" for name in names)
+
+
+def _same_release(one: str | None, other: str | None) -> bool:
+    return _public(one) == _public(other)
+
+
+def _same_python(one: str | None, other: str | None) -> bool:
+    """An environment states the series of its Python only."""
+    return (one or "").split(".")[:2] == (other or "").split(".")[:2]
 
 
 def _public(version: str | None) -> str | None:

@@ -39,7 +39,7 @@ def judge(failure: Failure, observation: Observation) -> Judgement:
     """The verdict of one run."""
     if failure.stages:
         return judge_stages(failure, observation, judge)
-    versions = observation.installed.distributions if observation.installed else {}
+    versions = observation.installed.versions if observation.installed else {}
     found = _judged(seen_in(failure, observation), observation)
     if found.verdict in {Verdict.DIFFERENT, Verdict.UNRUNNABLE}:
         for other in failure.also_seen_in(observation.cell.factors, versions):
@@ -60,7 +60,7 @@ def _judged(failure: Failure, observation: Observation) -> Judgement:
 
 def seen_in(failure: Failure, observation: Observation) -> Failure:
     """The record with the signature that the failure has in this run: by its lane, its factors and its versions."""
-    versions = observation.installed.distributions if observation.installed else {}
+    versions = observation.installed.versions if observation.installed else {}
     return failure.seen_in(observation.cell.lane, observation.cell.factors, versions)
 
 
@@ -171,6 +171,17 @@ def _wrong_imports(failure: Failure, observation: Observation) -> Judgement | No
             problem = _import_problem(rank, installed, distribution)
             if problem:
                 return _unrunnable(f"rank {rank.rank} {problem}", rank)
+    return _wrongly_present(failure, installed, observation.ranks)
+
+
+def _wrongly_present(failure: Failure, installed: Installed, ranks: Sequence[Rank]) -> Judgement | None:
+    """A distribution whose absence may decide, and that a rank has imported from elsewhere."""
+    for name in failure.may_be_absent:
+        modules = installed.modules.get(name, ()) if name in installed.distributions else (name.replace("-", "_"),)
+        for rank in ranks:
+            found = next((module for module in modules if module in rank.imported), None)
+            if found and not (name in installed.distributions and rank.imported[found].inside):
+                return _unrunnable(f"rank {rank.rank} imported {found} from outside the environment", rank)
     return None
 
 

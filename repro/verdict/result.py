@@ -53,8 +53,8 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
         merged = replace(merged, judgement=Judgement(Verdict.UNRUNNABLE, disagreement))
     cell = observations[-1].cell
     installed = next((found.installed for found in reversed(observations) if found.installed), None)
-    roles = {role: held.distributions for role, held in observations[-1].roles.items()}
-    expectation = expect(failure, cell, installed.distributions, roles) if installed else Expectation.NONE
+    roles = {role: held.versions for role, held in observations[-1].roles.items()}
+    expectation = expect(failure, cell, installed.versions, roles) if installed else Expectation.NONE
     return Result(
         cell=cell,
         observations=tuple(observations),

@@ -17,6 +17,7 @@ from repro.doctor.log.outcome import Known
 from repro.doctor.stack.files import read_stack
 from repro.doctor.tried import newest_tried
 from repro.model.errors import UsageError
+from repro.model.specifiers import PYTHON
 from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import publish
 from repro.report.write import write_reports
@@ -104,7 +105,7 @@ def test_unrelated_logs(asked: Page, known: Known, tmp_path: Path) -> None:
 def of_records(project: Project, file: Path) -> dict[str, Diagnosis]:
     """What `repro doctor --from` finds; raises UsageError for a text that it refuses."""
     failures = [entry.failure for entry in project.catalog]
-    watched = sorted({name for failure in failures for name in failure.distributions})
+    watched = sorted({name for failure in failures for name in failure.concerns if name != PYTHON})
     found = diagnose(failures, read_stack(file, watched), tried=newest_tried(project.matrix))
     return {item.failure.id: item for item in found}
 

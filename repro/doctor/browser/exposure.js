@@ -1,7 +1,10 @@
 // Whether versions have a failure, by the record alone: as repro/doctor/exposure.py and diagnosis.py decide.
 const exposure = (() => {
   const BRINGS = {lightning: "torch", "pytorch-lightning": "torch", accelerate: "torch"};
+  const ABSENT = "absent";
+  const inWords = (name, text) => text === ABSENT ? `no ${name}` : `${name} ${text}`.trim();
   const covers = (releases, versions) => Object.entries(releases).every(([name, text]) => {
+    if (text === ABSENT) return !(name in versions);
     if (!(name in versions)) return false;
     const version = pep440.parsed(versions[name]);
     return version !== null && pep440.contains(text, version);
@@ -11,8 +14,17 @@ const exposure = (() => {
   const certain = held => held && held.versions.length === 1 && !held.mayBeAbsent ? held.versions[0] : null;
 
   class Stack {
-    constructor(held, {closed = false, python = null, notes = [], skipped = 0} = {}) {
-      Object.assign(this, {held, closed, python, notes, skipped});
+    constructor(held, {closed = false, python = null, notes = [], skipped = 0, unlisted = []} = {}) {
+      Object.assign(this, {held, closed, python, notes, skipped, unlisted});
+    }
+
+    // What is known about the interpreter; of 3.11 the series only.
+    get interpreter() {
+      const version = pep440.parsed((this.python || "").replace(/\+$/, ""));
+      if (!version) return fact({why: "is not stated"});
+      const text = pep440.shown(version);
+      if (version.release.length >= 3) return fact({versions: [text]});
+      return fact({specifiers: `==${text}.*`, why: `is known as ${text} only`});
     }
 
     get versions() {
@@ -25,7 +37,11 @@ const exposure = (() => {
     }
 
     get(name) {
+      if (name === "python") return this.interpreter;
       if (Object.hasOwn(this.held, name)) return this.held[name];
+      if (this.unlisted.includes(name)) {
+        return fact({mayBeAbsent: true, why: "is not named: lists of this kind leave it out"});
+      }
       if (this.closed) return null;
       const by = Object.keys(BRINGS).find(other => BRINGS[other] === name && Object.hasOwn(this.held, other));
       if (by) return fact({why: `is not named (${by} brings it)`});
@@ -114,6 +130,14 @@ const exposure = (() => {
     return found;
   }
 
+  // Whether all versions that a stack allows lie in these releases.
+  function surely(stack, releases) {
+    const specifiers = Object.fromEntries(
+      Object.entries(releases).map(([name, text]) => [name, text === ABSENT ? [] : [text]]));
+    const found = readings(stack, {specifiers});
+    return found.length > 0 && found.every(versions => covers(releases, versions));
+  }
+
   function newest(stack, failure) {
     const found = {};
     for (const [name, texts] of Object.entries(failure.specifiers)) {
@@ -170,15 +194,15 @@ const exposure = (() => {
   }
 
   function whyClear(failure, held, all) {
-    const missing = Object.keys(held).filter(name => held[name] === null);
-    if (failure.affected.every(releases => missing.some(name => name in releases))) {
+    const missing = Object.keys(held).filter(name => held[name] === null && !failure.may_be_absent.includes(name));
+    if (missing.length && failure.affected.every(releases => missing.some(name => name in releases))) {
       return `${missing.join(", ")} is not installed`;
     }
     for (const releases of failure.rejected) {
       if (all.every(versions => covers(releases, versions))) return `${stated(held)}: refused with a clear error`;
     }
     const alternatives = failure.affected.map(
-      releases => Object.entries(releases).map(([name, text]) => `${name} ${text}`).join(", "));
+      releases => Object.entries(releases).map(item => inWords(...item)).join(", "));
     return `${stated(held)}: only ${alternatives.join(" or ")} is affected`;
   }
 
@@ -294,5 +318,5 @@ const exposure = (() => {
     return found;
   }
 
-  return {Stack, fact, judge, covers, diagnose, denied, representatives, certain};
+  return {Stack, fact, judge, covers, surely, diagnose, denied, representatives, certain};
 })();

@@ -66,6 +66,7 @@ class PageFailure(Strict):
     rejected: tuple[dict[str, str], ...]
     never_tried: tuple[tuple[str, str, str], ...]
     judged_by: tuple[str, ...]
+    may_be_absent: tuple[str, ...]
     distributions: tuple[str, ...]
     specifiers: dict[str, tuple[str, ...]]
     needs: dict[str, str]
@@ -157,6 +158,7 @@ def _failure(failure: Failure, patterns: tuple[PagePattern, ...], tried: Mapping
         rejected=tuple(dict(item.releases) for item in failure.rejected),
         never_tried=tuple((item.name, item.specifier, item.words) for item in failure.never_tried),
         judged_by=failure.judged_by,
+        may_be_absent=failure.may_be_absent,
         distributions=failure.distributions,
         specifiers=specifiers_of(failure),
         needs=dict(failure.needs.distributions),

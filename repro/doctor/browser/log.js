@@ -611,7 +611,7 @@ const logs = (() => {
     if (seen.with_versions && judged !== "affected") return [];
     let clear = judged === "clear" && !seen.refused;
     if (seen.refused && failure.rejected.length && stated) {
-      clear = !failure.rejected.some(releases => exposure.covers(releases, stack.versions));
+      clear = !failure.rejected.some(releases => exposure.surely(stack, releases));
     }
     if (!clear) return [match];
     const but = [...match.compared.but, "the record does not list these versions"];
@@ -661,7 +661,7 @@ const logs = (() => {
       .map(name => `${name} ${versions[name]}`);
     if (!held.length) return `the log states no version of ${failure.judged_by.join(" or ")}: give --python or --from`;
     if (seen.refused) {
-      const refuses = failure.rejected.some(releases => exposure.covers(releases, versions));
+      const refuses = failure.rejected.some(releases => exposure.surely(stack, releases));
       return `${held.join(", ")}: ${refuses ? "refuses the configuration" : "not listed as refusing it"}`;
     }
     const judged = exposure.judge(failure, stack);

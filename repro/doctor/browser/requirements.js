@@ -10,7 +10,9 @@ const requirements = (() => {
   class Declined extends Error {}
 
   // Libraries of the records, under every name.
-  const watched = () => [...new Set(known.failures.flatMap(failure => failure.distributions)
+  // What `pip freeze` and most locks leave out: an environment often has them all the same.
+  const UNLISTED = ["pip", "setuptools", "wheel", "distribute"];
+  const watched = () => [...new Set(known.failures.flatMap(one => [...one.distributions, ...one.may_be_absent])
     .flatMap(name => Object.hasOwn(known.aliases, name) ? [name, known.aliases[name]] : [name]))];
 
   function otherFormat(text) {
@@ -202,7 +204,9 @@ const requirements = (() => {
       if (names.has(name)) held[name] = combined(name, statements);
     }
     const notes = reading.notes;
-    return new exposure.Stack(held, {closed: isWhole(reading), python: reading.python, notes, skipped: reading.skipped});
+    const unlisted = UNLISTED.filter(name => !Object.hasOwn(groups, name));
+    const {python, skipped} = reading;
+    return new exposure.Stack(held, {closed: isWhole(reading), python, notes, skipped, unlisted});
   }
 
   // True if most lines of a text look like those of a freeze, a requirements text or a list.

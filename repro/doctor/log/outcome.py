@@ -149,7 +149,7 @@ def _with_versions(match: _Match, stack: Stack) -> Iterable[_Match]:
         return
     clear = exposure is Exposure.CLEAR and not match.seen.refused
     if match.seen.refused and failure.rejected and _states(failure, stack):
-        clear = not any(covers(item.releases, stack.versions) for item in failure.rejected)
+        clear = not any(stack.surely(item.releases) for item in failure.rejected)
     if clear:
         why = "the record does not list these versions"
         compared = match.comparison
@@ -201,7 +201,7 @@ def _versions(failure: Failure, seen: SeenAs, stack: Stack) -> str:
         return f"the log states no version of {' or '.join(failure.judged_by)}: give --python or --from"
     judged = judge(failure, stack)
     if seen.refused:
-        refuses = any(covers(item.releases, versions) for item in failure.rejected)
+        refuses = any(stack.surely(item.releases) for item in failure.rejected)
         return f"{', '.join(held)}: {'refuses the configuration' if refuses else 'not listed as refusing it'}"
     word = {
         Exposure.AFFECTED: "affected by the record",

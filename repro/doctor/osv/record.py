@@ -4,7 +4,7 @@ https://ossf.github.io/osv-schema/
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -16,6 +16,7 @@ from repro.doctor.diagnosis import cures_of
 from repro.doctor.stack.stack import ALIASES, allowed
 from repro.model.base import Strict
 from repro.model.failure import Failure, roles_in_words
+from repro.model.specifiers import ABSENT, PYTHON
 from repro.model.version import parsed_version
 
 SCHEMA_VERSION = "1.7.0"
@@ -26,6 +27,10 @@ _GITHUB = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 _SEVERAL = (
     "Some conditions are about several packages at once, which ranges of one package cannot express; they are left "
     "out of 'affected'. Use repro doctor for them."
+)
+_NO_PACKAGE = (
+    "Some conditions are about the version of Python or the absence of a package, which ranges of a package cannot "
+    "express; they are left out of 'affected'. Use repro doctor for them."
 )
 
 
@@ -62,7 +67,7 @@ class Reference(Strict):
 
 
 class Condition(Strict):
-    """Releases of several packages that are affected only in combination."""
+    """What is affected only in combination: releases of packages, ``python``, and packages that are ``absent``."""
 
     packages: dict[str, str]
 
@@ -102,9 +107,11 @@ def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
     """The OSV record of a failure; ``modified`` is when its record was last written, in UTC."""
     # Which releases of several environments have a failure together cannot be said of one.
     listed = () if failure.depends_on_roles else failure.affected
-    alone = [releases for releases in listed if len(releases) == 1]
-    together = [Condition(packages=dict(releases)) for releases in listed if len(releases) > 1]
+    alone = [releases for releases in listed if _is_of_one_package(releases)]
+    together = [Condition(packages=dict(releases)) for releases in listed if not _is_of_one_package(releases)]
     note = _SEVERAL if together else ""
+    if any(PYTHON in item.packages or ABSENT in item.packages.values() for item in together):
+        note = _NO_PACKAGE
     if failure.depends_on_roles:
         note = f"Two environments decide together: {roles_in_words(failure)}."
     texts: dict[str, list[str]] = {}
@@ -131,6 +138,11 @@ def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
             not_known_above=failure.open_above,
         ),
     )
+
+
+def _is_of_one_package(releases: Mapping[str, str]) -> bool:
+    """True if ranges of one package can express the condition: Python is none, and absence is no range."""
+    return len(releases) == 1 and PYTHON not in releases and ABSENT not in releases.values()
 
 
 def ranges_of(specifiers: Sequence[str]) -> tuple[Range, ...]:

@@ -8,6 +8,7 @@ from repro.doctor.stack.stack import Stack
 from repro.environments.interpreter import active_interpreter, find_interpreter, probe
 from repro.model.errors import UsageError
 from repro.model.failure import Failure
+from repro.model.specifiers import PYTHON
 
 
 def notes_of(stack: Stack) -> list[str]:
@@ -29,7 +30,7 @@ def stack_from(python: Path | None, source: Path | None, failures: Iterable[Fail
     """
     if source and python:
         raise UsageError("--from and --python exclude one another")
-    watched = sorted({name for failure in failures for name in failure.distributions})
+    watched = sorted({name for failure in failures for name in failure.concerns if name != PYTHON})
     if source:
         from repro.doctor.stack.files import read_stack  # noqa: PLC0415 - slow, and not for an interpreter
 

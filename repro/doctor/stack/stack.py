@@ -8,6 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from repro.doctor.stack.inexact import span
+from repro.model.specifiers import ABSENT, PYTHON, covers, python_release
 from repro.model.version import parsed_version
 
 LIBRARIES = frozenset({"torch", "lightning", "pytorch-lightning", "transformers", "accelerate"})
@@ -64,6 +65,10 @@ class Stack:
     """The number of lines that were not understood and name none of the libraries."""
     absent: frozenset[str] = frozenset()
     """Stated not to be installed, regardless of ``closed``: ``Accelerate version: not installed``."""
+    requires_python: str = ""
+    """The specifiers that limit the Python version, where it is not known."""
+    unlisted: frozenset[str] = frozenset()
+    """Distributions that a list leaves out though they may be installed, regardless of ``closed``."""
 
     @classmethod
     def of(cls, versions: Mapping[str, str], python: str | None = None) -> "Stack":
@@ -72,19 +77,39 @@ class Stack:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The versions that are certain."""
+        """The versions of distributions that are certain."""
         return {name: held.version for name, held in self.held.items() if held.version is not None}
+
+    def surely(self, releases: Mapping[str, str]) -> bool:
+        """True if all versions that the stack allows lie in these releases."""
+        found = self.readings({name: [text] for name, text in releases.items()})
+        return bool(found) and all(covers(releases, versions) for versions in found)
 
     def get(self, name: str) -> KnownVersion | None:
         """What is known about a distribution; None if it is not installed."""
+        if name == PYTHON:
+            return self._python
         if name in self.held:
             return self.held[name]
+        if name in self.unlisted and name not in self.absent:
+            return KnownVersion(may_be_absent=True, why="is not named: lists of this kind leave it out")
         if self.closed or name in self.absent:
             return None
         needed_by = next((other for other, brought in _BRINGS.items() if brought == name and other in self.held), None)
         if needed_by:
             return KnownVersion(why=f"is not named ({needed_by} brings it)")
         return KnownVersion(may_be_absent=True, why="is not named: another distribution may bring it")
+
+    @property
+    def _python(self) -> KnownVersion:
+        """What is known about the interpreter; of ``3.11`` the series only."""
+        version = parsed_version(python_release(self.python)) if self.python else None
+        if version is not None and len(version.release) >= len(("major", "minor", "micro")):
+            return KnownVersion((str(version),))
+        if version is not None:
+            return KnownVersion(specifiers=f"=={version}.*", why=f"is known as {version} only")
+        limit = self.requires_python
+        return KnownVersion(specifiers=limit, why=f"is limited only ({limit})" if limit else "is not stated")
 
     def under_alias(self, name: str) -> "Stack | None":
         """The stack with a distribution at the version of its alias; None if that changes nothing."""
@@ -104,7 +129,10 @@ class Stack:
 
         Distributions that are not installed are missing in a combination.
         """
-        values = {name: self._values(name, tuple(texts)) for name, texts in specifiers.items()}
+        values = {
+            name: self._values(name, tuple(text for text in texts if text != ABSENT))
+            for name, texts in specifiers.items()
+        }
         return [
             {name: version for name, version in zip(values, chosen, strict=True) if version is not None}
             for chosen in product(*values.values())

@@ -161,7 +161,21 @@ def stack_of_reading(reading: Reading, watched: Collection[str] = LIBRARIES) -> 
         notes=tuple(notes),
         skipped=reading.skipped,
         absent=frozenset(reading.absent - held.keys()),
+        requires_python=_valid(reading.requires_python),
+        unlisted=_UNLISTED - held.keys(),
     )
+
+
+_UNLISTED = frozenset({"pip", "setuptools", "wheel", "distribute"})
+"""What ``pip freeze`` and most locks leave out: an environment often has them all the same."""
+
+
+def _valid(specifiers: str) -> str:
+    """Specifiers that can be compared; none for others."""
+    try:
+        return str(SpecifierSet(specifiers))
+    except InvalidSpecifier:
+        return ""
 
 
 def _relevant(reading: Reading, watched: Collection[str]) -> tuple[Target, ...]:

@@ -56,7 +56,7 @@ class Case:
 
     @property
     def row(self) -> Row:
-        return row_of(self.result, self.failure.distributions)
+        return row_of(self.result, self.failure.concerns)
 
     @property
     def root(self) -> Rank:

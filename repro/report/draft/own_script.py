@@ -175,7 +175,7 @@ def case_of(found: SearchedScript, catalog: Catalog, redact: Redact, describe: C
         raise UndecidedError(f"the runs of {found.drafted.label} are no longer stored; search again")
     failure = _worded(found)
     shown = {label: redacted_result(result, redact) for label, result in results.items() if result is not None}
-    rows = {label: row_of(result, failure.distributions) for label, result in shown.items()}
+    rows = {label: row_of(result, failure.concerns) for label, result in shown.items()}
     # The good neighbour of the answer shows the correct behaviour.
     mended = isinstance(found.answer, Bisected) and found.answer.older is Side.BAD
     nearest_first = dict(shown.items() if mended else reversed(shown.items()))

@@ -303,7 +303,7 @@ def _beside(found: Mapping[Lane, Tile], lane: Lane, failure: Failure) -> Tile | 
 
 
 def _judged(result: Result, lookup: Lookup, *, in_matrix: bool, asked: bool) -> Tile:
-    row = row_of(result, lookup.catalog[result.cell.failure].failure.distributions)
+    row = row_of(result, lookup.catalog[result.cell.failure].failure.concerns)
     unknown = result.status is Status.UNKNOWN
     return Tile(
         row, State.UNKNOWN if unknown else State.JUDGED, in_matrix, asked, row.reason if unknown else "", result

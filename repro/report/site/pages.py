@@ -204,7 +204,7 @@ def _observed(failure: Failure, item: claims.CheckedEvidence) -> tuple[str | Non
     """The verdict of a claim's cell, with the claim's measurement or the deciding line."""
     if item.result is None:
         return None, "not run"
-    return item.result.verdict, format_measured(item) or format_evidence(row_of(item.result, failure.distributions))
+    return item.result.verdict, format_measured(item) or format_evidence(row_of(item.result, failure.concerns))
 
 
 def html_fragment(text: str) -> Markup:

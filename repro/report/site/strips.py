@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from repro.model.failure import Failure, plays_a_role, roles_in_words, specifiers_of
-from repro.model.specifiers import covers
+from repro.model.specifiers import covers, range_in_words
 from repro.model.verdict import Verdict
 from repro.model.version import parsed_version
 from repro.report.site.overview import HeatRow
@@ -89,7 +89,8 @@ def strips(failures: Iterable[Failure], pins: Pins, seen: Seen) -> tuple[Library
     """A strip for each library that decides whether a failure applies, the library with most failures first."""
     concerned: dict[str, list[Failure]] = {}
     for failure in failures:
-        for name in failure.judged_by:
+        # One that must be absent has no releases to show.
+        for name in (name for name, texts in specifiers_of(failure).items() if texts):
             concerned.setdefault(name, []).append(failure)
     found = [_strip(name, held, pins, seen) for name, held in concerned.items()]
     return tuple(sorted(found, key=lambda strip: (-len(strip.rows), strip.name)))
@@ -151,7 +152,7 @@ def word_of(failure: Failure, name: str, version: str) -> tuple[Word, str]:
         return Word.LISTED, ""
     if fitting:
         others = [
-            ", ".join(f"{other} {text}".strip() for other, text in releases.items() if other != name)
+            ", ".join(range_in_words(other, text) for other, text in releases.items() if other != name)
             for releases in fitting
         ]
         return Word.WITH_OTHERS, " or ".join(others)
@@ -160,7 +161,7 @@ def word_of(failure: Failure, name: str, version: str) -> tuple[Word, str]:
     if any(set(item.releases) == {name} and covers(item.releases, held) for item in failure.rejected):
         return Word.REFUSED, ""
     others = [
-        ", ".join(f"{other} {text}" for other, text in releases.items())
+        ", ".join(range_in_words(other, text) for other, text in releases.items())
         for releases in failure.affected
         if name not in releases
     ]

@@ -59,6 +59,22 @@ class TestFile:
         write_failure(tmp_path / "two", id=ID, affected=affected)
         assert ran(exported(find(ID, None, tmp_path / "two")))["is_affected"]()
 
+    @pytest.mark.parametrize(
+        ("more", "affected"),
+        [
+            ({"python": ">=3"}, True),
+            ({"python": "<3"}, False),
+            ({"no-such-distribution": "absent"}, True),
+            ({"pytest": "absent"}, False),
+        ],
+    )
+    def test_python_and_absence(self, tmp_path: Path, install: Install, more: dict[str, str], affected: bool) -> None:
+        """The record, the call and the exported file say the same."""
+        install("1.5")
+        write_failure(tmp_path / "failures", id=ID, affected=[{"toylib": "<2.0", **more}])
+        found = find(ID, "cure", tmp_path / "failures")
+        assert (found.is_affected, ran(exported(found))["is_affected"]()) == (affected, affected)
+
     @pytest.mark.parametrize("specifier", ["~=1.0", "==1.*", "===1.0"])
     def test_beyond_the_guard(self, tmp_path: Path, specifier: str) -> None:
         """Specifiers that the guard cannot compare are refused at the export, not at the user's."""

@@ -50,19 +50,41 @@ class TestComplete:
 
 
 class TestRanges:
-    """A range that is never true is refused."""
+    """What a record says of Python, and of what must be absent."""
+
+    @pytest.mark.parametrize(("python", "said"), [(">=3.11", []), (">=3.12", ["no default environment is affected"])])
+    def test_python_beside_a_library(self, check: Check, python: str, said: list[str]) -> None:
+        """The Python of the matrix's environments decides whether a default cell is affected."""
+        found = check(affected=[{"lightning": ">=2.1.0,<2.2.2", "python": python}])
+        assert [fault.problem for fault in found] == said
 
     @pytest.mark.parametrize(
-        "changes",
+        ("changes", "key", "problem"),
         [
-            {"affected": [*RECORD["affected"], {"lightning": ">=2.1", "python": ">=3.12"}]},
-            {"rejected": [{**REJECTION, "releases": {"python": ">=3.12"}}]},
+            ({"affected": [*RECORD["affected"], {"python": ">=3.12"}]}, "affected.1", "names no release"),
+            ({"affected": [*RECORD["affected"], {"numpy": "absent"}]}, "affected.1", "names no release"),
+            (
+                {"rejected": [{**REJECTION, "releases": {"python": ">=3.12"}}]},
+                "rejected.0.releases",
+                "names no release",
+            ),
+            ({"needs": {"distributions": {"python": ">=3.12"}}}, "needs.distributions.python", "is no distribution"),
+            (
+                {
+                    "affected": [*RECORD["affected"], {"lightning": "<3", "numpy": "absent"}],
+                    "needs": {"distributions": {"numpy": ">=1"}},
+                },
+                "needs.distributions.numpy",
+                "its absence decides",
+            ),
+            ({"cures": [{"upgrade": {"numpy": "absent"}}]}, "cures.0.upgrade.numpy", "is no release"),
         ],
-        ids=["affected", "rejected"],
+        ids=["python-alone", "absent-alone", "rejected", "needs-python", "needs-absent", "cure"],
     )
-    def test_python(self, check: Check, changes: dict[str, Any]) -> None:
-        """Python is no distribution, and nothing compares its version."""
-        assert "names python" in only(check(**changes)).problem
+    def test_refused(self, check: Check, changes: dict[str, Any], key: str, problem: str) -> None:
+        """A range without a library says of no release who has it."""
+        fault = only(check(**changes))
+        assert (fault.key, problem in fault.problem) == (key, True)
 
 
 class TestScript:

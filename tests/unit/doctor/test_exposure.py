@@ -1,8 +1,11 @@
 """Whether a stack has a failure, by the record alone."""
 
+from pathlib import Path
+
 import pytest
 
 from repro.doctor.exposure import Exposure, Judged, exposure, judge, may_affect
+from repro.doctor.stack.files import read_stack
 from repro.doctor.stack.stack import KnownVersion, Stack
 from tests.unit.doctor.known import OLD, known
 from tests.unit.factories import failure
@@ -145,3 +148,79 @@ def test_one_environment_in_all_roles() -> None:
     """Where one release has both sides of it, it is affected: it cannot read what it wrote."""
     both = ROLES.model_copy(update={"affected": ({"lightning": "<2.1.5"},)})
     assert exposure(both, Stack.of({"lightning": "2.1.0"})) is Exposure.AFFECTED
+
+
+PYTHON = known("torch-5", {"torch": ">=2.2", "python": ">=3.12"})
+ABSENT = known("torch-6", {"torch": ">=2.2", "numpy": "absent"})
+TORCH = {"torch": KnownVersion(("2.13.0",))}
+
+
+class TestPython:
+    """The version of the interpreter is known from several places, or not at all."""
+
+    @pytest.mark.parametrize(
+        ("stack", "expected", "why"),
+        [
+            (Stack(TORCH, python="3.12.1"), Exposure.AFFECTED, "python 3.12.1, torch 2.13.0"),
+            (Stack(TORCH, python="3.13.0+"), Exposure.AFFECTED, "python 3.13.0, torch 2.13.0"),
+            (Stack(TORCH, python="3.12"), Exposure.AFFECTED, "python ==3.12.*, torch 2.13.0"),
+            (Stack(TORCH, python="3.11"), Exposure.CLEAR, "only torch >=2.2, python >=3.12 is affected"),
+            (Stack(TORCH), Exposure.UNKNOWN, "python is not stated"),
+            (Stack(TORCH, python="3"), Exposure.UNKNOWN, "python is known as 3 only"),
+            (Stack(TORCH, python="PyPy"), Exposure.UNKNOWN, "python is not stated"),
+            (Stack(TORCH, requires_python=">=3.10"), Exposure.UNKNOWN, "python is limited only (>=3.10)"),
+            (Stack(TORCH, requires_python="<3.12"), Exposure.CLEAR, "only torch >=2.2, python >=3.12 is affected"),
+            (Stack.of({"torch": "2.1.0"}), Exposure.CLEAR, "only torch >=2.2, python >=3.12 is affected"),
+            (Stack.of({}), Exposure.CLEAR, "torch is not installed"),
+        ],
+    )
+    def test_python(self, stack: Stack, expected: Exposure, why: str) -> None:
+        """A series is enough where it lies on one side; a limit of a project is no version."""
+        found = judge(PYTHON, stack)
+        assert (found.exposure, why in found.why) == (expected, True), found.why
+
+    def test_micro(self) -> None:
+        """A failure that begins inside a series is not decided by the series."""
+        late = known("torch-7", {"torch": ">=2.2", "python": ">=3.12.4"})
+        assert exposure(late, Stack(TORCH, python="3.12")) is Exposure.UNKNOWN
+        assert exposure(late, Stack(TORCH, python="3.12.3")) is Exposure.CLEAR
+
+
+class TestAbsence:
+    """That a distribution is not installed is known of a full list only."""
+
+    @pytest.mark.parametrize(
+        ("stack", "expected", "why"),
+        [
+            (Stack(TORCH), Exposure.AFFECTED, "torch 2.13.0"),
+            (Stack(TORCH, closed=False), Exposure.UNKNOWN, "numpy is not named: another distribution may bring it"),
+            (Stack(TORCH, closed=False, absent=frozenset({"numpy"})), Exposure.AFFECTED, "torch 2.13.0"),
+            (Stack.of({"torch": "2.13.0", "numpy": "2.2.3"}), Exposure.CLEAR, "only torch >=2.2, no numpy is affected"),
+            (Stack.of({"torch": "2.1.0"}), Exposure.CLEAR, "only torch >=2.2, no numpy is affected"),
+            (Stack.of({}), Exposure.CLEAR, "torch is not installed"),
+            (Stack({**TORCH, "numpy": UNPINNED}), Exposure.CLEAR, "only torch >=2.2, no numpy is affected"),
+            (Stack(TORCH, unlisted=frozenset({"numpy"})), Exposure.UNKNOWN, "lists of this kind leave it out"),
+        ],
+    )
+    def test_absent(self, stack: Stack, expected: Exposure, why: str) -> None:
+        found = judge(ABSENT, stack)
+        assert (found.exposure, why in found.why) == (expected, True), found.why
+
+    def test_of_texts(self, tmp_path: Path) -> None:
+        """A freeze that names torch's dependencies is a full list, but leaves setuptools out; requirements are none."""
+        freeze = "torch==2.13.0\nfilelock==3.1\nsympy==1.14\nnetworkx==3.5\njinja2==3.1.6\nfsspec==2025.1\n"
+        freeze += "typing-extensions==4.15\nmpmath==1.3\nmarkupsafe==3.0\n"
+        setuptools = known("torch-8", {"torch": ">=2.2", "setuptools": "absent"})
+        file = tmp_path / "requirements.txt"
+        for text, of_numpy in ((freeze, Exposure.AFFECTED), ("torch==2.13.0\n", Exposure.UNKNOWN)):
+            file.write_text(text)
+            assert exposure(ABSENT, read_stack(file, ["torch", "numpy"])) is of_numpy
+            assert exposure(setuptools, read_stack(file, ["torch", "setuptools"])) is Exposure.UNKNOWN
+        file.write_text(freeze + "setuptools==80.0\n")
+        assert exposure(setuptools, read_stack(file, ["torch", "setuptools"])) is Exposure.CLEAR
+
+    def test_surely(self) -> None:
+        """A refusal counts only if all that is possible lies in its releases."""
+        assert Stack(TORCH, python="3.12").surely({"torch": ">=2", "python": ">=3.12", "numpy": "absent"})
+        assert not Stack(TORCH, closed=False).surely({"torch": ">=2", "numpy": "absent"})
+        assert not Stack(TORCH).surely({"python": ">=3.12"})

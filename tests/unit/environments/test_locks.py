@@ -120,6 +120,13 @@ class TestRoundTrip:
         other = Lock(made().header, split(REQUIREMENTS.replace(old, new)))
         assert other.digest != made().digest
 
+    def test_digest_of_python(self) -> None:
+        """The same pins on another Python are another environment; on the usual one the digest is as it was."""
+        header = [line.replace("# python: 3.11", "# python: 3.12") for line in made().header]
+        other = Lock(tuple(header), made().packages)
+        assert (other.python, made().python) == ("3.12", "3.11")
+        assert other.digest != made().digest == Lock((), made().packages).digest
+
     def test_digest_of_torch_hash(self) -> None:
         """torch's hash is not installed by, so it does not count."""
         other = Lock(made().header, split(REQUIREMENTS.replace("sha256:dd", "sha256:d0")))

@@ -17,7 +17,7 @@ from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options, Session, order_of_runs
 from repro.model.cell import Adopted, Cell, CellEnvironment, make_cell
-from repro.model.errors import EnvironmentFailure, StoreError
+from repro.model.errors import EnvironmentFailure, NoPythonError, StoreError
 from repro.model.observation import Observation, Rank
 from repro.model.verdict import Status, Verdict
 from repro.store import recipe
@@ -630,6 +630,21 @@ class TestEnvironments:
             (2, 120),
             (5, 360),
         ]
+
+    def test_python_is_not_here(self, held: Project, played: Played) -> None:
+        """Its cells are skipped with the reason: no verdict, nothing stored, and the others run."""
+
+        def provide_new(name: str) -> Interpreter:
+            if name == "old":
+                raise NoPythonError("3.13")
+            return provide(name)
+
+        heard = Heard()
+        (result,) = session(held, provide=provide_new, listener=heard).run(cells(held, "old", "new"))
+        assert (result.cell.environment.label, result.verdict) == ("new", Verdict.ABSENT)
+        assert heard.skipped_ == [(f"{FAILURE} old", "no Python 3.13 here")]
+        assert len(played.cells) == 1
+        assert len(list(Store(held.reports / "data"))) == 1
 
     def test_inapplicable(self, tmp_path: Path, played: Played) -> None:
         """A failure that needs what is not installed is skipped with the reason, and has no result."""

@@ -431,3 +431,17 @@ def test_versions_as_doctor_judges_them(monkeypatch: pytest.MonkeyPatch, torch: 
     }
     words = {Exposure.AFFECTED: "listed", Exposure.UNKNOWN: "not known", Exposure.CLEAR: "not listed"}
     assert found == {name: words[judged[name]] for name in found}
+
+
+@pytest.mark.parametrize(
+    ("releases", "expected"),
+    [
+        ({"pytest": ">=1", "python": ">=3"}, "listed"),
+        ({"pytest": ">=1", "python": "<3"}, "not listed"),
+        ({"pytest": ">=1", "no-such-distribution": "absent"}, "listed"),
+        ({"pytest": "absent"}, "not listed"),
+    ],
+)
+def test_python_and_absence(releases: dict[str, str], expected: str) -> None:
+    """The job's own interpreter knows both."""
+    assert sentinels.exposure([releases]) == expected

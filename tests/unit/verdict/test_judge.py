@@ -13,6 +13,7 @@ from repro.verdict.judge import died_at_shutdown, judge
 from tests.unit.factories import (
     ASSERTION,
     HANG,
+    IMPORTED,
     REJECTION,
     STILL,
     cell,
@@ -1460,3 +1461,43 @@ class TestOthersThatRaise:
     def test_each(self, ranks: tuple[Rank, ...], expected: Verdict) -> None:
         """Only where each rank shows it in its own function is it the documented failure."""
         assert verdict(observation(*ranks), signature=self.SIGNATURE) is expected
+
+
+class TestMayBeAbsent:
+    """A distribution whose absence decides: a run needs neither it nor its import."""
+
+    RECORD: ClassVar[dict[str, Any]] = {"affected": [{"lightning": ">=2.1.0,<2.2.2", "numpy": "absent"}]}
+
+    def test_absent(self) -> None:
+        assert failure(**self.RECORD).distributions == ("lightning",)
+        assert verdict(observation(failed(0), failed(1)), **self.RECORD) is Verdict.REPRODUCED
+
+    def test_imported_from_elsewhere(self) -> None:
+        """A rank that found it outside the environment is no evidence of its absence."""
+        seen = IMPORTED | {"numpy": Imported(version="2.2.3", inside=False)}
+        judged = judge(failure(**self.RECORD), observation(failed(0, imported=seen), failed(1)))
+        assert judged.verdict is Verdict.UNRUNNABLE
+        assert judged.reason == "rank 0 imported numpy from outside the environment"
+
+    def test_installed(self) -> None:
+        """Where it is installed, it may be imported or not."""
+        held = installed({"lightning": "2.2.1", "torch": "2.2.2", "numpy": "2.2.3"})
+        held = held.model_copy(update={"modules": held.modules | {"numpy": ("numpy",)}})
+        seen = IMPORTED | {"numpy": Imported(version="2.2.3", inside=True)}
+        ranks = [failed(0, imported=seen), failed(1)]
+        assert verdict(observation(*ranks, installed=held), **self.RECORD) is Verdict.REPRODUCED
+
+
+def test_python_decides_the_signature() -> None:
+    """A signature for some releases of Python: by the version that the environment has."""
+    other = {"type": "TypeError", "message": "recursive_guard", "function": "save_checkpoint", "library": "lightning"}
+    record = {"signatures": [{"releases": {"python": ">=3.11"}, "signature": other, "why": "another interpreter"}]}
+    error = raised("TypeError", "missing recursive_guard")
+    ranks = [rank_failed_with(number, error) for number in (0, 1)]
+    assert verdict(observation(*ranks), **record) is Verdict.REPRODUCED
+    older = installed().model_copy(update={"python": "3.10.13"})
+    assert verdict(observation(*ranks, installed=older), **record) is Verdict.DIFFERENT
+
+
+def rank_failed_with(number: int, error: Raised) -> Rank:
+    return failed(number, chain=(error,))

@@ -276,3 +276,17 @@ class TestExitCode:
         assert {code.name: code.value for code in Exit} == {
             "OK": 0, "CHANGED": 1, "USAGE": 2, "UNKNOWN": 3, "INTERRUPTED": 130,
         }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ({"lightning": "2.2.1", "python": "3.12.1"}, Expectation.REPRODUCED),
+        ({"lightning": "2.2.1", "python": "3.11.7"}, Expectation.ABSENT),
+        ({"lightning": "2.2.1", "python": "3.12.1", "numpy": "2.2"}, Expectation.ABSENT),
+    ],
+)
+def test_python_and_absence(versions: dict[str, str], expected: Expectation) -> None:
+    """The interpreter's version and what is not installed decide as releases do."""
+    affected = [{"lightning": ">=2.1.0,<2.2.2", "python": ">=3.12", "numpy": "absent"}]
+    assert expect(failure(affected=affected), cell(), versions) is expected

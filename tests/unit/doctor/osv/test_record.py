@@ -163,3 +163,14 @@ def test_what_was_never_tried() -> None:
     held = failure(affected=[{"torch": "==2.11.0"}], open_below={"torch": "2.11.0"}, open_above={"torch": "2.11.0"})
     specific = osv_record(held, DAY).database_specific
     assert (specific.not_known_below, specific.not_known_above) == ({"torch": "2.11.0"}, {"torch": "2.11.0"})
+
+
+@pytest.mark.parametrize(
+    "releases", [{"torch": ">=2.2", "python": ">=3.12"}, {"torch": ">=2.2", "numpy": "absent"}, {"python": "<3.12"}]
+)
+def test_no_range_of_a_package(releases: dict[str, str]) -> None:
+    """Python is no package and absence no range: an auditor would warn everybody of torch."""
+    found = osv_record(failure(affected=[releases, {"lightning": "<2"}]), DAY)
+    assert [item.package.name for item in found.affected or ()] == ["lightning", "pytorch-lightning"]
+    assert [dict(item.packages) for item in found.database_specific.conditions] == [releases]
+    assert "version of Python or the absence of a package" in found.details
