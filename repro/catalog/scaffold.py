@@ -17,7 +17,7 @@ from repro.catalog.catalog import RECORD, SCRIPT
 from repro.files import path_inside, templates_of, write_whole, writing
 from repro.model.errors import Fault, RecordError, UsageError
 from repro.model.failure import IDENTIFIER, Failure, Signature
-from repro.model.matrix import Environment, Matrix
+from repro.model.matrix import USUAL_PYTHON, Environment, Matrix
 from repro.model.specifiers import covers
 from repro.model.stages import STAGE_NAME
 from repro.model.version import parsed_version
@@ -270,11 +270,13 @@ def environments_for(new: NewFailure, matrix: Matrix) -> ProposedEnvironments:
 
     A failing one is proposed only if --bad or --good was given and the environment's pin is in the resulting range.
     Environments with exactly that release are preferred, then those with fewer other libraries: a failure of torch is
-    first tried with torch alone.
+    first tried with torch alone.  One with another Python than the usual one is proposed only if there is no other.
     """
     if not matrix.environments:
         raise UsageError("the matrix has no environment: add one first")
-    holding = {name: held.pins for name, held in matrix.environments.items() if new.package in held.pins}
+    with_it = {name: held for name, held in matrix.environments.items() if new.package in held.pins}
+    usual = {name: held for name, held in with_it.items() if held.python == USUAL_PYTHON}
+    holding = {name: held.pins for name, held in (usual or with_it).items()}
 
     def newest(names: Iterable[str]) -> str:
         return max(names, key=lambda name: matrix.environments[name].cutoff)
