@@ -68,6 +68,8 @@ def problems_of(failure: Failure) -> Iterator[tuple[Location, str, str]]:
                 yield (*at, "factors", name), f"no value {value!r}", nearest(value, values)
     sizes = {failure.needs.world_size, *map(int, _values(failure, WORLD_SIZE) or ())}
     for at, signature in signatures_of(failure):
+        if signature.is_printed and at[0] == "rejected":
+            yield (*at, "kind"), "a refusal is an error, and this is only printed", "name the exception"
         beyond = [rank for rank in named_ranks(signature.ranks) if rank >= max(sizes)]
         if beyond:
             problem = f"names rank {beyond[0]}, but there are at most {max(sizes)} ranks"
@@ -101,7 +103,7 @@ def faults_of(
         )
     if signature.kind == "hang" or signature.is_unanswered:
         return  # a hang has no message, and an unanswered question is reported elsewhere
-    matched = [error for error in foreign if is_found(signature.message, error.message)]
+    matched = [error for error in foreign if is_found(signature.message, _line_of(error, signature))]
     if len(matched) > _FEW:
         problem = f"{signature.message!r} matches nearly every error: {len(matched)} of {len(foreign)} foreign ones"
         yield "message", problem, "write the words that only this failure prints"
@@ -113,8 +115,16 @@ def faults_of(
             return
 
 
+def _line_of(error: ForeignError, signature: Signature) -> str:
+    """What a signature's pattern is compared with: the message, or the line that a rank prints."""
+    first, _, _ = error.message.partition("\n")
+    return f"{error.type}: {first}" if signature.kind == "output" else error.message
+
+
 def _is_mistaken_for(error: ForeignError, signature: Signature) -> bool:
     """True if a rank with this error would be judged as showing the failure."""
+    if signature.kind == "output":
+        return True  # the line would stand in the output of a rank with this error
     if error.type != signature.type:
         return False
     if signature.kind in {"assertion", "growth"}:  # in a script whose function may have any name

@@ -43,6 +43,9 @@ def _not_with_stages(failure: Failure) -> Iterator[Problem]:
     """What a record with stages cannot be about."""
     if failure.kind == "growth":
         yield ("kind",), "a record with stages cannot measure growth yet", "measure it in one job"
+    if failure.always_cold and not failure.needs.torchrun:
+        problem = "a record with stages cannot be judged by what is printed yet"
+        yield ("signature", "kind"), problem, "assert it in the script, or use one job"
     if failure.needs.torchrun:
         problem = "a record with stages cannot be about torchrun itself: each stage is a job of its own"
         yield ("needs", "torchrun"), problem, "leave one of the two out"

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     DATA_LOSS = "data-loss"
     HANG = "hang"
     GROWTH = "growth"
+    WARNING = "warning"
 
 
 def export(

@@ -22,6 +22,7 @@ class NewKind(StrEnum):
     DATA_LOSS = "data-loss"
     HANG = "hang"
     GROWTH = "growth"
+    WARNING = "warning"
 
 
 def new(

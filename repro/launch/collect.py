@@ -25,12 +25,18 @@ from repro.launch.untrusted import (
     read_bytes,
     text_of,
 )
-from repro.model.observation import BetweenDumps, Imported, Phase, Raised, Rank
+from repro.model.observation import BetweenDumps, Imported, Phase, Raised, Rank, Warned
 
 TAIL_CHARACTERS = 4000
 MESSAGE_CHARACTERS = 4000
 ORACLE_CHARACTERS = 2000
 MAX_MEASUREMENTS = 200
+MAX_WARNINGS = 100
+WARNING_CHARACTERS = 1000
+# Only a name that ends so: an error in a traceback of a tool has the same form.
+_WARNED = re.compile(
+    r"^(?P<place>[^\n]{1,1000}?:\d{1,9}): (?P<category>[A-Za-z_]\w{0,99}Warning): ?(?P<message>[^\n]*)$", re.MULTILINE
+)
 MAX_SERIES = 2000
 """The most numbers that are kept for one name."""
 # The line may begin with an unfinished progress bar.
@@ -241,7 +247,10 @@ class _Collector:
             self._distrust(f"wrote more than {MAX_OUTPUT_BYTES // MIB} MiB of output")
         output = text_of(content)
         # Cut before and after scrubbing, like a message; the tail may start in the middle of a folder's name.
-        self._facts["tail"] = self._layout.scrub(output[-4 * TAIL_CHARACTERS :])[-TAIL_CHARACTERS:]
+        end = self._layout.scrub(output[-4 * TAIL_CHARACTERS :])
+        self._facts["tail"] = end[-TAIL_CHARACTERS:]
+        self._facts["tail_is_part"] = len(output) > 4 * TAIL_CHARACTERS or len(end) > TAIL_CHARACTERS
+        self._warnings(output)
         spoken = _ORACLE.findall(output)
         oracle = self._layout.scrub(spoken[-1][: 4 * ORACLE_CHARACTERS].strip()) if spoken else None
         self._facts["oracle"] = None if oracle is None else cut(oracle, ORACLE_CHARACTERS)
@@ -257,6 +266,27 @@ class _Collector:
         held = {name: tuple(values[:MAX_SERIES]) for name, values in series.items() if len(values) > 1}
         if held:
             self._facts["series"] = held
+
+    def _warnings(self, output: str) -> None:
+        """The warnings of Python in the output, each once; a line may begin with a logger's words or a progress bar."""
+        found: dict[tuple[str, str, str], Warned] = {}
+        for match in _WARNED.finditer(output):
+            key = (match["place"], match["category"], match["message"])
+            if key in found:
+                continue
+            if len(found) == MAX_WARNINGS:
+                self._facts["more_warnings"] = True
+                break
+            file, _, line = match["place"].rpartition(":")
+            origin, place = self._layout.locate(self._layout.path_in(file))
+            found[key] = Warned(
+                category=match["category"],
+                message=cut(self._layout.scrub(match["message"][:WARNING_CHARACTERS]), WARNING_CHARACTERS),
+                origin=origin,
+                file=cut(place, 300),
+                line=int(line[:9]),
+            )
+        self._facts["warnings"] = tuple(found.values())
 
     def _stack(self, file: Path) -> None:
         content, _ = read_bytes(file, MAX_STACK_BYTES)

@@ -57,6 +57,12 @@ class Layout:
             return Origin.OTHER, file
         return Origin.OTHER, self.scrub(file)
 
+    def path_in(self, text: str) -> str:
+        """The known path with which a text ends, without the words before it; the text where there is none."""
+        roots = (self.script, *self.libraries, self.harness, self.failure, *self.stdlib)
+        found = (text[text.index(root) :] for root in roots if root in text)
+        return next(found, text)
+
     def scrub(self, text: str) -> str:
         """The text without this machine's folders."""
         places = [(self.folder, "<run>"), (self.script, os.path.basename(self.script))]  # noqa: PTH119 - text, not a file

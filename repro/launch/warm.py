@@ -365,7 +365,7 @@ class Needs:
 
 def needs_of(cell: Cell, entry: Entry) -> Needs | None:
     """What a cell needs to run warm; None where it must go through torchrun."""
-    if entry.failure.needs.torchrun or not hasattr(os, "fork"):
+    if entry.failure.always_cold or not hasattr(os, "fork"):
         return None
     if cell.nodes > 1:
         return None  # only torchrun's agents find one another

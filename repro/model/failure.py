@@ -63,23 +63,31 @@ NamedRanks = Annotated[int | tuple[int, ...] | str, BeforeValidator(read_ranks)]
 class Signature(Strict):
     """How a failure shows."""
 
-    kind: Literal["exception", "import", "assertion", "growth", "hang", "script", "exit"] = "exception"
+    kind: Literal["exception", "import", "assertion", "growth", "hang", "script", "exit", "warning", "output"] = (
+        "exception"
+    )
     """``growth``: an assertion of the oracle that the numbers of ``growth`` must support; ``import``: an exception by
     which an import at the top of the script fails; ``script``: one that the script's own code raises; ``exit``: a
-    process that ends without one."""
+    process that ends without one; ``warning``, ``output``: what a rank prints though its run succeeds."""
     type: str = ""
-    """Class name of the exception, without its module; for an exit ``SIGSEGV`` or ``exit code 3``."""
+    """Class name of the exception or the warning, without its module; for an exit ``SIGSEGV`` or ``exit code 3``."""
     message: Pattern = ""
-    """Regular expression, searched in the exception's message."""
+    """Regular expression, searched in the exception's message, in the first line of the warning's, or in each line of
+    the output."""
     function: str = ""
     """Function of the innermost library frame; of ``repro.py`` for an assertion; of a waiting frame for a hang."""
     library: str = ""
-    """Top-level package of that frame."""
+    """Top-level package of that frame; of the file that a warning names, ``script`` for ``repro.py`` itself."""
     ranks: NamedRanks = "all"
     """``all``, ``any``, one rank (``0``), several (``[0, 2]``) or ``all but 0``; no other rank shows it."""
     others: str = ""
     """Where not all ranks show it in ``function``: the function, in the same library, in which all the others wait, or
     from which they raise the same."""
+
+    @property
+    def is_printed(self) -> bool:
+        """True if a successful run shows it by what its ranks print."""
+        return self.kind in {"warning", "output"}
 
     @property
     def is_unanswered(self) -> bool:
@@ -94,6 +102,12 @@ class Signature(Strict):
             raise ValueError("the signature of an exit needs type: SIGSEGV or exit code 3")
         if self.kind in {"assertion", "growth"} and not (self.type == "AssertionError" and self.message):
             raise ValueError(f"a signature of kind {self.kind} needs type: AssertionError and message")
+        if self.kind == "warning" and not (self.type.endswith("Warning") and self.message and self.library):
+            raise ValueError("a warning's signature needs type (UserWarning), message, and library or 'script'")
+        if self.kind == "output" and (not self.message or self.type or self.library):
+            raise ValueError("the signature of an output has a message, and no type or library")
+        if self.is_printed and self.function:
+            raise ValueError("what is printed names no function: leave it out")
         if self.kind == "hang" and not self.function:
             raise ValueError("a hang's signature needs the function that it hangs in")
         if self.others and (self.kind not in {"hang", "exception"} or self.ranks == "all"):
@@ -332,8 +346,8 @@ class Failure(Strict):
     id: Annotated[str, Field(pattern=IDENTIFIER)]
     title: str
     summary: str
-    kind: Literal["crash", "silent", "data-loss", "hang", "growth"]
-    """``growth``: memory, objects, time or traffic that should not be there."""
+    kind: Literal["crash", "silent", "data-loss", "hang", "growth", "warning"]
+    """``growth``: memory, objects, time or traffic that should not be there; ``warning``: only what is printed."""
     source: str = ""
     upstream: Upstream
     affected: Annotated[tuple[VersionRanges, ...], Field(min_length=1)]
@@ -421,6 +435,19 @@ class Failure(Strict):
         if self.launchers and self.needs.torchrun:
             raise ValueError("a failure of torchrun itself (needs.torchrun) has no other launchers")
         return self
+
+    @property
+    def always_cold(self) -> bool:
+        """True if no run may be warm: torchrun is at fault, or what is printed counts.
+
+        A warm rank prints nothing of what its libraries print while they are imported.
+        """
+        signatures = (
+            self.signature,
+            *(other.signature for other in self.signatures),
+            *(other.signature for other in self.differs_in.values() if other.signature),
+        )
+        return self.needs.torchrun or any(signature.is_printed for signature in signatures)
 
     @property
     def flags(self) -> tuple[str, ...]:

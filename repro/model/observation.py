@@ -4,8 +4,11 @@ Paths are kept relative to what they belong to (a distribution, the script), so 
 same on every machine and names none.
 """
 
+import operator
 from enum import StrEnum
 from typing import Any, Literal
+
+from pydantic import Field
 
 from repro.model.base import FileName, Strict
 from repro.model.cell import Cell
@@ -99,6 +102,25 @@ class BetweenDumps(Strict):
     """The process was stopped, for example by SIGSTOP or by a debugger."""
 
 
+class Warned(Strict):
+    """A Python warning that a rank printed."""
+
+    category: str
+    message: str
+    """Its first line."""
+    origin: Origin
+    file: str
+    line: int
+
+    @property
+    def package(self) -> str:
+        """Top-level package of the file, ``script`` for the script itself."""
+        if self.origin is Origin.SCRIPT:
+            return "script"
+        known = self.origin in {Origin.LIBRARY, Origin.STDLIB}
+        return self.file.split("/", 1)[0].removesuffix(".py") if known else ""
+
+
 class Rank(Strict):
     """What one rank did."""
 
@@ -137,6 +159,12 @@ class Rank(Strict):
     """Why what this rank left cannot be trusted: damaged, of another shape, or larger than the limits allow."""
     tail: str = ""
     """End of the rank's output."""
+    tail_is_part: bool = Field(default=False, exclude_if=operator.not_)
+    """The rank wrote more than ``tail``."""
+    warnings: tuple[Warned, ...] = Field(default=(), exclude_if=operator.not_)
+    """The warnings in all its output, each once."""
+    more_warnings: bool = Field(default=False, exclude_if=operator.not_)
+    """It printed more warnings than are kept."""
 
     @property
     def error(self) -> Raised | None:

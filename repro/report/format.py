@@ -98,6 +98,11 @@ def format_signature(signature: "Signature") -> str:
     ranks = "on some rank" if signature.ranks == "any" else f"on {in_words(signature.ranks)}"
     if signature.kind == "hang":
         return f"hangs in {signature.function}, {ranks}"
+    if signature.kind == "warning":
+        where = "the script" if signature.library == "script" else signature.library
+        return f"{signature.type} /{signature.message}/ reported in {where}, {ranks}"
+    if signature.kind == "output":
+        return f"prints /{signature.message}/, {ranks}"
     place = f" in {signature.function}" if signature.function else ""
     owner = f" of {signature.library}" if signature.library else ""
     others = f", the others in {signature.others}" if signature.others else ""

@@ -37,6 +37,6 @@ def fixed_release(failure: Failure, observation: Observation) -> str | None:
 def is_matched(failure: Failure, observation: Observation) -> bool:
     """True if any rank ended with the record's signature for that run."""
     signature = seen_in(failure, observation).signature
-    if signature.kind == "hang":
+    if signature.kind == "hang" or signature.is_printed:
         return judge(failure, observation).verdict is Verdict.REPRODUCED
     return any(shows(error, signature) for rank in observation.ranks for error in rank.chain[:1])

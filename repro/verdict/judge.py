@@ -15,6 +15,7 @@ from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Judgement, Verdict
 from repro.model.version import parsed_version
 from repro.verdict.growth import with_growth
+from repro.verdict.printed import with_printed
 from repro.verdict.script_run import completed, ending, foreign_import, lacks_package
 from repro.verdict.signature import (
     CRASHES,
@@ -251,7 +252,7 @@ def _crashed(failure: Failure, observation: Observation) -> Judgement | None:
     return None
 
 
-def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
+def _passed(failure: Failure, observation: Observation) -> Judgement | None:
     ranks = observation.ranks
     if observation.cut_off or observation.launcher_code != 0:
         return None
@@ -261,7 +262,9 @@ def _passed(_failure: Failure, observation: Observation) -> Judgement | None:
     if silent:
         return _unrunnable(f"rank {silent[0].rank} ended with exit code 0, but its oracle never passed", silent[0])
     reason = "every rank ended with exit code 0 after its oracle"
-    return Judgement(Verdict.ABSENT, reason, rank=ranks[0].rank, evidence=ranks[0].oracle or "")
+    passed = Judgement(Verdict.ABSENT, reason, rank=ranks[0].rank, evidence=ranks[0].oracle or "")
+    signature = failure.signature
+    return with_printed(signature, observation, passed) if signature.is_printed else passed
 
 
 def _completed(observation: Observation) -> Judgement | None:

@@ -114,7 +114,9 @@ def is_missing_import(chain: Iterable[Raised]) -> bool:
 
 def shows(error: Raised, signature: Signature) -> bool:
     """True if an exception has the signature's type, message and place."""
-    if signature.kind in {"hang", "exit"} or signature.is_unanswered or error.type != signature.type:
+    if signature.kind in {"hang", "exit"} or signature.is_printed:
+        return False
+    if signature.is_unanswered or error.type != signature.type:
         return False
     if not is_found(signature.message, error.message):
         return False

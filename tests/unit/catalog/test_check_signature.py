@@ -155,3 +155,44 @@ def test_import_is_placed() -> None:
     """A failing import is placed as an exception is."""
     made = Signature(kind="import", type="ImportError", message="cannot import name 'X'")
     assert [key for key, _, _ in faults_of(made, [])] == ["function", "library"]
+
+
+PRINTED = {"kind": "warning", "type": "UserWarning", "library": "torch", "message": "The epoch parameter was"}
+
+
+@pytest.mark.parametrize(
+    ("signature", "said"),
+    [
+        (PRINTED, None),
+        (PRINTED | {"message": "lr_scheduler"}, "Detected call of"),
+        (PRINTED | {"message": "lr_scheduler", "library": "script"}, None),
+        ({"kind": "output", "message": "leaked [0-9]+ semaphores"}, None),
+        ({"kind": "output", "message": "CUDA out of memory"}, "CUDA out of memory"),
+        ({"kind": "output", "message": "Error:"}, "matches nearly every error"),
+    ],
+)
+def test_printed(signature: dict[str, Any], said: str | None) -> None:
+    """A warning must not be taken for another of its library, nor a line for that of any error."""
+    problems = [problem for _, problem in found(signature)]
+    assert (len(problems), said is None or said in problems[0]) == (said is not None, True)
+
+
+@pytest.mark.parametrize(
+    ("signature", "said"),
+    [
+        (PRINTED | {"library": ""}, "needs type"),
+        (PRINTED | {"type": "KeyError"}, "needs type"),
+        (PRINTED | {"function": "step"}, "names no function"),
+        ({"kind": "output"}, "has a message"),
+        ({"kind": "output", "message": "x y", "type": "UserWarning"}, "has a message"),
+        (PRINTED | {"ranks": 0, "others": "step"}, "'others' is for"),
+    ],
+)
+def test_printed_is_complete(signature: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Signature.model_validate(signature)
+
+
+def test_printed_is_no_refusal() -> None:
+    made = failure(rejected=[{**REJECTION, "signature": PRINTED}])
+    assert [at for at, _, _ in problems_of(made)] == [("rejected", 0, "signature", "kind")]

@@ -88,7 +88,7 @@ class TestAsked:
 class TestWritten:
     """The files of a new failure."""
 
-    @pytest.mark.parametrize("kind", [None, "crash", "silent", "data-loss", "hang"])
+    @pytest.mark.parametrize("kind", [None, "crash", "silent", "data-loss", "hang", "warning"])
     @pytest.mark.parametrize(("bad", "good"), [(None, None), ("2.2.1", None), ("2.2.1", "2.2.2")])
     def test_complete_but_for_answers(
         self, places: Places, kind: str | None, bad: str | None, good: str | None

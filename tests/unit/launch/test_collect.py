@@ -223,6 +223,39 @@ class TestOutput:
         assert rank.measured == {"x": 1}
         assert not rank.series
 
+    def test_tail_is_part(self, tmp_path: Path) -> None:
+        """That something is missing is kept, since what is not there may be there then."""
+        for text, is_part in (("word", False), ("word " * 799, False), ("word " * 801, True), ("word\n" * 9000, True)):
+            (tmp_path / "rank0.log").write_text(text)
+            assert collect(tmp_path).tail_is_part is is_part
+
+    def test_warnings(self, tmp_path: Path) -> None:
+        """Category, first line and place of each, wherever in the line it stands and however long the output is."""
+        site, script = tmp_path / "site-packages", layout(tmp_path).script
+        text = (
+            f"{site}/torch/optim/x.py:156: UserWarning: The epoch at {tmp_path}/site-packages is deprecated.\n"
+            "  warnings.warn(EPOCH)\n"
+            f" 50%|## | 1/2 WARNING:py.warnings:{script}:12: FutureWarning: \n"
+            f"{site}/torch/optim/x.py:156: UserWarning: The epoch at {tmp_path}/site-packages is deprecated.\n"
+            "<string>:1: MyWarning: mine\n"
+            f"{site}/torch/x.py:3: ValueError: no warning\n" + "noise\n" * 4000
+        )
+        found = self.log(tmp_path, text).warnings
+        assert [(item.category, item.package, item.line) for item in found] == [
+            ("UserWarning", "torch", 156),
+            ("FutureWarning", "script", 12),
+            ("MyWarning", "", 1),
+        ]
+        assert found[0].message == "The epoch at <run>/site-packages is deprecated."
+        assert str(tmp_path) not in "".join(item.model_dump_json() for item in found)
+
+    def test_many_warnings(self, tmp_path: Path) -> None:
+        """A limit holds, and says that it was met; without warnings nothing more is stored than before."""
+        made = self.log(tmp_path, "".join(f"<x>:{number}: UserWarning: m\n" for number in range(101)))
+        assert (len(made.warnings), made.more_warnings) == (100, True)
+        dumped = self.log(tmp_path, "nothing").model_dump(mode="json")
+        assert not {"warnings", "more_warnings", "tail_is_part"} & dumped.keys()
+
     def test_a_name_that_is_measured_again_is_a_series(self, tmp_path: Path) -> None:
         text = (
             'measured loss = 3\nmeasured once = 1\nmeasured loss = "odd"\nmeasured loss = 1.5\nmeasured on = true\n' * 2
