@@ -4,7 +4,7 @@ For each module below, every mutant of ``mutants.py`` (a seeded sample where the
 A mutant is *killed* if a test fails or does not end in time; else it *survived*: a decision that no test knows.
 ``equivalent.toml`` names survivors that change nothing, with the reason.
 
-    python -m tests.bench.mutation [MODULE ...] [--sample N] [--fresh] [--output FILE]
+    python -m tests.bench.mutation [MODULE ...] [--sample N] [--jobs N] [--fresh] [--output FILE]
 
 The answer is 1 if fewer than 90 % are killed, or a survivor has no reason.  A module whose source and tests did not
 change since the figures were written is not measured again, so that a run that was stopped goes on.
@@ -28,6 +28,7 @@ import mmap
 import os
 import random
 import resource
+import select
 import signal
 import sys
 import time
@@ -383,10 +384,41 @@ def write(file: Path, found: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return figures
 
 
+def measured(targets: Sequence[Target], sample: int, jobs: int) -> Iterator[tuple[dict[str, Any], float]]:
+    """The figures of each module when it is done, and how long it took; several at once, each in a process."""
+
+    def begin(target: Target) -> tuple[int, int, float]:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            with os.fdopen(writer, "w") as out:
+                out.write(json.dumps(measure(target, sample)))
+                out.flush()
+                os._exit(0)
+        os.close(writer)
+        return child, reader, time.monotonic()
+
+    waiting = list(targets)
+    running: dict[int, tuple[int, float]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            child, reader, began = begin(waiting.pop(0))
+            running[reader] = (child, began)
+        for reader in select.select(list(running), [], [])[0]:
+            child, began = running.pop(reader)
+            with os.fdopen(reader) as answer:
+                text = answer.read()
+            if os.waitpid(child, 0)[1] != 0:
+                raise SystemExit(2)
+            yield json.loads(text), time.monotonic() - began
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Mutation of the modules that decide.")
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="verdict.judge, ...; all if none is named")
     parser.add_argument("--sample", type=int, default=SAMPLE, help="mutants of a module, at most")
+    parser.add_argument("--jobs", type=int, default=1, help="modules that are measured at once")
     parser.add_argument("--fresh", action="store_true", help="measure again what did not change")
     parser.add_argument("--output", type=Path, default=FILE)
     chosen = parser.parse_args(arguments)
@@ -396,15 +428,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for library in LIBRARIES:
         importlib.import_module(library)
     found = stored(chosen.output)
-    for name in chosen.modules or MODULES:
-        target = Target(name)
-        if chosen.fresh or found.get(name, {}).get("digest") != target.digest:
-            began = time.monotonic()
-            found[name] = measure(target, chosen.sample)
-            write(chosen.output, found)
-            entry = found[name]
-            seconds = time.monotonic() - began
-            print(f"{name}: {entry['killed']} of {entry['mutants']} killed, {seconds:.0f} s", flush=True)
+    targets = [Target(name) for name in chosen.modules or MODULES]
+    stale = [item for item in targets if chosen.fresh or found.get(item.name, {}).get("digest") != item.digest]
+    for entry, seconds in measured(stale, chosen.sample, chosen.jobs):
+        found[entry["module"]] = entry
+        write(chosen.output, found)
+        print(f"{entry['module']}: {entry['killed']} of {entry['mutants']} killed, {seconds:.0f} s", flush=True)
     figures = write(chosen.output, {name: found[name] for name in MODULES if name in found})
     nameless = [
         f"{entry['module']}:{survivor['line']}: {survivor['change']}   {survivor['source']}"

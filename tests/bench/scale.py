@@ -8,6 +8,7 @@ which reports the processor time and the memory that it used.
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import resource
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +36,8 @@ from tests.unit import factories
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "reports" / "measurements" / "scale.json"
 TORCH = "2.2.2"
+WRITERS = os.cpu_count() or 1
+"""The number of processes that write the store."""
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """When the first run was."""
 
@@ -71,7 +74,21 @@ def make(root: Path, failures: int, environments: int, observations: int) -> Non
         for identity in ids
         for name in names
     ]
-    for number in range(observations):
+    context = multiprocessing.get_context("fork")
+    writers = [
+        context.Process(target=_write_some, args=(project, cells, range(first, observations, WRITERS)))
+        for first in range(WRITERS)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        if writer.exitcode:
+            raise SystemExit("the store could not be written")
+
+
+def _write_some(project: Project, cells: Sequence[tuple[Entry, Cell]], numbers: Iterable[int]) -> None:
+    for number in numbers:
         entry, cell = cells[number % len(cells)]
         _write(project, entry, cell, number)
 
