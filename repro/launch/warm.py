@@ -348,7 +348,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Needs:
+class WarmNeeds:
     """What decides which warm processes serve a cell in an environment; known before the environment is built."""
 
     world_size: int
@@ -363,7 +363,7 @@ class Needs:
         return self.world_size, str(self.modules or ""), self.variables, imports
 
 
-def needs_of(cell: Cell, entry: Entry) -> Needs | None:
+def needs_of(cell: Cell, entry: Entry) -> WarmNeeds | None:
     """What a cell needs to run warm; None where it must go through torchrun."""
     if entry.failure.always_cold or not hasattr(os, "fork"):
         return None
@@ -380,7 +380,7 @@ def needs_of(cell: Cell, entry: Entry) -> Needs | None:
     except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
         return None  # under torchrun the script's own interpreter says what is wrong
     variables = tuple(variables_of(entry.failure, cell).items())
-    return Needs(cell.world_size, folder if beside else None, variables, imports)
+    return WarmNeeds(cell.world_size, folder if beside else None, variables, imports)
 
 
 def sort_key(cell: Cell, entry: Entry) -> tuple[object, ...]:
