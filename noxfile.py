@@ -24,6 +24,7 @@ DECIDING = (
     *("repro/environments/floats.py", "repro/report/overdue.py", "repro/doctor/code/combined.py"),
     *(f"repro/doctor/{name}.py" for name in ("diagnosis", "exposure", "proposals", "cap", "upgrade")),
     *("repro/catalog/plan.py", "repro/catalog/shards.py", "repro/model/errors.py"),
+    *("repro/launch/slurm/batches.py", "repro/launch/slurm/job_state.py"),
 )
 """Modules that decide and have no effects: a line that no test runs there is a decision that no test knows."""
 
@@ -162,6 +163,13 @@ def whole(session: nox.Session) -> None:
     """The tests that are too slow for every change: all launchers, and every search on real releases."""
     install(session)
     session.run("pytest", "-m", "whole", "--ignore=tests/unit", *session.posargs)
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """Cells on a real Slurm of two nodes on this host, and its faults; needs root, slurm-wlm and munge."""
+    install(session)
+    session.run("pytest", "-m", "slurm", "tests/slurm", *session.posargs)
 
 
 @nox.session

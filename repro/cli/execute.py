@@ -9,6 +9,8 @@ from repro.catalog.project import Project
 from repro.cli.options import Launcher, RunOptions
 from repro.environments.interpreter import Interpreter
 from repro.launch.session import Options, Session
+from repro.launch.slurm.batches import SlurmOptions
+from repro.launch.slurm.spread import Spread
 from repro.model.cell import Cell, Named, Overlaid
 from repro.report.terminal import Progress
 from repro.report.write import write_reports
@@ -32,10 +34,11 @@ def execute(
     timeout: int | None = None,
     confirm: bool = False,
     run_name: str | None = None,
+    slurm: SlurmOptions | None = None,
 ) -> list[Result]:
     """Run cells with live progress, store their observations and write the reports.
 
-    Raises RecordError for a lock that does not fit, before anything is run.
+    ``slurm`` sends them to a cluster.  Raises RecordError for a lock that does not fit, before anything is run.
     """
     held = {environment for cell in cells for environment in cell.environments}
     for name in {environment.name for environment in held if isinstance(environment, Named)}:
@@ -43,9 +46,12 @@ def execute(
     options = replace(session_options(how), timeout=timeout, confirm=confirm)
     store = Store(project.reports / "data")
     with Progress(out, len(cells)) as progress:
-        session = Session(project, store, options, progress, overlaid=overlaid)
-        session.id = run_name or session.id
-        results = session.run(cells)
+        if slurm is not None:
+            results = Spread(project, store, options, progress, slurm, run_name=run_name).run(cells)
+        else:
+            session = Session(project, store, options, progress, overlaid=overlaid)
+            session.id = run_name or session.id
+            results = session.run(cells)
     write_reports(project, store, of={cell.failure for cell in cells}, output=False)
     out.print(_counts(results))
     return results

@@ -14,6 +14,7 @@ from rich.text import Text
 from repro.catalog.choose_cells import CellRequest, check_run_name, choose_cells, parse_factors, parse_roles
 from repro.catalog.default_cells import NotApplicable
 from repro.catalog.project import Project
+from repro.cli.cluster_options import ClusterOptions
 from repro.cli.execute import execute
 from repro.cli.options import Ids, Junit, RunOptions, grouped
 from repro.cli.skipped import exit_with_skipped, print_skipped
@@ -72,7 +73,12 @@ class CellOptions:
     ] = None
     lane: Annotated[Lane, typer.Option("--lane", help="Where ranks run.")] = Lane.CPU
     nodes: Annotated[
-        int, typer.Option("--nodes", min=1, help="Divide the ranks among so many torchrun agents on this host.")
+        int,
+        typer.Option(
+            "--nodes",
+            min=1,
+            help="Divide the ranks among so many torchrun agents, on this host or, with --on slurm, on nodes.",
+        ),
     ] = 1
     shard: Annotated[
         str | None,
@@ -131,6 +137,7 @@ def run(
     *,
     which: CellOptions,
     how: RunOptions,
+    where: ClusterOptions,
     timeout: Annotated[
         int | None, typer.Option("--timeout", min=1, help="Time limit of a run, in seconds [default: the record's].")
     ] = None,
@@ -146,8 +153,11 @@ def run(
 ) -> None:
     """Run failures, print verdicts, write the reports.
 
+    `--on slurm` sends the cells to a cluster: repro run --on slurm --partition batch --jobs 20
+
     Example: repro run lightning-19492 --env newest --set state-dict-type=full
     """
+    slurm = where.slurm
     project, environments = which.resolved(Project.here(how.reports, how.catalog))
     pack = read_pack(which.overlay) if which.overlay else None
     selection = choose_cells(project, which.request(ids or [], pack, environments, Project.here(catalog=how.catalog)))
@@ -165,6 +175,7 @@ def run(
         # The whole matrix is published, so each verdict needs a run through torchrun too.
         confirm=not ids,
         run_name=check_run_name(run_name),
+        slurm=slurm,
     )
     rows = tuple(row_of(result, project.catalog[result.cell.failure].failure.concerns) for result in results)
     write_junit(junit, rows, project)

@@ -1,4 +1,4 @@
-"""Counts the cores that this process may use, by its CPU affinity and quotas."""
+"""Counts the cores that this process may use, by its CPU affinity, quotas and Slurm allocation."""
 
 import os
 from collections.abc import Iterator
@@ -6,13 +6,19 @@ from pathlib import Path, PurePosixPath
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
+SLURM_CORES = "SLURM_CPUS_ON_NODE"
 
 
 def usable_cores(cgroups: Path = CGROUPS, own: Path = OWN_CGROUPS) -> int:
-    """The number of cores that this process may use, at least 1: its CPU affinity, limited by its quota."""
+    """The number of cores that this process may use, at least 1: its CPU affinity, limited by its quota.
+
+    Slurm counts the cores of a job on each node, also where it does not bind the job to them.
+    """
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     bound = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min([bound, *(int(quota) for quota in _quotas(cgroups, own))]))
+    allocated = os.environ.get(SLURM_CORES, "")
+    counted = [int(allocated)] if allocated.isdecimal() else []
+    return max(1, min([bound, *counted, *(int(quota) for quota in _quotas(cgroups, own))]))
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[float]:

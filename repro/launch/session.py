@@ -21,7 +21,7 @@ from repro.launch.devices import Devices
 from repro.launch.folders import sweep
 from repro.launch.guard import STILL_SECONDS, Limits
 from repro.launch.hardware import cuda_stack, hardware
-from repro.launch.run_cell import not_run, run_cell, torchrun
+from repro.launch.run_cell import Launch, not_run, run_cell, torchrun
 from repro.launch.slots import RANKS, Slots
 from repro.launch.stages import Interpreters, jobs_of
 from repro.launch.warm import WarmLauncher, sort_key
@@ -104,6 +104,10 @@ class Session:
     """A shared warm launcher; None if the session has its own."""
     earlier: Store | None = None
     """A further store whose runs count like those of ``store``; it is never written."""
+    cold: Launch = torchrun
+    """Starts the ranks of a run that is not warm."""
+    hosts: int = 1
+    """The machines that the ranks of a run are divided among."""
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}")
 
     def run(self, cells: Sequence[Cell]) -> list[Result]:
@@ -178,7 +182,7 @@ class Session:
             self.listener.skipped(cell, str(error))
             return None
         except EnvironmentFailure as error:
-            return self._conclude(cell, [self._fault(cell, str(error))])
+            return self.conclude(cell, [self._fault(cell, str(error))])
         for held in (interpreter.own, *roles.values()):
             reason = inapplicable(entry.failure, held.installed.distributions)
             if reason:
@@ -194,9 +198,9 @@ class Session:
             observation = self._settled(cell, interpreter, slots, None if through == "torchrun" else warm)
             if observation is None or self.stop.is_set():
                 return None
-            self._keep(observation)
+            self.keep(observation)
             observations.append(observation)
-        return self._conclude(cell, observations, reused)
+        return self.conclude(cell, observations, reused)
 
     def _next_run(self, _failure: Failure, observations: Sequence[Observation], wanted: int) -> str | None:
         """The launcher of the next run; None if there are enough."""
@@ -233,10 +237,10 @@ class Session:
         observation = self._observed(cell, interpreter, slots, launcher)
         # Both are rare and not about the failure: the run is stored as a run of its own, and the cell runs again.
         if observation and died_at_shutdown(observation):
-            self._keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
+            self.keep(observation.model_copy(update={"run": f"{self.id}-shutdown"}))
             observation = self._observed(cell, interpreter, slots, launcher)
         if observation and self._ended_too_early(observation):
-            self._keep(observation.model_copy(update={"run": f"{self.id}-still"}))
+            self.keep(observation.model_copy(update={"run": f"{self.id}-still"}))
             observation = self._observed(cell, interpreter, slots, launcher, full_deadline=True)
         return observation
 
@@ -266,17 +270,18 @@ class Session:
                     return None
                 stack = cuda_stack(interpreter.own) if cell.lane is Lane.CUDA else None
                 self.listener.started(cell)
-                return run_cell(
+                seen = run_cell(
                     cell,
                     entry,
                     interpreter.own,
                     run=self.id,
                     limits=self._limits(cell, interpreter, give_back, full_deadline=full_deadline),
-                    launch=warm.run if warm else torchrun,
+                    launch=warm.run if warm else self.cold,
                     devices=devices,
                     stack=stack,
                     roles=interpreter.roles,
                 )
+                return seen.model_copy(update={"hosts": self.hosts}) if self.hosts > 1 else seen
         except EnvironmentFailure as error:
             recipe = recipe_of(cell, entry, interpreter.key, self.options.timeout)
             return not_run(cell, self.id, recipe, str(error))
@@ -353,6 +358,7 @@ class Session:
             if observation.installed is not None
             and observation.installed.python == interpreter.installed.python
             and observation.hardware.of_class == hardware().of_class
+            and observation.hosts == self.hosts
             and (self.options.warm or observation.is_cold)
             and observation.launcher_key == launcher_key(observation.launcher)
             and all(part.launcher_key == launcher_key(part.launcher) for part in observation.earlier)
@@ -368,6 +374,10 @@ class Session:
         """True if each cell needs a run through torchrun in addition to warm ones."""
         return self.options.warm and (self.options.confirm or self.options.repeat > 1)
 
+    def unrunnable(self, cell: Cell, reason: str) -> Result:
+        """The result of a cell of which nothing is known, for this reason; it is stored."""
+        return self.conclude(cell, [self._fault(cell, reason)])
+
     def _fault(self, cell: Cell, reason: str) -> Observation:
         """Store that a cell was not run because its environment cannot be built or used."""
         entry = self.project.catalog[cell.failure]
@@ -376,7 +386,7 @@ class Session:
         key = key_of_roles(self._key(environment), {role: self._key(held) for role, held in cell.roles.items()})
         observation = not_run(cell, self.id, recipe_of(cell, entry, key, self.options.timeout), reason)
         if isinstance(environment, Named):
-            self._keep(observation)
+            self.keep(observation)
         return observation
 
     def _key(self, environment: CellEnvironment) -> str:
@@ -392,13 +402,14 @@ class Session:
         ranks = self._ranks_of(cell)
         return ranks if RANKS in os.environ else min(ranks, slots.limit)
 
-    def _keep(self, observation: Observation) -> None:
+    def keep(self, observation: Observation) -> None:
         """Store an observation together with its verdict by today's rules."""
         self.store.add(_unplaced(observation))
         failure = self.project.catalog[observation.cell.failure].failure
         self.store.record_verdict(observation.id, judge(failure, observation).verdict)
 
-    def _conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
+    def conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
+        """The result of a cell that has run; the listener is notified."""
         result = judge_repetitions(self.project.catalog[cell.failure].failure, observations, reused)
         if result.judgement.reason.startswith(DISAGREEMENT):
             self.listener.progress(f"{cell.label}: {result.judgement.reason}; please report it with this script")

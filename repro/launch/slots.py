@@ -36,8 +36,13 @@ def rank_limit() -> int:
 
 
 def of_this_host(folder: Path) -> Path:
-    """This host's own subfolder: nodes of a cluster may share a cache, but not cores or devices."""
-    return folder / f"host-{re.sub(r'[^A-Za-z0-9.-]', '_', platform.node())}"
+    """This host's own subfolder: nodes of a cluster may share a cache, but not cores or devices.
+
+    A Slurm job has cores and devices of its own, also beside other jobs on its node.
+    """
+    job = os.environ.get("SLURM_JOB_ID", "")
+    name = f"host-{platform.node()}" + (f"-job-{job}" if job else "")
+    return folder / re.sub(r"[^A-Za-z0-9.-]", "_", name)
 
 
 @contextmanager

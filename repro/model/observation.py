@@ -261,6 +261,8 @@ class Observation(Strict):
     timeout: int
     cores: int | None = None
     """The cores that the run could use, where it had more ranks; else None."""
+    hosts: int = 1
+    """The machines that the ranks ran on."""
     deadline_passed: bool = False
     stood_still: float | None = None
     """Seconds for which no rank had done anything when the run was ended before its deadline; None if it was not."""

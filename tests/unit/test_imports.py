@@ -201,7 +201,7 @@ def test_at_most_ten_floors_and_fourteen_entries() -> None:
 
 def test_a_file_of_the_command_line_is_named_as_its_command() -> None:
     """What is not a command is shared by several: options, how a session is run and shown, what it skips."""
-    shared = {"app", "options", "search_options", "script_options", "execute", "skipped"}
+    shared = {"app", "options", "search_options", "script_options", "execute", "skipped", "cluster_options"}
     assert {file.stem for file in (PACKAGE / "cli").glob("*.py")} - {"__init__"} == {*COMMANDS, *shared}
 
 

@@ -63,3 +63,12 @@ def test_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert cores(tmp_path, "", {}) == 3
+
+
+@pytest.mark.parametrize(("allocated", "expected"), [("2", 2), ("99", 8), ("0", 1), ("", 8), ("x", 8)])
+def test_a_slurm_job_has_its_own_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allocated: str, expected: int
+) -> None:
+    """Also where Slurm does not bind it to them."""
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", allocated)
+    assert cores(tmp_path, "", {}) == expected

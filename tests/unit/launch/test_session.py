@@ -752,3 +752,33 @@ def test_slots_are_shared(held: Project, played: Played, monkeypatch: pytest.Mon
     played.answer = answer
     session(held).run(cells(held, "old", "new", "old"))
     assert highest == 2
+
+
+def test_a_run_on_one_host_does_not_stand_for_one_on_two(held: Project, played: Played) -> None:
+    """The same cell on two nodes of a cluster is another run; the observation says where it was."""
+    store = Store(held.reports / "data")
+    cell = make_cell(held.catalog[FAILURE].failure, "old", nodes=2)
+    for hosts in (1, 2, 2):
+        options = Options(fresh=False, warm=False)
+        session = Session(held, store, options, hosts=hosts, provide=lambda _: interpreter())
+        (result,) = session.run([cell])
+        assert result.newest.hosts == hosts
+    assert len(played.cells) == 2
+
+
+def test_another_launcher(held: Project, played: Played) -> None:
+    """What starts the ranks of a run that is not warm can be given."""
+    session = Session(held, Store(held.reports / "data"), Options(warm=False), cold=torchrun)
+    session.provide = lambda _: interpreter()
+    marked: Any = object()
+    session.cold = marked
+    session.run([make_cell(held.catalog[FAILURE].failure, "old")])
+    assert played.calls[0]["launch"] is marked
+
+
+def test_a_cell_of_which_nothing_is_known(held: Project) -> None:
+    result = Session(held, Store(held.reports / "data")).unrunnable(
+        make_cell(held.catalog[FAILURE].failure, "old"), "its node failed"
+    )
+    assert (result.verdict, result.newest.fault) == (Verdict.UNRUNNABLE, "its node failed")
+    assert len(list(Store(held.reports / "data"))) == 1

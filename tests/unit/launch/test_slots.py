@@ -160,3 +160,13 @@ def test_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str) -> N
     late.cancel()
     assert {file.parent for file in tmp_path.rglob("*.lock")} == {first.folder, second.folder}
     assert {first.folder.parent, second.folder.parent} == {tmp_path / "slots"}
+
+
+def test_slurm_jobs_on_one_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has cores of its own: two jobs of one node do not wait for one another; no name leads out of the folder."""
+    found = []
+    for job in ("", "7", "8", "../9"):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        found.append(Slots.here(tmp_path).folder)
+    assert len(set(found)) == len(found)
+    assert {folder.parent for folder in found} == {tmp_path / "slots"}
