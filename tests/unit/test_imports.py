@@ -41,6 +41,7 @@ OF_NO_MODULE = {
     "engine": "a rule of the whole package: it names no failure",
     "imports": "rules of the whole package: its layout, and that of its tests",
     "mutation": "tests/bench/mutation.py",
+    "writer_reader": "tests/bench/writer_reader.py",
     "workflows/hook": "the pre-commit hook and the composite action",
     "workflows/workflows": "the files of .github/workflows",
     "catalog/types": "a rule of all reproductions",
