@@ -24,6 +24,7 @@ from repro.report.write import write_reports
 from repro.store.observations import Store
 from tests.unit.doctor.log.corpus import unrelated_logs
 from tests.unit.doctor.log.forms import FORMS
+from tests.unit.doctor.log.test_log_cases import CASES, log_of
 
 DATA = Path(__file__).parents[1] / "data"
 LOGS = sorted((DATA / "logs").rglob("*.log"))
@@ -100,6 +101,14 @@ def test_unrelated_logs(asked: Page, known: Known, tmp_path: Path) -> None:
     for text in unrelated_logs(60):
         file.write_bytes(text.encode())
         assert of_page(asked, text) == of_command(file, known)
+
+
+def test_log_cases(asked: Page, known: Known, tmp_path: Path) -> None:
+    """Logs of clusters and viewers, and near misses of every pattern."""
+    file = tmp_path / "log"
+    for case in CASES[::3]:
+        file.write_bytes(log_of(case).encode())
+        assert of_page(asked, log_of(case)) == of_command(file, known), case["name"]
 
 
 def of_records(project: Project, file: Path) -> dict[str, Diagnosis]:

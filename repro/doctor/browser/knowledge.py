@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from repro.doctor.browser.portable import Dialect, Expression, NotPortableError, portable
 from repro.doctor.diagnosis import Tried, cures_of
-from repro.doctor.log import lines, traces, versions_said
+from repro.doctor.log import lines, rule, traces, versions_said
 from repro.doctor.log.log_answer import RULE
 from repro.doctor.stack import commands, env_reports, files, inexact, listings, requirements
 from repro.doctor.stack.conda_spec import CONDA_NAMES
@@ -14,6 +14,7 @@ from repro.model import clean
 from repro.model.base import Strict
 from repro.model.failure import Failure, specifiers_of
 from repro.model.matrix import Denied
+from repro.model.observation import LINE_CHARACTERS
 from repro.model.public_threads import Reported
 from repro.model.seen_as import Relation, SeenAs, SeenFrame
 from repro.verdict import signature
@@ -132,16 +133,25 @@ def knowledge(
         aliases=ALIASES,
         conda_names=CONDA_NAMES,
         expressions=_expressions(),
-        limits={**lines.LIMITS, **traces.LIMITS, "said": versions_said.MOST},
+        limits={
+            **lines.LIMITS,
+            **traces.LIMITS,
+            "said": versions_said.MOST,
+            "before": versions_said.BEFORE,
+            "error_line": LINE_CHARACTERS,
+        },
         lists={
             **lines.KEYS,
             "libraries": tuple(sorted(traces.LIBRARIES)),
             "wrappers": tuple(sorted(traces.WRAPPERS)),
             "endings": traces.ENDINGS,
+            "comprehensions": tuple(sorted(rule.COMPREHENSIONS)),
         },
         words={
             "may_be_prefix": lines.MAY_BE_PREFIX,
             **traces.CHAINS,
+            "aborted": traces.ABORTED,
+            "escaped": lines.ESCAPED,
             **{f"same {name}": other for name, other in traces.SAME.items()},
             **{f"name {name}": other for name, other in versions_said.NAMES.items()},
         },

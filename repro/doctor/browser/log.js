@@ -41,6 +41,9 @@ const logs = (() => {
           .map(line => ({...line, rank: line.rank || inner.rank}));
       }
     }
+    if (text.includes(words.escaped)) {
+      return text.replaceAll('\\"', '"').split("\\n").slice(0, limits.json_lines).map(part => unprefixed(part, number));
+    }
     return [unprefixed(text.replace(/\n+$/, ""), number)];
   }
 
@@ -70,14 +73,15 @@ const logs = (() => {
   function unprefixed(raw, number) {
     let text = raw, rank = null, logged = 0, boxed = false;
     for (let turn = 0; turn < limits.prefixes; turn += 1) {
-      if (!logged && text && !words.may_be_prefix.includes(text[0])) break;
-      const named = firstMatch(["rank", "role", "ray", "srun"], text);
+      const service = text.slice(0, limits.service).includes("| ");
+      if (!logged && text && !words.may_be_prefix.includes(text[0]) && !service) break;
+      const named = firstMatch(["rank", "role", "ray", "srun", "pod", "mpi", "compose"], text);
       if (named) {
         rank = rank || named[1];
         text = text.slice(named[0].length);
         continue;
       }
-      const stamp = firstMatch(["glog", "stamp", "level"], text);
+      const stamp = firstMatch(["glog", "stamp", "level", "syslog"], text);
       if (stamp) {
         logged += 1;
         text = text.slice(stamp[0].length);
@@ -98,6 +102,10 @@ const logs = (() => {
 
   // --- versions that the log states
 
+  // True if a version is required, recommended or gone, and not said to be there.
+  const isAsked = (text, found) => regex("asked_before").search(text.slice(Math.max(0, found.index - limits.before), found.index))
+    || regex("asked_after").search(text.slice(found.index + found[0].length));
+
   class Said {
     said = new Map();
     python = new Set();
@@ -111,6 +119,7 @@ const logs = (() => {
       }
       for (const name of ["said", "in_path"]) {
         for (const found of regex(name).all(text)) {
+          if (isAsked(text, found)) continue;
           const lower = found.groups.name.toLowerCase();
           const key = words[`name ${lower}`] || lower;
           if (!this.said.has(key)) this.said.set(key, new Set());
@@ -164,7 +173,7 @@ const logs = (() => {
     const name = ["file", "pyspy", "rich", "ipython", "pretty"].find(one => regex(one).match(text));
     if (!name) return null;
     const {file, func} = regex(name).match(text).groups;
-    const [origin, path] = owner(file);
+    const [origin, path] = name === "pretty" ? ["other", file] : owner(file);
     const ofStack = name === "pyspy";
     const shown = ofStack ? lastPart(func, ".") : func.trim();
     return {frame: {origin, file: path.slice(0, 500), function: shown.slice(0, 300)}, ofStack};
@@ -251,6 +260,10 @@ const logs = (() => {
       if (fatal) {
         this.close(writer);
         this.giveUp(writer);
+        if (this.lostCount && fatal[1].startsWith(words.aborted)) {
+          this.lostCount += 1;
+          return true;
+        }
         this.open(writer, "", `Fatal Python error: ${fatal[1]}`, line, true);
         return true;
       }
@@ -494,7 +507,8 @@ const logs = (() => {
       seen.but.push(`the exception's type is not in the log; ${types} is expected`);
     }
     if (pattern.message) {
-      const matched = isFound(pattern.message, error.message);
+      // What a job prints next may follow the message.
+      const matched = isFound(pattern.message, error.message) || isFound(pattern.message, error.message.split("\n")[0]);
       seen.part(3, matched, "its message", "the message is another one");
       if (!matched) {
         seen.points += 3 * likeness(pattern.words, error.message);
@@ -555,6 +569,12 @@ const logs = (() => {
       seen.but.push(`the log does not show whether ${where} called it: the head of the traceback is missing`);
       return;
     }
+    if (missing.length && isByName(pattern, frames, !trace.mixed)) {
+      seen.possible += weight;
+      seen.points += weight / 2;
+      seen.but.push("the traceback names files without their folders: their library is not known");
+      return;
+    }
     let same = !missing.length;
     let other = missing.length ? `not in ${named(missing[0])}` : "";
     if (same && !pattern.inside && !trace.mixed && !isInnermost(last, frames)) {
@@ -575,17 +595,24 @@ const logs = (() => {
     return missing;
   }
 
+  // True if frames whose library is not known have the names of the wanted functions.
+  function isByName(pattern, frames, inOrder) {
+    if (frames.every(frame => frame.origin !== "other")) return false;
+    const wanted = pattern.frames.map(frame => ({...frame, library: ""}));
+    return !missingFrames(wanted, frames, inOrder).length && (pattern.inside || isFrame(wanted.at(-1), frames.at(-1)));
+  }
+
   function isInnermost(last, frames) {
-    const inner = frames.findLast(frame => ["library", "script"].includes(frame.origin));
-    return inner !== undefined && isFrame(last, inner);
+    const owned = frames.filter(frame => ["library", "script"].includes(frame.origin));
+    while (owned.length > 1 && listing("comprehensions").includes(owned.at(-1).function)
+      && owned.at(-1).file === owned.at(-2).file) owned.pop();
+    return owned.length > 0 && isFrame(last, owned.at(-1));
   }
 
   // --- the answer
 
-  const short = (text, most = 300) => {
-    const line = spaced(text);
-    return line.length <= most ? line : `${line.slice(0, most - 3)}...`;
-  };
+  const cutTo = (text, most) => text.length <= most ? text : `${text.slice(0, most - 3)}...`;
+  const short = (text, most = 300) => cutTo(spaced(text), most);
 
   function textOf(trace) {
     const {error} = trace;
@@ -593,7 +620,7 @@ const logs = (() => {
     if (!(error.type || error.message)) return "a traceback without its last line";
     const first = error.message.trim().split("\n")[0];
     if (!error.type) return short(error.message.split("\n")[0]);
-    return short(first ? `${error.type}: ${first}` : error.type);
+    return short(cutTo(first ? `${error.type}: ${first}` : error.type, limits.error_line));
   }
 
   function states(failure, stack) {

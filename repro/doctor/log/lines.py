@@ -31,24 +31,30 @@ TAIL_BYTES = 16 << 20
 
 OF_INTEREST = (
     r"Traceback|Error\b|Exception|Interrupt|\bFile \"|\.py\", line |\.py:\d+\)|\.py:\d+ in |\.py\]\(|\.py in "
+    r"|\.py \d{1,6} [a-z_<]"
     r"|Fatal Python|Thread \S+ \(|Current thread|Watchdog|watchdog|ProcessGroup|FAILED|Root Cause"
     r"|terminated with the following|metadata: \{|has no attribute|❱|--> |most recent call"
 )
 OF_ITS_OWN_LINE = (
-    r"Warning|WARN|(?:torch|ightning|transformers|accelerate|peft|trl)[ \w(?)'\"`*]{0,24}[=:v \-]{1,4}\d+\.\d+\.\d+"
+    r"Warning|WARN|(?:[Tt]orch|ightning|[Tt]ransformers|[Aa]ccelerate|[Pp]eft|PEFT|TRL|trl)"
+    r"[ \w(?)'\"`*]{0,24}[=:v \-]{1,4}\d+\.\d+\.\d+"
 )
 
 _RANK = re.compile(r"\[rank:? ?(\d{1,5})\]:? ?")
 _ROLE = re.compile(r"\[[a-z_]{3,30}(\d{1,5})\]: ?")
 _SRUN = re.compile(r"(\d{1,5}): ")
 _RAY = re.compile(r"\((?:[A-Za-z_][\w.]{0,80} )?(?:pid|rank)=(\d{1,10})(?:, ip=[\w.:-]{1,60})?\) ?")
-_VIEWER = re.compile(r"(?:\[\d{2,9}\] (?=[\[\dA-Z])|\s{0,8}\d{1,9}(?:\t|\s{0,3}[|│]\s?))")
-_QUOTED = re.compile(r"(?:> |```(?:\w{1,12}$)?|`(?=[A-Z])|(?:\^[CZ]){1,9})")
+_POD = re.compile(r"\[pod/[\w.-]{0,120}?([\w.]{1,20})/[\w.-]{1,80}\] ")
+_COMPOSE = re.compile(r"[\w.-]{0,60}?[-_](\d{1,4})\s{1,10}\| ")
+_MPI = re.compile(r"\[\d{1,4},(?:mpirank:)?(\d{1,5})[^\]\s]{0,40}\]<std(?:err|out)>: ?")
+_SYSLOG = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,64} [\w./-]{1,64}(?:\[\d{1,9}\])?: ")
+_VIEWER = re.compile(r"(?:\[\d{2,9}\] (?=[\[\dA-Z])|\s{0,8}\d{1,13}(?:\t|\s{0,3}[|│]\s?))")
+_QUOTED = re.compile(r"(?:> |\s{1,40}\| |```(?:\w{1,12}$)?|`(?=[A-Z])|(?:\^[CZ]){1,9})")
 _GLOG = re.compile(r"[EWIFC]\d{4} \d\d:\d\d:\d\d[.\d]{0,12} +\d{1,20} [\w./<>-]{1,300}:\d{1,7}\] ?")
 _STAMP = re.compile(
     r"\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
     r"|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)\]?"
-    r"(?: ?[-|:] | (?=\S)|(?= )|(?=\[)|$)"
+    r"(?: (?:\d\d[OE]\+?|std(?:err|out) [FP]) | ?[-|:] | (?=\S)|(?= )|(?=\[)|$)"
 )
 _LEVEL = re.compile(
     r"(?:- )?(?:[\w.]{1,80} - |(?:\[[\w.]{1,60}\] ?){1,2})?"
@@ -58,19 +64,26 @@ _LEVEL = re.compile(
 _HOST = re.compile(r"[\w.-]{1,64}: (?=\[rank\d|Traceback \(|\s{2}File \")")
 _BOX = re.compile(r"\s{0,4}[│┃]( ?)(.*?)\s*[│┃]?\s*$")
 _BOX_EDGE = re.compile(r"\s{0,4}[╭╰┏┗][─━\s]*(.*?)[─━\s]*[╮╯┓┛]?\s*$")
-_MAY_BE_PREFIX = frozenset("[(0123456789EWIFCTD>`^-│┃╭╰┏┗ \t{stdnwN")
+_MAY_BE_PREFIX = frozenset("[(0123456789EWIFCTDJMASO>`^-│┃╭╰┏┗ \t{stdnwN")
+ESCAPED = "Traceback (most recent call last):\\n"
+"""In a line with this, a text of many lines has its ends of line as two characters, as in torchrun's error files."""
+_SERVICE_CHARACTERS = 76
+"""In so many characters stands the name of a service before its output."""
+_WRITERS = (_RANK, _ROLE, _RAY, _SRUN, _POD, _MPI, _COMPOSE)
 _MOST_PREFIXES = 6
 _JSON_TEXTS = ("message", "msg", "log", "text", "line", "event", "textPayload")
 _JSON_TRACES = ("exc_info", "exc_text", "exception", "traceback", "stack_trace", "stack", "stack_info", "error")
 _JSON_RANKS = ("global_rank", "rank", "local_rank")
 _JSON_LINES = 400
 EXPRESSIONS = {
-    "rank": _RANK, "role": _ROLE, "srun": _SRUN, "ray": _RAY, "viewer": _VIEWER, "quoted": _QUOTED, "glog": _GLOG,
+    "rank": _RANK, "role": _ROLE, "srun": _SRUN, "ray": _RAY, "pod": _POD, "compose": _COMPOSE, "mpi": _MPI,
+    "syslog": _SYSLOG, "viewer": _VIEWER, "quoted": _QUOTED, "glog": _GLOG,
     "stamp": _STAMP, "level": _LEVEL, "host": _HOST, "box": _BOX, "box_edge": _BOX_EDGE,
 }  # fmt: skip
 """The expressions with which the site's page reads lines as this module does."""
 LIMITS = {
-    "window": WINDOW, "prefixes": _MOST_PREFIXES, "json_lines": _JSON_LINES, "line": LINE_BYTES, "head": HEAD_LINES
+    "window": WINDOW, "prefixes": _MOST_PREFIXES, "json_lines": _JSON_LINES, "line": LINE_BYTES, "head": HEAD_LINES,
+    "service": _SERVICE_CHARACTERS,
 }  # fmt: skip
 KEYS = {"texts": _JSON_TEXTS, "traces": _JSON_TRACES, "ranks": _JSON_RANKS}
 MAY_BE_PREFIX = "".join(sorted(_MAY_BE_PREFIX))
@@ -263,6 +276,10 @@ def cleaned(raw: str, number: int) -> Iterator[Line]:
                 for line in cleaned(part, number):
                     yield Line(number, line.text, line.rank or rank, logged=line.logged, boxed=line.boxed)
             return
+    if ESCAPED in text:
+        for part in text.replace('\\"', '"').split("\\n")[:_JSON_LINES]:
+            yield _unprefixed(part, number)
+        return
     yield _unprefixed(text.rstrip("\n"), number)
 
 
@@ -289,13 +306,13 @@ def _unprefixed(text: str, number: int) -> Line:
     logged = 0
     boxed = False
     for _ in range(_MOST_PREFIXES):
-        if not logged and text[:1] not in _MAY_BE_PREFIX:
+        if not logged and text[:1] not in _MAY_BE_PREFIX and "| " not in text[:_SERVICE_CHARACTERS]:
             break
-        named = _RANK.match(text) or _ROLE.match(text) or _RAY.match(text) or _SRUN.match(text)
+        named = next((found for found in (pattern.match(text) for pattern in _WRITERS) if found), None)
         if named:
             rank, text = rank or named[1], text[named.end() :]
             continue
-        stamp = _GLOG.match(text) or _STAMP.match(text) or _LEVEL.match(text)
+        stamp = _GLOG.match(text) or _STAMP.match(text) or _LEVEL.match(text) or _SYSLOG.match(text)
         if stamp:
             logged, text = logged + 1, text[stamp.end() :]
             continue

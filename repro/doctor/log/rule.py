@@ -14,6 +14,9 @@ from repro.model.observation import Frame, Origin
 from repro.model.pattern import groups_found, is_found, is_whole
 from repro.model.seen_as import Relation, SeenAs, SeenFrame
 
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+"""Frames that Python before 3.12 gives to comprehensions."""
+
 
 class Grade(IntEnum):
     """How certain a match is."""
@@ -100,7 +103,7 @@ def _compare_error(pattern: SeenAs, trace: Trace, seen: _Seen) -> None:
         seen.possible += 1
         seen.but.append(f"the exception's type is not in the log; {types} is expected")
     if pattern.message:
-        matched = is_found(pattern.message, error.message)
+        matched = _is_said(pattern.message, error.message)
         seen.part(3, same=matched, what="its message", other="the message is another one")
         if not matched:
             seen.points += 3 * _likeness(pattern.message, error.message)
@@ -109,6 +112,11 @@ def _compare_error(pattern: SeenAs, trace: Trace, seen: _Seen) -> None:
         seen.differs.append(f"the message also holds {pattern.lacks!r}")
     for relation in pattern.holds:
         _compare_relation(pattern, relation, error.message, seen)
+
+
+def _is_said(pattern: str, message: str) -> bool:
+    """True if the pattern matches the message, or its first line: what a job prints next may follow the message."""
+    return is_found(pattern, message) or is_found(pattern, message.partition("\n")[0])
 
 
 def _compare_relation(pattern: SeenAs, relation: Relation, message: str, seen: _Seen) -> None:
@@ -170,6 +178,11 @@ def _compare_frames(pattern: SeenAs, trace: Trace, seen: _Seen) -> None:
         where = ", ".join(_named(frame) for frame in missing)
         seen.but.append(f"the log does not show whether {where} called it: the head of the traceback is missing")
         return
+    if missing and _is_by_name(pattern, frames, in_order=not trace.mixed):
+        seen.possible += weight
+        seen.points += weight / 2
+        seen.but.append("the traceback names files without their folders: their library is not known")
+        return
     same = not missing
     what = f"raised in {_named(last)}" if not pattern.hang else f"in {_named(last)}"
     other = f"not in {_named(missing[0])}" if missing else ""
@@ -191,9 +204,20 @@ def _missing(wanted: Sequence[SeenFrame], frames: Sequence[Frame], *, in_order: 
     return missing
 
 
+def _is_by_name(pattern: SeenAs, frames: Sequence[Frame], *, in_order: bool) -> bool:
+    """True if frames whose library is not known have the names of the wanted functions."""
+    if all(frame.origin is not Origin.OTHER for frame in frames):
+        return False
+    wanted = [frame.model_copy(update={"library": ""}) for frame in pattern.frames]
+    return not _missing(wanted, frames, in_order=in_order) and (pattern.inside or is_frame(wanted[-1], frames[-1]))
+
+
 def _is_innermost(last: SeenFrame, frames: Sequence[Frame]) -> bool:
-    """True if the wanted frame is the innermost one with an owner."""
-    inner = next((frame for frame in reversed(frames) if frame.origin in {Origin.LIBRARY, Origin.SCRIPT}), None)
+    """True if the wanted frame is the innermost one with an owner; a comprehension is part of its function."""
+    owned = [frame for frame in frames if frame.origin in {Origin.LIBRARY, Origin.SCRIPT}]
+    while len(owned) > 1 and owned[-1].function in COMPREHENSIONS and owned[-1].file == owned[-2].file:
+        owned.pop()
+    inner = owned[-1] if owned else None
     return inner is not None and is_frame(last, inner)
 
 

@@ -84,6 +84,8 @@ _FIRST_CALL = re.compile(
     r"|^\s*Thread \S{1,40} \((?:idle|active)[^)]{0,40}\)"
 )
 _FATAL = re.compile(r"^Fatal Python error: (.{1,300})$")
+ABORTED = "Aborted"
+"""How Python says that C++ ended the process, as NCCL's threads do after they reported a lost peer."""
 _CAUSE = "The above exception was the direct cause"
 _CONTEXT = "During handling of the above exception"
 _OF_RANK = re.compile(r"Traceback \(most recent call last\): \(RANK \d+\)")
@@ -196,7 +198,7 @@ def _parsed(text: str) -> _Parsed | None:
     found = next((match for match in (pattern.match(text) for pattern in _FRAMES) if match), None)
     if found is None:
         return None
-    origin, path = owner(found["file"])
+    origin, path = owner(found["file"]) if found.re is not _PRETTY else (Origin.OTHER, found["file"])
     stack = found.re is _PYSPY
     function = found["func"].rpartition(".")[2] if stack else found["func"].strip()
     line = found.groupdict().get("line")
@@ -311,6 +313,9 @@ class TraceReader:
         if fatal:
             self._close(writer)
             self._give_up(writer)
+            if self._read.lost_count and fatal[1].startswith(ABORTED):
+                self._read.lost_count += 1
+                return True
             self._open(writer, "", "", f"Fatal Python error: {fatal[1]}", line, bare=True)
             return True
         if _FIRST_CALL.match(text):

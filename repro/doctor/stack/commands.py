@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from repro.doctor.stack.conda_spec import is_system, parse_item
 from repro.doctor.stack.document import Document, Read
 from repro.doctor.stack.requirements import read_lines
@@ -29,6 +31,7 @@ _INCLUDES = frozenset(
     {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints", "-e", "--editable"}
 )
 _CONTINUED = re.compile(r"\\\s*\n")
+_REMOVES = re.compile(r"pip[\d.]*|conda|mamba|micromamba|uv|poetry|pdm")
 _MAGIC = re.compile(r"^\s*[!%]\s*")
 
 
@@ -38,11 +41,13 @@ def read_dockerfile(document: Document) -> Reading:
     for match in _FROM.finditer(document.text):
         stated = _PYTORCH_IMAGE.match(match["image"])
         if stated:
+            if "torch" in reading.removed:
+                continue
             reading.required.append(statement("torch", f"=={stated['version']}", rank=Authority.IMAGE))
         elif _WITH_TORCH.search(match["image"]):
             reading.note(f"the base image {match['image'][:80]} brings versions that are not stated here")
             reading.unread = True
-            if not any(item.name == "torch" for item in reading.required):
+            if "torch" not in reading.removed and not any(item.name == "torch" for item in reading.required):
                 reading.required.append(statement("torch", rank=Authority.IMAGE, why="comes with the base image"))
     return _completed(reading)
 
@@ -80,7 +85,22 @@ def _read_commands(text: str, file: Path, read: Read) -> Reading:
         words = _without_prefix(command)
         if words is not None:
             _add(reading, words, file, read)
+            continue
+        gone = _removed(command)
+        reading.required = [item for item in reading.required if item.name not in gone]
+        reading.removed |= gone
     return reading
+
+
+def _removed(words: list[str]) -> set[str]:
+    """The distributions that a command removes."""
+    for index, word in enumerate(words):
+        name = word.rpartition("/")[2]
+        rest = [each for each in words[index + 1 :] if not each.startswith("-")]
+        verb = "uninstall" if re.fullmatch(r"pip[\d.]*", name) else "remove"
+        if _REMOVES.fullmatch(name) and rest[:1] == [verb]:
+            return {canonicalize_name(each) for each in rest[1:]}
+    return set()
 
 
 def _commands(text: str) -> Iterator[list[str]]:

@@ -72,6 +72,8 @@ class Reading:
     """Bounds that apply only if the distribution is installed: pip's constraints."""
     absent: set[str] = field(default_factory=set)
     """Distributions that are stated not to be installed."""
+    removed: set[str] = field(default_factory=set)
+    """Distributions that a command removes; a later command, or a dependency, may bring them again."""
     notes: list[str] = field(default_factory=list)
     skipped: int = 0
     unread: bool = False
@@ -98,6 +100,7 @@ class Reading:
         self.required += other.required
         self.limits += other.limits
         self.absent |= other.absent
+        self.removed |= other.removed
         for text in other.notes:
             self.note(text)
         self.skipped += other.skipped
