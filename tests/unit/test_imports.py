@@ -55,6 +55,8 @@ OF_NO_MODULE = {
     "doctor/code/projects": "small projects through everything that reads code",
     "search/watch_required": "one release through the watch, its search and blame",
     "doctor/stack/formats": "one table of texts for all readers of stacks",
+    "doctor/stack/stack_cases": "texts as users have them, through all readers to the findings",
+    "doctor/log/log_cases": "logs as users have them, through all of the log's modules",
 }
 """Test files that are about no single module, with what they are about."""
 

@@ -799,8 +799,12 @@ const logs = (() => {
     const read = reader.finish();
     const stack = said.stack();
     const shown = {read, lines: total, stack, noted, notes: said.notes()};
-    const found = distinct(matches(shown));
     const causes = read.traces.filter(trace => !onlyReports(trace));
+    const all = matches(shown);
+    const raised = Math.max(0, ...causes.filter(trace => !trace.stack && !isInterrupted(trace)).map(trace => trace.line));
+    const isWarning = match => match.line < raised && match.seen.kind === "text" && match.compared.grade === 1;
+    const warned = distinct(all.filter(isWarning));
+    const found = distinct(all.filter(match => !isWarning(match)));
     const lost = read.lostCount + read.traces.length - causes.length;
     const kind = kindOf(found, causes, lost);
     const spoken = new Set(known.failures.flatMap(failure => failure.judged_by));
@@ -813,7 +817,9 @@ const logs = (() => {
         stack: trace.stack, after: trace.chain,
       })),
       consequences: lost, left_out: read.leftOut, nearest: kind === "new" ? nearest(causes, noted) : [],
-      notes: notesOf(kind, found, causes, shown), next: nextOf(kind, found),
+      notes: [...notesOf(kind, found, causes, shown), ...warned.map(match =>
+        `line ${match.line} may show ${match.failure.id}, but is not the error: ${match.compared.but.join(" ")}`)],
+      next: nextOf(kind, found),
     };
   }
 

@@ -61,6 +61,11 @@ class _Match:
     text: str
 
     @property
+    def is_warning(self) -> bool:
+        """True if a single line may show the failure: where something is raised later, it is no answer to that."""
+        return bool(self.seen.text) and self.comparison.grade is Grade.COULD_BE
+
+    @property
     def order(self) -> tuple[object, ...]:
         documented = isinstance(self.failure, Failure)
         grade = self.comparison.grade if documented else Grade.NONE
@@ -70,8 +75,10 @@ class _Match:
 def answer(source: str, shown: Shown, known: Known, redact: Callable[[str], str]) -> LogAnswer:
     """The answer for a log; ``redact`` is applied to every text of the log that is shown."""
     matches = sorted(_matches(shown, known), key=lambda match: match.order)
-    found = _distinct(matches)
     causes = [trace for trace in shown.read.traces if not only_reports(trace)]
+    raised = max((trace.line for trace in causes if not (trace.stack or trace.interrupted)), default=0)
+    warned = [match for match in matches if match.is_warning and match.line < raised]
+    found = _distinct([match for match in matches if match not in warned])
     lost = shown.read.lost_count + len(shown.read.traces) - len(causes)
     kind = _kind(found, causes, lost)
     watched = sorted({name for failure in known.failures for name in failure.judged_by})
@@ -86,7 +93,7 @@ def answer(source: str, shown: Shown, known: Known, redact: Callable[[str], str]
         consequences=lost,
         left_out=shown.read.left_out,
         nearest=tuple(_nearest(causes, known, shown)) if kind is Answer.NEW else (),
-        notes=tuple(_notes(kind, found, causes, shown)),
+        notes=(*_notes(kind, found, causes, shown), *_of_warnings(warned)),
         next=tuple(_next(kind, found)),
     )
 
@@ -273,6 +280,11 @@ def _notes(kind: Answer, found: Sequence[_Match], causes: Sequence[Trace], shown
             if ranks
             else "each line only says that another rank or process has gone; the cause is in that one's output"
         )
+
+
+def _of_warnings(warned: Sequence[_Match]) -> Iterable[str]:
+    for match in _distinct(warned):
+        yield f"line {match.line} may show {match.failure.id}, but is not the error: {' '.join(match.comparison.but)}"
 
 
 def _next(kind: Answer, found: Sequence[_Match]) -> Iterable[str]:
