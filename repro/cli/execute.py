@@ -13,7 +13,7 @@ from repro.launch.slurm.batches import SlurmOptions
 from repro.launch.slurm.spread import Spread
 from repro.model.cell import Cell, Named, Overlaid
 from repro.report.terminal import Progress
-from repro.report.write import write_reports
+from repro.report.write import write_pages, write_reports
 from repro.store.observations import Store
 from repro.verdict.result import Result
 
@@ -52,7 +52,11 @@ def execute(
             session = Session(project, store, options, progress, overlaid=overlaid)
             session.id = run_name or session.id
             results = session.run(cells)
-    write_reports(project, store, of={cell.failure for cell in cells}, output=False)
+    failures = {cell.failure for cell in cells}
+    if all(result.n == result.reused for result in results):
+        write_pages(project, store, failures)
+    else:
+        write_reports(project, store, of=failures, output=False)
     out.print(_counts(results))
     return results
 

@@ -44,12 +44,15 @@ def matrix_markdown(rows: Sequence[Row], catalog: Catalog, comparisons: Sequence
         "Every status is as documented." if run and not changed and len(run) == len(rows) else _changed(rows),
     ]
     lines += ["", LEGEND, ""]
-    for failure_id in dict.fromkeys(row.cell.failure for row in rows):
+    by_failure: dict[str, list[Row]] = {}
+    for row in rows:
+        by_failure.setdefault(row.cell.failure, []).append(row)
+    for failure_id, own in by_failure.items():
         failure = catalog[failure_id].failure
         lines += [f"## {failure_id}", "", escape(failure.title), ""]
         lines += ["| environment | verdict | status | k of n | evidence | versions | s | date (UTC) |"]
         lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
-        lines += [_line(row) for row in rows if row.cell.failure == failure_id]
+        lines += [_line(row) for row in own]
         lines.append("")
     lines += _standings(comparisons)
     gates = gate_reasons(rows)

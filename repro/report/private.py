@@ -57,6 +57,10 @@ class RedactedLookup(Lookup):
             self._redacted[cell.label] = redacted_result(found if self.output else _without_output(found), self.redact)
         return self._redacted[cell.label]
 
+    def forget(self) -> None:
+        super().forget()
+        self._redacted.clear()
+
     def row(self, cell: Cell) -> Row:
         """The row of a cell; only the judgement is redacted, since a row shows no other text of a run."""
         return redacted_row(super().row(cell), self.redact)

@@ -270,6 +270,7 @@ _NOBODY = COMMON_NAMES | {
     "ci", "us", "me", "you",
     "default", "hand", "design", "signal", "user", "users", "process", "torchelastic", "nccl", "mpi", "server",
     "client", "scratch", "follows", "well", "expected", "part", "root", "mlflow", "git", "pypi",
+    "does", "did", "should", "must", "can", "could", "would", "has", "had", "was", "were", "who", "cannot",
 }  # fmt: skip
 
 

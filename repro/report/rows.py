@@ -15,7 +15,7 @@ from repro.model.failure import inapplicable
 from repro.model.matrix import USUAL_PYTHON
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
-from repro.store.recipe import key_of_roles, recipe_of
+from repro.store.recipe import helpers, key_of_roles, recipe_of
 from repro.verdict.result import Result, judge_repetitions
 
 FORMAT: Literal[1] = 1
@@ -97,12 +97,16 @@ class Lookup:
     store: Store
     _found: dict[str, Result | None] = field(default_factory=dict, repr=False, compare=False)
     _files: dict[str, dict[str, list[Path]]] = field(default_factory=dict, repr=False, compare=False)
+    _helpers: dict[str, list[Path]] = field(default_factory=dict, repr=False, compare=False)
 
     def recipe(self, cell: Cell) -> str:
         """The recipe of this cell today; its environment must be one of the matrix."""
         roles = {role: self.environments.lock(held.label).digest for role, held in cell.roles.items()}
         key = key_of_roles(self.environments.lock(cell.environment.label).digest, roles)
-        return recipe_of(cell, self.catalog[cell.failure], key)
+        entry = self.catalog[cell.failure]
+        if cell.failure not in self._helpers:
+            self._helpers[cell.failure] = helpers(entry)
+        return recipe_of(cell, entry, key, beside=self._helpers[cell.failure])
 
     def applies_not(self, cell: Cell) -> str | None:
         """Why the failure does not apply to the versions in the lock of the cell's environment, or None."""
@@ -126,6 +130,11 @@ class Lookup:
             observations = self.store.deciding(failure, self.recipe(cell), self._files[cell.failure])
             self._found[cell.label] = judge_repetitions(failure, observations) if observations else None
         return self._found[cell.label]
+
+    def forget(self) -> None:
+        """Forget the runs that were found, which take memory."""
+        self._found.clear()
+        self._files.clear()
 
     def row(self, cell: Cell) -> Row:
         """The row of a cell: its newest stored run, or the reason why there is none."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from packaging.version import Version
 
@@ -139,6 +140,7 @@ def _points(failure: Failure, rows: Iterable[Row], answers: Iterable[Stored]) ->
     return list(found.values())
 
 
+@lru_cache(maxsize=4096)
 def _version(text: str) -> Version | None:
     """The version without its local part, or None if the text is not a version."""
     parsed = parsed_version(text)

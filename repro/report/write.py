@@ -1,9 +1,10 @@
 """Writes the reports of a project from its store."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.catalog.catalog import Entry
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.files import write_whole, writing
@@ -14,14 +15,16 @@ from repro.report.failure_page import failure_markdown
 from repro.report.junit import junit_xml
 from repro.report.lanes import LanePair, lanes_markdown, of_lanes, pairs
 from repro.report.matrix_page import matrix_markdown
-from repro.report.private import RedactedLookup, redacted, redacted_row, redactor_of
+from repro.report.private import Redact, RedactedLookup, redacted, redacted_row, redactor_of
 from repro.report.rows import Lookup, Report, Row
 from repro.report.upstream import UpstreamComparison, compare_with_upstream
 from repro.report.view import FailureView, failure_view
 from repro.search.ablation import ablation_environment
 from repro.search.watch_plan import WATCH_FILE, Watched
-from repro.store.answers import AnswerStore
+from repro.store.answers import AnswerStore, Stored
 from repro.store.observations import Store
+
+MATRIX = "matrix.json"
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,11 @@ class Gathered:
     lookup: Lookup
     report: Report
     comparisons: tuple[UpstreamComparison, ...]
-    """The views of every failure that the matrix runs."""
+    """Of every failure that the matrix runs."""
+    pages: Mapping[str, str]
+    """The Markdown page of each failure that was asked for."""
     views: tuple[FailureView, ...]
-    """The views of the failures whose pages were requested."""
+    """The views of these failures; only with ``output``, since the runs of a large store fill the memory."""
     lanes: tuple[LanePair, ...]
 
 
@@ -46,35 +51,42 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None, *,
     """
     catalog = project.catalog
     cells = default_cells(project.matrix, catalog)
+    by_failure: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_failure.setdefault(cell.failure, []).append(cell)
     # An unfinished record has a page only if it was asked for by id.
     drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=output)
-    rows = tuple(lookup.row(cell) for cell in cells)
-    answers = {
-        failure: [
-            redacted(against_record(answer, entry.failure), redact) for answer in AnswerStore(store.root).of(failure)
-        ]
-        for failure, entry in (catalog.entries | drafts).items()
-    }
-    comparisons = tuple(
-        compare_with_upstream(entry.failure, [row for row in rows if row.cell.failure == failure], answers[failure])
-        for failure, entry in catalog.entries.items()
-        if failure in project.matrix.runs
-    )
-    views = tuple(
-        failure_view(
-            entry,
-            default_cells(project.matrix, catalog, [failure]),
-            lookup,
-            ablation_environment(entry.failure, project.matrix),
-            answers[failure],
-        )
-        for failure, entry in (catalog.entries | drafts).items()
-        if of is None or failure in of
-    )
+    stored = AnswerStore(store.root)
+    rows: dict[str, Row] = {}
+    comparisons, pages, views = [], {}, []
+    for failure, entry in (catalog.entries | drafts).items():
+        own = by_failure.pop(failure, [])
+        rows |= {cell.label: lookup.row(cell) for cell in own}
+        answers = _answers(stored, entry, redact)
+        if failure in project.matrix.runs and failure in catalog.entries:
+            shown = [rows[cell.label] for cell in own]
+            comparisons.append(compare_with_upstream(entry.failure, shown, answers))
+        if of is None or failure in of:
+            view = _view(project, entry, lookup, answers)
+            pages[failure] = failure_markdown(view)
+            views += [view] if output else []
+        if not output:
+            lookup.forget()
     lanes = pairs(of_lanes(store, project.catalog), project.catalog)
-    return Gathered(tuple(cells), lookup, Report(rows=rows), comparisons, views, lanes)
+    report = Report(rows=tuple(rows[cell.label] for cell in cells))
+    return Gathered(tuple(cells), lookup, report, tuple(comparisons), pages, tuple(views), lanes)
+
+
+def _answers(stored: AnswerStore, entry: Entry, redact: Redact) -> list[Stored]:
+    """The answers of the searches for a failure, as its record stands today."""
+    return [redacted(against_record(answer, entry.failure), redact) for answer in stored.of(entry.failure.id)]
+
+
+def _view(project: Project, entry: Entry, lookup: Lookup, answers: Sequence[Stored]) -> FailureView:
+    cells = default_cells(project.matrix, project.catalog, [entry.failure.id])
+    return failure_view(entry, cells, lookup, ablation_environment(entry.failure, project.matrix), answers)
 
 
 def stored_watch(reports: Path) -> Watched | None:
@@ -100,13 +112,30 @@ def write_reports(
         of = {*of, *(name for name in project.catalog.entries if not _page(project, name).is_file())}
     found = gather(project, store, of, output=output)
     with writing(f"{project.reports}: reports"):
-        write_whole(project.reports / "matrix.json", found.report.model_dump_json(indent=1) + "\n")
+        write_whole(project.reports / MATRIX, found.report.model_dump_json(indent=1) + "\n")
         write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes, redactor_of(project)))
         matrix = matrix_markdown(found.report.rows, project.catalog, found.comparisons)
         write_whole(project.reports / "matrix.md", matrix)
-        for view in found.views:
-            write_whole(_page(project, view.failure.id), failure_markdown(view))
+        for failure, page in found.pages.items():
+            write_whole(_page(project, failure), page)
     return found
+
+
+def write_pages(project: Project, store: Store, of: Collection[str]) -> None:
+    """Write the pages of these failures after a command that stored no run; a large store is not read whole for them.
+
+    Writes all reports if there are none.  Raises StoreError if a file cannot be written.
+    """
+    if not (project.reports / MATRIX).is_file():
+        write_reports(project, store, of, output=False)
+        return
+    redact = redactor_of(project)
+    lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=False)
+    for failure in sorted(of):
+        entry = project.catalog[failure]
+        page = failure_markdown(_view(project, entry, lookup, _answers(AnswerStore(store.root), entry, redact)))
+        with writing(f"{project.reports}: reports"):
+            write_whole(_page(project, failure), page)
 
 
 def _page(project: Project, failure: str) -> Path:

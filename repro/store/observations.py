@@ -130,19 +130,19 @@ class Store:
 
     def of_recipe(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations of one recipe, the oldest first; ``files`` is the result of ``by_key``, if available."""
-        return [_observation(head.file, head.content) for head in self._heads(failure, recipe, files)]
+        return [head.observation for head in self._heads(failure, recipe, files)]
 
     def newest_first(
         self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None
     ) -> Iterator[Observation]:
         """The observations of one recipe, the newest first; read lazily."""
         for head in reversed(self._heads(failure, recipe, files)):
-            yield _observation(head.file, head.content)
+            yield head.observation
 
     def newest_run(self, failure: str, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations of one recipe by the newest command, which are its repetitions."""
         heads = self._heads(failure, recipe, files)
-        return [_observation(head.file, head.content) for head in heads if head.run == heads[-1].run]
+        return [head.observation for head in heads if head.run == heads[-1].run]
 
     def deciding(self, failure: Failure, recipe: str, files: dict[str, list[Path]] | None = None) -> list[Observation]:
         """The observations that decide a verdict today: those of the newest command.
@@ -204,10 +204,16 @@ class _Head:
 
     file: Path
     content: bytes
+    stated: dict[str, Any]
     recipe: str
     id: str
     run: str
     started: str
+
+    @property
+    def observation(self) -> Observation:
+        """The whole observation; raises StoreError."""
+        return _observation(self.file, self.content, self.stated)
 
 
 def _head(file: Path) -> _Head:
@@ -217,7 +223,7 @@ def _head(file: Path) -> _Head:
     if not all(isinstance(word, str) for word in words):
         whole = _observation(file, content)  # raises with the reason
         words = [whole.recipe, whole.id, whole.run, whole.started]
-    return _Head(file, content, *map(str, words))
+    return _Head(file, content, stated, *map(str, words))
 
 
 def read_observation(file: Path) -> Observation:
@@ -225,8 +231,9 @@ def read_observation(file: Path) -> Observation:
     return _observation(file, read_stored(file))
 
 
-def _observation(file: Path, content: bytes) -> Observation:
-    stated = _stated(content)
+def _observation(file: Path, content: bytes, stated: dict[str, Any] | None = None) -> Observation:
+    """The observation in a file; ``stated`` is the JSON object in ``content``, if it was parsed already."""
+    stated = _stated(content) if stated is None else stated
     if stated.get("format") == STORED_FORMAT:
         content = json.dumps(Parts.of_store(file.parent.parent).join(stated) | {"format": FORMAT}).encode()
     try:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,10 +21,13 @@ def _content(file: Path, _modified: int) -> bytes:
     return file.read_bytes()
 
 
-def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | None = None) -> str:
+def recipe_of(
+    cell: Cell, entry: Entry, environment_key: str, timeout: int | None = None, beside: Sequence[Path] | None = None
+) -> str:
     """SHA-256 of everything that determines a run: its sources, the environment's lock, the cell.
 
-    ``timeout`` is the run's; it is part of the recipe only if it differs from the record's.
+    ``timeout`` is the run's; it is part of the recipe only if it differs from the record's.  ``beside`` is what
+    ``helpers`` returns, if available.
     """
     sources = [entry.script, BOOTSTRAP]
     if cell.lane is Lane.CPU:
@@ -34,7 +37,7 @@ def recipe_of(cell: Cell, entry: Entry, environment_key: str, timeout: int | Non
     launcher = entry.failure.launcher(cell.factors)
     if launcher.program == "python":
         sources.append(SPAWNED)
-    sources += helpers(entry)
+    sources += helpers(entry) if beside is None else beside
     digest = hashlib.sha256()
     for source in sources:
         digest.update(_content(source, source.stat().st_mtime_ns))

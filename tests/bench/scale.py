@@ -27,7 +27,7 @@ from repro.launch.hardware import hardware
 from repro.launch.session import Options, Session
 from repro.model.cell import Cell, make_cell
 from repro.report.site.publish import publish
-from repro.report.write import write_reports
+from repro.report.write import write_pages, write_reports
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
 from repro.store.rejudge import rejudge
@@ -122,7 +122,7 @@ def _write(project: Project, entry: Entry, cell: Cell, number: int) -> None:
 
 
 def reuse(project: Project) -> None:
-    """Run one failure on all environments, where every run is stored already, and write what has changed."""
+    """Run one failure on all environments, where every run is stored already, and write its page."""
     identity = next(iter(project.catalog.entries))
     failure = project.catalog[identity].failure
 
@@ -136,7 +136,7 @@ def reuse(project: Project) -> None:
     results = Session(project, store, Options(fresh=False), provide=provide).run(cells)
     if not all(result.reused for result in results):
         raise SystemExit("a cell was not reused")
-    write_reports(project, store, of={identity}, output=False)
+    write_pages(project, store, {identity})
 
 
 def report(project: Project) -> None:

@@ -22,7 +22,7 @@ from repro.report.format import (
 )
 from repro.report.matrix_page import code, escape, matrix_markdown, span
 from repro.report.rows import Lookup, Report, Row, gate_reasons, row_of
-from repro.report.write import write_reports
+from repro.report.write import gather, write_pages, write_reports
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
 from repro.verdict.result import judge_repetitions
@@ -284,6 +284,30 @@ class TestMarkdown:
         assert pages[missing].is_file()
         assert {row.cell.failure for row in found.report.rows} == set(pages)
         assert [item.failure for item in found.comparisons] == list(pages)
+
+    def test_nothing_new(self, tmp_path: Path) -> None:
+        """A command that stored no run writes the pages of its failures alone; all reports if there are none."""
+        held = many(tmp_path, 2, 3)
+        ran, other = held.catalog.entries
+        store = Store(held.reports / "data")
+        write_pages(held, store, {ran})
+        files = {file.name: file.read_bytes() for file in held.reports.glob("*.*")}
+        assert {"matrix.json", "matrix.md", "lanes.md", f"{ran}.md", f"{other}.md"} <= files.keys()
+        for name in files:
+            (held.reports / name).write_text("older")
+        write_pages(held, store, {ran})
+        changed = {file.name for file in held.reports.glob("*.*") if file.read_bytes() != b"older"}
+        assert changed == {f"{ran}.md"}
+        assert (held.reports / f"{ran}.md").read_bytes() == files[f"{ran}.md"]
+
+    def test_memory(self, tmp_path: Path) -> None:
+        """Without the site no runs are kept: those of a large store would fill the memory."""
+        held = many(tmp_path, 2, 3)
+        store = Store(held.reports / "data")
+        found = gather(held, store, output=False)
+        assert not found.views
+        assert not found.lookup._found
+        assert len(gather(held, store).views) == len(found.pages) == 2
 
 
 def test_output_is_read_only_for_the_site(tmp_path: Path) -> None:
