@@ -111,22 +111,35 @@ class Rejudgement:
 
 
 def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
-    """Judge all stored observations by the current rules and record the verdicts.  Nothing is run."""
-    observations = {observation.id: observation for observation in store}
+    """Judge all stored observations by the current rules and record the verdicts.  Nothing is run.
+
+    The observations of one failure are read at a time: all of a large store do not fit in memory.
+    """
     recorded = store.recorded_verdicts()
-    known = {name: held for name, held in observations.items() if held.cell.failure in catalog.entries}
-    changed = rejudged(known.values(), recorded, catalog)
     answers = AnswerStore(store.root)
-    outdated = []
-    for answer in answers:
-        renewed = rejudged_answer(answer, observations, catalog)
-        if renewed is not None:
-            answers.put(renewed)
-            if [fact.verdict for fact in renewed.all_tried] != [fact.verdict for fact in answer.all_tried]:
-                outdated.append(f"{answer.failure} {answer.slug}")
+    judged = 0
+    unrecorded: list[tuple[str, str]] = []
+    changed: list[ChangedVerdict] = []
+    renewed: list[tuple[Stored, Stored]] = []
+    for failure, entry in catalog.entries.items():
+        held = {seen.id: seen for seen in store.of_failure(failure)}
+        judged += len(held)
+        changed += rejudged(held.values(), recorded, catalog)
+        unrecorded += [
+            (name, judge(entry.failure, seen).verdict) for name, seen in held.items() if name not in recorded
+        ]
+        for answer in answers.of(failure):
+            again = rejudged_answer(answer, held, catalog)
+            renewed += [(answer, again)] if again is not None else []
+    for _, after in renewed:
+        answers.put(after)
     for item in changed:
         store.record_verdict(item.what, item.after.verdict)
-    unrecorded = [name for name in known if name not in recorded]
-    for name in unrecorded:
-        store.record_verdict(name, judge(catalog[known[name].cell.failure].failure, known[name]).verdict)
-    return Rejudgement(len(known), len(unrecorded), tuple(changed), tuple(outdated))
+    for name, verdict in unrecorded:
+        store.record_verdict(name, verdict)
+    outdated = [
+        f"{before.failure} {before.slug}"
+        for before, after in renewed
+        if [fact.verdict for fact in after.all_tried] != [fact.verdict for fact in before.all_tried]
+    ]
+    return Rejudgement(judged, len(unrecorded), tuple(changed), tuple(outdated))
