@@ -1,5 +1,6 @@
 """``repro bisect``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from rich.text import Text
 from repro.catalog.catalog import RECORD
 from repro.catalog.choose_cells import parse_roles
 from repro.catalog.project import Project
+from repro.cli.cluster_options import ClusterOptions
 from repro.cli.options import grouped
 from repro.cli.script_options import (
     Arguments,
@@ -102,6 +104,7 @@ def bisect(
     ] = None,
     searching: SearchOptions,
     how: ScriptOptions,
+    where: ClusterOptions,
 ) -> None:
     """Find the release that broke or fixed a failure or script.
 
@@ -119,15 +122,13 @@ def bisect(
 
     Example: repro bisect train.py --package transformers --good 4.49.0 --bad 4.57.6 -- --steps 2
     """
+    slurm = where.slurm
     if is_script(failure_id):
+        _refuse_of_a_script({"--write": write, "--stage": stage or stage_env, "--on slurm": slurm})
         given = Asked(Ends(good, bad, find_fix), package, by_date, None, tuple(keep or ()), searching.lane)
         run = searching.session
         words = searching.words(fresh=searching.fresh)
         words += [part for setting in env or [] for part in ("--env", setting)]
-        if write:
-            raise UsageError("--write goes with an id: a script has no record")
-        if stage or stage_env:
-            raise UsageError("--stage goes with an id: a script has no stages")
         own = own_script(
             failure_id,
             (package or "torch",),
@@ -161,7 +162,7 @@ def bisect(
     )
     if write and stage:
         raise UsageError("--write does not go with --stage: what one role needs depends on the others")
-    options = searching.words(fresh=searching.fresh) + (["--write"] if write else [])
+    options = [*searching.words(fresh=searching.fresh), *where.words, *(["--write"] if write else [])]
 
     def notify(text: str) -> None:
         out.print(Text(text))
@@ -180,7 +181,7 @@ def bisect(
         )
         with (
             Progress(out) as steps,
-            Trials(project, entry.failure, searching.session, steps, lane, moved=moved) as trials,
+            Trials(project, entry.failure, searching.session, steps, lane, moved=moved, slurm=slurm) as trials,
         ):
             if resumed:
                 journal = resumed
@@ -196,6 +197,20 @@ def bisect(
     if write:
         out.print(Text(amend_record(entry.folder / RECORD, entry.failure, answer, stored)))
     raise typer.Exit(exit_of_answer(answer))
+
+
+_OF_AN_ID = {
+    "--write": "a script has no record",
+    "--stage": "a script has no stages",
+    "--on slurm": "a script of your own runs on this machine",
+}
+
+
+def _refuse_of_a_script(given: Mapping[str, object]) -> None:
+    """Raise UsageError for an option that needs a record."""
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"{name} goes with an id: {_OF_AN_ID[name]}")
 
 
 def _print_question(out: Console, journal: SearchLog) -> None:

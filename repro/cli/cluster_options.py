@@ -49,6 +49,17 @@ class ClusterOptions:
     ] = None
 
     @property
+    def words(self) -> list[str]:
+        """The options of a command that goes on with this one's work."""
+        if self.on is RunsOn.HERE:
+            return []
+        given = {"--partition": self.partition, "--account": self.account, "--gpus": self.gpus, "--cpus": self.cpus}
+        words = ["--on", self.on]
+        words += ["--jobs", str(self.jobs)] if self.jobs != MOST_JOBS else []
+        words += [part for name, value in given.items() if value is not None for part in (name, str(value))]
+        return words + [part for setting in self.raw or [] for part in ("--slurm", setting)]
+
+    @property
     def slurm(self) -> SlurmOptions | None:
         """What is asked of Slurm; None on this machine.  Raises UsageError for options that need a cluster."""
         found = SlurmOptions(

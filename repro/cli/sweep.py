@@ -7,6 +7,7 @@ from rich.text import Text
 
 from repro.catalog.choose_cells import parse_roles
 from repro.catalog.project import Project
+from repro.cli.cluster_options import ClusterOptions
 from repro.cli.options import grouped
 from repro.cli.search_options import (
     Base,
@@ -44,6 +45,7 @@ def sweep(
     stage: Stage = None,
     stage_env: StageEnv = None,
     searching: SearchOptions,
+    where: ClusterOptions,
 ) -> None:
     """Run a failure on all releases of a package.
 
@@ -53,6 +55,7 @@ def sweep(
 
     Example: repro sweep transformers-36626 --package transformers --every minor
     """
+    slurm = where.slurm
     project = Project.here(searching.reports, searching.catalog)
     failure = project.catalog[failure_id].failure
     moved = moved_role(failure, project.matrix, stage, parse_roles(stage_env or []))
@@ -65,11 +68,11 @@ def sweep(
     again += ["--env", env] if env else []
     again += ["--since", since] if since else []
     again += ["--until", until] if until else []
-    again += [*moved.words, *searching.words(fresh=False)]
+    again += [*moved.words, *searching.words(fresh=False), *where.words]
     with (
         resumable(again),
         Progress(out) as steps,
-        Trials(project, failure, options, steps, searching.lane, moved=moved) as trials,
+        Trials(project, failure, options, steps, searching.lane, moved=moved, slurm=slurm) as trials,
     ):
         answer = lead_sweep(
             trials,

@@ -125,15 +125,17 @@ def run_cell(
     devices: Sequence[str] = (),
     stack: CudaStack | None = None,
     roles: Mapping[str, Interpreter] | None = None,
+    hosts: int = 1,
 ) -> Observation:
     """Start the ranks of a cell, wait for them, and return what they did.
 
     ``devices`` are the run's own CUDA devices, and ``stack`` what is known of them.  Whatever goes wrong on our side
     becomes the observation's ``fault``.  The stages of a record run one after another; one that does not end well is
-    the last.  ``roles`` are the interpreters of the roles that ``cell.roles`` names.
+    the last.  ``roles`` are the interpreters of the roles that ``cell.roles`` names.  ``hosts`` are the machines that
+    ``launch`` divides the ranks among, each with as many cores as this one.
     """
     interpreters = Interpreters(interpreter, roles or {})
-    seconds, cores = int(limits.timeout), usable_cores()
+    seconds, cores = int(limits.timeout), usable_cores() * hosts
     # The time limit from the record and this machine's cores is not part of the recipe.
     asked = None if seconds == deadline_of(entry.failure, cell, cores) else seconds
     recipe = recipe_of(cell, entry, interpreters.key, asked)
@@ -168,6 +170,7 @@ def run_cell(
             launcher_tail=last.tail,
             timeout=last.timeout if len(jobs) > 1 else seconds,
             cores=last.cores(cores),
+            hosts=hosts,
             deadline_passed=last.ended.deadline_passed,
             stood_still=last.ended.stood_still,
             fault=last.fault,

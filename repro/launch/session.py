@@ -270,7 +270,7 @@ class Session:
                     return None
                 stack = cuda_stack(interpreter.own) if cell.lane is Lane.CUDA else None
                 self.listener.started(cell)
-                seen = run_cell(
+                return run_cell(
                     cell,
                     entry,
                     interpreter.own,
@@ -280,8 +280,8 @@ class Session:
                     devices=devices,
                     stack=stack,
                     roles=interpreter.roles,
+                    hosts=self.hosts,
                 )
-                return seen.model_copy(update={"hosts": self.hosts}) if self.hosts > 1 else seen
         except EnvironmentFailure as error:
             recipe = recipe_of(cell, entry, interpreter.key, self.options.timeout)
             return not_run(cell, self.id, recipe, str(error))
@@ -302,7 +302,7 @@ class Session:
     def _timeout(self, cell: Cell) -> int:
         """The time limit of a run of this cell on this machine, in seconds."""
         failure = self.project.catalog[cell.failure].failure
-        return self.options.timeout or deadline_of(failure, cell, usable_cores())
+        return self.options.timeout or deadline_of(failure, cell, usable_cores() * self.hosts)
 
     @contextmanager
     def _devices(self, cell: Cell) -> Iterator[tuple[str, ...]]:

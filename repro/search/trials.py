@@ -13,6 +13,8 @@ from repro.environments.interpreter import Interpreter
 from repro.environments.locks import Lock as EnvironmentLock
 from repro.environments.requirements import stated_requirements
 from repro.launch.session import Listener, Options, Session, Silent
+from repro.launch.slurm.batches import SlurmOptions
+from repro.launch.slurm.spread import Spread
 from repro.model.cell import Cell
 from repro.model.errors import EnvironmentFailure
 from repro.model.failure import Failure, Lane, inapplicable
@@ -24,6 +26,7 @@ from repro.search.log import tried
 from repro.search.roles import Moved
 from repro.store.answers import Tried
 from repro.store.observations import Store
+from repro.verdict.result import Result
 
 BUILDERS = 2
 """The number of builders; a search looks two points ahead."""
@@ -41,13 +44,16 @@ class Trials:
         lane: Lane = Lane.CPU,
         *,
         moved: Moved | None = None,
+        slurm: SlurmOptions | None = None,
     ) -> None:
+        """``slurm`` sends each run to a cluster; environments are still resolved and built here."""
         self._definitions: dict[str, Environment] = dict(project.derived)
         self.project = project.deriving(self._definitions)
         self.failure = failure
         self._lane = lane
         self._moved = moved or Moved()
         self._listener = listener or Silent()
+        self._slurm = slurm
         self._builders = ThreadPoolExecutor(BUILDERS, "ahead")
         self._builds: dict[str, Future[Interpreter]] = {}
         self._guard = Lock()
@@ -111,23 +117,34 @@ class Trials:
         self._build(name)
         self.prefetch(ahead)
         options = replace(self._options, repeat=max(runs, self._options.repeat))
-        results = self._session(replace(options, warm=False) if torchrun else options).run([self._cell(name)])
+        results = self._results(name, replace(options, warm=False) if torchrun else options)
         return results[0].observations if results else ()
 
     def _cell(self, name: str) -> Cell:
         return self._moved.cell(self.failure, name, self._lane)
 
-    def _session(self, options: Options) -> Session:
-        return Session(
-            self.project, self._store, options, self._listener, provide=lambda name: self._build(name).result()
-        )
+    def _results(self, name: str, options: Options) -> list[Result]:
+        """The result of the failure in an environment; empty if it does not apply."""
+        if self._slurm is None:
+            session = Session(
+                self.project, self._store, options, self._listener, provide=lambda name: self._build(name).result()
+            )
+            return session.run([self._cell(name)])
+        try:
+            # Nodes share the cache, and may have no network to build with.
+            self._build(name).result()
+        except EnvironmentFailure as error:
+            return [
+                Session(self.project, self._store, options, self._listener).unrunnable(self._cell(name), str(error))
+            ]
+        return Spread(self.project, self._store, options, self._listener, self._slurm).run([self._cell(name)])
 
     def _run(self, name: str, label: str, options: Options, ahead: Iterable[str], *, torchrun: bool = False) -> Tried:
         began = time.monotonic()
         self._drop_waiting(name)
         self._build(name)
         self.prefetch(ahead)
-        results = self._session(options).run([self._cell(name)])
+        results = self._results(name, options)
         seconds = round(time.monotonic() - began, 1)
         if results:
             return tried(label, name, self.failure, results[0], seconds, torchrun=torchrun, role=self._moved.role)

@@ -8,13 +8,16 @@ import psutil
 import pytest
 
 from repro.catalog import plan
+from repro.launch.session import Options
+from repro.launch.slurm.batches import SlurmOptions
 from repro.model.errors import StoreError
 from repro.model.verdict import Verdict
+from repro.search.trials import Trials
 from repro.store.upkeep import verify
 from tests.slurm.cluster import NODES, Cluster, lacking, wait_for
 from tests.slurm.conftest import Background, Lab
 
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(lacking()), reason=str(lacking()))]
+pytestmark = [pytest.mark.slurm, pytest.mark.whole, pytest.mark.skipif(bool(lacking()), reason=str(lacking()))]
 
 
 def test_results_come_back(lab: Lab) -> None:
@@ -40,9 +43,20 @@ def test_two_nodes(lab: Lab) -> None:
     assert result.verdict is Verdict.ABSENT, result.judgement
     (seen,) = result.observations
     assert (seen.hosts, seen.cell.nodes, len(seen.ranks)) == (2, 2, 2)
+    assert seen.cores is None, "each node has a core for its rank"
 
 
-@pytest.mark.whole
+def test_a_point_of_a_search(lab: Lab) -> None:
+    """An environment that a search defines is built here, and comes to the node with its lock."""
+    record = lab.project.catalog["tool-1"].failure
+    defined = {"a point": lab.project.matrix.environments["small"].model_copy(update={"cutoff": "2025-06-02"})}
+    with Trials(lab.project, record, Options(warm=False), lab.heard, slurm=SlurmOptions()) as trials:
+        trials.define(defined)
+        assert trials.ask("a point", "1.0").verdict is Verdict.REPRODUCED
+    (seen,) = lab.store
+    assert seen.cell.environment.label == "a point"
+
+
 def test_a_node_is_killed(lab: Lab) -> None:
     """Its cell is sent once more, to another node, and has a verdict of that run alone."""
     run = Background(lab, lab.cells("tool-9"))
@@ -59,7 +73,6 @@ def test_a_node_is_killed(lab: Lab) -> None:
     wait_for(lambda: lab.cluster.call("sinfo", "-h", "-t", "idle", "-o", "%D") == str(len(NODES)), "idle nodes")
 
 
-@pytest.mark.whole
 def test_a_job_is_cancelled_twice(lab: Lab) -> None:
     """Nothing is known of its cell then, and the reason says why."""
     run = Background(lab, lab.cells("tool-9"))
@@ -75,7 +88,6 @@ def test_a_job_is_cancelled_twice(lab: Lab) -> None:
     assert set(lab.store.recorded_verdicts().values()) == {"unrunnable"}
 
 
-@pytest.mark.whole
 def test_a_full_queue(full_queue: Cluster, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that Slurm does not take now are submitted when others have ended; no cell is lost."""
     monkeypatch.setenv("SLURM_CONF", str(full_queue.conf))
@@ -86,7 +98,6 @@ def test_a_full_queue(full_queue: Cluster, lab: Lab, monkeypatch: pytest.MonkeyP
     assert not full_queue.call("squeue", "--noheader")
 
 
-@pytest.mark.whole
 def test_a_node_without_the_environment(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that can neither find nor build it says so, and the cell has no verdict; another job would not help."""
     monkeypatch.setenv("UV_OFFLINE", "1")
@@ -97,7 +108,6 @@ def test_a_node_without_the_environment(lab: Lab, monkeypatch: pytest.MonkeyPatc
     assert "sent again" not in str(lab.heard.texts)
 
 
-@pytest.mark.whole
 def test_the_shared_folder_becomes_read_only(lab: Lab) -> None:
     """One clear line, no verdict, and no job that goes on."""
     run = Background(lab, lab.cells("tool-9"))
@@ -117,7 +127,6 @@ def test_the_shared_folder_becomes_read_only(lab: Lab) -> None:
         subprocess.run(["umount", "--lazy", shared], check=True)
 
 
-@pytest.mark.whole
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command(lab: Lab, number: signal.Signals) -> None:
     """Its jobs are cancelled and their ranks gone before it ends; what had finished is stored."""

@@ -1,10 +1,12 @@
 """`repro run --on slurm`: what is asked of Slurm, and what does not go with it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from repro.cli import execute
+from repro.cli.cluster_options import ClusterOptions, RunsOn
 from repro.launch.slurm.batches import SlurmOptions
 from repro.model.cell import Cell
 from tests.unit.cli.calls import Call
@@ -61,6 +63,31 @@ def test_an_interpreter_of_this_machine(call: Call) -> None:
     code, _, error = call("run", FAILURE, "--python", "/usr/bin/python3", "--on", "slurm")
     assert code == 2
     assert "python:/usr/bin/python3 is of this machine alone" in error
+
+
+def test_a_search_of_a_script(call: Call, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("pass")
+    code, _, error = call("bisect", str(script), "--good", "1", "--bad", "2", "--on", "slurm")
+    assert (code, error) == (2, "repro: --on slurm goes with an id: a script of your own runs on this machine\n")
+
+
+def test_words() -> None:
+    """What resumes a search sends its runs to the same place."""
+    assert ClusterOptions().words == []
+    options = ClusterOptions(on=RunsOn.SLURM, jobs=3, partition="batch", gpus=2, raw=["time=60"])
+    assert options.words == [
+        "--on",
+        "slurm",
+        "--jobs",
+        "3",
+        "--partition",
+        "batch",
+        "--gpus",
+        "2",
+        "--slurm",
+        "time=60",
+    ]
 
 
 def test_a_command_without_clusters(call: Call) -> None:

@@ -79,6 +79,7 @@ class Played:
             "recipe": key,
             "timeout": timeout,
             "hardware": hardware(),
+            "hosts": options["hosts"],
         }
         if seen.launcher == "warm" and seen.launcher_key is None:
             changes["launcher_key"] = recipe.launcher_key("warm")

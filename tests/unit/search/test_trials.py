@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from repro.environments.interpreter import Interpreter
 from repro.launch.hardware import hardware
 from repro.launch.run_cell import torchrun
 from repro.launch.session import Options
+from repro.launch.slurm.batches import SlurmOptions
 from repro.model.cell import Cell
 from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.verdict import Side, Verdict
+from repro.search import trials as module
 from repro.search.trials import Trials
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
+from repro.verdict.result import Result, judge_repetitions
 from tests.unit import factories
 
 FAILURE = factories.failure()
@@ -137,6 +140,28 @@ class TestAsk:
             fact = trials.ask("old", "2.1.0")
         assert (fact.verdict, fact.side) == (None, Side.SKIP)
         assert fact.reason == "needs lightning>=2.2, found 2.1.0"
+
+    def test_on_a_cluster(self, project: Project, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An environment is built here before its run is sent; one that cannot be built is not sent."""
+        sent: list[tuple[str, list[str], object]] = []
+
+        class Sent:
+            def __init__(self, *given: object) -> None:
+                self.slurm = given[-1]
+
+            def run(self, cells: Sequence[Cell]) -> list[Result]:
+                sent.append((cells[0].environment.label, list(world.built), self.slurm))
+                return [judge_repetitions(FAILURE, [factories.observation(cell=cells[0])])]
+
+        monkeypatch.setattr(module, "Spread", Sent)
+        world.refused["new"] = "no wheel"
+        slurm = SlurmOptions(partition="batch")
+        with Trials(project, FAILURE, Options(), slurm=slurm) as trials:
+            assert trials.ask("old", "1").verdict is Verdict.ABSENT
+            fact = trials.ask("new", "2")
+        assert (fact.verdict, fact.side, fact.reason) == (Verdict.UNRUNNABLE, Side.SKIP, "no wheel")
+        assert sent == [("old", ["old"], slurm)]
+        assert world.runs == []
 
     def test_builds_what_may_come_next_meanwhile(self, trials: Trials, world: World) -> None:
         trials.define({"a": definition("2.1.0"), "b": definition("2.1.1")})
