@@ -119,6 +119,8 @@ class Use(Strict):
     any_of: tuple["Use", ...] = ()
     one_file: bool = False
     """Of ``all_of``: all stand in one file."""
+    in_order: bool = False
+    """Of ``all_of``, which are methods: each is called further up in one file than the next."""
     releases: VersionRanges | None = None
     """The use counts only with these releases, where the versions are known."""
 
@@ -149,6 +151,8 @@ class Use(Strict):
             raise ValueError("'values', 'other_than' and 'shown' are for settings; an argument has its own values")
         if self.one_file and not self.all_of:
             raise ValueError("'one_file' is for all_of")
+        if self.in_order and not (self.all_of and all(part.methods for part in self.all_of)):
+            raise ValueError("'in_order' is for an all_of of methods")
         return self
 
 

@@ -143,9 +143,26 @@ class _Project:
         return self._combined(use) if use.nested else self._single(use)
 
     def _combined(self, use: Use) -> _Answer:
+        if use.in_order:
+            return _any(file.in_order(use.all_of) for file in self._files)
         if use.one_file:
             return _any(_all(map(file.answer, use.all_of)) for file in self._files)
         return _all(map(self.answer, use.all_of)) if use.all_of else _any(map(self.answer, use.any_of))
+
+    def in_order(self, uses: Sequence[Use]) -> _Answer:
+        """Calls of methods, each further up than the next."""
+        found: list[Found] = []
+        last = (-1, -1)
+        for use in uses:
+            calls = self._calls(tuple(f".{name}" for name in use.methods), is_method=True)
+            chosen = [call for call in calls if not use.on or is_found(use.on, call.subject)]
+            after = [call for call in chosen if (call.place.cell, call.place.line) > last]
+            if not after:
+                return _NO
+            first = min(after, key=lambda call: (call.place.cell, call.place.line))
+            last = (first.place.cell, first.place.line)
+            found.append(Found(_format_call(first, use.arguments), first.place))
+        return _Answer(tuple(found))
 
     def _single(self, use: Use) -> _Answer:
         if use.settings:

@@ -21,6 +21,7 @@ from repro.model.failure import Failure
 FOLDER = Path(__file__).parents[3] / "data"
 DATA = FOLDER / "code_projects.yaml"
 PARAPHRASES = yaml.safe_load((FOLDER / "code_paraphrases.yaml").read_text())
+CASES = yaml.safe_load((FOLDER / "code_cases.yaml").read_text())
 NEAR_MISSES = yaml.safe_load((FOLDER / "code_near_misses.yaml").read_text())
 
 
@@ -79,6 +80,15 @@ def test_near_miss(row: dict[str, Any], tmp_path: Path) -> None:
     assert (reached.finding.value, row.get("why", "") in reached.why) == (row["finding"], True), reached.why
 
 
+@pytest.mark.parametrize("row", CASES, ids=lambda row: row["name"])
+def test_case(row: dict[str, Any], tmp_path: Path) -> None:
+    """Aliases, configuration, notebooks, and code that is broken, dead or only looks alike."""
+    files = {name: text.replace("DEEP", f"x = {'(' * 3000}1{')' * 3000}") for name, text in row["files"].items()}
+    read = examine_code(Sample("x", frozenset(), files).write(tmp_path), failures())
+    found = {item.failure.id: item.finding.value for item in read.reached}
+    assert not {name: found[name] for name, right in row["expect"].items() if found[name] not in right}
+
+
 def test_every_combination_has_a_near_miss() -> None:
     """A record that says what may reach it, or what spares a job, is tried with that."""
     asked = {item.id for item in failures() if item.reach and (item.reach.may or item.reach.unless)}
@@ -89,7 +99,7 @@ def test_every_combination_has_a_near_miss() -> None:
 def test_one_file_is_never_all(failure: Failure) -> None:
     """What must stand in one file to be named may be spread over several, and is open then."""
     assert failure.reach is not None
-    in_one_file = any(part.one_file for part in spread(failure.reach.when))
+    in_one_file = any(part.one_file or part.in_order for part in spread(failure.reach.when))
     assert not in_one_file or failure.reach.may
 
 
