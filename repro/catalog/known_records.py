@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.files import PACKAGE, YAML_LIMIT, read_bytes_file, read_text_file, write_whole
-from repro.model.base import Model
+from repro.model.base import WHOLE, Model
 from repro.model.errors import Fault, RecordError, UnreadableFileError
 
 MAX_BYTES = 64_000_000
@@ -54,7 +54,7 @@ class KnownRecords:
 
         found = parse(model, text, file)
         # Without defaults, which come from the code that reads this.
-        self._used[digest] = found.model_dump(mode="json", exclude_unset=True)
+        self._used[digest] = found.model_dump(mode="json", exclude_unset=True, context=WHOLE)
         return found
 
     def save(self) -> None:

@@ -100,7 +100,7 @@ class Project:
         known = KnownRecords(self.matrix_file, self.cache)
         matrix = known.parsed(Matrix, self.matrix_file)
         known.save()
-        return matrix
+        return matrix.placed(self.matrix_file.parent.absolute())
 
     @cached_property
     def matrix(self) -> "Matrix":

@@ -13,7 +13,7 @@ from repro.environments.pythons import base_python
 from repro.environments.verify import find_damage, installed_torch
 from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
 from repro.model.clean import clean_line
-from repro.model.errors import EnvironmentFailure, NoPythonError, UsageError, unknown
+from repro.model.errors import EnvironmentFailure, NoPythonError, SourceError, UsageError, unknown
 from repro.report.terminal import console
 
 app = typer.Typer(
@@ -61,7 +61,7 @@ def list_environments(*, catalog: Elsewhere = None, as_json: Json = False) -> No
     table.add_column("MB", justify="right")
     table.add_column("MB not shared", justify="right")
     for item in listed:
-        pins = " ".join(f"{pin} {version}" for pin, version in item.pins.items())
+        pins = " ".join(f"{pin} {version}" for pin, version in {**item.pins, **item.sources}.items())
         built = not item.state.startswith("missing")
         sizes = (f"{item.bytes / 1e6:.0f}", f"{item.own_bytes / 1e6:.0f}") if built else ("—", "—")
         source = item.torch_source or ("not recorded" if built else "—")
@@ -83,6 +83,7 @@ def _listed(project: Project, name: str, counted: set[tuple[int, int]]) -> Envir
         name=name,
         python=environment.python,
         pins=environment.pins,
+        sources=environment.public_sources,
         state=_missing(environment.python) if not place.exists else f"broken: {problem}" if problem else "built",
         torch=record.torch or installed_torch(place.site),
         torch_source=record.source,
@@ -109,6 +110,7 @@ def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
     """
     project = Project.here(catalog=catalog)
     failures: list[str] = []
+    kinds: set[type[EnvironmentFailure]] = set()
     for name in _chosen(project, names):
         try:
             project.environments.interpreter(name, typer.echo)
@@ -120,8 +122,10 @@ def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
                 typer.echo(f"{name}: not built: {error}")
         except EnvironmentFailure as error:
             failures.append(f"{name}: {error}")
+            kinds.add(SourceError if isinstance(error, SourceError) else EnvironmentFailure)
     if failures:
-        raise EnvironmentFailure("\n".join(failures))
+        (kind,) = kinds if len(kinds) == 1 else (EnvironmentFailure,)
+        raise kind("\n".join(failures))
 
 
 @app.command("remove")

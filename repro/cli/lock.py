@@ -8,7 +8,7 @@ from repro.cli.options import Elsewhere, Json
 from repro.environments.resolve import resolve
 from repro.files import write_whole, writing
 from repro.model.answers.upkeep import LockAnswer, LocksAnswer
-from repro.model.errors import EnvironmentFailure
+from repro.model.errors import EnvironmentFailure, SourceError
 
 
 def lock(names: Names = None, *, catalog: Elsewhere = None, as_json: Json = False) -> None:
@@ -21,11 +21,13 @@ def lock(names: Names = None, *, catalog: Elsewhere = None, as_json: Json = Fals
     project = Project.here(catalog=catalog)
     written: list[LockAnswer] = []
     failures: list[str] = []
+    kinds: set[type[EnvironmentFailure]] = set()
     for name in _chosen(project, names or list(project.own_matrix.environments)):
         try:
             resolved = resolve(name, project.matrix.environments[name], project.matrix)
         except EnvironmentFailure as error:
             failures.append(f"{name}: {error}")
+            kinds.add(SourceError if isinstance(error, SourceError) else EnvironmentFailure)
             continue
         file = project.locks / f"{name}.txt"
         with writing(file):
@@ -36,4 +38,5 @@ def lock(names: Names = None, *, catalog: Elsewhere = None, as_json: Json = Fals
     if as_json:
         typer.echo(LocksAnswer(locks=tuple(written), failed=tuple(failures)).model_dump_json(indent=1))
     if failures:
-        raise EnvironmentFailure("\n".join(failures))
+        (kind,) = kinds if len(kinds) == 1 else (EnvironmentFailure,)
+        raise kind("\n".join(failures))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from repro.environments.development import refuse_source, source_requirement
 from repro.environments.interpreter import Interpreter, remembered
 from repro.environments.locks import Lock, header_of, read_lock, stale
 from repro.environments.place import BuildRecord, EnvironmentFolder
@@ -155,13 +156,20 @@ class Environments:
     def _install(self, target: EnvironmentFolder, lock: Lock, base: str) -> TorchBuild | None:
         """Install a lock into a new environment; returns the chosen build of torch, if the lock has torch."""
         run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", base, str(target.folder)])
-        packages = [package.text for package in lock.libraries]
+        packages = [package.text for package in lock.libraries if not package.source]
         torch = choose_torch(lock.torch, target.python) if lock.torch else None
         if torch:
             install(target.python, [torch.requirement], hashes=bool(torch.hashes))
             if _wants_accelerator(target):
                 packages += [package.text for package in lock.accelerator]
         install(target.python, packages)
+        environment = self.environment(target.name)
+        for package in lock.sources:
+            try:
+                install(target.python, [source_requirement(package, environment)], hashes=False)
+            except EnvironmentFailure as error:
+                refuse_source(error, environment)
+                raise
         return torch
 
     def remove(self, name: str) -> int:

@@ -22,6 +22,8 @@ from repro.model.matrix import USUAL_PYTHON, Environment
 TORCH_HEADING = "# torch layer: installed first, its build is the machine's choice"
 LIBRARIES_HEADING = "# libraries"
 _PLAIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[0-9][A-Za-z0-9.!+_-]*)(\s*;.*)?$")
+_VERSION = "  # version "
+_SOURCE = re.compile(rf"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*) @ \S+{_VERSION}(?P<version>[0-9][A-Za-z0-9.!+_-]*)$")
 _PYTHON = "# python: "
 _ACCELERATOR = re.compile(r"^(nvidia-|cuda-|triton\b|pytorch-triton)")
 
@@ -42,7 +44,12 @@ class Locked:
     @property
     def without_hashes(self) -> str:
         """The requirement alone."""
-        return self.text.split(" \\", 1)[0]
+        return self.text.split(" \\", 1)[0].split(_VERSION, 1)[0]
+
+    @property
+    def source(self) -> str | None:
+        """Of a development version: its address at the locked commit, or the wheel's name with its hash."""
+        return self.without_hashes.split(" @ ", 1)[1] if _VERSION in self.text else None
 
     @property
     def hashes(self) -> tuple[str, ...]:
@@ -70,6 +77,11 @@ class Lock:
         return tuple(
             package for package in self.packages if package.name != "torch" and not is_accelerator(package.name)
         )
+
+    @property
+    def sources(self) -> tuple[Locked, ...]:
+        """The development versions, which are installed one by one."""
+        return tuple(package for package in self.libraries if package.source)
 
     @property
     def text(self) -> str:
@@ -116,6 +128,7 @@ def header_of(name: str, environment: Environment) -> tuple[str, ...]:
         *([f"# floating: {' '.join(sorted(environment.floating))}"] if environment.floating else []),
         *(["# prereleases: allowed"] if environment.prereleases else []),
         *([f"# preferred: {_joined(environment.preferred)}"] if environment.preferred else []),
+        *(f"# source {name}: {public}" for name, public in environment.public_sources.items()),
     )
 
 
@@ -132,6 +145,7 @@ def read_header(lock: Lock) -> tuple[str, Environment]:
             floating=tuple(stated.get("floating", "").split()),
             prereleases="prereleases" in stated,
             preferred=dict(_pair(item, "==") for item in stated.get("preferred", "").split()),
+            sources={key.removeprefix("source "): value for key, value in stated.items() if key.startswith("source ")},
             why=f"the lock {lock.digest[:12]}",
         )
     except KeyError as error:
@@ -168,7 +182,7 @@ def split(requirements: str) -> tuple[Locked, ...]:
 
 def _pin(line: str) -> tuple[str, str]:
     """The name and version of a requirement line; plain pins, nearly all, need no parser."""
-    plain = _PLAIN.match(line)
+    plain = _PLAIN.match(line) or _SOURCE.match(line)
     if plain:
         return plain["name"], plain["version"]
     requirement = Requirement(line)
@@ -202,6 +216,11 @@ def parse_lock(text: str) -> Lock:
         return Lock(tuple(header), split(text))
     except StopIteration:
         raise ValueError("a requirement has no version") from None
+
+
+def source_line(name: str, address: str, version: str) -> str:
+    """The line of a development version; the address is public and names a commit, or a wheel with its hash."""
+    return f"{canonicalize_name(name)} @ {address}{_VERSION}{version}"
 
 
 def stale(lock: Lock, name: str, environment: Environment) -> str | None:

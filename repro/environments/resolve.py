@@ -4,8 +4,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from repro.environments.development import check_sources, refuse_source, with_sources
 from repro.environments.locks import Lock, Locked, header_of, is_accelerator, split
 from repro.environments.uv import FIND_LINKS, TORCH_BACKEND, run_uv
+from repro.model.development_version import read_source
 from repro.model.errors import EnvironmentFailure
 from repro.model.matrix import Environment, Matrix
 
@@ -17,11 +19,13 @@ def resolve(name: str, environment: Environment, matrix: Matrix) -> Lock:
     """Resolve the pins from what was published by the cut-off day, for all platforms, with hashes.
 
     Raises EnvironmentFailure with the resolver's cause and the pins that a cut-off day hides, or if the result contains
-    a denied release.
+    a denied release; SourceError if a development version cannot be fetched.
     """
+    check_sources(environment)
     try:
         packages = _packages(environment, matrix)
     except EnvironmentFailure as error:
+        refuse_source(error, environment)
         hidden = _hidden_pins(str(error), environment, matrix)
         if not hidden:
             raise
@@ -40,6 +44,7 @@ def _packages(environment: Environment, matrix: Matrix) -> tuple[Locked, ...]:
         days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
     pins = [f"{package}=={version}" for package, version in environment.pins.items()]
     pins += environment.floating
+    pins += [f"{name} @ {read_source(text).installable}" for name, text in environment.sources.items()]
     return _compile(pins, environment, environment.cutoff, days, matrix)
 
 
@@ -90,8 +95,8 @@ def _compile(
             before.write_text("".join(f"{package}=={version}\n" for package, version in environment.preferred.items()))
             arguments += ["--output-file", str(before)]
             run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES)
-            return split(before.read_text(encoding="utf-8"))
-        return split(run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES))
+            return split(with_sources(before.read_text(encoding="utf-8"), environment))
+        return split(with_sources(run_uv(arguments, stdin="\n".join(pins) + "\n", drop=_MACHINE_CHOICES), environment))
 
 
 def refuse_denied(held: Lock | Mapping[str, str], matrix: Matrix) -> None:

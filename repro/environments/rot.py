@@ -54,7 +54,8 @@ def try_lock(name: str, python: str, lock: Lock, matrix: Matrix, *, dry: bool) -
             if lock.torch:
                 torch = choose_torch(lock.torch, place.python)
                 install(place.python, [torch.requirement], hashes=bool(torch.hashes), dry=dry)
-            install(place.python, [package.text for package in lock.libraries], dry=dry)
+            # A development version is no file of an index that could be gone.
+            install(place.python, [package.text for package in lock.libraries if not package.source], dry=dry)
             if lock.accelerator:
                 install(place.python, [package.text for package in lock.accelerator], dry=True)
         except EnvironmentFailure as error:

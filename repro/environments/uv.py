@@ -56,6 +56,7 @@ def uv_environment(drop: Sequence[str] = ()) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in passed or not name.startswith(_FOREIGN)}
     # In UTC, a cut-off day ends at the same instant on every machine.
     ours = {"NO_COLOR": "1", "TZ": "UTC", "UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
+    ours["GIT_TERMINAL_PROMPT"] = "0"  # a repository that asks for a password is refused
     ours["UV_PYTHON_DOWNLOADS"] = "never"  # an environment is built on an interpreter of this machine
     index = os.environ.get(INDEX, "").strip()
     return kept | ours | ({"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index} if index else {})

@@ -33,6 +33,8 @@ def _day(text: str) -> str:
 Day = Annotated[str, AfterValidator(_day)]
 
 Model = TypeVar("Model", bound="Strict")
+WHOLE = "whole"
+"""The context of a serialisation that stays on this machine."""
 
 
 class Strict(BaseModel):

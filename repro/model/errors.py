@@ -75,6 +75,12 @@ class NoPythonError(EnvironmentFailure):
         super().__init__(f"no Python {series} here")
 
 
+class SourceError(EnvironmentFailure):
+    """A development version cannot be fetched or built: no network, no such revision, or another wheel."""
+
+    exit_code = Exit.USAGE
+
+
 class StoreError(ReproError):
     """A stored observation cannot be read or written."""
 

@@ -1,12 +1,22 @@
 """``matrix.yaml``: the environments by name, the deny list, and which failure runs where by default."""
 
+import operator
+from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    field_serializer,
+    model_validator,
+)
 
-from repro.model.base import Day, FileName, Strict
+from repro.model.base import WHOLE, Day, FileName, Strict
+from repro.model.development_version import SourceText, placed, read_source
 from repro.model.specifiers import with_python
 from repro.model.version import parsed_version
 
@@ -48,13 +58,30 @@ class Environment(Strict):
     preferred: dict[str, VersionText] = {}
     """Versions that the resolver keeps wherever the pins allow, instead of the newest ones: a search moves one
     package and leaves the others where they are."""
+    sources: Annotated[dict[str, SourceText], Field(exclude_if=operator.not_)] = {}
+    """Development versions: distribution -> ``git+https://HOST/PATH@REVISION``, or the path of a wheel."""
     why: str
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:
-        if not self.pins and not self.floating:
-            raise ValueError("an environment needs pins, or names under floating")
+        if not self.pins and not self.floating and not self.sources:
+            raise ValueError("an environment needs pins, sources, or names under floating")
+        for name in self.sources:
+            if canonicalize_name(name) == "torch":
+                raise ValueError("sources: torch cannot come from a source, since each machine chooses its build")
+            if canonicalize_name(name) in map(canonicalize_name, self.pins):
+                raise ValueError(f"{name} has a pin and a source: one of the two is expected")
         return self
+
+    @field_serializer("sources")
+    def _without_folders(self, sources: dict[str, str], info: FieldSerializationInfo) -> dict[str, str]:
+        """What is stored names no folder of a machine; this machine's own cache keeps the addresses."""
+        return dict(sources) if info.context == WHOLE else self.public_sources
+
+    @property
+    def public_sources(self) -> dict[str, str]:
+        """Its sources without the folders of a machine."""
+        return {canonicalize_name(name): read_source(text).public for name, text in sorted(self.sources.items())}
 
     @property
     def versions(self) -> dict[str, str]:
@@ -127,6 +154,17 @@ class Matrix(Strict):
                 if denied := self.denied(distribution, version):
                     raise ValueError(f"environment {name!r} pins {distribution} {version}: denied, {denied.reason}")
         return self
+
+    def placed(self, folder: PurePath) -> "Matrix":
+        """This matrix with the relative paths of wheels below an absolute folder."""
+        changed = {
+            name: held.model_copy(
+                update={"sources": {package: placed(text, folder) for package, text in held.sources.items()}}
+            )
+            for name, held in self.environments.items()
+            if held.sources
+        }
+        return self.model_copy(update={"environments": {**self.environments, **changed}}) if changed else self
 
     def over(self, base: "Matrix") -> "Matrix":
         """This matrix with the locked environments of another one behind its own, and the deny lists of both."""

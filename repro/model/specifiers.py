@@ -6,6 +6,7 @@ from importlib import metadata
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from repro.model.version import parsed_version
 
@@ -51,6 +52,25 @@ def with_python(versions: Mapping[str, str], python: str) -> dict[str, str]:
 def range_in_words(name: str, text: str) -> str:
     """``torch >=2.2``, ``no flash-attn``; the name alone where any version will do."""
     return f"no {name}" if text == ABSENT else f"{name} {text}".strip()
+
+
+def releases_beside(names: Iterable[str], versions: Mapping[str, str]) -> list[dict[str, str]]:
+    """The releases before and after the development versions among these, such as 4 and 5.0.0 of ``5.0.0.dev0``.
+
+    Its code lies between the two; PEP 440 has it in neither ``>=5.0`` nor ``<5.0``.  Empty if there is none.
+    """
+    parsed = {name: parsed_version(versions[name]) for name in names if name in versions}
+    found = {name: version for name, version in parsed.items() if version is not None and version.is_devrelease}
+    if not found:
+        return []
+    before = {name: _release_before(version) for name, version in found.items()}
+    return [before, {name: version.base_version for name, version in found.items()}]
+
+
+def _release_before(version: Version) -> str:
+    if version.micro:
+        return f"{version.major}.{version.minor}.{version.micro - 1}"
+    return f"{version.major}.{version.minor - 1}" if version.minor else str(max(version.major - 1, 0))
 
 
 def covers(releases: Mapping[str, str], versions: Mapping[str, str]) -> bool:

@@ -50,6 +50,7 @@ def with_release(base: Vector, distribution: str, version: str, day: str, compan
     own: dict[str, str] = {canonicalize_name(pin): held for pin, held in environment.pins.items()}
     if distribution in own and Version(own[distribution]) == Version(version):
         return Variant(base.name)
+    sources = {name: text for name, text in environment.sources.items() if canonicalize_name(name) != distribution}
     freed = tuple(name for name in companions if name in own and name != distribution)
     own = {name: held for name, held in own.items() if name not in freed}
     cutoffs = dict(environment.cutoffs)
@@ -62,7 +63,8 @@ def with_release(base: Vector, distribution: str, version: str, day: str, compan
         cutoffs=cutoffs,
         pins=own | {distribution: version},
         floating=(*(name for name in environment.floating if canonicalize_name(name) != distribution), *freed),
-        preferred={name: held for name, held in base.versions.items() if name not in {distribution, *own}},
+        preferred={name: held for name, held in base.versions.items() if name not in {distribution, *own, *sources}},
+        sources=sources,
         why=f"{distribution} {version} in {base.name}",
     )
     besides = f" and the {', '.join(freed)} that it requires" if freed else ""
@@ -81,6 +83,7 @@ def as_of(base: str, environment: Environment, day: str, keep: Mapping[str, str]
         cutoffs=cutoffs,
         pins=dict(keep),
         floating=tuple(name for name in dict.fromkeys(names) if name not in keep),
+        sources={name: text for name, text in environment.sources.items() if canonicalize_name(name) not in keep},
         why=f"the names of {base} as of {day}",
     )
     kept = "".join(f" with {name} {version}" for name, version in keep.items())
@@ -128,7 +131,7 @@ def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
 
 def _named(environment: Environment) -> Iterable[str]:
     """The distributions that an environment names, pinned or not."""
-    yield from map(canonicalize_name, environment.pins)
+    yield from map(canonicalize_name, (*environment.pins, *environment.sources))
     for text in environment.floating:
         yield canonicalize_name(Requirement(text).name)
 
@@ -139,7 +142,9 @@ def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: S
         return _whole(start)
     if len(taken) == len(every):
         return _whole(end)
-    versions = dict(start.versions)
+    sources = start.environment.sources
+    built = {canonicalize_name(name) for name in sources}
+    versions = {package: held for package, held in start.versions.items() if package not in built}
     for move in taken:
         if move.after is None:
             versions.pop(move.distribution, None)
@@ -156,8 +161,11 @@ def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: S
         pins=versions,
         # For packages that a combination needs and neither end pins.
         preferred={
-            package: held for package, held in {**end.versions, **start.versions}.items() if package not in versions
+            package: held
+            for package, held in {**end.versions, **start.versions}.items()
+            if package not in {*versions, *built}
         },
+        sources=sources,
         why=f"{start.name} with {words}",
     )
     return Variant(name, definition)

@@ -3,7 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from repro.environments.locks import is_accelerator
 from repro.files import read_text_file
+from repro.model.development_version import placed
 from repro.model.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.version import parsed_version
@@ -40,6 +41,8 @@ class Wanted:
     """Requirements without an exact version, in pip's syntax."""
     preferred: Mapping[str, str] | None = None
     python: str = PYTHON
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Development versions, with the address of each."""
 
 
 def imported_modules(script: Path) -> set[str]:
@@ -82,6 +85,7 @@ def from_requirements(file: Path) -> Wanted:
     """The lines of a requirements file; raises UsageError for a line that is not a plain requirement."""
     pins: dict[str, str] = {}
     others: list[str] = []
+    sources: dict[str, str] = {}
     text = read_text_file(file).replace("\\\n", " ")
     for number, line in enumerate(text.splitlines(), start=1):
         plain = line.split(" #")[0].split("--hash")[0].strip()
@@ -91,10 +95,13 @@ def from_requirements(file: Path) -> Wanted:
             requirement = Requirement(plain)
         except InvalidRequirement:
             requirement = None
-        if requirement is None or requirement.url:
+        if requirement is None:
             raise UsageError(
                 f"{file}:{number}: {plain}: NAME or NAME==VERSION is expected; write it out, or use --python"
             )
+        if requirement.url:
+            sources[canonicalize_name(requirement.name)] = _source_in(requirement.url, file, number)
+            continue
         if requirement.marker is not None and not requirement.marker.evaluate({"python_version": PYTHON}):
             continue
         exact = _exact(requirement)
@@ -104,7 +111,16 @@ def from_requirements(file: Path) -> Wanted:
         else:
             requirement.marker = None
             others.append(str(requirement))
-    return Wanted(pins, tuple(others) if TORCH in pins or _names(others, TORCH) else (*others, TORCH))
+    named = tuple(others) if TORCH in pins or _names(others, TORCH) else (*others, TORCH)
+    return Wanted(pins, named, sources=sources)
+
+
+def _source_in(address: str, file: Path, number: int) -> str:
+    """The address of a development version; a relative wheel is searched beside the requirements."""
+    try:
+        return placed(address, file.parent.absolute())
+    except ValueError as error:
+        raise UsageError(f"{file}:{number}: {error}") from None
 
 
 def _exact(requirement: Requirement) -> str | None:
@@ -160,5 +176,6 @@ def environment_of(wanted: Wanted, package: str, version: str, day: str, why: st
         pins=pins | {moved: version},
         floating=tuple(others),
         preferred=preferred,
+        sources={name: text for name, text in wanted.sources.items() if name != moved},
         why=why,
     )

@@ -7,15 +7,22 @@ from dataclasses import dataclass, replace
 from repro.model.cell import Cell
 from repro.model.errors import Exit, exit_of
 from repro.model.failure import Failure, is_affected
-from repro.model.specifiers import covers
+from repro.model.specifiers import covers, releases_beside
 from repro.model.stages import Roles
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 
 
 def expect(failure: Failure, cell: Cell, versions: dict[str, str], roles: Roles | None = None) -> Expectation:
-    """What the record's specifiers say of a cell with these versions installed, and those in its other roles."""
+    """What the record's specifiers say of a cell with these versions installed, and those in its other roles.
+
+    They say nothing of a development version that lies between two releases of which only one has the failure.
+    """
     if not cell.is_default:
         return Expectation.NONE
+    beside = [{**versions, **release} for release in releases_beside(failure.judged_by, versions)]
+    if len({is_affected(failure, held, roles) for held in beside}) > 1:
+        return Expectation.NONE
+    versions = beside[-1] if beside else versions
     if is_affected(failure, versions, roles):
         backport = failure.backport(cell.backport) if cell.backport else None
         return Expectation(backport.verdict) if backport and backport.cures else Expectation.REPRODUCED

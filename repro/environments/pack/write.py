@@ -68,6 +68,8 @@ def write_pack(
     for name in names:
         lock = environments.lock(name)
         refuse_denied(lock, environments.matrix)
+        if lock.sources:
+            raise UsageError(f"{name}: has a development version of {lock.sources[0].name}, which no pack can hold")
         chosen[name] = differing(lock, target.base, markers)
     held: dict[str, frozenset[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,8 +11,10 @@ class EnvironmentAnswer(Strict):
     name: str
     python: str
     pins: dict[str, str]
+    sources: dict[str, str] = {}
+    """Its development versions, without the folders of this machine."""
     state: str
-    """``missing``, ``built``, or ``broken: <why>``."""
+    """``missing``, ``missing: <why it cannot be built here>``, ``built``, or ``broken: <why>``."""
     torch: str
     """The installed version of torch with the label of its build; empty if it is not built."""
     torch_source: str

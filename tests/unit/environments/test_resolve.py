@@ -129,5 +129,5 @@ def test_a_day_ends_at_the_same_instant_on_every_machine(monkeypatch: pytest.Mon
 
 
 def test_an_environment_holds_something() -> None:
-    with pytest.raises(ValueError, match="needs pins, or names under floating"):
+    with pytest.raises(ValueError, match="needs pins, sources, or names under floating"):
         environment(pins={})

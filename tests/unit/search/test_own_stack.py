@@ -42,6 +42,18 @@ def test_torch_is_always_there(tmp_path: Path) -> None:
     assert from_requirements(file).others == ("packaging", "torch")
 
 
+def test_development_versions(tmp_path: Path) -> None:
+    """A revision of a repository, and a wheel beside the requirements; the moved package comes from releases."""
+    file = tmp_path / "requirements.txt"
+    wheel, address = "tinylib-1.0.dev0-py3-none-any.whl", "git+https://github.com/huggingface/transformers@v5.0.0"
+    file.write_text(f"torch\nTransformers @ {address}\ntinylib @ {wheel}\n")
+    made = environment_of(from_requirements(file), "transformers", "4.50.0", "2025-03-22", "why")
+    assert made.sources == {"tinylib": str(tmp_path / wheel)}
+    made = environment_of(from_requirements(file), "torch", "2.6.0", "2025-03-22", "why")
+    assert made.sources["transformers"] == address
+    assert made.pins == {"torch": "2.6.0"}
+
+
 @pytest.mark.parametrize("line", ["-r other.txt", "-e .", "lib @ https://example.org/lib.zip", "--index-url https://x"])
 def test_what_is_no_plain_requirement_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "requirements.txt"

@@ -290,3 +290,19 @@ def test_python_and_absence(versions: dict[str, str], expected: Expectation) -> 
     """The interpreter's version and what is not installed decide as releases do."""
     affected = [{"lightning": ">=2.1.0,<2.2.2", "python": ">=3.12", "numpy": "absent"}]
     assert expect(failure(affected=affected), cell(), versions) is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("2.2.2.dev0", Expectation.NONE),
+        ("2.2.2.dev0+gabc", Expectation.NONE),
+        ("2.2.1.dev5", Expectation.REPRODUCED),
+        ("2.1.0.dev0", Expectation.NONE),
+        ("2.4.0.dev0", Expectation.ABSENT),
+        ("2.2.2rc1", Expectation.ABSENT),
+    ],
+)
+def test_development_version(version: str, expected: Expectation) -> None:
+    """Near a bound nothing is expected: its code lies between two releases of which one has the failure."""
+    assert expect(failure(), cell(), {"lightning": version}) is expected
