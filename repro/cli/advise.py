@@ -18,6 +18,7 @@ from repro.doctor.cap import Cap, cap, upper_bound
 from repro.doctor.denied import denied_releases
 from repro.doctor.exposure import Exposure, exposure, may_affect
 from repro.doctor.remedy import RemedySearch, releases_of_distribution
+from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.given import interpreter_path, stack_from
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.doctor.upgrade import Step, steps
@@ -40,7 +41,9 @@ def targets(texts: list[str], matrix: Matrix) -> dict[str, str]:
         if not (name and equals) or parsed is None:
             raise UsageError(f"--to {text}: NAME==VERSION is expected")
         held = str(parsed)
-        distribution = canonicalize_name(name)
+        distribution = CONDA_NAMES.get(canonicalize_name(name), canonicalize_name(name))
+        if found.get(distribution, held) != held:
+            raise UsageError(f"--to {text}: {distribution}=={found[distribution]} is asked for as well")
         denied = matrix.denied(distribution, held)
         if denied:
             raise UsageError(f"--to {text}: must not be installed: {denied.reason}")

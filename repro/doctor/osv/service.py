@@ -5,17 +5,21 @@ untrusted: they are bounded, and answered from records in memory.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
 from repro.doctor.osv.record import ECOSYSTEM, OsvRecord, matches
 
 HOST = "127.0.0.1"
+_PURL = re.compile(r"pkg:pypi/(?P<name>[^@?#/]+)(?:@(?P<version>[^?#]+))?")
+_PURL_CHARACTERS = 500
 MOST_BYTES = 4_000_000
 MOST_QUERIES = 10_000
 SECONDS = 10.0
@@ -61,12 +65,20 @@ def answer_post(records: Sequence[OsvRecord], path: str, body: bytes) -> Answere
 def _affecting(records: Sequence[OsvRecord], query: object) -> list[OsvRecord]:
     package = query.get("package") if isinstance(query, dict) else None
     version = query.get("version") if isinstance(query, dict) else None
-    if not isinstance(package, dict) or not isinstance(version, str):
+    if not isinstance(package, dict):
         return []
-    name = package.get("name")
-    if package.get("ecosystem") != ECOSYSTEM or not isinstance(name, str):
+    name, ecosystem, purl = package.get("name"), package.get("ecosystem"), package.get("purl")
+    if isinstance(purl, str):
+        found = _PURL.match(purl[:_PURL_CHARACTERS])
+        if found is None:
+            return []
+        name, ecosystem, version = unquote(found["name"]), ECOSYSTEM, unquote(found["version"] or "") or version
+    if ecosystem != ECOSYSTEM or not isinstance(name, str):
         return []
-    return [record for record in records if matches(record, canonicalize_name(name), version)]
+    name = canonicalize_name(name)
+    if version in {None, ""}:  # OSV's service then answers with all records of the package
+        return [record for record in records if any(item.package.name == name for item in record.affected or ())]
+    return [record for record in records if matches(record, name, version)] if isinstance(version, str) else []
 
 
 def _brief(found: Sequence[OsvRecord]) -> dict[str, Any]:

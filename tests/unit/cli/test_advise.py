@@ -162,3 +162,12 @@ def test_denied(advise: Advise, held: Project) -> None:
     code, _, error = advise(STACK, "--to", "lightning==2.6.2")
     assert code == 2
     assert "must not be installed: malicious upload" in error
+
+
+def test_to_by_the_name_of_conda(advise: Advise) -> None:
+    """``pytorch`` is torch, as in every text that is read; a second version of one distribution is refused."""
+    _, out, _ = advise(STACK, "--to", "pytorch==2.4.0")
+    assert "torch 2.2.2 → 2.4.0" in out
+    code, _, err = advise(STACK, "--to", "torch==2.4.0,torch==2.6.0")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "torch==2.4.0 is asked for as well" in err

@@ -37,6 +37,23 @@ def test_query() -> None:
     assert post("/v1/query", query("Lightning"))[1]["vulns"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"package": {"purl": "pkg:pypi/lightning@2.2.1"}}, True),
+        ({"package": {"purl": "pkg:pypi/lightning@2.2.2"}}, False),
+        ({"package": {"purl": "pkg:pypi/lightning"}, "version": "2.2.1"}, True),
+        ({"package": {"purl": "pkg:pypi/lightning@2.2.1%2Bcpu?extension=whl#x"}}, True),
+        ({"package": {"purl": "pkg:npm/lightning@2.2.1"}}, False),
+        ({"package": {"name": "lightning", "ecosystem": "PyPI"}}, True),
+        ({"package": {"name": "torch", "ecosystem": "PyPI"}}, False),
+    ],
+)
+def test_other_forms_of_a_query(asked: dict[str, Any], *, found: bool) -> None:
+    """A package URL names package and version; without a version every record of the package is meant."""
+    assert bool(post("/v1/query", asked)[1].get("vulns")) is found
+
+
 def test_batch_and_record() -> None:
     status, content = post("/v1/querybatch", {"queries": [query(), query(version="2.2.2"), query("torch")]})
     assert (status, content) == (
