@@ -25,6 +25,8 @@ from repro.store.observations import Store
 from tests.unit.doctor.log.corpus import unrelated_logs
 from tests.unit.doctor.log.forms import FORMS
 from tests.unit.doctor.log.test_log_cases import CASES, log_of
+from tests.unit.doctor.stack.test_stack_cases import CASES as STACKS
+from tests.unit.doctor.stack.test_stack_cases import written
 
 DATA = Path(__file__).parents[1] / "data"
 LOGS = sorted((DATA / "logs").rglob("*.log"))
@@ -297,3 +299,20 @@ def test_a_pattern_that_a_browser_lacks(page: Page, tmp_path: Path) -> None:
     page.locator("#ask button[type=submit]").click()
     expect(page.locator("#ask output")).to_contain_text("a browser cannot compare the log patterns of lightning-19492")
     expect(page.locator("#ask output")).to_contain_text("repro doctor --log FILE")
+
+
+def test_stack_cases(asked: Page, project: Project, tmp_path: Path) -> None:
+    """Texts as users have them: what the command says, or "could not tell", or the page declines."""
+    for case in STACKS[::2]:
+        if case["file"] not in {"requirements.txt", "f.txt", "list.txt"} or "encoding" in case:
+            continue
+        answer = asked.evaluate(ASK, [case["text"], ""])
+        if answer["kind"] != "versions":
+            continue
+        try:
+            found = of_records(project, written(case, tmp_path))
+        except UsageError:
+            assert {item["finding"] for item in answer["failures"]} == {Finding.UNKNOWN}, case["name"]
+            continue
+        wrong = differing(answer, found)
+        assert not wrong, (case["name"], wrong)

@@ -39,7 +39,9 @@ def decoded(content: bytes) -> str | None:
             continue
         # Text pasted from a terminal may hold escape sequences; they are removed, not refused.
         text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).removeprefix("\ufeff")
-        return None if _CONTROL.search(text) else text.replace("\r\n", "\n").replace("\r", "\n")
+        # Pages and chats write spaces that do not break.
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ")
+        return None if _CONTROL.search(text) else text
     return None
 
 
