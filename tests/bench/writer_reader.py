@@ -2,6 +2,7 @@
 
     python -m tests.bench.writer_reader                               # all pairs that are not stored yet, and the page
     python -m tests.bench.writer_reader --releases torch-2.6 newest   # pairs of these environments only
+    python -m tests.bench.writer_reader --pairs-of torch-2.7          # pairs that have it as writer or reader
     python -m tests.bench.writer_reader --releases                    # no run: the page from stored runs
 
 Each pair is a run of the record in tests/catalogs/checkpoints: a job of the writer, then one of the reader.  Its runs
@@ -33,7 +34,7 @@ CATALOG = ROOT / "tests" / "catalogs" / "checkpoints"
 RECORD = "checkpoint-between-releases"
 REPORTS = ROOT / "reports" / "writer-reader"
 PAGE = ROOT / "reports" / "writer-reader.md"
-RELEASES = ("torch-2.2", "torch-2.6", "torch-2.13", "newest")
+RELEASES = ("torch-2.2", "torch-2.6", "torch-2.7", "torch-2.13", "newest")
 KINDS: Mapping[str, dict[str, str]] = {
     "one file: torch.save of a job under DDP, torch.load with its defaults": {"kind": "full"},
     "FSDP1, distributed checkpoint": {"kind": "fsdp1"},
@@ -206,10 +207,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--releases", nargs="*", default=list(RELEASES), metavar="ENVIRONMENT")
     parser.add_argument("--kinds", nargs="*", choices=["full", "fsdp1", "fsdp2"], default=["full", "fsdp1", "fsdp2"])
+    parser.add_argument("--pairs-of", metavar="ENVIRONMENT", help="only pairs that have it as writer or reader")
     given = parser.parse_args()
     project = Project.here(reports=REPORTS, catalog=CATALOG)
     failure, store = project.catalog[RECORD].failure, Store(REPORTS / "data")
     cells = [cell for cell in cells_of(failure, given.releases) if cell.factors.get("kind", "full") in given.kinds]
+    if given.pairs_of:
+        cells = [cell for cell in cells if given.pairs_of in {place.label for place in cell.environments}]
     Session(project, store, Options(fresh=False), Lines(failure)).run(cells)
     write_whole(PAGE, page(failure, store.of_failure(RECORD), RELEASES))
 
