@@ -208,8 +208,8 @@ class TestAbsence:
 
     def test_of_texts(self, tmp_path: Path) -> None:
         """A freeze that names torch's dependencies is a full list, but leaves setuptools out; requirements are none."""
-        freeze = "torch==2.13.0\nfilelock==3.1\nsympy==1.14\nnetworkx==3.5\njinja2==3.1.6\nfsspec==2025.1\n"
-        freeze += "typing-extensions==4.15\nmpmath==1.3\nmarkupsafe==3.0\n"
+        freeze = "filelock==3.1\nfsspec==2025.1\njinja2==3.1.6\nmarkupsafe==3.0\nmpmath==1.3\nnetworkx==3.5\n"
+        freeze += "sympy==1.14\ntorch==2.13.0\ntyping-extensions==4.15\n"
         setuptools = known("torch-8", {"torch": ">=2.2", "setuptools": "absent"})
         file = tmp_path / "requirements.txt"
         for text, of_numpy in ((freeze, Exposure.AFFECTED), ("torch==2.13.0\n", Exposure.UNKNOWN)):
