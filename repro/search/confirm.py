@@ -125,7 +125,7 @@ class Trusted:
     """How many runs a point needs, where the failure shows in some runs only; else None."""
 
     @classmethod
-    def of(cls, known: RunsByPoint, needs: RunsOfPoint | None = None) -> "Trusted":
+    def of(cls, known: RunsByPoint, needs: RunsOfPoint | None) -> "Trusted":
         """All runs, or only those through torchrun if launchers or runs disagree.
 
         ``needs`` is what a rare failure needs at each point.

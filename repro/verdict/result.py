@@ -28,7 +28,7 @@ class Result:
     status: Status
     reused: int
     """How many of the observations were stored before."""
-    shown: Observation | None = None
+    shown: Observation | None
     """Of a failure that shows in some runs only: the newest run that shows the verdict."""
 
     @property

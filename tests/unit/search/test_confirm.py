@@ -101,6 +101,10 @@ class TestOtherChanges:
         known = {**self.FOUND, 4: warm(skipped=1), 16: GOOD}
         assert next_step(self.POINTS, known) == Repeat(11, 3)
 
+    def test_the_point_beside_the_bad_neighbour_is_tried(self) -> None:
+        """For a regression the bad side is the newer one."""
+        assert next_step(SearchRange(5, G), {0: GOOD, 1: GOOD, 2: BAD, 4: BAD}) == Probe(3)
+
     def test_narrow_gaps_on_the_good_side_are_left(self) -> None:
         """17 and 18 lie beside known points."""
         known = {0: BAD, 19: GOOD, 9: BAD, 14: BAD, 16: GOOD, 15: BAD, 4: BAD}
@@ -184,6 +188,13 @@ class TestLaunchers:
         }
         assert next_step(self.POINTS, known) == Confirmed(Boundary(2, 3, ()), torchrun_only=True)
 
+    def test_a_run_through_torchrun_without_verdict_is_repeated(self) -> None:
+        """A point is given up after three of them."""
+        known = {0: PointRuns(Counts(bad=1, good=1), Counts(bad=3)), 3: torchrun(good=3)}
+        assert next_step(self.POINTS, {**known, 1: torchrun(skipped=1)}) == Repeat(1, 2)
+        assert next_step(self.POINTS, {**known, 1: torchrun(skipped=2)}) == Repeat(1, 3)
+        assert next_step(self.POINTS, {**known, 1: torchrun(skipped=3)}) == Repeat(2, 1)
+
     def test_warm_runs_that_disagree_with_each_other_are_dropped(self) -> None:
         assert next_step(self.POINTS, {0: warm(1, 1)}) == Repeat(0, 1)
 
@@ -211,6 +222,14 @@ class TestNoisy:
         assert next_step(self.POINTS, {**known, 1: torchrun(1, 15)}) == Noisy(1, 1, 16)
         found = Confirmed(Boundary(1, 2, ()), noisy=True, torchrun_only=True)
         assert next_step(self.POINTS, {**known, 1: torchrun(9, 7)}) == found
+
+    def test_runs_without_verdict_are_made_up_for(self) -> None:
+        """Until there are too many of them: then what is there decides."""
+        ends = {0: torchrun(12, 4), 3: torchrun(good=16)}
+        assert next_step(self.POINTS, {**ends, 1: torchrun(good=2, skipped=2)}) == Repeat(1, 6)
+        known = {**ends, 2: torchrun(good=16)}
+        assert next_step(self.POINTS, {**known, 1: torchrun(1, skipped=2)}) == Repeat(1, NOISY.runs + 2)
+        assert next_step(self.POINTS, {**known, 1: torchrun(1, skipped=3)}) == Noisy(1, 1, 1)
 
     def test_a_bad_run_is_enough_to_be_bad(self) -> None:
         known = {0: torchrun(12, 4), 3: torchrun(1, 15)}

@@ -105,7 +105,61 @@ class TestLaunchers:
         judgements = [judge(failure(), seen) for seen in (unrunnable, BROKEN)]
         assert launcher_disagreement(failure(), [unrunnable, BROKEN], judgements) == ""
 
+    def test_a_run_that_could_not_start(self) -> None:
+        """It is of no launcher, so it does not hide that the two disagree."""
+        nothing = observation(ranks=(), fault="no such release", installed=None, launcher="none")
+        runs = [self.warm(FINE), nothing, BROKEN]
+        judgements = [judge(failure(), seen) for seen in runs]
+        assert launcher_disagreement(failure(), runs, judgements).startswith("launchers disagree: warm says absent")
+
     def test_a_launcher_that_differs_from_itself(self) -> None:
         """That is a flaky failure, whatever the other launcher says."""
         runs = [self.warm(FINE), self.warm(BROKEN), BROKEN]
         assert judge_repetitions(failure(), runs).verdict is Verdict.FLAKY
+
+
+class TestRare:
+    """A failure that shows in some runs only: at least 12 of 20, so four clean runs exclude it."""
+
+    RARE = failure(rate={"runs": 20, "at_least": 12})
+
+    def warm(self, *seen: Observation) -> list[Observation]:
+        return [item.model_copy(update={"launcher": "warm"}) for item in seen]
+
+    def numbered(self, *seen: Observation) -> list[Observation]:
+        return [item.model_copy(update={"id": f"{item.id[:12]}-{number}"}) for number, item in enumerate(seen)]
+
+    def test_what_is_shown(self) -> None:
+        """The newest run that shows the verdict stands for all, not the newest run."""
+        runs = self.numbered(BROKEN, BROKEN, FINE)
+        result = judge_repetitions(self.RARE, runs)
+        assert result.verdict is Verdict.REPRODUCED
+        assert result.newest is runs[1]
+        clean = self.numbered(*[FINE] * self.RARE.rate.clean_runs)
+        assert judge_repetitions(self.RARE, clean).newest is clean[-1]
+        too_few = judge_repetitions(self.RARE, clean[:2])
+        assert too_few.verdict is Verdict.UNRUNNABLE
+        assert too_few.newest is clean[1]
+
+    def test_others_show_the_newest(self) -> None:
+        """A failure without a rate is shown by its newest run, whatever its verdict."""
+        runs = self.numbered(FINE, FINE, BROKEN)
+        result = judge_repetitions(failure(), [*runs, FINE])
+        assert result.shown is None
+        assert result.newest is FINE
+
+    @pytest.mark.parametrize(
+        ("warm", "torchrun", "reason"),
+        [
+            ((BROKEN, FINE), (FINE,) * 6, "warm in 1 of 2 runs, torchrun in 0 of 6 runs"),
+            ((FINE,) * 7, (BROKEN,), "warm in 0 of 7 runs, torchrun in 1 of 1 runs"),
+            ((BROKEN,), (FINE,) * 2, ""),
+            ((FINE,) * 6, (FINE,) * 6, ""),
+        ],
+    )
+    def test_launchers(self, warm: tuple[Observation, ...], torchrun: tuple[Observation, ...], reason: str) -> None:
+        """They disagree only if one shows it and the other does not in as many runs as the rate asks for."""
+        result = judge_repetitions(self.RARE, [*self.warm(*warm), *torchrun])
+        assert self.RARE.rate.clean_runs == 4
+        assert result.judgement.reason.startswith(f"launchers disagree: it shows with {reason}") is bool(reason)
+        assert (result.verdict is Verdict.UNRUNNABLE) is bool(reason)
