@@ -2,7 +2,8 @@
 
 The first cell of each failure, and of each expected verdict and world size; all with ``nox -s launchers``.  In the CUDA
 lane all cells, where there are devices (``-m gpu``).  With ``--reports`` the runs stay: tests/bench/cuda_launchers.py
-reads from them what the launchers cost.  With ``--stored`` the runs of a main job that has just run are compared.
+reads from them what the launchers cost.  With ``--stored`` the runs of a main job that has just run are compared, and a
+cell that it did not run is skipped.
 """
 
 from collections.abc import Iterator
@@ -97,13 +98,16 @@ class WarmRuns(Store):
 def by_warm(by_torchrun: Result, pytestconfig: pytest.Config, warm: WarmLauncher, store: Store) -> Result:
     """The result of the same cell through the warm launcher: of a new run, or with ``--stored`` of one of this code."""
     venue, earlier = venue_of(pytestconfig), stored(pytestconfig)
+    made = WarmRuns(earlier.root) if earlier else None
+    if made and not made.of_recipe(by_torchrun.cell.failure, by_torchrun.newest.recipe):
+        pytest.skip("the main job did not run it here; `nox -s launchers` compares all")
     session = Session(
         venue.project,
         WarmRuns(store.root),
         Options(fresh=earlier is None),
         warm=warm,
         overlaid=venue.overlaid,
-        earlier=WarmRuns(earlier.root) if earlier else None,
+        earlier=made,
     )
     (result,) = session.run([by_torchrun.cell])
     return result
