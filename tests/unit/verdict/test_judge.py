@@ -43,9 +43,12 @@ class TestAbsent:
     """``absent`` needs every rank's own end, exit code 0, the oracle's words, and the launcher's 0."""
 
     def test_every_rank_passed(self) -> None:
-        """All ranks at their end with exit code 0 and the oracle's words: absent, with these words."""
+        """All ranks at their end with exit code 0 and the oracle's words: absent, with these words and why."""
         judged = judge(failure(), observation())
-        assert judged.verdict is Verdict.ABSENT
+        assert (judged.verdict, judged.reason) == (
+            Verdict.ABSENT,
+            "every rank ended with exit code 0 after its oracle",
+        )
         assert judged.evidence == "all 12 tensors are equal"
 
     @pytest.mark.parametrize(
@@ -389,6 +392,18 @@ class TestReasons:
         judged = judge(failure(rejected=[REJECTION]), observation(failed(0, error), failed(1, error)))
         assert judged.reason == "refused with the documented error on every rank"
 
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (raised(), "the signature, but rank 1 does not show it"),
+            (raised("TypeError", "no"), "the first error does not have the signature"),
+        ],
+    )
+    def test_why_it_is_different(self, error: Raised, reason: str) -> None:
+        """The documented error on too few ranks is told from another error."""
+        judged = judge(failure(), observation(failed(0, error), rank(1)))
+        assert (judged.verdict, judged.reason) == (Verdict.DIFFERENT, reason)
+
 
 class TestBackport:
     """A cell with a backport needs it applied on every rank."""
@@ -461,8 +476,12 @@ class TestImports:
         assert "imported torch 2.1.0" in self.check(imported, needs={"distributions": {"torch": ">=2.2"}})
 
     def test_environment_unknown(self) -> None:
-        """Without knowing what the environment holds, nothing is said."""
-        assert verdict(observation(installed=None)) is Verdict.UNRUNNABLE
+        """Without knowing what the environment holds, nothing is said but this."""
+        judged = judge(failure(), observation(installed=None))
+        assert (judged.verdict, judged.reason) == (
+            Verdict.UNRUNNABLE,
+            "it is not known what is installed in the environment",
+        )
 
     @pytest.mark.parametrize(
         ("module", "distribution"),
@@ -707,6 +726,13 @@ class TestKilled:
         judged = judge(failure(signature={"ranks": "any"}), seen)
         assert judged.verdict is Verdict.UNRUNNABLE
         assert f"rank 0 was killed by signal {number}" in judged.reason
+
+    @pytest.mark.parametrize("first", [rank(0), failed(0, lost_peer()), killed(0, SIGTERM, stopped=True)])
+    def test_from_outside_after_ranks_that_ended_otherwise(self, first: Rank) -> None:
+        """Every rank counts: one that the system killed is no crash of the library, wherever it stands."""
+        judged = judge(failure(), observation(first, killed(1, SIGKILL)))
+        assert (judged.verdict, judged.rank) == (Verdict.UNRUNNABLE, 1)
+        assert judged.reason == "rank 1 was killed by signal 9 (SIGKILL) from outside"
 
     @pytest.mark.parametrize("number", [SIGSEGV, SIGABRT, 4, 5, 8, 31])
     @pytest.mark.parametrize("other", ["passed", "lost its peer", "killed", "stopped"])
@@ -1315,6 +1341,23 @@ class TestSignatures:
         both = self.signatures(releases={"lightning": "<2.2"}, factors={"state-dict-type": "sharded"})
         assert verdict(observation(failed(0), failed(1)), signatures=both) is Verdict.REPRODUCED
 
+    def test_by_timing(self) -> None:
+        """What a run may show instead is reproduced too, with its own error as evidence."""
+        judged = judge(
+            failure(signatures=self.signatures(by_timing=True)),
+            observation(failed(0, self.RENAMED), failed(1, self.RENAMED)),
+        )
+        assert (judged.verdict, judged.evidence) == (Verdict.REPRODUCED, "TypeError: it was renamed")
+
+    @pytest.mark.parametrize(
+        ("condition", "expected"),
+        [({"by_timing": True}, Verdict.REPRODUCED), ({"releases": {"lightning": "<2.2"}}, Verdict.DIFFERENT)],
+    )
+    def test_beside_the_signature(self, condition: dict[str, Any], expected: Verdict) -> None:
+        """Only what another rank may show by timing is no other failure; the signature of other releases is one."""
+        seen = observation(failed(0), failed(1, self.RENAMED, at=6.0))
+        assert verdict(seen, signature={"ranks": "any"}, signatures=self.signatures(**condition)) is expected
+
     def test_of_the_lane(self) -> None:
         """A lane's own signature holds for all its runs."""
         lanes = {"cuda": {"signature": self.OTHER, "why": "another kernel"}}
@@ -1479,13 +1522,21 @@ class TestMayBeAbsent:
         assert judged.verdict is Verdict.UNRUNNABLE
         assert judged.reason == "rank 0 imported numpy from outside the environment"
 
-    def test_installed(self) -> None:
-        """Where it is installed, it may be imported or not."""
+    def test_name_of_its_module(self) -> None:
+        """Of what is not installed the module's name is the distribution's, as an import spells it."""
+        record = {"affected": [{"lightning": ">=2.1.0,<2.2.2", "flash-attn": "absent"}]}
+        seen = IMPORTED | {"flash_attn": Imported(version="2.8.0", inside=False)}
+        judged = judge(failure(**record), observation(failed(0, imported=seen), failed(1)))
+        assert judged.reason == "rank 0 imported flash_attn from outside the environment"
+
+    @pytest.mark.parametrize(("inside", "expected"), [(True, Verdict.REPRODUCED), (False, Verdict.UNRUNNABLE)])
+    def test_installed(self, inside: bool, expected: Verdict) -> None:
+        """Where it is installed, it may be imported or not, but not another one than that."""
         held = installed({"lightning": "2.2.1", "torch": "2.2.2", "numpy": "2.2.3"})
         held = held.model_copy(update={"modules": held.modules | {"numpy": ("numpy",)}})
-        seen = IMPORTED | {"numpy": Imported(version="2.2.3", inside=True)}
+        seen = IMPORTED | {"numpy": Imported(version="2.2.3", inside=inside)}
         ranks = [failed(0, imported=seen), failed(1)]
-        assert verdict(observation(*ranks, installed=held), **self.RECORD) is Verdict.REPRODUCED
+        assert verdict(observation(*ranks, installed=held), **self.RECORD) is expected
 
 
 def test_python_decides_the_signature() -> None:
