@@ -49,6 +49,27 @@ class TestCap:
             "and the newest release, 5.23, has it; it keeps transformers-3"
         )
 
+    def test_every_reason_is_named(self) -> None:
+        """Those that are past, or those that the newest release still has."""
+        other = known("transformers-8", {"transformers": ">=5.3,<5.13"})
+        found = self.judged(YOUNG, other)
+        assert found.text == (
+            "the cap transformers<5 can go since 5.13: past are transformers-2 (5.0 to before 5.4), "
+            "transformers-8 (5.3 to before 5.13)"
+        )
+        still = [known(f"transformers-{first}", {"transformers": f">=5.{first}"}) for first in (3, 14)]
+        assert self.judged(*still).text == (
+            "the cap transformers<5 is still needed: transformers-3 begins with 5.3, transformers-14 begins with 5.14, "
+            "and the newest release, 5.23, has it"
+        )
+
+    def test_costs(self) -> None:
+        """What the newest release within has and the newest of all has not, whatever those before them have."""
+        still = known("transformers-9", {"transformers": ">=5.3"})
+        last = known("transformers-6", {"transformers": ">=4.50,<5.23"})
+        gone = known("transformers-7", {"transformers": "<4.50"})
+        assert self.judged(still, last, gone).costs == ("transformers-6",)
+
     def test_no_reason(self) -> None:
         """Nothing begins beyond: the cap only keeps an old failure."""
         found = self.judged(BOTH)

@@ -197,6 +197,23 @@ class TestSpecifiers:
         found = static({"lightning": held})
         assert (found.finding, found.notes) == (Finding.LISTED, (note,))
 
+    def test_a_range_is_no_build(self) -> None:
+        """Of a distribution that is not pinned there is no build to speak of, though the answer is certain."""
+        found = static({"lightning": KnownVersion(specifiers=">=2.3", why="is not pinned")})
+        assert (found.finding, found.notes) == (Finding.NOT_AFFECTED, ())
+
+    @pytest.mark.parametrize(
+        ("version", "cures"),
+        [
+            ("2.2.1", ("upgrade to lightning >=2.2.2",)),
+            ("2.2.2.dev1", ("upgrade to lightning >=2.2.2",)),
+            ("2.2.2", ()),
+        ],
+    )
+    def test_cures(self, version: str, cures: tuple[str, ...]) -> None:
+        """Who has the failure, or may have it, is told what helps; nobody else is."""
+        assert static({"lightning": version}, cures=[{"upgrade": {"lightning": ">=2.2.2"}}]).cures == cures
+
     def test_beyond(self) -> None:
         """Beyond the newest release that was run, the record's word is all there is, and that is said."""
         tried = {FAILURE: {"lightning": "2.6.6", "torch": "2.15.0"}}
@@ -265,13 +282,19 @@ class TestRuns:
         found = said(self.STACK, observation(held, rank(1), cell=cell(world_size=2), installed=installed()))
         assert found.why == f"listed; unrunnable: 1 of 2 ranks never started{said_last}"
 
-    def test_a_run_without_a_verdict_leaves_nothing_to_say_of_the_newest(self) -> None:
-        """The finding is of what is installed there."""
+    @pytest.mark.parametrize(
+        ("ranks", "finding"),
+        [
+            ((failed(0, raised("TypeError", "no")), failed(1)), Finding.UNKNOWN),
+            ((rank(0), rank(1)), Finding.NOT_AFFECTED),
+        ],
+    )
+    def test_a_run_leaves_nothing_to_say_of_the_newest(self, ranks: Any, finding: Finding) -> None:
+        """The finding is of what is installed there, with a verdict or without one."""
         stack = Stack({"lightning": KnownVersion(specifiers=">=2.2")})
         assert said(stack).newest is Exposure.CLEAR
-        seen = observation(failed(0, raised("TypeError", "no")), failed(1), cell=cell(), installed=installed())
-        found = said(stack, seen)
-        assert (found.finding, found.newest) == (Finding.UNKNOWN, None)
+        found = said(stack, observation(*ranks, cell=cell(), installed=installed()))
+        assert (found.finding, found.newest) == (finding, None)
 
     @pytest.mark.parametrize(
         ("ranks", "finding", "why", "note"),
@@ -333,6 +356,11 @@ class TestRuns:
         (other,) = diagnose([failure()], Stack.of({"lightning": "2.2.2"}), {}, reasons)
         assert listed.why == "lightning 2.2.1; not run: it needs a GPU"
         assert "not run" not in other.why
+
+
+def test_nothing_more_is_known_unless_said() -> None:
+    record = failure()
+    assert Diagnosis(record, Finding.LISTED, "why") == Diagnosis(record, Finding.LISTED, "why", (), True, (), None)
 
 
 def test_words() -> None:

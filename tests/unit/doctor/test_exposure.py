@@ -117,6 +117,9 @@ def test_why_of_alternatives() -> None:
     either = PAIR.model_copy(update={"affected": ({"lightning": "<2"}, {"torch": "<2"})})
     found = judge(either, Stack.of({"lightning": "2.3", "torch": "2.3"}))
     assert found.why == "lightning 2.3, torch 2.3: only lightning <2 or torch <2 is affected"
+    # That one of them is not there does not decide, where the other alone would be enough.
+    found = judge(either, Stack.of({"lightning": "2.3"}))
+    assert found.why == "lightning 2.3: only lightning <2 or torch <2 is affected"
 
 
 ROLES = failure(
@@ -138,6 +141,7 @@ def test_two_environments_decide(version: str, expected: Exposure) -> None:
     found = judge(ROLES, Stack.of({"lightning": version}))
     assert found.exposure is expected
     if expected is Exposure.UNKNOWN:
+        assert found.newest is Exposure.UNKNOWN
         assert found.why == (
             "two environments decide together (writer lightning <2.2.0, reader lightning >=2.2.2,<3), "
             "and this is one of them"
