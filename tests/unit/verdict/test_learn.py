@@ -277,6 +277,10 @@ class TestRefusals:
                 "rank 0 in all_gather; rank 1 in barrier; rank 2 in broadcast",
             ),
             ([("barrier", "lightning/fabric/strategies/fsdp.py")], "rank 0 in all_gather; rank 1 in barrier"),
+            (
+                [("all_gather", "torch/distributed/c10d.py"), ("barrier", "lightning/fabric/strategies/fsdp.py")],
+                "rank 2 in barrier; rank 0, 1 in all_gather",
+            ),
         ],
     )
     def test_a_hang_in_places_that_no_signature_names(self, places: list[tuple[str, str]], where: str) -> None:
@@ -338,6 +342,12 @@ class TestJudgeOfScripts:
         assert judge(made, observation(killed(1, 11), failed(0, lost_peer(), at=6.0))).verdict is Verdict.DIFFERENT
         judged = judge(made, observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))
         assert (judged.reason, judged.rank, judged.evidence) == ("ends with SIGSEGV on rank 0 only", 0, "SIGSEGV")
+
+    def test_an_exit_code_in_the_place_of_the_signature_is_another_failure(self) -> None:
+        """A rank that leaves without an exception ran, and ended otherwise: that is no run that says nothing."""
+        judged = judge(self.MADE, observation(rank(0), rank(1, exit_code=3, finished=False, oracle=None)))
+        assert (judged.verdict, judged.rank) == (Verdict.DIFFERENT, 1)
+        assert judged.reason == "rank 1 ended with exit code 3 and no exception"
 
     def test_a_crash_before_a_deadline_is_not_the_whole_failure(self) -> None:
         made = learned(observation(killed(0, 11), failed(1, lost_peer(), at=6.0)))

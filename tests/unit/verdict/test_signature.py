@@ -48,6 +48,13 @@ class TestShows:
         assert shows(raised("ValueError", "bad", script_frame("other")), anywhere)
         assert not shows(raised("ValueError", "bad", script_frame(), frame("main")), anywhere)
 
+    @pytest.mark.parametrize("kind", ["assertion", "growth"])
+    def test_an_assertion_of_the_oracle(self, kind: str) -> None:
+        """The script's own, whether it compares values or what was measured; a library's is another one."""
+        signature = Signature.model_validate(ASSERTION | {"kind": kind})
+        assert shows(raised("AssertionError", "weights differ", script_frame()), signature)
+        assert not shows(raised("AssertionError", "weights differ", script_frame(), frame()), signature)
+
     @pytest.mark.parametrize("signature", [SCRIPT, Signature.model_validate(ASSERTION)])
     def test_an_error_without_frames_has_no_place(self, signature: Signature) -> None:
         error = Raised(type=signature.type, module="builtins", message=signature.message)

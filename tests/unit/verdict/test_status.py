@@ -11,7 +11,7 @@ from repro.model.errors import Exit
 from repro.model.failure import inapplicable, is_affected
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 from repro.verdict.status import exit_code, expect, merge_verdicts, status
-from tests.unit.factories import REJECTION, cell, failure
+from tests.unit.factories import REJECTION, STAGES, cell, failure
 
 
 class TestAffected:
@@ -125,6 +125,18 @@ class TestExpect:
         """Where both cover a release, the failure is expected."""
         record = failure(rejected=[REJECTION | {"releases": {"lightning": ">=2.2"}}])
         assert expect(record, cell(), {"lightning": "2.2.1"}) is Expectation.REPRODUCED
+
+    def test_development_version_of_a_release_that_refuses(self) -> None:
+        """Where neither release beside it has the failure, the one that it becomes says whether it refuses."""
+        record = failure(rejected=[REJECTION | {"releases": {"lightning": ">=2.2.4"}}])
+        for version, expected in (("2.2.4.dev0", Expectation.REJECTED), ("2.2.3.dev0", Expectation.ABSENT)):
+            assert expect(record, cell(), {"lightning": version}) is expected, version
+
+    def test_stages_in_one_environment(self) -> None:
+        """Where no role has an environment of its own, the one that there is has all of them."""
+        assert expect(failure(stages=STAGES), cell(), {"lightning": "2.2.1"}) is Expectation.REPRODUCED
+        older = [STAGES[0] | {"affected": [{"lightning": "<2.2"}]}, STAGES[1]]
+        assert expect(failure(stages=older), cell(), {"lightning": "2.2.1"}) is Expectation.ABSENT
 
     def test_environment_does_not_matter(self) -> None:
         """The versions decide, not the environment's name."""
