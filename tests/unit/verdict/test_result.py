@@ -7,6 +7,7 @@ from repro.model.verdict import Expectation, Status, Verdict
 from repro.verdict.judge import judge
 from repro.verdict.result import judge_repetitions, launcher_disagreement
 from tests.unit.factories import cell, failed, failure, installed, observation, rank
+from tests.unit.verdict.test_stages import run, staged
 
 BROKEN = observation(failed(0), failed(1))
 FINE = observation(rank(0), rank(1))
@@ -65,6 +66,13 @@ class TestConclude:
         seen = observation(rank(0), rank(1), cell=cell(factors={"state-dict-type": "full"}))
         result = judge_repetitions(failure(), [seen])
         assert (result.verdict, result.status) == (Verdict.ABSENT, Status.UNJUDGED)
+
+    def test_roles(self) -> None:
+        """What the roles of the newest run hold decides what is expected, as its cell does."""
+        newer = {"writer": installed({"lightning": "2.2.2", "torch": "2.2.2+cpu"}, name="older")}
+        runs = [run(failed(0), failed(1)), run(failed(0), failed(1), roles=newer)]
+        assert judge_repetitions(staged(), runs[:1]).expectation is Expectation.REPRODUCED
+        assert judge_repetitions(staged(), runs).expectation is not Expectation.REPRODUCED
 
     def test_same_again_later(self) -> None:
         """The judgement of stored observations can be recomputed: the same input, the same result."""

@@ -187,11 +187,3 @@ def test_expectation_needs_both_roles() -> None:
     same = observation(*FAILING, cell=cell(), stage="read", earlier=(stage_run(rank(0), rank(1)),))
     found = judge_repetitions(staged(), [same])
     assert (found.expectation, found.status) == (Expectation.ABSENT, Status.RELAPSED)
-
-
-def test_expectation_is_of_the_newest_run() -> None:
-    """What the roles of the newest run hold decides, as its cell does."""
-    newer = {"writer": installed({"lightning": "2.2.2", "torch": "2.2.2+cpu"}, name="older")}
-    runs = [run(*FAILING), run(*FAILING, roles=newer)]
-    assert judge_repetitions(staged(), runs[:1]).expectation is Expectation.REPRODUCED
-    assert judge_repetitions(staged(), runs).expectation is not Expectation.REPRODUCED
