@@ -15,14 +15,19 @@ from repro.model.verdict import Expectation, Judgement, Status, Verdict
 def expect(failure: Failure, cell: Cell, versions: dict[str, str], roles: Roles | None = None) -> Expectation:
     """What the record's specifiers say of a cell with these versions installed, and those in its other roles.
 
-    They say nothing of a development version that lies between two releases of which only one has the failure.
+    They say nothing of a development version that lies between two releases of which only one has the failure, or only
+    one refuses.
     """
     if not cell.is_default:
         return Expectation.NONE
-    beside = [{**versions, **release} for release in releases_beside(failure.judged_by, versions)]
+    beside = [{**versions, **release} for release in releases_beside(failure.judged_by, versions)] or [versions]
     if len({is_affected(failure, held, roles) for held in beside}) > 1:
         return Expectation.NONE
-    versions = beside[-1] if beside else versions
+    expected = {_expect(failure, cell, held, roles) for held in beside}
+    return expected.pop() if len(expected) == 1 else Expectation.NONE
+
+
+def _expect(failure: Failure, cell: Cell, versions: dict[str, str], roles: Roles | None) -> Expectation:
     if is_affected(failure, versions, roles):
         backport = failure.backport(cell.backport) if cell.backport else None
         return Expectation(backport.verdict) if backport and backport.cures else Expectation.REPRODUCED

@@ -126,11 +126,23 @@ class TestExpect:
         record = failure(rejected=[REJECTION | {"releases": {"lightning": ">=2.2"}}])
         assert expect(record, cell(), {"lightning": "2.2.1"}) is Expectation.REPRODUCED
 
-    def test_development_version_of_a_release_that_refuses(self) -> None:
-        """Where neither release beside it has the failure, the one that it becomes says whether it refuses."""
+    @pytest.mark.parametrize(
+        ("version", "expected"),
+        [
+            ("2.2.3.dev0", Expectation.ABSENT),
+            ("2.2.4.dev0", Expectation.NONE),
+            ("2.2.5.dev0", Expectation.REJECTED),
+        ],
+    )
+    def test_development_version_beside_a_release_that_refuses(self, version: str, expected: Expectation) -> None:
+        """Its code lies between two releases: where only one of them refuses, the record says nothing of it."""
         record = failure(rejected=[REJECTION | {"releases": {"lightning": ">=2.2.4"}}])
-        for version, expected in (("2.2.4.dev0", Expectation.REJECTED), ("2.2.3.dev0", Expectation.ABSENT)):
-            assert expect(record, cell(), {"lightning": version}) is expected, version
+        assert expect(record, cell(), {"lightning": version}) is expected
+
+    @pytest.mark.parametrize("changes", [{}, {"backport": "cure"}])
+    def test_development_version_beside_a_release_with_the_failure(self, changes: dict[str, Any]) -> None:
+        """Nor does it say anything where only one has the failure; a backport that cures makes no difference."""
+        assert expect(failure(), cell(**changes), {"lightning": "2.2.2.dev0"}) is Expectation.NONE
 
     def test_stages_in_one_environment(self) -> None:
         """Where no role has an environment of its own, the one that there is has all of them."""
