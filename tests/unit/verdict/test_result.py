@@ -3,6 +3,7 @@
 import pytest
 
 from repro.model.observation import Observation
+from repro.model.rate import Rate
 from repro.model.verdict import Expectation, Status, Verdict
 from repro.verdict.judge import judge
 from repro.verdict.result import judge_repetitions, launcher_disagreement
@@ -129,7 +130,8 @@ class TestLaunchers:
 class TestRare:
     """A failure that shows in some runs only: at least 12 of 20, so four clean runs exclude it."""
 
-    RARE = failure(rate={"runs": 20, "at_least": 12})
+    RATE = Rate(runs=20, at_least=12)
+    RARE = failure(rate={"runs": RATE.runs, "at_least": RATE.at_least})
 
     def warm(self, *seen: Observation) -> list[Observation]:
         return [item.model_copy(update={"launcher": "warm"}) for item in seen]
@@ -143,7 +145,7 @@ class TestRare:
         result = judge_repetitions(self.RARE, runs)
         assert result.verdict is Verdict.REPRODUCED
         assert result.newest is runs[1]
-        clean = self.numbered(*[FINE] * self.RARE.rate.clean_runs)
+        clean = self.numbered(*[FINE] * self.RATE.clean_runs)
         assert judge_repetitions(self.RARE, clean).newest is clean[-1]
         too_few = judge_repetitions(self.RARE, clean[:2])
         assert too_few.verdict is Verdict.UNRUNNABLE
@@ -168,6 +170,6 @@ class TestRare:
     def test_launchers(self, warm: tuple[Observation, ...], torchrun: tuple[Observation, ...], reason: str) -> None:
         """They disagree only if one shows it and the other does not in as many runs as the rate asks for."""
         result = judge_repetitions(self.RARE, [*self.warm(*warm), *torchrun])
-        assert self.RARE.rate.clean_runs == 4
+        assert self.RATE.clean_runs == 4
         assert result.judgement.reason.startswith(f"launchers disagree: it shows with {reason}") is bool(reason)
         assert (result.verdict is Verdict.UNRUNNABLE) is bool(reason)
