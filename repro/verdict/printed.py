@@ -11,6 +11,9 @@ from repro.model.observation import Observation, Rank
 from repro.model.pattern import is_found
 from repro.model.verdict import Judgement, Verdict
 
+_EVIDENCE = 300
+"""The characters of a sign that are kept."""
+
 
 def with_printed(signature: Signature, observation: Observation, passed: Judgement) -> Judgement:
     """The verdict of a run in which every rank passed its oracle, ``passed``."""
@@ -48,9 +51,6 @@ def sign_of(rank: Rank, signature: Signature) -> tuple[str, str] | None:
     lines = (line for line in rank.tail.splitlines() if is_found(signature.message, line))
     found = next(lines, None)
     return None if found is None else (found.strip()[:_EVIDENCE], "")
-
-
-_EVIDENCE = 300
 
 
 def _is_whole(rank: Rank, signature: Signature) -> bool:
