@@ -99,11 +99,17 @@ def _cell(runs: Mapping[str, Sequence[Observation]]) -> Cell:
 
 
 def _history(failure: Failure, runs: Mapping[str, Sequence[Observation]]) -> History:
-    points = [
-        HistoryPoint(run, observations[-1].started, judge_repetitions(failure, observations))
-        for run, observations in runs.items()
-    ]
-    return History(_cell(runs), tuple(sorted(points, key=lambda point: (point.date, point.run))))
+    points: list[HistoryPoint] = []
+    earlier: list[Observation] = []
+    for run, observations in sorted(runs.items(), key=lambda item: (item[1][-1].started, item[0])):
+        counted = list(observations)
+        if failure.rate is not None:
+            # A command adds only the runs that the rate still asks for, so the earlier ones count too.
+            recipe = observations[-1].recipe
+            earlier += observations
+            counted = [seen for seen in earlier if seen.recipe == recipe]
+        points.append(HistoryPoint(run, observations[-1].started, judge_repetitions(failure, counted)))
+    return History(_cell(runs), tuple(points))
 
 
 def moved(before: Observation, after: Observation, named: Sequence[str]) -> tuple[str, ...]:

@@ -57,6 +57,16 @@ class TestHistories:
         ]
         assert found.points[0].date.startswith("2026-01-02")
 
+    def test_a_rate_counts_earlier_runs(self, tmp_path: Any) -> None:
+        """A later command adds only what the rate still asks for: it is no change from absent to unrunnable."""
+        rare = Catalog(tmp_path, {FAILURE: Entry(failure(rate={"runs": 20, "at_least": 12}), tmp_path)})
+        clean = [seen(1, shows=False, id=f"abcdef012345-a{number}") for number in range(4)]
+        later = seen(2, shows=False)
+        found = history(rare, *clean, later)
+        assert [(point.result.verdict, point.result.n) for point in found.points] == [("absent", 4), ("absent", 5)]
+        changed = seen(2, shows=False, recipe="0" * 64)
+        assert [point.result.verdict for point in history(rare, *clean, changed).points] == ["absent", "unrunnable"]
+
     def test_cells_are_apart(self, catalog: Catalog) -> None:
         found = histories(catalog, [seen(1, shows=True), seen(1, shows=False, cell=cell(lane="cuda"))])
         assert list(found) == [f"{FAILURE} old", f"{FAILURE} old cuda"]
