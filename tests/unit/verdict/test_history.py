@@ -57,6 +57,11 @@ class TestHistories:
         ]
         assert found.points[0].date.startswith("2026-01-02")
 
+    def test_runs_of_one_time_are_in_the_order_of_their_names(self, catalog: Catalog) -> None:
+        """Two commands may begin in one second."""
+        found = history(catalog, seen(1, shows=True, run="b"), seen(1, shows=False, run="a"))
+        assert [point.run for point in found.points] == ["a", "b"]
+
     def test_a_rate_counts_earlier_runs(self, tmp_path: Any) -> None:
         """A later command adds only what the rate still asks for: it is no change from absent to unrunnable."""
         rare = Catalog(tmp_path, {FAILURE: Entry(failure(rate={"runs": 20, "at_least": 12}), tmp_path)})
