@@ -62,16 +62,18 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None, *,
     rows: dict[str, Row] = {}
     comparisons, pages, views = [], {}, []
     for failure, entry in (catalog.entries | drafts).items():
-        own = by_failure.pop(failure, [])
-        rows |= {cell.label: lookup.row(cell) for cell in own}
         answers = _answers(stored, entry, redact)
-        if failure in project.matrix.runs and failure in catalog.entries:
-            shown = [rows[cell.label] for cell in own]
-            comparisons.append(compare_with_upstream(entry.failure, shown, answers))
         if of is None or failure in of:
             view = _view(project, entry, lookup, answers)
             pages[failure] = failure_markdown(view)
             views += [view] if output else []
+            own, compared = view.rows, view.upstream
+        else:
+            own = tuple(lookup.row(cell) for cell in by_failure.get(failure, []))
+            compared = compare_with_upstream(entry.failure, own, answers)
+        rows |= {row.cell.label: row for row in own}
+        if failure in project.matrix.runs and failure in catalog.entries:
+            comparisons.append(compared)
         if not output:
             lookup.forget()
     lanes = pairs(of_lanes(store, project.catalog), project.catalog)
