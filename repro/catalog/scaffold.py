@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from packaging.version import Version
@@ -18,6 +19,7 @@ from repro.files import path_inside, templates_of, write_whole, writing
 from repro.model.errors import Fault, RecordError, UsageError
 from repro.model.failure import IDENTIFIER, Failure, Signature
 from repro.model.matrix import USUAL_PYTHON, Environment, Matrix
+from repro.model.rank_launcher import TORCHRUN, ColdLauncher, RankLauncher, by_hand
 from repro.model.specifiers import covers
 from repro.model.stages import STAGE_NAME
 from repro.model.version import parsed_version
@@ -27,6 +29,10 @@ _DISTRIBUTIONS = {"pytorch": "torch"}
 """Projects whose distribution has a different name."""
 _COMMON = {"torch", "numpy"}
 """Distributions that nearly every environment pins."""
+ACCELERATE_CONFIG = "accelerate.yaml"
+"""The configuration file of ``accelerate launch``, beside the script."""
+_RANKS = 2
+"""The ranks of a new failure, until its question is answered."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,14 @@ class NewFailure:
     """The results of a search with a user's script."""
     stages: Mapping[str, str] = field(default_factory=dict)
     """The role of each stage, in order; empty for a failure of one job."""
+    launchers: Sequence[ColdLauncher] = ()
+    """The programs that start the ranks, the default first; empty for torchrun alone."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The distributions that its environments must hold: the one at fault, and what starts the ranks."""
+        launching = ["accelerate"] if "accelerate" in self.launchers else []
+        return tuple(dict.fromkeys([self.package, *launching]))
 
     @property
     def issue(self) -> str | None:
@@ -90,6 +104,7 @@ def asked(
     bad: str | None,
     good: str | None,
     stages: Sequence[str] = (),
+    launchers: Sequence[str] = (),
 ) -> NewFailure:
     """A new failure from the options of the command line; raises UsageError if they contradict."""
     if not re.match(IDENTIFIER, failure_id):
@@ -102,9 +117,15 @@ def asked(
     if bad and good and Version(bad) >= Version(good):
         raise UsageError(f"--bad {bad} must be older than --good {good}: --good is the first release with the fix")
     project = failure_id.partition("-")[0]
-    named = _stages(stages, kind)
     return NewFailure(
-        failure_id, upstream, package or _DISTRIBUTIONS.get(project, project), kind, bad, good, stages=named
+        failure_id,
+        upstream,
+        package or _DISTRIBUTIONS.get(project, project),
+        kind,
+        bad,
+        good,
+        stages=_stages(stages, kind),
+        launchers=_launchers(launchers),
     )
 
 
@@ -125,6 +146,18 @@ def _stages(texts: Sequence[str], kind: str | None) -> dict[str, str]:
     if found and kind == "growth":
         raise UsageError("--stage does not go with --kind growth: growth is measured in one job")
     return found
+
+
+def _launchers(names: Sequence[str]) -> tuple[ColdLauncher, ...]:
+    """The programs that start the ranks; none where torchrun alone does, which needs no word in a record."""
+    known: tuple[ColdLauncher, ...] = get_args(ColdLauncher)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--launcher {name!r}: one of {', '.join(known)} is expected")
+        if names.count(name) > 1:
+            raise UsageError(f"--launcher {name} is given twice")
+    named = tuple(sorted((program for program in known if program in names), key=names.index))
+    return () if named == ("torchrun",) else named
 
 
 @dataclass(frozen=True)
@@ -149,11 +182,15 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
 
     def text(name: str) -> str:
         facts = {
-            name: getattr(new, name) for name in ("id", "upstream", "package", "kind", "bad", "good", "issue", "stages")
+            name: getattr(new, name)
+            for name in ("id", "upstream", "package", "kind", "bad", "good", "issue", "stages", "launchers", "needed")
         }
         return templates.get_template(f"{name}.j2").render(
             **facts,
             roles=list(dict.fromkeys(new.stages.values())),
+            config=ACCELERATE_CONFIG,
+            command=" ".join(by_hand(_default_launcher(new.launchers), _RANKS)),
+            ranks=_RANKS,
             affected=new.affected,
             failing=chosen.failing,
             environments=chosen.environments,
@@ -163,6 +200,8 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
     files = {places.folder / name: text(name) for name in (RECORD, SCRIPT, "backport.py", "placebo.py")}
     if seen is not None:
         files[places.folder / SCRIPT] = _script_of(new, seen)
+    if "accelerate" in new.launchers:
+        files[places.folder / ACCELERATE_CONFIG] = text(ACCELERATE_CONFIG)
     if places.tests:
         files[places.tests / tested.name_of(new.id)] = text("test.py")
     for file in files:
@@ -179,6 +218,14 @@ def written(new: NewFailure, matrix: Matrix, places: Places) -> Mapping[Path, st
         files |= {places.locks / f"{name}.txt": lock for name, lock in seen.locks.items()} if places.locks else {}
     files[places.matrix_file] = with_runs(held, text("runs.yaml"), places.matrix_file)
     return files
+
+
+def _default_launcher(programs: Sequence[ColdLauncher]) -> RankLauncher:
+    """The launcher whose command the script shows: the first one."""
+    if not programs:
+        return TORCHRUN
+    config = {"config": ACCELERATE_CONFIG} if programs[0] == "accelerate" else {}
+    return RankLauncher(name=programs[0], program=programs[0], **config)
 
 
 def _refuse_denied(new: NewFailure, matrix: Matrix) -> None:
@@ -270,11 +317,14 @@ def environments_for(new: NewFailure, matrix: Matrix) -> ProposedEnvironments:
 
     A failing one is proposed only if --bad or --good was given and the environment's pin is in the resulting range.
     Environments with exactly that release are preferred, then those with fewer other libraries: a failure of torch is
-    first tried with torch alone.  One with another Python than the usual one is proposed only if there is no other.
+    first tried with torch alone.  One with another Python than the usual one, or without what starts the ranks, is
+    proposed only if there is no other.
     """
     if not matrix.environments:
         raise UsageError("the matrix has no environment: add one first")
-    with_it = {name: held for name, held in matrix.environments.items() if new.package in held.pins}
+    held_by = matrix.environments.items()
+    with_all = {name: held for name, held in held_by if held.pins.keys() >= set(new.needed)}
+    with_it = with_all or {name: held for name, held in held_by if new.package in held.pins}
     usual = {name: held for name, held in with_it.items() if held.python == USUAL_PYTHON}
     holding = {name: held.pins for name, held in (usual or with_it).items()}
 

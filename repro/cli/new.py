@@ -25,6 +25,14 @@ class NewKind(StrEnum):
     WARNING = "warning"
 
 
+class NewLauncher(StrEnum):
+    """What starts the ranks."""
+
+    TORCHRUN = "torchrun"
+    ACCELERATE = "accelerate"
+    PYTHON = "python"
+
+
 def new(
     failure_id: Annotated[str, typer.Argument(metavar="ID", help="<project>-<issue number>, such as lightning-12345.")],
     *,
@@ -43,6 +51,14 @@ def new(
             "--stage",
             metavar="NAME=ROLE",
             help="One of several jobs in a row, and the role whose environment it runs in; repeated.",
+        ),
+    ] = None,
+    launchers: Annotated[
+        list[NewLauncher] | None,
+        typer.Option(
+            "--launcher",
+            help="What starts the ranks, if not torchrun: accelerate launch, or plain Python whose script spawns them; "
+            "repeated, the first is the default.",
         ),
     ] = None,
     from_run: Annotated[
@@ -74,14 +90,22 @@ def new(
 
     Example: repro new pytorch-12345 --kind data-loss --stage write=writer --stage read=reader
 
+    Example: repro new accelerate-12345 --launcher accelerate
+
+    Example: repro new lightning-12345 --launcher python --launcher torchrun
+
     Example: repro new lightning-12345 --from-run repro-runs/data/searches/ID/bisect-lightning-20261125T120000Z.jsonl
     """
     project = Project.here(catalog=catalog)
     places = Places(project.failures / failure_id, project.matrix_file, project.tests, project.locks)
-    made = asked(failure_id, upstream, package, kind=kind, bad=bad, good=good, stages=stages or ())
+    made = asked(
+        failure_id, upstream, package, kind=kind, bad=bad, good=good, stages=stages or (), launchers=launchers or ()
+    )
     if from_run:
-        if package or kind or bad or good or stages:
-            raise UsageError("--from-run answers --package, --kind, --bad and --good, and its script is one job")
+        if package or kind or bad or good or stages or launchers:
+            raise UsageError(
+                "--from-run answers --package, --kind, --bad and --good, and its script is one job of torchrun"
+            )
         made = new_failure(failure_id, upstream, from_run, project, from_script)
     elif from_script:
         raise UsageError("--from-script goes with --from-run")

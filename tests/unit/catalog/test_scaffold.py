@@ -17,8 +17,16 @@ from repro.catalog.scaffold import NewFailure, Places, asked, environments_for, 
 from repro.model.errors import RecordError, UsageError
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
+from repro.model.rank_launcher import ColdLauncher
 from tests.unit.factories import FAILURE, MATRIX, matrix
 
+LAUNCHERS: list[tuple[ColdLauncher, ...]] = [
+    ("accelerate",),
+    ("python",),
+    ("python", "torchrun"),
+    ("torchrun", "accelerate"),
+    ("accelerate", "python"),
+]
 URL = "https://github.com/Lightning-AI/pytorch-lightning/issues/12345"
 NEW = NewFailure("lightning-12345", URL, "lightning")
 ENTRY = "x-1:\n  # question: where?\n  environments: [old]\n"
@@ -78,6 +86,30 @@ class TestAsked:
         with pytest.raises(UsageError, match=words):
             asked("x-1", None, None, kind=kind, bad=None, good=None, stages=stages)
 
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ([], ()),
+            (["torchrun"], ()),
+            (["accelerate"], ("accelerate",)),
+            (["python", "torchrun"], ("python", "torchrun")),
+        ],
+    )
+    def test_launchers(self, given: list[str], expected: tuple[str, ...]) -> None:
+        """That torchrun alone starts the ranks needs no word."""
+        assert asked("x-1", None, None, kind=None, bad=None, good=None, launchers=given).launchers == expected
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            (["python", "python"], "--launcher python is given twice"),
+            (["mpirun"], "--launcher 'mpirun': one of torchrun, accelerate, python is expected"),
+        ],
+    )
+    def test_launcher_mistakes(self, given: list[str], words: str) -> None:
+        with pytest.raises(UsageError, match=words):
+            asked("x-1", None, None, kind=None, bad=None, good=None, launchers=given)
+
     def test_issue(self) -> None:
         """GitHub's addresses become short; others stay."""
         assert NEW.issue == "Lightning-AI/pytorch-lightning#12345"
@@ -88,7 +120,7 @@ class TestAsked:
 class TestWritten:
     """The files of a new failure."""
 
-    @pytest.mark.parametrize("kind", [None, "crash", "silent", "data-loss", "hang", "warning"])
+    @pytest.mark.parametrize("kind", [None, "crash", "silent", "data-loss", "hang", "growth", "warning"])
     @pytest.mark.parametrize(("bad", "good"), [(None, None), ("2.2.1", None), ("2.2.1", "2.2.2")])
     def test_complete_but_for_answers(
         self, places: Places, kind: str | None, bad: str | None, good: str | None
@@ -128,6 +160,73 @@ class TestWritten:
         assert any("stages: not answered: What does each job do?" in str(fault) for fault in faults)
         assert "{writer: NAME, reader: NAME}" in files[places.matrix_file]
         assert 'choices=["write", "read", "again"]' in files[places.folder / "repro.py"]
+
+    @pytest.mark.parametrize("kind", [None, "silent", "hang", "growth"])
+    @pytest.mark.parametrize("stages", [{}, {"write": "writer", "read": "reader"}])
+    @pytest.mark.parametrize("programs", LAUNCHERS)
+    def test_launchers(
+        self, places: Places, kind: str | None, stages: dict[str, str], programs: tuple[ColdLauncher, ...]
+    ) -> None:
+        """Other launchers: a valid record with their questions, in whatever order they are named."""
+        stages = {} if kind == "growth" else stages
+        new = NewFailure(NEW.id, URL, "lightning", kind, "2.2.1", "2.2.2", stages=stages, launchers=programs)
+        files = written(new, matrix(), places)
+        write(files)
+        failure = load(places.folder.parent)[NEW.id].failure
+        assert [launcher.program for launcher in failure.launchers] == list(programs)
+        assert bool(failure.factor("launcher")) == (len(programs) > 1)
+        told = self.told(places)
+        assert any("launchers: not answered: " in fault or "factors.0: not answered: " in fault for fault in told)
+        assert ("accelerate" in failure.distributions) == ("accelerate" in programs)
+        assert ((places.folder / "accelerate.yaml") in files) == ("accelerate" in programs)
+
+    def test_accelerate_launch(self, places: Places) -> None:
+        """Its configuration lies beside the script, with a question, and the script makes an Accelerator."""
+        write(written(dataclasses.replace(NEW, launchers=("accelerate",)), matrix(), places))
+        script = (places.folder / "repro.py").read_text()
+        assert "    accelerate launch --config_file accelerate.yaml repro.py\n" in script
+        assert "    accelerator = Accelerator()\n" in script
+        assert "torch.distributed" not in script
+        assert '"accelerate"]' in script
+        told = self.told(places)
+        assert any("accelerate.yaml:4: distributed_type: not answered: What does the user" in fault for fault in told)
+        assert any("launchers: not answered: Does torchrun show it too?" in fault for fault in told)
+        assert any("launchers: not answered: Does the user give `accelerate launch` options" in fault for fault in told)
+
+    def test_spawned_ranks(self, places: Places) -> None:
+        """The script spawns its ranks, which meet in a file; the function of a rank judges."""
+        write(written(dataclasses.replace(NEW, kind="silent", launchers=("python",)), matrix(), places))
+        script = (places.folder / "repro.py").read_text()
+        functions = {node.name: node for node in ast.parse(script).body if isinstance(node, ast.FunctionDef)}
+        assert list(functions) == ["work", "main"]
+        assert "    python repro.py\n" in script
+        assert "mp.spawn(work, " in ast.unparse(functions["main"])
+        assert "oracle passed: " in ast.unparse(functions["work"])
+        assert "RANK" not in ast.unparse(functions["main"]).replace("RANKS", "")
+        assert load(places.folder.parent)[NEW.id].failure.signature.function == "work"
+        assert any("launchers: not answered: Who spawns the ranks" in fault for fault in self.told(places))
+
+    @pytest.mark.parametrize("program", ["torchrun", "accelerate"])
+    def test_spawned_or_started(self, places: Places, program: ColdLauncher) -> None:
+        """A script of two launchers is a rank where one started it; the factor is a question."""
+        write(written(dataclasses.replace(NEW, launchers=("python", program)), matrix(), places))
+        script = (places.folder / "repro.py").read_text()
+        assert 'if "RANK" in os.environ:' in script
+        assert "    python repro.py\n" in script
+        told = self.told(places)
+        assert any("factors.0: not answered: Which of the launchers show it" in fault for fault in told)
+        assert not any("Does torchrun show it too?" in fault for fault in told)
+
+    def told(self, places: Places) -> list[str]:
+        """What `repro check` says of the new failure: open questions, and nothing else."""
+        entry = load(places.folder.parent)[NEW.id]
+        held = yaml_reader.read_yaml(Matrix, places.matrix_file)
+        faults = list(EntryCheck(entry, held, places.tests).faults())
+        assert {fault.problem.partition(":")[0] for fault in faults} <= {
+            "not answered",
+            "ANSWER stands for what is not written",
+        }
+        return [str(fault) for fault in faults]
 
     def test_what_is_known_is_not_asked(self, places: Places) -> None:
         """Kind and releases that were given stand in the record, and their questions are gone."""
@@ -228,6 +327,16 @@ class TestEnvironments:
         proposed = environments_for(new, Project.here().matrix)
         assert proposed.failing == failing
         assert correct in proposed.environments
+
+    def test_of_its_launcher(self) -> None:
+        """A failure of accelerate launch needs an environment that has accelerate."""
+        held = Project.here().matrix
+        new = NewFailure("x-1", URL, "torch", launchers=("accelerate",))
+        proposed = environments_for(new, held).environments
+        assert proposed
+        assert all("accelerate" in held.environments[name].pins for name in proposed)
+        alone = environments_for(dataclasses.replace(new, launchers=()), held).environments
+        assert not all("accelerate" in held.environments[name].pins for name in alone)
 
     def test_none(self) -> None:
         """A matrix without environments."""
