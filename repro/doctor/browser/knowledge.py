@@ -149,6 +149,8 @@ def knowledge(
         },
         words={
             "may_be_prefix": lines.MAY_BE_PREFIX,
+            "closers": lines.CLOSERS,
+            "head": lines.HEAD,
             **traces.CHAINS,
             "aborted": traces.ABORTED,
             "escaped": lines.ESCAPED,

@@ -32,19 +32,76 @@ const logs = (() => {
     return {found, total};
   }
 
-  function cleaned(raw, number) {
-    const text = clean(raw);
-    if (text[0] === "{" && text.trimEnd().endsWith("}")) {
-      const inner = ofJson(text);
-      if (inner) {
-        return inner.parts.flatMap(part => cleaned(part, number))
-          .map(line => ({...line, rank: line.rank || inner.rank}));
+  // Cleans the lines of one log, and remembers the prefixes that only other lines tell apart from prose.
+  class Cleaner {
+    pods = new Map();
+    labels = new Set();
+
+    lines(raw, number) {
+      const text = clean(raw);
+      if (text[0] === "{" && text.trimEnd().endsWith("}")) {
+        const inner = ofJson(text);
+        if (inner) {
+          return inner.parts.flatMap(part => this.lines(part, number))
+            .map(line => ({...line, rank: line.rank || inner.rank}));
+        }
       }
+      if (text.includes(words.escaped)) {
+        return text.replaceAll('\\"', '"').split("\\n").slice(0, limits.json_lines)
+          .map(part => this.ofPod(unprefixed(part, number)));
+      }
+      return this.parts(text.replace(/\n+$/, "")).map(part => this.ofPod(unprefixed(part, number)));
     }
-    if (text.includes(words.escaped)) {
-      return text.replaceAll('\\"', '"').split("\\n").slice(0, limits.json_lines).map(part => unprefixed(part, number));
+
+    // The line without stern's prefix, which is known once it stands before what prose has not.
+    ofPod(line) {
+      const {text, number} = line;
+      let prefix = [...this.pods.keys()].find(known => text.startsWith(known));
+      if (prefix === undefined) {
+        const found = regex("begins").search(text) ? regex("stern").match(text) : null;
+        const begun = found && regex("begins").match(unprefixed(found[3], number).text);
+        if (!begun || (begun[0] === words.head && found[1].split(" ").length - 1 > limits.pod_words)) return line;
+        prefix = found[1];
+        if (this.pods.size < limits.learned) this.pods.set(prefix, found[2]);
+      }
+      const inner = unprefixed(text.slice(prefix.length), number);
+      const rank = line.rank || inner.rank || this.pods.get(prefix) || null;
+      return {...inner, rank, logged: line.logged + inner.logged};
     }
-    return [unprefixed(text.replace(/\n+$/, ""), number)];
+
+    // The lines of several ranks that were written as one, each with its label if it has one.
+    parts(text) {
+      const label = regex("srun").match(text);
+      if (label && this.labels.size < limits.learned) this.labels.add(label[1]);
+      const start = label ? label[0].length : 0;
+      const rest = text.slice(start);
+      for (let digits = label ? 1 : -2; digits <= (label ? limits.label : -2); digits += 1) {
+        const half = (rest.length - digits - 2) / 2;
+        if (!Number.isInteger(half) || half <= 0) continue;
+        const [first, between] = [rest.slice(0, half), rest.slice(half, rest.length - half)];
+        if (first !== rest.slice(rest.length - half) || !regex("of_errors").match(first)) continue;
+        if (!label || (regex("srun").match(between) || [""])[0] === between) {
+          return [text.slice(0, start + half), between + first];
+        }
+      }
+      if (!label) return [text];
+      const parts = [];
+      let begun = 0;
+      for (const found of regex("glued").all(text)) {
+        const at = found.index < start ? null : this.second(text, found);
+        if (at === null) continue;
+        parts.push(text.slice(begun, at));
+        begun = at;
+      }
+      return [...parts, text.slice(begun)];
+    }
+
+    // Where the label of a second rank begins; null if its digits may belong to what stands before.
+    second(text, found) {
+      const digits = found[1];
+      for (let at = 0; at < digits.length; at += 1) if (this.labels.has(digits.slice(at))) return found.index + at;
+      return words.closers.includes(text[found.index - 1]) ? found.index : null;
+    }
   }
 
   function ofJson(text) {
@@ -784,9 +841,9 @@ const logs = (() => {
     if (text.length > MOST_CHARACTERS) return null;
     const {found: raw, total} = chosen(text);
     if (raw.length > limits.head) return null;
-    const noted = new Map(), said = new Said(), reader = new TraceReader();
+    const noted = new Map(), said = new Said(), reader = new TraceReader(), cleaner = new Cleaner();
     for (const [line, number] of raw) {
-      for (const one of cleaned(line, number)) {
+      for (const one of cleaner.lines(line, number)) {
         for (const [key, item] of Object.entries(known.texts)) {
           if (!noted.has(key) && isFound(item, one.text)) {
             noted.set(key, {line: one.number, rank: one.rank, text: spaced(one.text).slice(0, 300)});

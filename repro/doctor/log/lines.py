@@ -64,8 +64,33 @@ _LEVEL = re.compile(
 _HOST = re.compile(r"[\w.-]{1,64}: (?=\[rank\d|Traceback \(|\s{2}File \")")
 _BOX = re.compile(r"\s{0,4}[│┃]( ?)(.*?)\s*[│┃]?\s*$")
 _BOX_EDGE = re.compile(r"\s{0,4}[╭╰┏┗][─━\s]*(.*?)[─━\s]*[╮╯┓┛]?\s*$")
+_STERN = re.compile(
+    r"((?:[a-z0-9][a-z0-9.-]{0,252} )?(?=[a-z.-]{0,252}\d)[a-z0-9][a-z0-9.-]{0,252}-([a-z0-9.]{1,20})"
+    r" [a-z0-9][a-z0-9-]{0,62} )(.*)$"
+)
+"""Pod and container (before them, with ``-A``, the namespace) as stern writes them: words, as prose has them too."""
+HEAD = "Traceback (most recent call last):"
+_WORDS_OF_POD = 2
+_BEGINS = re.compile(
+    r"Traceback \(most recent call last\):|\s{0,8}File \"[^\"]{1,1000}\", line \d{1,9}, in "
+    r"|(?:Current thread|Thread) 0x[0-9a-fA-F]|Thread \S{1,40} \((?:idle|active)"
+)
+"""Lines that nobody writes after two words of prose."""
+_GLUED = re.compile(
+    r"(\d{1,5}): (?=Traceback \(most recent call last\):|\s{0,8}File \"[^\"]{1,1000}\", line \d{1,9}, in )"
+)
+"""srun's label of a second rank within a line, before what only stands at the start of one."""
+_OF_ERRORS = re.compile(
+    r"(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Z]\w{0,120}(?:Error|Exception|Interrupt|Exit)(?:: .{0,4000})?$"
+    r"|Traceback \(most recent call last\):$|\s{0,8}File \"[^\"]{1,1000}\", line \d{1,9}, in .{1,300}$"
+)
+"""Lines that two ranks write at once, one behind the other."""
+_LABEL_DIGITS = 5
+_CLOSERS = frozenset("'\")]}")
+MOST_LEARNED = 256
+"""The number of prefixes of stern, and of labels of srun, that are remembered."""
 _MAY_BE_PREFIX = frozenset("[(0123456789EWIFCTDJMASO>`^-│┃╭╰┏┗ \t{stdnwN")
-ESCAPED = "Traceback (most recent call last):\\n"
+ESCAPED = f"{HEAD}\\n"
 """In a line with this, a text of many lines has its ends of line as two characters, as in torchrun's error files."""
 _SERVICE_CHARACTERS = 76
 """In so many characters stands the name of a service before its output."""
@@ -79,14 +104,16 @@ EXPRESSIONS = {
     "rank": _RANK, "role": _ROLE, "srun": _SRUN, "ray": _RAY, "pod": _POD, "compose": _COMPOSE, "mpi": _MPI,
     "syslog": _SYSLOG, "viewer": _VIEWER, "quoted": _QUOTED, "glog": _GLOG,
     "stamp": _STAMP, "level": _LEVEL, "host": _HOST, "box": _BOX, "box_edge": _BOX_EDGE,
+    "stern": _STERN, "begins": _BEGINS, "glued": _GLUED, "of_errors": _OF_ERRORS,
 }  # fmt: skip
 """The expressions with which the site's page reads lines as this module does."""
 LIMITS = {
     "window": WINDOW, "prefixes": _MOST_PREFIXES, "json_lines": _JSON_LINES, "line": LINE_BYTES, "head": HEAD_LINES,
-    "service": _SERVICE_CHARACTERS,
+    "service": _SERVICE_CHARACTERS, "learned": MOST_LEARNED, "label": _LABEL_DIGITS, "pod_words": _WORDS_OF_POD,
 }  # fmt: skip
 KEYS = {"texts": _JSON_TEXTS, "traces": _JSON_TRACES, "ranks": _JSON_RANKS}
 MAY_BE_PREFIX = "".join(sorted(_MAY_BE_PREFIX))
+CLOSERS = "".join(sorted(_CLOSERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +148,13 @@ def read_lines(stream: BinaryIO, extra: Iterable[str] = (), extent: Extent | Non
     extent = extent or Extent()
     selector, tail = _Selector(_wanted(tuple(extra)), extent), _Tail(extent)
     read = 0
+    cleaner = Cleaner()
     for block in _blocks(stream):
         dense = 0
         for raw, number in selector.lines(block):
             if read < HEAD_LINES:
                 read += 1
-                yield from cleaned(raw.decode("utf-8", "replace"), number)
+                yield from cleaner.lines(raw.decode("utf-8", "replace"), number)
                 continue
             tail.add(raw, number, 1)
             dense += 1
@@ -136,7 +164,7 @@ def read_lines(stream: BinaryIO, extra: Iterable[str] = (), extent: Extent | Non
     if extent.left_out:
         yield Line(tail.first, "", logged=_MOST_PREFIXES)  # ends a message: it cannot continue across a gap
     for raw, number in tail.lines(selector.wanted):
-        yield from cleaned(raw.decode("utf-8", "replace"), number)
+        yield from cleaner.lines(raw.decode("utf-8", "replace"), number)
 
 
 class _Tail:
@@ -265,22 +293,88 @@ def _utf8(stream: BinaryIO) -> Iterator[bytes]:
         first = stream.read(BLOCK_BYTES)
 
 
-def cleaned(raw: str, number: int) -> Iterator[Line]:
-    """The line without escapes, prefixes and boxes; of a JSON object, each line of its texts."""
-    text = clean(raw) if not raw.isprintable() else raw
-    if text[:1] == "{" and text.rstrip()[-1:] == "}":
-        inner = _of_json(text)
-        if inner is not None:
-            rank, parts = inner
-            for part in parts:
-                for line in cleaned(part, number):
-                    yield Line(number, line.text, line.rank or rank, logged=line.logged, boxed=line.boxed)
+class Cleaner:
+    """Cleans the lines of one log, and remembers the prefixes that only other lines tell apart from prose."""
+
+    def __init__(self) -> None:
+        self._pods: dict[str, str] = {}
+        """Prefix of stern -> the last part of the pod's name."""
+        self._prefixes: tuple[str, ...] = ()
+        self._labels: set[str] = set()
+        """The labels with which lines begin, as srun writes them."""
+
+    def lines(self, raw: str, number: int) -> Iterator[Line]:
+        """The line without escapes, prefixes and boxes; of a JSON object, each line of its texts.
+
+        A line that two ranks wrote is two lines.
+        """
+        text = clean(raw) if not raw.isprintable() else raw
+        if text[:1] == "{" and text.rstrip()[-1:] == "}":
+            inner = _of_json(text)
+            if inner is not None:
+                rank, parts = inner
+                for part in parts:
+                    for line in self.lines(part, number):
+                        yield Line(number, line.text, line.rank or rank, logged=line.logged, boxed=line.boxed)
+                return
+        if ESCAPED in text:
+            for part in text.replace('\\"', '"').split("\\n")[:_JSON_LINES]:
+                yield self._of_pod(_unprefixed(part, number))
             return
-    if ESCAPED in text:
-        for part in text.replace('\\"', '"').split("\\n")[:_JSON_LINES]:
-            yield _unprefixed(part, number)
-        return
-    yield _unprefixed(text.rstrip("\n"), number)
+        for part in self._parts(text.rstrip("\n")):
+            yield self._of_pod(_unprefixed(part, number))
+
+    def _of_pod(self, line: Line) -> Line:
+        """The line without stern's prefix, which is known once it stands before what prose has not."""
+        text = line.text
+        prefix = ""
+        if text.startswith(self._prefixes):
+            prefix = next(known for known in self._prefixes if text.startswith(known))
+        if not prefix:
+            found = _STERN.match(text) if _BEGINS.search(text) else None
+            begun = _BEGINS.match(_unprefixed(found[3], line.number).text) if found else None
+            # Before a traceback three words may be prose; before a frame they are none.
+            if not (found and begun) or (begun[0] == HEAD and found[1].count(" ") > _WORDS_OF_POD):
+                return line
+            prefix = found[1]
+            if len(self._pods) < MOST_LEARNED:
+                self._pods[prefix] = found[2]
+                self._prefixes = tuple(self._pods)
+        inner = _unprefixed(text[len(prefix) :], line.number)
+        rank = line.rank or inner.rank or self._pods.get(prefix)
+        return Line(line.number, inner.text, rank, logged=line.logged + inner.logged, boxed=inner.boxed)
+
+    def _parts(self, text: str) -> list[str]:
+        """The lines of several ranks that were written as one, each with its label if it has one."""
+        label = _SRUN.match(text)
+        if label and len(self._labels) < MOST_LEARNED:
+            self._labels.add(label[1])
+        start = label.end() if label else 0
+        rest = text[start:]
+        for digits in range(1, _LABEL_DIGITS + 1) if label else (-len(": "),):
+            half, odd = divmod(len(rest) - digits - len(": "), 2)
+            between = rest[half : len(rest) - half]
+            if odd or half <= 0 or rest[:half] != rest[len(rest) - half :] or not _OF_ERRORS.match(rest[:half]):
+                continue
+            if not label or _SRUN.fullmatch(between):
+                return [text[: start + half], between + rest[:half]]
+        if not label:
+            return [text]
+        parts, begun = [], 0
+        for found in _GLUED.finditer(text, start):
+            at = self._second(text, found)
+            if at is not None:
+                parts.append(text[begun:at])
+                begun = at
+        return [*parts, text[begun:]]
+
+    def _second(self, text: str, found: re.Match[str]) -> int | None:
+        """Where the label of a second rank begins; None if its digits may belong to what stands before."""
+        digits = found[1]
+        for at in range(len(digits)):
+            if digits[at:] in self._labels:
+                return found.start() + at
+        return found.start() if text[found.start() - 1] in _CLOSERS else None
 
 
 def _of_json(text: str) -> tuple[str | None, list[str]] | None:

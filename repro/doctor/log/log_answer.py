@@ -5,7 +5,7 @@ from typing import Literal
 
 from repro.model.base import Strict
 
-RULE = 2
+RULE = 3
 """The version of the comparing rule; raised whenever it may answer differently for the same log."""
 
 

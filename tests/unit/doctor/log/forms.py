@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 Form = Callable[[list[str]], list[str]]
 FRAME = re.compile(r'^\s*File "(.*)", line (\d+), in (.*)$')
+IS_DIVIDED = re.compile(r'Traceback \(most recent call last\):$|\s*File ".*", line \d+, in [a-z_<>]+$')
 BAR = "\r".join(f" {n}%|{'#' * (n // 10)}| {n}/100 [00:01<00:09]" for n in range(0, 100, 7))
 TABLE = """W1104 10:11:12.000000 140323527751488 torch/distributed/elastic/multiprocessing/api.py:851] Sending process 1521 closing signal SIGTERM
 E1104 10:11:13.390000 140323527751488 torch/distributed/elastic/multiprocessing/api.py:826] failed (exitcode: 1) local_rank: 0 (pid: 1520) of binary: /opt/venv/bin/python
@@ -58,6 +59,15 @@ def numbered(lines: list[str]) -> list[str]:
 
 def two_ranks(lines: list[str]) -> list[str]:
     return [text for line in lines for text in (f"[rank0]: {line}", f"[rank1]: {line}")]
+
+
+def glued(lines: list[str]) -> list[str]:
+    """As srun labels the lines of two ranks that write at once, some without an end."""
+    shown: list[str] = []
+    for at, line in enumerate(lines):
+        ranks = [f"0: {line}", f"1: {line}"]
+        shown += ["".join(ranks)] if at % 3 == 0 and IS_DIVIDED.match(line) else ranks
+    return shown
 
 
 def in_a_job(lines: list[str]) -> list[str]:
@@ -158,6 +168,11 @@ FORMS: dict[str, Form] = {
     "tee": prefixed("[default3]:"),
     "srun": prefixed("3: "),
     "srun and rank": prefixed("3: [rank3]: "),
+    "glued by srun": glued,
+    "stern": prefixed("train-worker-0 pytorch "),
+    "stern with times": prefixed(
+        "\x1b[35mtrain-worker-0\x1b[0m \x1b[95mpytorch\x1b[0m 2026-01-05T10:00:00.123456789Z "
+    ),
     "ray": prefixed("\x1b[36m(RayTrainWorker pid=4242, ip=10.0.0.7)\x1b[0m "),
     "kubernetes": prefixed("2026-01-05T10:00:00.123456789Z "),
     "logger": prefixed("2026-01-05 10:00:00,123 - trainer - ERROR - "),

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from repro.doctor.log import lines as lines_module
-from repro.doctor.log.lines import BLOCK_BYTES, LINE_BYTES, WINDOW, Extent, Line, cleaned, read_lines
+from repro.doctor.log.lines import BLOCK_BYTES, LINE_BYTES, MOST_LEARNED, WINDOW, Cleaner, Extent, Line, read_lines
 
 HEAD = "Traceback (most recent call last):"
 
@@ -65,8 +65,103 @@ def test_json_lines() -> None:
 
 def test_box_of_rich() -> None:
     """The frame that rich draws is taken off."""
-    (line,) = cleaned("│ /opt/venv/a.py:91 in load           │", 1)
+    (line,) = Cleaner().lines("│ /opt/venv/a.py:91 in load           │", 1)
     assert (line.text, line.boxed) == ("/opt/venv/a.py:91 in load", True)
+
+
+FRAME = '  File "/job/train.py", line 9, in step'
+POD = "train-worker-0 pytorch "
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rank"),
+    [
+        (POD, "0"),
+        ("\x1b[38;5;12mtrain-worker-0\x1b[0m \x1b[34mpytorch\x1b[0m ", "0"),
+        (POD + "2026-01-05T10:00:00.123456789Z ", "0"),
+        ("train-7d9f8b6c5-x2x8z main ", "x2x8z"),
+        (POD + "[rank3]: ", "3"),
+        ("2026-01-05T10:00:00.1234567Z " + POD, "0"),
+    ],
+)
+def test_stern(prefix: str, rank: str) -> None:
+    """stern writes pod and container as two words; they are known once they stand before a traceback or a frame."""
+    texts = [HEAD, FRAME, "    f(x)", "KeyError: 'x'"]
+    lines = lines_of("".join(f"{prefix}{text}\n" for text in texts))
+    assert [line.text.strip() for line in lines] == [text.strip() for text in texts]
+    assert {line.rank for line in lines} == {rank}
+
+
+def test_stern_with_namespaces() -> None:
+    """Of three words only a frame says that they are no prose."""
+    prefix = "ml-jobs train-worker-0 pytorch "
+    lines = lines_of("".join(f"{prefix}{text}\n" for text in (HEAD, FRAME, "KeyError: 'x'")))
+    assert [(line.text, line.rank) for line in lines[1:]] == [(FRAME, "0"), ("KeyError: 'x'", "0")]
+    assert lines[0] == Line(1, prefix + HEAD)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gpt-2 model KeyError: 'x'",  # no traceback: two words of prose
+        "the following Traceback (most recent call last):",  # no name of a pod
+        "see worker-0 and Traceback (most recent call last):",
+        "train-worker-0 pytorch says Traceback (most recent call last):",
+        "Train-worker-0 pytorch Traceback (most recent call last):",
+    ],
+)
+def test_two_words_of_prose(text: str) -> None:
+    """What may be prose stays as it is, and teaches nothing."""
+    lines = lines_of(f"{text}\ngpt-2 model weights, KeyError: 'x'\n")
+    assert [(line.text, line.rank) for line in lines] == [(text, None), ("gpt-2 model weights, KeyError: 'x'", None)]
+
+
+def test_pods_without_end() -> None:
+    """Not more prefixes are remembered than the limit, and those beyond it are taken off before a traceback only."""
+    texts = [f"pod-{n} main {HEAD}\npod-{n} main KeyError: 'x'\n" for n in range(MOST_LEARNED + 1)]
+    lines = lines_of("".join(texts))
+    assert [line.text for line in lines[-4:]] == [HEAD, "KeyError: 'x'", HEAD, f"pod-{MOST_LEARNED} main KeyError: 'x'"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"0: {HEAD}1: {HEAD}", [("0", HEAD), ("1", HEAD)]),
+        ("0: KeyError: 'x'1: KeyError: 'x'", [("0", "KeyError: 'x'"), ("1", "KeyError: 'x'")]),
+        ("0: KeyError: 'x'11: KeyError: 'x'", [("0", "KeyError: 'x'"), ("11", "KeyError: 'x'")]),
+        (f"0: KeyError: 'x'1: {HEAD}", [("0", "KeyError: 'x'"), ("1", HEAD)]),
+        (f"0: {FRAME}1: {FRAME}", [("0", FRAME), ("1", FRAME)]),
+        ("KeyError: 'x'KeyError: 'x'", [(None, "KeyError: 'x'"), (None, "KeyError: 'x'")]),
+        (f"{HEAD}{HEAD}", [(None, HEAD), (None, HEAD)]),
+    ],
+)
+def test_two_ranks_in_one_line(text: str, expected: list[tuple[str | None, str]]) -> None:
+    """Ranks that write at once may miss the end of a line; each part is a line of its own rank."""
+    assert [(line.rank, line.text) for line in lines_of(text)] == expected
+
+
+def test_digits_before_a_label() -> None:
+    """Digits belong to the label that other lines have; where none has, the line stays whole."""
+    other = FRAME.replace("step", "forward")
+    known = lines_of(f"0: {HEAD}\n1: {HEAD}\n0: {FRAME}11: {other}\n")
+    assert [(line.rank, line.text) for line in known[2:]] == [("0", f"{FRAME}1"), ("1", other)]
+    (line,) = lines_of(f"0: {FRAME}11: {other}")
+    assert (line.rank, line.text) == ("0", f"{FRAME}11: {other}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0: ValueError: got 3 values, expected 1: KeyError: 'x'",
+        "0: KeyError: 'x'1: KeyError: 'y'",
+        "0: step 3: Traceback (most recent call last):",
+        "KeyError: 'x' KeyError: 'x'",
+        "bye bye",
+    ],
+)
+def test_one_rank_in_one_line(text: str) -> None:
+    """What one rank may have written itself is never divided."""
+    assert len(list(Cleaner().lines(text, 1))) == 1
 
 
 def test_carriage_returns() -> None:
