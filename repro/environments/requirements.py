@@ -14,9 +14,9 @@ def stated_requirements(libraries: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for held in metadata.distributions(path=list(libraries)):
         try:
-            name, texts = held.metadata["Name"], held.requires
+            stated, texts = held.metadata, held.requires
         except (OSError, ValueError):
             continue
-        if name:
-            found.setdefault(canonicalize_name(name), tuple(texts or ()))
+        if "Name" in stated:
+            found.setdefault(canonicalize_name(stated["Name"]), tuple(texts or ()))
     return found

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -87,6 +87,8 @@ def allowed(line: str, name: str) -> list[str | None]:
 @given(texts())
 def test_doctor_agrees_with_all_real_releases(lines: dict[str, str]) -> None:
     """Never "not affected" where one allowed resolution is affected, never "listed" where one is not."""
+    # A line that no release fits, such as >=2.5.0.dev1,<2.5.0, is refused.
+    assume(all(allowed(line, name) for name, line in lines.items()))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "requirements.txt"
         file.write_text("\n".join(filter(None, [*lines.values(), "rich"])) + "\n", encoding="utf-8")
