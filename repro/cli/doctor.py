@@ -72,7 +72,8 @@ LogFile = Annotated[
         "--log",
         metavar="FILE",
         help="The output of a failed run (- for standard input), of torchrun, srun, Ray or a notebook: which "
-        "documented failure is it? Versions come from the log, --python or --from; "
+        "documented failure is it? Or a dump of NCCL's flight recorder, or a folder of them: where does each rank "
+        "wait? Versions come from the log, --python or --from; "
         "runs nothing. With --code: the log, the versions, runs and the code in one answer.",
     ),
 ]

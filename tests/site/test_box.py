@@ -23,6 +23,7 @@ from repro.report.site.publish import publish
 from repro.report.write import write_reports
 from repro.store.observations import Store
 from tests.unit.doctor.log.corpus import unrelated_logs
+from tests.unit.doctor.log.dumps import dump, entry
 from tests.unit.doctor.log.forms import FORMS
 from tests.unit.doctor.log.test_log_cases import CASES, log_of
 from tests.unit.doctor.stack.test_stack_cases import CASES as STACKS
@@ -31,7 +32,7 @@ from tests.unit.doctor.stack.test_stack_cases import written
 DATA = Path(__file__).parents[1] / "data"
 LOGS = sorted((DATA / "logs").rglob("*.log"))
 FOLDERS = sorted(folder for folder in (DATA / "doctor-inputs").iterdir() if folder.is_dir())
-ELSEWHERE = ("format", "rule", "source")
+ELSEWHERE = ("format", "rule", "source", "waits")
 """What only the command's answer has."""
 ANSWERED = {
     *("advise-header-range", "advise-nothing-known", "advise-search-range", "closed-forecasting", "closed-trl"),
@@ -111,6 +112,13 @@ def test_log_cases(asked: Page, known: Known, tmp_path: Path) -> None:
     for case in CASES[::3]:
         file.write_bytes(log_of(case).encode())
         assert of_page(asked, log_of(case)) == of_command(file, known), case["name"]
+
+
+def test_flight_recorder(asked: Page) -> None:
+    """A dump is declined with the command that reads it; a log in JSON lines is none."""
+    found = asked.evaluate(ASK, [json.dumps(dump(entry(1))), ""])
+    assert (found["kind"], found["use"]) == ("declined", "repro doctor --log FILE")
+    assert asked.evaluate(ASK, ['{"message": "KeyError: 1"}', ""])["kind"] == "log"
 
 
 def of_records(project: Project, file: Path) -> dict[str, Diagnosis]:

@@ -9,6 +9,10 @@ const box = (() => {
   // command that can.
   function answer(text, kind = "") {
     if (!text.trim()) return declined("the text is empty", LOG_COMMAND);
+    const start = text.slice(0, known.limits.dump_start);
+    if (start.trimStart()[0] === "{" && listing("dump_keys").filter(key => start.includes(key)).length >= known.limits.dump_keys) {
+      return declined("this is a dump of a flight recorder", LOG_COMMAND);
+    }
     let isLog = kind !== "versions";
     try {
       if (isLog) {

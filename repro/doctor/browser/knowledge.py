@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from repro.doctor.browser.portable import Dialect, Expression, NotPortableError, portable
 from repro.doctor.diagnosis import Tried, cures_of
-from repro.doctor.log import lines, rule, traces, versions_said
+from repro.doctor.log import flight_recorder, lines, rule, traces, versions_said
 from repro.doctor.log.log_answer import RULE
 from repro.doctor.stack import commands, env_reports, files, inexact, listings, requirements
 from repro.doctor.stack.conda_spec import CONDA_NAMES
@@ -139,9 +139,12 @@ def knowledge(
             "said": versions_said.MOST,
             "before": versions_said.BEFORE,
             "error_line": LINE_CHARACTERS,
+            "dump_keys": flight_recorder.ENOUGH,
+            "dump_start": flight_recorder.START,
         },
         lists={
             **lines.KEYS,
+            "dump_keys": tuple(f'"{key}"' for key in flight_recorder.KEYS),
             "libraries": tuple(sorted(traces.LIBRARIES)),
             "wrappers": tuple(sorted(traces.WRAPPERS)),
             "endings": traces.ENDINGS,

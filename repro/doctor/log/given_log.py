@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,11 +12,13 @@ import re2
 
 from repro.catalog.project import Project
 from repro.catalog.public_threads import reported_failures
+from repro.doctor.log.flight_recorder import Dump, dumps_of, read_dump, starts_as_dump
 from repro.doctor.log.lines import Extent, Line, read_lines
 from repro.doctor.log.log_answer import LogAnswer
 from repro.doctor.log.outcome import Known, Shown, answer
-from repro.doctor.log.traces import TraceReader
+from repro.doctor.log.traces import Read, TraceReader
 from repro.doctor.log.versions_said import SaidVersions
+from repro.doctor.log.waits import waits_of
 from repro.doctor.stack.stack import Stack
 from repro.model.errors import UnreadableFileError, UsageError
 from repro.model.failure import Failure
@@ -73,14 +75,24 @@ def read_log(stream: BinaryIO, known: Known, stack: Stack | None = None) -> Show
 
 
 def answer_log(file: Path, known: Known, redact: Callable[[str], str], stack: Stack | None = None) -> LogAnswer:
-    """The answer for a log; ``-`` is standard input.  ``redact`` is applied to every text that is shown.
+    """The answer for a log, or for a flight recorder dump, or for a folder of dumps; ``-`` is standard input.
 
-    Raises UsageError if it cannot be read.
+    ``redact`` is applied to every text that is shown.  Raises UsageError if it cannot be read.
     """
-    with opened(file) as stream:
-        shown = read_log(stream, known, stack)
     name = "standard input" if file == STANDARD_INPUT else file.name
+    if file != STANDARD_INPUT and file.is_dir():
+        return answer(name, _shown_by(dumps_of(file), stack), known, redact)
+    with opened(file) as stream:
+        is_dump = starts_as_dump(stream)
+        shown = _shown_by([read_dump(stream, name)], stack) if is_dump else read_log(stream, known, stack)
     return answer(name, shown, known, redact)
+
+
+def _shown_by(dumps: Sequence[Dump], stack: Stack | None) -> Shown:
+    """What flight recorder dumps show; they state no versions."""
+    waits = waits_of(dumps)
+    read = Read(traces=list(waits.traces), lost_count=waits.without_frames)
+    return Shown(read, sum(len(dump.calls) for dump in dumps), stack or Stack.of({}, None), notes=(), waits=waits)
 
 
 @contextmanager

@@ -69,6 +69,26 @@ class SeenError(Strict):
     """The line of the error that caused it, or that was being handled when it was raised."""
 
 
+class WaitingRank(Strict):
+    """Of a flight recorder dump: the collective in which a rank waits, or the last one that it called."""
+
+    rank: str | None
+    file: str
+    waits: bool
+    """False if the rank waits in no collective; this is then its last one."""
+    operation: str
+    number: int
+    """The how manieth call of its process group it is."""
+    group: str
+    tensors: str
+    """Sizes and types of the inputs."""
+    state: str
+    place: int
+    """Its place in the dump, from 1."""
+    called_from: str
+    """The innermost frame of the user's own code."""
+
+
 class LogAnswer(Strict):
     """The answer of ``repro doctor --log --json``."""
 
@@ -78,7 +98,7 @@ class LogAnswer(Strict):
     source: str
     answer: Answer
     lines: int
-    """The number of lines of the log."""
+    """The number of lines of the log; of dumps, the number of their calls."""
     versions: dict[str, str] = {}
     """The versions of the distributions that records name, if they are certain."""
     python: str | None = None
@@ -91,6 +111,8 @@ class LogAnswer(Strict):
     left_out: int = 0
     """The number of errors in the middle of the log that were not read."""
     nearest: tuple[NearFailure, ...] = ()
+    waits: tuple[WaitingRank, ...] = ()
+    """If the file is a dump of a flight recorder.  The line of a found failure is then its place in the dump."""
     notes: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
     """What to do next, one sentence each."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from repro.doctor.diagnosis import cures_of
 from repro.doctor.exposure import Exposure, judge
-from repro.doctor.log.log_answer import Answer, FoundFailure, LogAnswer, NearFailure, SeenError
+from repro.doctor.log.log_answer import Answer, FoundFailure, LogAnswer, NearFailure, SeenError, WaitingRank
 from repro.doctor.log.rule import Comparison, Grade, compare
 from repro.doctor.log.traces import Read, Trace, only_reports
+from repro.doctor.log.waits import Waits
 from repro.doctor.stack.stack import Stack
 from repro.model.errors import Exit
 from repro.model.failure import Failure
@@ -19,6 +20,7 @@ _NEAREST = 3
 _NEAR_ENOUGH = 0.25
 _SHOWN_ERRORS = 10
 _TEXT = 300
+_AS_JSON = "the dump says which collective waits but not where it was called, as torch's JSON form does not"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Shown:
     noted: Mapping[str, tuple[int, str | None, str]] = field(default_factory=dict)
     """The first line that matches each line pattern: its number, rank and text."""
     notes: tuple[str, ...] = ()
+    waits: Waits | None = None
+    """If flight recorder dumps were given."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def answer(source: str, shown: Shown, known: Known, redact: Callable[[str], str]
     warned = [match for match in matches if match.is_warning and match.line < raised]
     found = _distinct([match for match in matches if match not in warned])
     lost = shown.read.lost_count + len(shown.read.traces) - len(causes)
-    kind = _kind(found, causes, lost)
+    kind = Answer.NEW if shown.waits and shown.waits.agreed else _kind(found, causes, lost)
     watched = sorted({name for failure in known.failures for name in failure.judged_by})
     return LogAnswer(
         source=redact(source),
@@ -93,8 +97,9 @@ def answer(source: str, shown: Shown, known: Known, redact: Callable[[str], str]
         consequences=lost,
         left_out=shown.read.left_out,
         nearest=tuple(_nearest(causes, known, shown)) if kind is Answer.NEW else (),
+        waits=tuple(_redacted(item, redact) for item in shown.waits.ranks) if shown.waits else (),
         notes=(*_notes(kind, found, causes, shown), *_of_warnings(warned)),
-        next=tuple(_next(kind, found)),
+        next=tuple(_next(kind, found, shown)),
     )
 
 
@@ -262,8 +267,18 @@ def _nearest(causes: Sequence[Trace], known: Known, shown: Shown) -> Iterable[Ne
         yield NearFailure(id=failure.id, title=failure.title, differs=compared.differs)
 
 
+def _redacted(item: WaitingRank, redact: Callable[[str], str]) -> WaitingRank:
+    texts = {name: redact(getattr(item, name)) for name in ("file", "operation", "group", "called_from")}
+    return item.model_copy(update=texts)
+
+
 def _notes(kind: Answer, found: Sequence[_Match], causes: Sequence[Trace], shown: Shown) -> Iterable[str]:
     yield from shown.notes
+    if shown.waits:
+        yield from shown.waits.notes
+        if shown.waits.without_frames:
+            yield f"{_AS_JSON}: no record can be compared. Give the pickled dump"
+        return
     if shown.read.left_out:
         yield f"{shown.read.left_out} errors in the middle of the log were left out"
     if causes and kind is Answer.NEW:
@@ -287,7 +302,11 @@ def _of_warnings(warned: Sequence[_Match]) -> Iterable[str]:
         yield f"line {match.line} may show {match.failure.id}, but is not the error: {' '.join(match.comparison.but)}"
 
 
-def _next(kind: Answer, found: Sequence[_Match]) -> Iterable[str]:
+def _next(kind: Answer, found: Sequence[_Match], shown: Shown) -> Iterable[str]:
+    if shown.waits and not found:
+        if kind is not Answer.NOTHING:
+            yield "py-spy dump --pid PID   shows where a rank is that others wait for; give its output to --log"
+        return
     if kind in {Answer.KNOWN, Answer.COULD_BE}:
         first = next(match for match in found if isinstance(match.failure, Failure))
         yield f"repro show {first.failure.id}"
