@@ -16,10 +16,12 @@ from urllib.parse import unquote
 from packaging.utils import canonicalize_name
 
 from repro.doctor.osv.record import ECOSYSTEM, OsvRecord, matches
+from repro.model.version import parsed_version
 
 HOST = "127.0.0.1"
 _PURL = re.compile(r"pkg:pypi/(?P<name>[^@?#/]+)(?:@(?P<version>[^?#]+))?")
 _PURL_CHARACTERS = 500
+_SHOWN = 60
 MOST_BYTES = 4_000_000
 MOST_QUERIES = 10_000
 SECONDS = 10.0
@@ -44,41 +46,83 @@ def answer_get(records: Sequence[OsvRecord], path: str) -> Answered:
 
 
 def answer_post(records: Sequence[OsvRecord], path: str, body: bytes) -> Answered:
-    """The response with the records that affect a version of a package; for a batch, with their ids."""
+    """The response with the records that affect a version of a package; for a batch, with their ids.
+
+    A query that cannot be answered is an error 400, as in OSV's own service: no finding would say "not affected".
+    """
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
         asked = None
     if not isinstance(asked, dict):
-        return Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": "a JSON object is expected"})
+        return _refused("a JSON object is expected")
     if path == "/v1/query":
-        found = [json.loads(record.text()) for record in _affecting(records, asked)]
+        try:
+            found = [json.loads(record.text()) for record in _affecting(records, asked)]
+        except _InvalidQueryError as error:
+            return _refused(str(error))
         return Answered(HTTPStatus.OK, {"vulns": found} if found else {})
     if path == "/v1/querybatch":
         queries = asked.get("queries")
         if not isinstance(queries, list) or len(queries) > MOST_QUERIES:
-            return Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": f"at most {MOST_QUERIES} queries"})
-        return Answered(HTTPStatus.OK, {"results": [_brief(_affecting(records, query)) for query in queries]})
+            return _refused(f"at most {MOST_QUERIES} queries")
+        results = []
+        for index, query in enumerate(queries):
+            try:
+                results.append(_brief(_affecting(records, query)))
+            except _InvalidQueryError as error:
+                return _refused(f"error in query at index {index}: {error}")
+        return Answered(HTTPStatus.OK, {"results": results})
     return Answered(HTTPStatus.NOT_FOUND, {"code": 5, "message": "no such page"})
 
 
+class _InvalidQueryError(Exception):
+    """A query that is no question, or of which nobody can tell."""
+
+
+def _refused(message: str) -> Answered:
+    return Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": message})
+
+
 def _affecting(records: Sequence[OsvRecord], query: object) -> list[OsvRecord]:
-    package = query.get("package") if isinstance(query, dict) else None
-    version = query.get("version") if isinstance(query, dict) else None
-    if not isinstance(package, dict):
-        return []
-    name, ecosystem, purl = package.get("name"), package.get("ecosystem"), package.get("purl")
-    if isinstance(purl, str):
-        found = _PURL.match(purl[:_PURL_CHARACTERS])
-        if found is None:
-            return []
-        name, ecosystem, version = unquote(found["name"]), ECOSYSTEM, unquote(found["version"] or "") or version
-    if ecosystem != ECOSYSTEM or not isinstance(name, str):
-        return []
-    name = canonicalize_name(name)
-    if version in {None, ""}:  # OSV's service then answers with all records of the package
-        return [record for record in records if any(item.package.name == name for item in record.affected or ())]
-    return [record for record in records if matches(record, name, version)] if isinstance(version, str) else []
+    if not isinstance(query, dict):
+        raise _InvalidQueryError("a query is an object")
+    if isinstance(query.get("commit"), str):
+        return []  # no record is about commits
+    name, version = _asked(query)
+    concerned = [record for record in records if any(item.package.name == name for item in record.affected or ())]
+    if not version:  # OSV's service then answers with all records of the package
+        return concerned
+    if concerned and parsed_version(version) is None:
+        raise _InvalidQueryError(
+            f"{version[:_SHOWN]!a} is no version by PEP 440: whether {name} is affected is not known"
+        )
+    return [record for record in concerned if matches(record, name, version)]
+
+
+def _asked(query: Mapping[str, object]) -> tuple[str, str]:
+    """The name of the package of PyPI, or "" for one of another ecosystem, and its version, if one is given."""
+    package, version = query.get("package"), query.get("version") or ""
+    if not isinstance(package, dict) or not isinstance(version, str):
+        raise _InvalidQueryError("a package is expected, and a version that is a text")
+    name, ecosystem, purl = (package.get(key) or "" for key in ("name", "ecosystem", "purl"))
+    if not all(isinstance(item, str) for item in (name, ecosystem, purl)):
+        raise _InvalidQueryError("name, ecosystem and purl of a package are texts")
+    if not purl:
+        if not name or not ecosystem:
+            raise _InvalidQueryError("a package needs a name and an ecosystem, or a purl")
+        return (canonicalize_name(name) if ecosystem == ECOSYSTEM else ""), version
+    if name or ecosystem:
+        raise _InvalidQueryError("a purl goes without name and ecosystem")
+    found = _PURL.match(purl[:_PURL_CHARACTERS])
+    if found is None:
+        if not purl.startswith("pkg:"):
+            raise _InvalidQueryError("the purl is none")
+        return "", version
+    stated = unquote(found["version"] or "")
+    if stated and version:
+        raise _InvalidQueryError("the version stands in the purl and beside it")
+    return canonicalize_name(unquote(found["name"])), stated or version
 
 
 def _brief(found: Sequence[OsvRecord]) -> dict[str, Any]:
@@ -99,7 +143,7 @@ def service(records: Sequence[OsvRecord], port: int) -> ThreadingHTTPServer:
             length = self.headers.get("Content-Length", "")
             if not length.isdecimal() or int(length) > MOST_BYTES:
                 self.close_connection = True
-                self._send(Answered(HTTPStatus.BAD_REQUEST, {"code": 3, "message": f"at most {MOST_BYTES} bytes"}))
+                self._send(_refused(f"at most {MOST_BYTES} bytes"))
                 return
             self._send(answer_post(records, self.path, self.rfile.read(int(length))))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -47,11 +48,54 @@ def test_query() -> None:
         ({"package": {"purl": "pkg:npm/lightning@2.2.1"}}, False),
         ({"package": {"name": "lightning", "ecosystem": "PyPI"}}, True),
         ({"package": {"name": "torch", "ecosystem": "PyPI"}}, False),
+        ({"package": {"name": "torch", "ecosystem": "PyPI"}, "version": "nightly"}, False),  # no record is about it
+        ({"commit": "6879efc2c1596d11a6a6ad296f80063b558d5e0f"}, False),
     ],
 )
 def test_other_forms_of_a_query(asked: dict[str, Any], *, found: bool) -> None:
     """A package URL names package and version; without a version every record of the package is meant."""
     assert bool(post("/v1/query", asked)[1].get("vulns")) is found
+
+
+@pytest.mark.parametrize("version", ["nightly", "2.2.1-custom", "2.2.x", "", " ", "v" * 100_000, "2.2.1\n\x1b[31m"])
+def test_version_that_is_none(version: str) -> None:
+    """Whether it is affected nobody knows: an error in one line, never "no finding"."""
+    for asked in (query(version=version), {"package": {"purl": f"pkg:pypi/lightning@{quote(version)}"}}):
+        status, content = post("/v1/query", asked)
+        if not version:
+            assert (status, bool(content["vulns"])) == (200, True)
+            continue
+        assert (status, content["code"]) == (400, 3)
+        assert "is no version by PEP 440" in content["message"]
+        assert content["message"].isprintable()
+        assert len(content["message"]) < 200
+    if version:
+        status, content = post("/v1/querybatch", {"queries": [query(), query(version=version)]})
+        assert (status, content["message"].startswith("error in query at index 1: ")) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"package": 3, "version": "1"},
+        {"package": {}, "version": "1"},
+        {"package": {"name": [], "ecosystem": "PyPI"}, "version": "1"},
+        {"package": {"name": ["lightning"], "ecosystem": "PyPI"}, "version": "1"},
+        {"package": {"name": "lightning"}, "version": "1"},
+        {"package": {"ecosystem": "PyPI"}, "version": "1"},
+        {"package": {"name": "lightning", "ecosystem": "PyPI"}, "version": 2},
+        {"package": {"name": "lightning", "purl": "pkg:pypi/lightning@2.2.1"}},
+        {"package": {"ecosystem": "PyPI", "purl": "pkg:pypi/lightning@2.2.1"}},
+        {"package": {"purl": "pkg:pypi/lightning@2.2.1"}, "version": "2.2.1"},
+        {"package": {"purl": "lightning"}},
+    ],
+)
+def test_queries_that_are_none(asked: dict[str, Any]) -> None:
+    """What OSV's own service refuses is refused here: an answer without findings would be one."""
+    status, content = post("/v1/query", asked)
+    assert (status, content["code"], "\n" in content["message"]) == (400, 3, False)
+    assert post("/v1/querybatch", {"queries": [asked]})[0] == 400
 
 
 def test_batch_and_record() -> None:
@@ -71,11 +115,9 @@ def test_batch_and_record() -> None:
         ("/v1/query", b"{", 400),
         ("/v1/query", b"[]", 400),
         ("/v1/query", b"[" * 100_000, 400),
-        ("/v1/query", b'{"package": 3, "version": "1"}', 200),
-        ("/v1/query", b'{"package": {"name": [], "ecosystem": "PyPI"}, "version": "1"}', 200),
         ("/v1/query", b'{"package": {"name": "lightning", "ecosystem": "npm"}, "version": "2.2.1"}', 200),
         ("/v1/querybatch", b'{"queries": 1}', 400),
-        ("/v1/querybatch", b'{"queries": [1, null]}', 200),
+        ("/v1/querybatch", b'{"queries": [1, null]}', 400),
         ("/v1/querybatch", json.dumps({"queries": [{}] * (MOST_QUERIES + 1)}).encode(), 400),
         ("/other", b"{}", 404),
     ],
@@ -101,6 +143,9 @@ def test_over_http(port: int) -> None:
     connection = http.client.HTTPConnection(HOST, port, timeout=10)
     connection.request("POST", "/v1/query", json.dumps(query()))
     assert json.loads(connection.getresponse().read())["vulns"][0]["id"] == ID
+    connection.request("POST", "/v1/query", json.dumps(query(version="nightly")))
+    refused = connection.getresponse()
+    assert (refused.status, json.loads(refused.read())["code"]) == (400, 3)
     connection.request("GET", f"/v1/vulns/{ID}")
     assert connection.getresponse().read()
     connection.request("POST", "/v1/query", headers={"Content-Length": str(MOST_BYTES + 1)})
