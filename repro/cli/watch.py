@@ -11,9 +11,11 @@ from rich.text import Text
 
 from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
+from repro.cli.cluster_options import ClusterOptions
 from repro.cli.options import Elsewhere, Json, Reports, grouped
 from repro.cli.skipped import print_skipped
 from repro.files import write_whole, writing
+from repro.launch.slurm.batches import SlurmOptions
 from repro.model.errors import UsageError, exit_of
 from repro.model.failure import Failure, Lane
 from repro.report.answers import turned_lines
@@ -71,9 +73,14 @@ class Watching:
             raise UsageError(f"--as-of {self.as_of}: a day that is not in the future is expected")
         return day
 
-    def check(self) -> None:
+    def check(self, slurm: SlurmOptions | None) -> None:
         """Raise UsageError for options that do not go together."""
-        needing = {"--max-minutes": self.minutes is not None, "--write": self.write, "--write-locks": self.write_locks}
+        needing = {
+            "--max-minutes": self.minutes is not None,
+            "--write": self.write,
+            "--write-locks": self.write_locks,
+            "--on slurm": slurm is not None,
+        }
         for name, given in needing.items():
             if given and not self.run:
                 raise UsageError(f"{name} goes with --run")
@@ -92,6 +99,7 @@ def watch(
     reports: Reports = None,
     catalog: Elsewhere = None,
     as_json: Json = False,
+    where: ClusterOptions,
 ) -> None:
     """Find new releases that need runs, and outdated cells.
 
@@ -104,13 +112,14 @@ def watch(
 
     Example: repro watch --run --max-minutes 60
     """
-    releases.check()
+    slurm = where.slurm
+    releases.check(slurm)
     project = Project.here(reports, catalog)
     out = console(error=as_json)
     if not ids:
         print_skipped(project)
     store = Store(project.reports / "data")
-    watches = [] if releases.offline else _watches(project, releases, ids)
+    watches = [] if releases.offline else _watches(project, releases, ids, slurm)
     found = _run(watches, releases, out) if releases.run else ()
     if releases.write or releases.write_locks:
         # What was written is read again: the records, the matrix and its locks.
@@ -143,12 +152,12 @@ def watch(
     raise typer.Exit(exit_of(changed=changed, unknown=bool(old) or owed))
 
 
-def _watches(project: Project, asked: Watching, ids: list[str] | None) -> list[Watch]:
+def _watches(project: Project, asked: Watching, ids: list[str] | None, slurm: SlurmOptions | None) -> list[Watch]:
     failures = _failures(project, ids)
     known = stored_watch(project.reports)
     made = []
     for name in asked.names or project.matrix.floating:
-        watch = Watch(project, name, asked.today, cache(fetch_files), failures, keep=asked.run)
+        watch = Watch(project, name, asked.today, cache(fetch_files), failures, keep=asked.run, slurm=slurm)
         watch.unresolved.update(known_unresolved(known, watch.float.label))
         made.append(watch)
     return made

@@ -5,6 +5,7 @@ blame.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
@@ -12,6 +13,8 @@ from repro.catalog.project import Project
 from repro.environments.floats import HELD, Float, float_of, is_held, is_of, libraries_of
 from repro.environments.resolve import resolve
 from repro.launch.session import Listener, Options, Session
+from repro.launch.slurm.batches import SlurmOptions
+from repro.launch.slurm.spread import Spread
 from repro.model.cell import make_cell
 from repro.model.errors import EnvironmentFailure, UsageError
 from repro.model.failure import Failure
@@ -39,7 +42,7 @@ from repro.store.resolve_float import holding_kept, resolve_float
 from repro.verdict.result import judge_repetitions
 
 BATCH = 4
-"""The number of cells that are run between two checks of the time."""
+"""The number of cells that are run between two checks of the time, on this machine or by each job of a cluster."""
 
 
 @dataclass
@@ -57,6 +60,8 @@ class Watch:
     """True to also run new releases that younger ones have replaced in the floating environment."""
     unresolved: dict[str, str] = field(default_factory=dict)
     """Environments that do not resolve, each with the reason."""
+    slurm: SlurmOptions | None = None
+    """The cluster that runs the cells; None to run them here."""
 
     def __post_init__(self) -> None:
         self.store = Store(self.project.reports / "data")
@@ -222,31 +227,43 @@ class Watch:
             return found
 
     def _batch(self, steps: WatchPlan, done: set[tuple[str, str]]) -> list[tuple[OwedRun, KeptLock]]:
-        """The next cells of one environment that this command has not tried."""
+        """The next cells that this command has not tried: of one environment, or of all those that fill the cluster."""
+        most = BATCH if self.slurm is None else BATCH * self.slurm.jobs
         batch: list[tuple[OwedRun, KeptLock]] = []
         for job in [job for job in steps.jobs if job.in_current or self.superseded]:
             kept = self.environment(job)
             key = (job.failure, f"cell {kept.lock.digest}") if kept else None
             if kept is None or key is None or key in done:
                 continue
-            if batch and batch[0][1].name != kept.name:
+            if self.slurm is None and batch and batch[0][1].name != kept.name:
                 break
             done.add(key)
             batch.append((job, kept))
-            if len(batch) == BATCH:
+            if len(batch) == most:
                 break
         return batch
 
     def _run(self, batch: Sequence[tuple[OwedRun, KeptLock]], listener: Listener) -> None:
-        kept = batch[0][1]
-        project = holding_kept(self.project, kept)
-        cells = [make_cell(self.project.catalog[job.failure].failure, kept.name) for job, _ in batch]
+        environments = {kept.name: kept for _, kept in batch}
+        project = self.project
+        for kept in environments.values():
+            project = holding_kept(project, kept)
+        cells = [make_cell(self.project.catalog[job.failure].failure, kept.name) for job, kept in batch]
         # As in the default matrix, each verdict also has a run through torchrun.
-        Session(project, self.store, Options(fresh=False, confirm=True), listener).run(cells)
+        options = Options(fresh=False, confirm=True)
+        if self.slurm is None:
+            Session(project, self.store, options, listener).run(cells)
+            return
+        for name in environments:
+            # Nodes share the cache, and may have no network to build with; the job says why it could not be built.
+            with suppress(EnvironmentFailure):
+                project.environments.interpreter(name, listener.progress)
+        Spread(project, self.store, options, listener, self.slurm).run(cells)
 
     def _search(self, turn: ChangeToSearch, budget: WatchBudget, listener: Listener, notify: Notify) -> Turned | None:
         ends = (self._kept(turn.before), self._kept(turn.after))
-        return TurnSearch(self.project, self.answers, self.fetch, budget, listener, notify).search(turn, ends)
+        searching = TurnSearch(self.project, self.answers, self.fetch, budget, listener, notify, self.slurm)
+        return searching.search(turn, ends)
 
     def _kept(self, snapshot: ComparedEnvironment) -> KeptLock:
         if snapshot.name in self.project.matrix.environments:

@@ -16,6 +16,7 @@ from repro.catalog.catalog import RECORD
 from repro.catalog.project import Project
 from repro.environments.locks import Lock
 from repro.launch.session import Listener, Options
+from repro.launch.slurm.batches import SlurmOptions
 from repro.model.errors import ReproError, StoreError, UsageError
 from repro.model.failure import Lane
 from repro.model.matrix import Environment
@@ -99,6 +100,8 @@ class TurnSearch:
     budget: WatchBudget
     listener: Listener
     notify: Notify
+    slurm: SlurmOptions | None = None
+    """The cluster that runs the points; None to run them here."""
 
     def search(self, turn: ChangeToSearch, kept: tuple[KeptLock, KeptLock]) -> Turned | None:
         """Find and store the release to blame for a change between two environments; None if undecided.
@@ -116,7 +119,7 @@ class TurnSearch:
         start, end = (vector(held.name, held.environment, held.lock) for held in kept)
         options = Options(repeat=1, warm=True, fresh=False)
         try:
-            with Trials(project, failure, options, self.listener, Lane.CPU) as trials:
+            with Trials(project, failure, options, self.listener, Lane.CPU, slurm=self.slurm) as trials:
                 source = Within(trials, self.budget)
                 blamed = lead_blame(source, failure, start, end, notify=self.notify)
                 self.answers.put(blamed)

@@ -26,6 +26,8 @@ from tests.unit.search.watch_world import TORCH
 
 SOURCE = "__version__ = '1.0'\n\ndef save():\n    raise ValueError('save is broken')\n"
 TOOL = Published("tool", "1.0", "2025-01-01", {"tool/__init__.py": SOURCE})
+MENDED = Published("tool", "1.1", "2025-07-01", {"tool/__init__.py": "__version__ = '1.1'\n\ndef save():\n    pass\n"})
+"""The release that repairs it, younger than the locked environment."""
 SCRIPT = """\
 import os, time
 import torch
@@ -151,7 +153,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def index() -> Iterator[str]:
-    with served(LocalIndex([TORCH, TOOL])) as made:
+    with served(LocalIndex([TORCH, TOOL, MENDED])) as made:
         yield made.address
 
 
@@ -174,6 +176,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str) -> Projec
     matrix = {
         "format": 1,
         "environments": {"small": small},
+        "floating": {"small": {"libraries": ["torch", "tool"]}},
         "runs": {name: {"environments": ["small"]} for name in BODIES},
     }
     write_whole(folder / "matrix.yaml", yaml.safe_dump(matrix, sort_keys=False))

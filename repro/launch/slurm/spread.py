@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from repro.model.cell import Cell, Named
 from repro.model.errors import StoreError, UsageError
 from repro.model.observation import Observation
 from repro.store.observations import Store, read_observation
+from repro.store.recipe import key_of_roles, recipe_of
 from repro.store.seconds import measured_seconds
 from repro.verdict.result import Result
 
@@ -238,9 +239,9 @@ class Spread:
         seen = self._import(sent)
         for event in list(sent.pending):
             cell = sent.open.get(event.cell)
-            found = [seen.get(name) or self._stored(cell, name) for name in event.observations if cell]
+            found = [seen[name] if name in seen else self._stored(cell, name) for name in event.observations if cell]
             # Another cell's observation decides nothing here.
-            runs = [observation for observation in found if observation is not None and observation.cell == cell]
+            runs = [run for run in found if cell is not None and run is not None and self._is_of(cell, run, seen)]
             if cell is None or (runs and len(runs) == len(event.observations)):
                 sent.pending.remove(event)
             if cell is not None and runs and len(runs) == len(event.observations):
@@ -261,6 +262,19 @@ class Spread:
         """An earlier observation that a node reused."""
         file = self._store.root / cell.failure / f"{name}.json"
         return read_observation(file) if file.is_file() else None
+
+    def _is_of(self, cell: Cell, run: Observation, seen: Mapping[str, Observation]) -> bool:
+        """True if a run decides the cell: this command's, or a stored one of its recipe.
+
+        The points of a search and of a watch have environments of several names and the same content.
+        """
+        return run.cell == cell if run.id in seen else run.recipe == self._recipe(cell)
+
+    def _recipe(self, cell: Cell) -> str:
+        lock = self._project.environments.lock
+        roles = {role: lock(place.label).digest for role, place in cell.roles.items()}
+        key = key_of_roles(lock(cell.environment.label).digest, roles)
+        return recipe_of(cell, self._project.catalog[cell.failure], key, self._options.timeout)
 
     def _is_over(self, sent: _Sent) -> bool:
         """True if nothing more is expected of a job."""

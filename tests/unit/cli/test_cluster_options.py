@@ -72,6 +72,11 @@ def test_a_search_of_a_script(call: Call, tmp_path: Path) -> None:
     assert (code, error) == (2, "repro: --on slurm goes with an id: a script of your own runs on this machine\n")
 
 
+def test_a_watch_that_only_looks(call: Call) -> None:
+    code, _, error = call("watch", "--on", "slurm")
+    assert (code, error) == (2, "repro: --on slurm goes with --run\n")
+
+
 def test_words() -> None:
     """What resumes a search sends its runs to the same place."""
     assert ClusterOptions().words == []

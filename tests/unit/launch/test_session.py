@@ -457,6 +457,15 @@ class TestReuse:
         (result,) = session(held, options=Options(fresh=False)).run(cells(held, "old"))
         assert (len(played.cells), result.reused, result.verdict) == (1, 1, Verdict.REPRODUCED)
 
+    def test_of_another_name(self, held: Project, played: Played) -> None:
+        """A search names the same environment otherwise: the result is of the cell that was asked for."""
+        (old, new) = cells(held, "old", "new")
+        session(held).run([old])
+        store = Store(held.reports / "data")
+        again = Session(held, store, Options(fresh=False), provide=lambda _: provide("old"))
+        (result,) = again.run([new])
+        assert (len(played.cells), result.reused, result.cell) == (1, 1, new)
+
     def test_from_another_store(self, held: Project, played: Played, tmp_path: Path) -> None:
         """Runs of an earlier store count like those of the session's own, and nothing is written there."""
         session(held).run(cells(held, "old"))

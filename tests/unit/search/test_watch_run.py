@@ -1,7 +1,7 @@
 """The whole watch without a network: a local index, real uv, real wheels, real ranks; torch is a small one of ours."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ import pytest
 import yaml
 
 from repro.catalog.project import Project
-from repro.launch.session import Silent
+from repro.launch.session import Listener, Options, Session, Silent
+from repro.launch.slurm.batches import SlurmOptions
+from repro.model.cell import Cell
 from repro.model.errors import EnvironmentFailure
 from repro.model.verdict import Verdict
+from repro.search import trials, watch_run
 from repro.search.index import fetch_files
 from repro.search.watch_plan import ReleaseState, WatchedRelease
 from repro.search.watch_run import Watch
@@ -21,6 +24,7 @@ from repro.search.write_lock import write_lock
 from repro.store import upkeep
 from repro.store.kept_locks import KeptLocks
 from repro.store.observations import Store
+from repro.verdict.result import Result
 from tests.unit.search.local_index import Published
 from tests.unit.search.watch_world import TORCH, in_folder, watched_world
 
@@ -152,6 +156,34 @@ def test_the_whole_way(held: Project) -> None:
     assert "affected tool >=1.0,<1.2" in write_bound(held, found["tool-alpha"])
     again = watch(in_folder(held.failures.parent, held.cache), unresolved=made.unresolved)
     assert by_name(again)["tool 1.2"].unexpected == ("tool-beta",)
+
+
+def test_on_a_cluster(held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All owed cells go out together, each environment built here before; searches send their points too."""
+    sent: list[list[str]] = []
+    asked: list[SlurmOptions] = []
+
+    class Sent:
+        def __init__(self, project: Project, store: Store, how: Options, heard: Listener, slurm: SlurmOptions) -> None:
+            self._project = project
+            self._session = Session(project, store, how, heard)
+            asked.append(slurm)
+
+        def run(self, cells: Sequence[Cell]) -> list[Result]:
+            sent.append([cell.label for cell in cells])
+            for cell in cells:
+                assert self._project.environments.place(cell.environment.label).exists
+            return self._session.run(cells)
+
+    for module in (watch_run, trials):
+        monkeypatch.setattr(module, "Spread", Sent)
+    slurm = SlurmOptions(partition="batch")
+    made = watch(held, slurm=slurm)
+    found = {answer.failure: answer.release for answer in made.run(WatchBudget(), Silent(), lambda _: None)}
+    assert found == {"tool-alpha": "1.2", "tool-beta": "1.1"}
+    assert len(sent[0]) == 4, "two records on two new releases, in one round"
+    assert len(sent) > 1, "the points of the searches"
+    assert set(asked) == {slurm}
 
 
 def test_a_young_release_is_not_installed(held: Project) -> None:

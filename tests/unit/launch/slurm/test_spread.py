@@ -19,6 +19,7 @@ from repro.model.errors import UsageError
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store
+from repro.store.recipe import recipe_of
 from repro.verdict.result import Result
 from tests.unit.factories import cell, failed, observation, project
 
@@ -208,6 +209,27 @@ def test_a_node_that_lies(held: Project, heard: Heard, monkeypatch: pytest.Monke
     assert lost.verdict is Verdict.UNRUNNABLE
     assert "what its node left cannot be read" in str(lost.newest.fault)
     assert all((one.cell, one.run) == (CELLS[0], "r1") for one in Store(held.reports / "data"))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_stored_run_of_another_name(
+    held: Project, heard: Heard, monkeypatch: pytest.MonkeyPatch, *, same: bool
+) -> None:
+    """A node may reuse a run of the same recipe, whatever its environment was called, and no other one."""
+    asked = CELLS[0]
+    recipe = recipe_of(asked, held.catalog[asked.failure], held.environments.lock("old").digest)
+    stored = shown(cell(environment="other")).model_copy(update={"recipe": recipe if same else "0" * 64})
+    Store(held.reports / "data").add(stored)
+
+    def reuses(folder: Path, cells: list[Cell]) -> JobState:
+        (made,) = cells
+        append_event(folder, NodeEvent(event="finished", cell=made.label, observations=(stored.id,), reused=1))
+        append_event(folder, NodeEvent(event="ended"))
+        return JobState("COMPLETED")
+
+    (result,) = run(held, heard, Queue(reuses), monkeypatch, [asked])
+    assert result.cell == asked
+    assert result.verdict is (Verdict.REPRODUCED if same else Verdict.UNRUNNABLE)
 
 
 def test_a_cell_that_does_not_apply(held: Project, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
