@@ -42,7 +42,7 @@ class Collective:
     title: str
     """The description of the process group, or its name."""
     number: int
-    """The how manieth call of its group it is."""
+    """Its number among the calls of its group, as the dump states it."""
     operation: str
     state: str
     waits: bool

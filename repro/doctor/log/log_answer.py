@@ -78,7 +78,7 @@ class WaitingRank(Strict):
     """False if the rank waits in no collective; this is then its last one."""
     operation: str
     number: int
-    """The how manieth call of its process group it is."""
+    """Its number among the calls of its process group, as the dump states it."""
     group: str
     tensors: str
     """Sizes and types of the inputs."""
