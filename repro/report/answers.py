@@ -1,5 +1,6 @@
 """Formats the answers of searches for the terminal and for failure pages."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from repro.model.verdict import Side
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.fragments import Code, Fragments, Strong
 from repro.search.question import describe_skipped
+from repro.search.roles import Moved
 from repro.store.answers import Bisected, Blamed, BlamedChange, Every, Role, Stored, Swept, Tried, Turned, stretches
 
 NOTHING = "·"
@@ -28,10 +30,27 @@ def _name(answer: Bisected, fact: Tried) -> str:
     return f"{answer.package} {fact.label}" if answer.package else f"the stack of {fact.label}"
 
 
+def _moved(answer: Bisected | Swept) -> Moved:
+    return Moved(answer.role, answer.roles)
+
+
+def _subject(answer: Bisected | Swept) -> str:
+    """``torch``, or ``torch of the reader`` where the environment of one role alone was moved."""
+    package = answer.package or "the whole stack, by days"
+    return f"{package} of the {answer.role}" if answer.role else package
+
+
+def _beside(answer: Bisected | Swept) -> str:
+    """`` (reader, with writer torch-2.6)``; empty where the environment of all stages was moved."""
+    note = _moved(answer).note
+    return f" ({note})" if note else ""
+
+
 def bisected_lines(answer: Bisected) -> list[str]:
     """The answer of a bisection: both neighbours, their evidence, skipped releases, and whether the record agrees."""
     last, first = ("last bad", "first good") if answer.older is Side.BAD else ("last good", "first bad")
-    lines = [
+    lines = [f"moved       {_moved(answer).note}"] if answer.role else []
+    lines += [
         f"{last:<11} {_name(answer, answer.before)}: {answer.before.text}",
         f"{first:<11} {_name(answer, answer.after)}: {answer.after.text}",
     ]
@@ -63,7 +82,8 @@ def note_lines(answer: Bisected) -> list[str]:
     lines += [f"not the only change: {text}" for text in answer.other_changes]
     if answer.lower_end_open:
         first = answer.ends[0]
-        again = f"repro bisect {answer.failure} --package {answer.package} --find-break --bad {first}"
+        words = ["--package", str(answer.package), *_moved(answer).words, "--find-break", "--bad", first]
+        again = shlex.join(["repro", "bisect", answer.failure, *words])
         lines.append(f"lower end   open: no release before {first} was run; to find the first bad one: {again}")
     return lines
 
@@ -126,7 +146,7 @@ def _stretches(answer: Swept) -> list[tuple[str, int, Tried]]:
 
 def swept_lines(answer: Swept) -> list[str]:
     """The answer of a sweep: the strip, then each range of equal verdicts."""
-    lines = [f"{answer.package} in {answer.base}", strip(answer)]
+    lines = [f"{answer.package} in {answer.base}{_beside(answer)}", strip(answer)]
     lines += [f"{glyph(fact)} {ends} ({count}): {fact.text}" for ends, count, fact in _stretches(answer)]
     lines += describe_skipped(answer.left_out)
     lines.append(f"effort      {effort(answer)}")
@@ -176,12 +196,12 @@ def _sweep(answer: Swept) -> Section:
     every = "the last release of every minor series" if answer.every is Every.MINOR else "every release"
     span = f"{every}, {first} to {last}" if len(answer.tried) > 1 else first
     return Section(
-        f"Releases of {answer.package}",
+        f"Releases of {_subject(answer)}",
         (
             Code(strip(answer)),
             f" {span}, other pins as in ",
             Code(answer.base),
-            f"; {effort(answer)}, on {answer.date[:10]}.",
+            f"{_beside(answer)}; {effort(answer)}, on {answer.date[:10]}.",
         ),
         ("releases", "number", "verdict", "evidence of the last", "record"),
         tuple(rows),
@@ -199,11 +219,11 @@ def _bisection(answer: Bisected) -> Section:
         notes += [" ".join(line.split()) for line in blamed_lines(answer.blame)]
     question = "When was it mended" if answer.older is Side.BAD else "When did it break"
     return Section(
-        f"{question}: {answer.package or 'the whole stack, by days'}",
+        f"{question}: {_subject(answer)}",
         (
             f"{' to '.join(answer.ends)}, in ",
             Code(answer.base),
-            f"; {effort(answer)}, on {answer.date[:10]}.",
+            f"{_beside(answer)}; {effort(answer)}, on {answer.date[:10]}.",
         ),
         ("", answer.package or "day", "verdict", "evidence"),
         tuple(

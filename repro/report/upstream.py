@@ -204,7 +204,8 @@ def _boundaries(failure: Failure, answers: Iterable[Stored]) -> Iterator[Disagre
         if not isinstance(answer, Bisected) or answer.failure != failure.id or answer.older is not Side.BAD:
             continue
         fixed = failure.fixed_in.get(answer.package or "")
-        if fixed is None:
+        # Upstream speaks of the release that shows the failure, which is that of the last stage.
+        if fixed is None or (answer.role and answer.role != failure.roles[-1]):
             continue
         stated, last, first = _version(fixed), _version(answer.before.label), _version(answer.after.label)
         if stated is None or last is None or first is None or last < stated <= first:

@@ -101,6 +101,8 @@ def _answer(
     before, after = facts[move.before], facts[move.after]
     ends = walk(question.range, answers).ends or (move.before, move.after)
     blame = None
+    # Answers about another role say nothing of this one's releases.
+    stored = [held for held in stored if not isinstance(held, Bisected | Swept) or held.role == question.role]
     pair = _vectors(source, question, move)
     changes = version_changes(*pair) if pair else ()
     if question.package is None and pair is not None and failure.rate is None:

@@ -210,9 +210,9 @@ class Bisected(Strict):
         return self.between or (self.tried[0].label, self.tried[1].label)
 
     @property
-    def boundary(self) -> tuple[str | None, Side, str, str]:
+    def boundary(self) -> tuple[str | None, str, Side, str, str]:
         """The finding, without the ends: bisections between different ends can find the same."""
-        return self.package, self.older, self.before.label, self.after.label
+        return self.package, self.role, self.older, self.before.label, self.after.label
 
     @property
     def all_tried(self) -> tuple[Tried, ...]:

@@ -121,6 +121,19 @@ class TestBisected:
         assert "not the only change: lib 0.5 is good" in lines
         assert any(line.startswith("launchers   torchrun disagrees") for line in lines)
 
+    def test_a_moved_role_is_named_and_asked_for_again(self) -> None:
+        lines = bisected_lines(bisected(role="reader", roles={"writer": "old"}, lower_end_open=True))
+        assert lines[0] == "moved       reader, with writer old"
+        assert any(
+            line.endswith(
+                "repro bisect lib-1 --package lib --stage reader --stage-env writer=old --find-break --bad 1.0"
+            )
+            for line in lines
+        )
+        assert swept_lines(swept(V.ABSENT, role="reader", roles={"writer": "old"}))[0] == (
+            "lib in old (reader, with writer old)"
+        )
+
     def test_a_regression_is_named_the_other_way_round(self) -> None:
         before, after = fact("1.0", V.ABSENT), fact("1.1", V.REPRODUCED)
         lines = bisected_lines(bisected(older=Side.GOOD, before=before, after=after, tried=(before, after)))
@@ -221,6 +234,14 @@ class TestSections:
         assert made[1].notes[-1] == "record agrees"
         assert Strong("a and b") in made[2].lead
 
+    def test_the_page_names_the_moved_role_and_where_the_others_were(self) -> None:
+        moved = {"role": "reader", "roles": {"writer": "older"}}
+        strip_section, boundary = sections([swept(V.ABSENT, **moved), bisected(**moved)])
+        assert strip_section.title == "Releases of lib of the reader"
+        assert boundary.title == "When was it mended: lib of the reader"
+        assert "old (reader, with writer older); " in "".join(strip_section.lead)
+        assert "old (reader, with writer older); " in "".join(boundary.lead)
+
     def test_upstreams_words_are_code(self) -> None:
         """The page decides how they are escaped, so it must know them from ours."""
         (section,) = sections([swept(V.REPRODUCED)])
@@ -265,6 +286,14 @@ def test_a_failure_that_was_mended_twice_keeps_both_boundaries(tmp_path: Path) -
     other = bisected(before=fact("1.1", V.REPRODUCED), after=fact("1.2", V.ABSENT), tried=wider.tried)
     answers.put(other)
     assert sorted(found.slug for found in answers.of("lib-1")) == sorted(item.slug for item in (broke, other, later))
+
+
+def test_the_same_boundary_of_another_role_is_kept(tmp_path: Path) -> None:
+    answers = AnswerStore(tmp_path)
+    both = [bisected(role=role, roles={other: "old"}) for role, other in (("reader", "writer"), ("writer", "reader"))]
+    for answer in both:
+        answers.put(answer)
+    assert answers.of("lib-1") == both
 
 
 def test_the_words_of_a_single_release() -> None:

@@ -140,6 +140,19 @@ class TestBoundary:
         record = failure(id="lib-1", upstream={"state": "closed"}, fixed_in={"lib": "9.9"}, affected=[{"lib": ">0"}])
         assert rules(compare_with_upstream(record, [], [bisected(older="good"), bisected(package="torch")])) == []
 
+    def test_another_role(self) -> None:
+        """Upstream's release is that of the last stage: a bisection that moved the writer says nothing of it."""
+        stages = [
+            {"name": "write", "role": "writer", "meaning": "writes"},
+            {"name": "read", "role": "reader", "meaning": "reads"},
+        ]
+        given = {"upstream": {"state": "closed"}, "fixed_in": {"lib": "9.9"}, "affected": [{"lib": ">0"}]}
+        record = failure(id="lib-1", stages=stages, **given)
+        assert rules(compare_with_upstream(record, [], [bisected(role="writer", roles={"reader": "old"})])) == []
+        assert rules(compare_with_upstream(record, [], [bisected(role="reader", roles={"writer": "old"})])) == [
+            Rule.OTHER_BOUNDARY
+        ]
+
 
 class TestWritten:
     """How it stands in the reports."""

@@ -297,6 +297,10 @@ class TestBisection:
         assert "turns 3 times: 2.0.2 good to 2.1.0 bad, 2.2.1 bad to 2.2.2 good, 2.4.1 good to 2.4.2 bad" in hint
         assert not answer.lower_end_open, "the sweep ran older releases"
         assert f"not the only change: {hint}" in bisected_lines(answer)
+        other = strip.model_copy(update={"role": "writer", "roles": {"reader": "old"}})
+        answer = lead_bisection(FakeSource(inner), FAILURE, begin(tmp_path, "2.4.1", "2.1.0", "other"), quiet, [other])
+        assert not answer.other_changes, "what another role's releases show is no change of this one"
+        assert answer.lower_end_open
 
     def test_both_next_midpoints_are_prepared(self, tmp_path: Path) -> None:
         source = FakeSource(between("2.1.0", "2.2.1"))
