@@ -1,8 +1,8 @@
 """Do auditors find what ``doctor --from`` lists?  ``python -m tests.bench.osv_audit [--pip-audit PATH] [--stacks 500]``
 
-Random stacks of real releases; the service on loopback answers the real ``uv audit`` (a call for each stack)
-and the real pip-audit (whose findings are by release: a call takes one release of each package).  Conditions on several
-packages at once are left out of the ranges, and said so in the records: here doctor judges without them too.
+Random stacks of real releases; one service on loopback answers the real ``uv audit`` (a call for each stack, some at
+once) and the real pip-audit (one process that runs its command for each stack).  Conditions on several packages at
+once are left out of the ranges, and said so in the records: here doctor judges without them too.
 """
 
 import argparse
@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +29,20 @@ from repro.model.failure import Failure
 from tests.bench.figures import publish
 
 RELEASES = Path(__file__).parents[1] / "data" / "releases.json"
+CALLS_AT_ONCE = 2
+MANY_AUDITS = """
+import json, sys
+from pip_audit._cli import audit
+options, files = json.load(sys.stdin)
+for file in files:
+    sys.argv = ["pip-audit", *options, "-r", file, "-o", file.removesuffix(".txt") + ".json"]
+    try:
+        audit()
+    except SystemExit as end:
+        if end.code not in (None, 0, 1):
+            raise
+"""
+"""Runs pip-audit's own command for each file, since its start takes longer than its work."""
 Pins = dict[str, str]
 
 
@@ -51,23 +67,20 @@ def by_doctor(failures: Sequence[Failure], file: Path) -> set[str]:
     }
 
 
-def by_pip_audit(tool: Path, folder: Path, chosen: Sequence[Pins], port: int) -> dict[tuple[str, str], set[str]]:
-    """The findings of each release: a call takes one release of each package, as pip-audit wants it."""
-    releases: dict[str, list[str]] = {}
-    for name, version in sorted({item for pins in chosen for item in pins.items()}):
-        releases.setdefault(name, []).append(version)
-    found: dict[tuple[str, str], set[str]] = {}
-    for at in range(max(map(len, releases.values()))):
-        file = folder / f"round{at}.txt"
-        file.write_text("".join(f"{name}=={held[at]}\n" for name, held in releases.items() if at < len(held)))
-        command = [str(tool), "-s", "osv", "--osv-url", f"http://{HOST}:{port}/v1/query", "--no-deps", "--disable-pip"]
-        command += ["--progress-spinner=off", "-f", "json", "--cache-dir", str(folder / "cache"), "-r", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if not done.stdout.strip():
-            sys.exit(done.stderr)
-        for item in json.loads(done.stdout)["dependencies"]:
-            ids = {name for vuln in item["vulns"] for name in (vuln["id"], *vuln["aliases"])}
-            found[item["name"], item["version"]] = {name.removeprefix(PREFIX) for name in ids}
+def by_pip_audit(tool: Path, files: Sequence[Path], port: int) -> list[set[str]]:
+    """The findings of pip-audit on each of these requirements."""
+    options = ["-s", "osv", "--osv-url", f"http://{HOST}:{port}/v1/query", "--no-deps", "--disable-pip"]
+    options += ["--progress-spinner=off", "-f", "json", "--cache-dir", str(files[0].parent / "cache")]
+    asked = json.dumps([options, [str(file) for file in files]])
+    command: list[str | Path] = [tool.with_name("python"), "-c", MANY_AUDITS]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    found = []
+    for file in files:
+        items = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["dependencies"]
+        ids = {name for item in items for vuln in item["vulns"] for name in (vuln["id"], *vuln["aliases"])}
+        found.append({name.removeprefix(PREFIX) for name in ids})
     return found
 
 
@@ -85,7 +98,8 @@ def lock_of(pins: Pins) -> Iterator[str]:
 
 
 def by_uv(folder: Path, pins: Pins, port: int, ids: Sequence[str]) -> set[str]:
-    """The findings of ``uv audit`` on a lock with these pins."""
+    """The findings of ``uv audit`` on a lock with these pins, in a folder of its own."""
+    folder.mkdir()
     wanted = json.dumps(sorted(pins))
     (folder / "pyproject.toml").write_text(
         f'[project]\nname = "x"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = {wanted}\n'
@@ -118,27 +132,35 @@ def main() -> None:
     answer: dict[str, object] = {"format": 1, "stacks": args.stacks, "records": len(failures), "alone": len(alone)}
     with tempfile.TemporaryDirectory() as name:
         chosen = stacks(args.stacks)
-        listed = []
-        for number, pins in enumerate(chosen):
-            file = Path(name, f"stack{number}-requirements.txt")
+        answer["pins"] = sum(map(len, chosen))
+        answer["releases"] = len({item for pins in chosen for item in pins.items()})
+        files = [Path(name, f"stack{number}-requirements.txt") for number in range(len(chosen))]
+        for file, pins in zip(files, chosen, strict=True):
             file.write_text("".join(f"{item}=={version}\n" for item, version in pins.items()), encoding="utf-8")
-            listed.append(by_doctor(alone, file))
-        answer["listed_by_doctor"] = sum(map(len, listed))
-        folder = Path(name, "project")
-        folder.mkdir()
+        began = time.monotonic()
+        listed = [by_doctor(alone, file) for file in files]
+        answer["doctor"] = {"listed": sum(map(len, listed)), "seconds": _since(began)}
         ids = [failure.id for failure in failures]
-        found = [by_uv(folder, pins, server.server_port, ids) for pins in chosen]
-        answer["uv_audit"] = {"found": sum(map(len, found)), "stacks_that_differ": _differ(found, listed)}
+        began = time.monotonic()
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            folders = [Path(name, f"project{number}") for number in range(len(chosen))]
+            found = list(pool.map(lambda folder, pins: by_uv(folder, pins, server.server_port, ids), folders, chosen))
+        answer["uv_audit"] = _compared(found, listed, began)
         if args.pip_audit:
-            of = by_pip_audit(args.pip_audit, Path(name), chosen, server.server_port)
-            found = [set[str]().union(*(of[item] for item in pins.items())) for pins in chosen]
-            answer["pip_audit"] = {"found": sum(map(len, found)), "stacks_that_differ": _differ(found, listed)}
+            began = time.monotonic()
+            found = by_pip_audit(args.pip_audit, files, server.server_port)
+            answer["pip_audit"] = _compared(found, listed, began)
     server.shutdown()
     publish(answer, args.output)
 
 
-def _differ(found: Sequence[set[str]], listed: Sequence[set[str]]) -> int:
-    return sum(one != other for one, other in zip(found, listed, strict=True))
+def _compared(found: Sequence[set[str]], listed: Sequence[set[str]], began: float) -> dict[str, object]:
+    differ = [number for number, (one, other) in enumerate(zip(found, listed, strict=True)) if one != other]
+    return {"found": sum(map(len, found)), "stacks_that_differ": differ, "seconds": _since(began)}
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 1)
 
 
 if __name__ == "__main__":
