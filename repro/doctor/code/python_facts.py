@@ -204,12 +204,16 @@ class _Reader:
             if self.vocabulary.is_last(attribute.attr):
                 for name in self.resolve(attribute):
                     yield NamedSymbol(name, self.place(attribute), is_check=id(attribute) in self.checks)
+        asked: dict[str, list[str]] = {}  # a text uses the same names again and again
         for node in self.tree.of(ast.Name):
             word = node.id
-            if word in self.tree.names or self.vocabulary.is_last(word):
-                for name in self.resolve(node):
-                    if self.vocabulary.is_last(name.rpartition(".")[2]):
-                        yield NamedSymbol(name, self.place(node), is_check=id(node) in self.checks)
+            names = asked.get(word)
+            if names is None:
+                may_matter = word in self.tree.names or self.vocabulary.is_last(word)
+                resolved = self.resolve(node) if may_matter else []
+                names = asked[word] = [name for name in resolved if self.vocabulary.is_last(name.rpartition(".")[2])]
+            for name in names:
+                yield NamedSymbol(name, self.place(node), is_check=id(node) in self.checks)
 
     def _checking(self) -> Iterator[ast.expr]:
         """Expressions in which a class is only an annotation or a type to compare with."""
@@ -234,7 +238,13 @@ class _Reader:
     @cached_property
     def checks(self) -> set[int]:
         """The nodes of these expressions."""
-        return {id(item) for node in self._checking() for item in ast.walk(node)}
+        found: set[int] = set()
+        for node in self._checking():
+            if type(node) is ast.Name:
+                found.add(id(node))
+            else:
+                found.update(id(item) for item in ast.walk(node))
+        return found
 
     def _is_only_checked(self, local: str) -> bool:
         references = [id(node) in self.checks for node in self._names.get(local, ())]

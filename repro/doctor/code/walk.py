@@ -45,7 +45,7 @@ SKIPPED = frozenset(
 """Folders that are skipped; so are hidden ones except .github, and any with a pyvenv.cfg."""
 TESTS = frozenset({"tests", "test", "testing"})
 _TEST = re.compile(r"test_.*\.py|.*_test\.py|conftest\.py")
-_CLASS = re.compile(r"\bclass(?:\s|\\\r?\n)+(\w+)(?:\s|\\\r?\n)*[(\[]")
+_CLASS = re.compile(r"class(?:\s|\\\r?\n)+(\w+)(?:\s|\\\r?\n)*[(\[]")
 _SHELL = frozenset({".sh", ".bash", ".zsh", ".slurm", ".sbatch", ".mk", ".env", ".ps1", ".bat"})
 _SHELL_NAMES = ("makefile", "gnumakefile", "dockerfile", "justfile", "containerfile", "procfile")
 _YAML, _LINES = frozenset({".yaml", ".yml", ".json", ".jsonc"}), frozenset({".toml", ".cfg", ".ini"})
