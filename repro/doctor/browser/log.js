@@ -128,12 +128,15 @@ const logs = (() => {
   };
 
   function unprefixed(raw, number) {
-    let text = raw, rank = null, logged = 0, boxed = false;
+    let text = raw, own = null, rank = null, logged = 0, boxed = false;
     for (let turn = 0; turn < limits.prefixes; turn += 1) {
       const service = text.slice(0, limits.service).includes("| ");
       if (!logged && text && !words.may_be_prefix.includes(text[0]) && !service) break;
-      const named = firstMatch(["rank", "role", "ray", "srun", "pod", "mpi", "compose"], text);
+      const ofRank = firstMatch(["rank"], text);
+      const named = ofRank || firstMatch(["role", "ray", "srun", "pod", "mpi", "compose"], text);
       if (named) {
+        // torch's own label is the rank; the number of a pod or of a local process may be another.
+        own = own || (ofRank && ofRank[1]);
         rank = rank || named[1];
         text = text.slice(named[0].length);
         continue;
@@ -154,7 +157,7 @@ const logs = (() => {
       if (!other) break;
       text = text.slice(other[0].length);
     }
-    return {number, text, rank, logged, boxed};
+    return {number, text, rank: own || rank, logged, boxed};
   }
 
   // --- versions that the log states

@@ -112,7 +112,10 @@ class Vocabulary:
 
     def is_text(self, text: str) -> bool:
         """True if a record asks for this string."""
-        return bool(self._texts.search(text))  # type: ignore[attr-defined]
+        try:
+            return bool(self._texts.search(text))  # type: ignore[attr-defined]
+        except UnicodeEncodeError:  # half a surrogate pair
+            return self.is_text(text.encode(errors="replace").decode())
 
     @cached_property
     def _everywhere(self) -> object:
@@ -122,7 +125,8 @@ class Vocabulary:
         words |= {name for use in self.uses for name in use.defines} | {*OPENERS}
         faults = {name.split(".")[-2] if _is_method(name) else _last(name) for name in self.at_fault}
         words |= {name.replace("*", r"\w*") for name in faults}
-        texts = {pattern for use in self.uses for pattern in (*use.texts, *use.models)}
+        # A string begins and ends within a line.
+        texts = {within_line(pattern) for use in self.uses for pattern in (*use.texts, *use.models)}
         parts = [rf"\b{word}\b" for word in sorted(words)] + [f"(?:{text})" for text in sorted(texts)]
         parts += [rf"\b{_last(name)}\s*\(" for name in sorted(self.symbols) if name.startswith("builtins.")]
         parts += [rf"\.{name}\b" for name in sorted(self.methods)]
@@ -149,6 +153,12 @@ class Vocabulary:
             if any(name in text for name in names) and symbols.search(text):  # type: ignore[attr-defined]
                 return True
         return any(word in text for word in WEAK_OPENERS) and any(root in text for root in LIBRARIES[:-1])
+
+
+def within_line(pattern: str) -> str:
+    """An expression that finds, anywhere in a text, the strings that a pattern matches as a whole."""
+    tokens = re.findall(r"\\.|\[(?:\\.|[^\]])*\]|.", pattern, re.DOTALL)
+    return "".join({"^": r"(?:^|\W)", "$": r"(?:\W|$)"}.get(token, token) for token in tokens)
 
 
 def _is_method(name: str) -> bool:

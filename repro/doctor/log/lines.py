@@ -396,6 +396,7 @@ def _of_json(text: str) -> tuple[str | None, list[str]] | None:
 
 
 def _unprefixed(text: str, number: int) -> Line:
+    own: str | None = None
     rank: str | None = None
     logged = 0
     boxed = False
@@ -404,6 +405,8 @@ def _unprefixed(text: str, number: int) -> Line:
             break
         named = next((found for found in (pattern.match(text) for pattern in _WRITERS) if found), None)
         if named:
+            # torch's own label is the rank; the number of a pod or of a local process may be another.
+            own = own or (named[1] if named.re is _RANK else None)
             rank, text = rank or named[1], text[named.end() :]
             continue
         stamp = _GLOG.match(text) or _STAMP.match(text) or _LEVEL.match(text) or _SYSLOG.match(text)
@@ -418,4 +421,4 @@ def _unprefixed(text: str, number: int) -> Line:
         if not other:
             break
         text = text[other.end() :]
-    return Line(number, text, rank, logged=logged, boxed=boxed)
+    return Line(number, text, own or rank, logged=logged, boxed=boxed)

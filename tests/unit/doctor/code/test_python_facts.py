@@ -192,6 +192,16 @@ def test_words_of_a_faulty_function_by_pattern(symbol: str) -> None:
     assert not words.concerns("def finish(): ...")
 
 
+@pytest.mark.parametrize("text", ["mse", "huber_loss", "umt5-small", "\ud800 umt5"])
+@pytest.mark.parametrize("line", ['f("{}")', "f('{}', 1)", "loss: {}", '{{"loss":"{}"}}', "{}"])
+def test_strings_are_seen_in_a_file(line: str, text: str) -> None:
+    """A file whose only word is a string that a record asks for is read; patterns are of whole strings."""
+    words = Vocabulary.of([record({"texts": ["(?i)^(mse|huber)(_loss)?$", "umt5"]})])
+    assert words.is_text(text)
+    assert words.concerns(line.format(text).encode(errors="replace").decode())
+    assert not words.concerns("the mseries has huberty")
+
+
 def test_overridden_method() -> None:
     at_fault = ["lightning.**.ModelCheckpoint.on_train_end"]
     base = "from lightning.pytorch.callbacks import ModelCheckpoint\nclass Mine(ModelCheckpoint):\n"

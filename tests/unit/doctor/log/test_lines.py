@@ -25,6 +25,8 @@ def lines_of(text: str | bytes) -> list[Line]:
         ("[default3]:", "3"),
         ("3: ", "3"),
         ("3: [rank3]: ", "3"),
+        ("[pod/train-7/pytorch] [rank3]: ", "3"),
+        ("[default0]:[rank3]: ", "3"),
         ("\x1b[36m(RayTrainWorker pid=311, ip=10.0.0.2)\x1b[0m ", "311"),
         ("E1104 10:11:13.390000 140323527751488 torch/distributed/elastic/api.py:826] ", None),
         ("2026-01-05 10:00:00,123 - ERROR - trainer - ", None),
