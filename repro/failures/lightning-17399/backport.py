@@ -1,0 +1,30 @@
+"""Each rank that ddp_spawn starts on the CPU has weights of its own: cures lightning 2.0.7.
+
+At the top of the script, so that spawned processes run it too: ``import backport; backport.apply()``.
+"""
+
+import functools
+import itertools
+
+
+def apply() -> None:
+    import torch
+    from lightning.pytorch.accelerators import CPUAccelerator
+    from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+
+    begin = _MultiProcessingLauncher._wrapping_function
+    if hasattr(begin, "backported"):
+        return
+
+    @functools.wraps(begin)  # its name too: a process finds the method by it
+    def begin_with_own_weights(self, *given):
+        _, _, _, args, kwargs, *_ = given  # after the rank, the trainer and its function
+        spawned = self._start_method == "spawn" and isinstance(self._strategy.accelerator, CPUAccelerator)
+        for item in (*args, *kwargs.values()) if spawned else ():
+            if isinstance(item, torch.nn.Module):
+                for tensor in itertools.chain(item.parameters(), item.buffers()):
+                    tensor.data = tensor.data.clone()
+        begin(self, *given)
+
+    begin_with_own_weights.backported = True
+    _MultiProcessingLauncher._wrapping_function = begin_with_own_weights
