@@ -15,7 +15,7 @@ from repro.model.pattern import check_pattern
 from repro.model.version_ranges import VersionRanges
 
 LIBRARIES = (
-    *("torch", "lightning", "transformers", "accelerate", "safetensors", "peft", "torchvision", "timm"),
+    *("torch", "lightning", "transformers", "accelerate", "safetensors", "peft", "torchvision", "timm", "torchmetrics"),
     "builtins",
 )
 """The roots of symbols; other names of the same libraries are resolved to these."""
