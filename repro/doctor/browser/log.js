@@ -128,16 +128,16 @@ const logs = (() => {
   };
 
   function unprefixed(raw, number) {
-    let text = raw, own = null, rank = null, logged = 0, boxed = false;
+    let text = raw, rank = null, isLocal = false, logged = 0, boxed = false;
     for (let turn = 0; turn < limits.prefixes; turn += 1) {
       const service = text.slice(0, limits.service).includes("| ");
       if (!logged && text && !words.may_be_prefix.includes(text[0]) && !service) break;
-      const ofRank = firstMatch(["rank"], text);
-      const named = ofRank || firstMatch(["role", "ray", "srun", "pod", "mpi", "compose"], text);
-      if (named) {
+      const writer = ["rank", "role", "ray", "srun", "pod", "mpi", "compose"].find(name => regex(name).match(text));
+      if (writer) {
+        const named = regex(writer).match(text);
         // torch's own label is the rank; the number of a pod or of a local process may be another.
-        own = own || (ofRank && ofRank[1]);
-        rank = rank || named[1];
+        rank = rank === null || (isLocal && writer === "rank") ? named[1] : rank;
+        isLocal = ["role", "pod", "compose"].includes(writer);
         text = text.slice(named[0].length);
         continue;
       }
@@ -157,7 +157,7 @@ const logs = (() => {
       if (!other) break;
       text = text.slice(other[0].length);
     }
-    return {number, text, rank: own || rank, logged, boxed};
+    return {number, text, rank, logged, boxed};
   }
 
   // --- versions that the log states

@@ -95,6 +95,8 @@ ESCAPED = f"{HEAD}\\n"
 _SERVICE_CHARACTERS = 76
 """In so many characters stands the name of a service before its output."""
 _WRITERS = (_RANK, _ROLE, _RAY, _SRUN, _POD, _MPI, _COMPOSE)
+_LOCAL_WRITERS = (_ROLE, _POD, _COMPOSE)
+"""Labels with the number of a machine, or of a process on it, which need not be the rank."""
 _MOST_PREFIXES = 6
 _JSON_TEXTS = ("message", "msg", "log", "text", "line", "event", "textPayload")
 _JSON_TRACES = ("exc_info", "exc_text", "exception", "traceback", "stack_trace", "stack", "stack_info", "error")
@@ -396,8 +398,8 @@ def _of_json(text: str) -> tuple[str | None, list[str]] | None:
 
 
 def _unprefixed(text: str, number: int) -> Line:
-    own: str | None = None
     rank: str | None = None
+    is_local = False
     logged = 0
     boxed = False
     for _ in range(_MOST_PREFIXES):
@@ -406,8 +408,9 @@ def _unprefixed(text: str, number: int) -> Line:
         named = next((found for found in (pattern.match(text) for pattern in _WRITERS) if found), None)
         if named:
             # torch's own label is the rank; the number of a pod or of a local process may be another.
-            own = own or (named[1] if named.re is _RANK else None)
-            rank, text = rank or named[1], text[named.end() :]
+            rank = named[1] if rank is None or (is_local and named.re is _RANK) else rank
+            is_local = named.re in _LOCAL_WRITERS
+            text = text[named.end() :]
             continue
         stamp = _GLOG.match(text) or _STAMP.match(text) or _LEVEL.match(text) or _SYSLOG.match(text)
         if stamp:
@@ -421,4 +424,4 @@ def _unprefixed(text: str, number: int) -> Line:
         if not other:
             break
         text = text[other.end() :]
-    return Line(number, text, own or rank, logged=logged, boxed=boxed)
+    return Line(number, text, rank, logged=logged, boxed=boxed)
