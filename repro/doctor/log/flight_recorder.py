@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from repro.doctor.log.plain_pickle import NotPlainError, is_pickle, plain_data
 from repro.doctor.log.traces import owner
@@ -21,6 +21,9 @@ MOST_CALLS = 20_000
 """The number of calls, the last ones of a dump, that are read."""
 MOST_DUMPS = 512
 MOST_FRAMES = 100
+MOST_RANKS = 16_384
+WORD_BITS = 64
+_RANKS_CHARACTERS = 8 * MOST_RANKS
 _CHARACTERS = 200
 _RANK = re.compile(r"(?:^|[._-]|rank)(\d{1,6})(?:\.\w{1,10})?$")
 KEYS = ("entries", "profiling_name", "collective_seq_id", "pg_config", "pg_status", "nccl_comm_state")
@@ -134,7 +137,7 @@ def _call(place: int, entry: Mapping[Any, Any]) -> Collective:
         place=place,
         group=group,
         title=title,
-        number=next((number for number in numbers if isinstance(number, int)), 0),
+        number=next((number for number in numbers if _is_short(number)), 0),
         operation=_text(entry.get("profiling_name", "")),
         state=state,
         waits=state != "completed" and entry.get("retired") is not True,
@@ -145,7 +148,12 @@ def _call(place: int, entry: Mapping[Any, Any]) -> Collective:
 
 
 def _text(value: object) -> str:
-    return clean(str(value)[:_CHARACTERS]) if isinstance(value, str | int) else ""
+    return clean(str(value)[:_CHARACTERS]) if isinstance(value, str) or _is_short(value) else ""
+
+
+def _is_short(value: object) -> TypeGuard[int]:
+    """True for a number that fits a machine word; Python refuses to print one of very many digits."""
+    return isinstance(value, int) and value.bit_length() <= WORD_BITS
 
 
 def _tensors(entry: Mapping[Any, Any]) -> str:
@@ -170,7 +178,7 @@ def _frames(value: object) -> Iterator[Frame]:
         file, name, line = (frame.get(key) for key in ("filename", "name", "line"))
         if isinstance(file, str) and isinstance(name, str) and file.endswith((".py", ">")):
             origin, path = owner(clean(file[:1000]))
-            number = line if isinstance(line, int) and 0 <= line < 10**9 else 0
+            number = line if _is_short(line) and 0 <= line < 10**9 else 0
             yield Frame(origin=origin, file=path[:500], function=clean(name[:300]), line=number)
 
 
@@ -179,6 +187,9 @@ def _members(configured: object) -> Iterator[tuple[str, tuple[str, ...]]]:
     items: Iterable[tuple[Any, Any]] = configured.items() if isinstance(configured, dict) else ()
     for name, group in items:
         ranks = group.get("ranks") if isinstance(group, dict) else None
-        numbers = re.findall(r"\d{1,6}", str(ranks)[:100_000]) if isinstance(ranks, str | list | tuple) else []
+        listed = (
+            [str(rank) for rank in ranks[:MOST_RANKS] if _is_short(rank)] if isinstance(ranks, list | tuple) else []
+        )
+        numbers = re.findall(r"\d{1,6}", ranks[:_RANKS_CHARACTERS]) if isinstance(ranks, str) else listed
         if isinstance(name, str) and numbers:
             yield name, tuple(str(int(number)) for number in numbers)

@@ -86,7 +86,7 @@ class _Reader:
             _list(stack[-1]).append(value)
         elif name == "SETITEM":
             value, key = stack.pop(), stack.pop()
-            _dict(stack[-1])[key] = value
+            _dict(stack[-1]).update(_pairs([key, value]))
         elif name in {"APPENDS", "SETITEMS", "TUPLE", "LIST", "DICT"}:
             values = self._stacks.pop()
             self._take(name, values, self._stacks[-1])
@@ -100,11 +100,18 @@ class _Reader:
         if name == "APPENDS":
             _list(stack[-1]).extend(values)
         elif name == "SETITEMS":
-            _dict(stack[-1]).update(zip(values[::2], values[1::2], strict=True))
+            _dict(stack[-1]).update(_pairs(values))
         elif name == "DICT":
-            stack.append(dict(zip(values[::2], values[1::2], strict=True)))
+            stack.append(_pairs(values))
         else:
             stack.append(tuple(values) if name == "TUPLE" else values)
+
+
+def _pairs(values: list[Any]) -> dict[str | int, Any]:
+    """Keys and values in turns; a key is a text or a number: the hash of a deep tuple overflows the stack of C."""
+    if not all(isinstance(key, str | int) for key in values[::2]):
+        raise TypeError
+    return dict(zip(values[::2], values[1::2], strict=True))
 
 
 def _list(value: object) -> list[Any]:

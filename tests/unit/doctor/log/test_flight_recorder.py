@@ -109,7 +109,22 @@ def test_refused(tmp_path: Path, content: bytes, said: str) -> None:
         assert "JSON form" in str(raised.value)
 
 
-ODD: list[Any] = [None, 3, "x", [], {}, [[]], [None], {"ranks": 3}, -1, 10**30, True, "\x1b]0;title\x07", b"x"]
+ODD: list[Any] = [
+    None,
+    3,
+    "x",
+    [],
+    {},
+    [[]],
+    [None],
+    {"ranks": 3},
+    -1,
+    10**30,
+    10**5000,
+    True,
+    "\x1b]0;title\x07",
+    b"x",
+]
 
 
 @pytest.mark.parametrize("key", [*entry(1), "pg_config"])
@@ -122,6 +137,12 @@ def test_odd_values(key: str) -> None:
         assert "\x1b" not in repr(found)
     assert read({"entries": [3, None, entry(1)]}).calls[0].place == 3
     assert read(dump(entry(1, frames=ODD + [{"filename": value, "name": value, "line": value} for value in ODD])))
+
+
+def test_listed_ranks() -> None:
+    """Ranks as a list of numbers; one of very many digits, which Python refuses to print, is passed over."""
+    changed = dump(entry(1)) | {"pg_config": {"0": {"ranks": [10**5000, 1, "x", [2]]}}}
+    assert read(changed).members == {"0": ("1",)}
 
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

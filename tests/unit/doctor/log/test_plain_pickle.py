@@ -75,6 +75,14 @@ def test_broken(content: bytes) -> None:
         plain_data(content)
 
 
+@pytest.mark.parametrize("end", [b"K\x01s.", b"K\x01d."])
+def test_a_deep_key(end: bytes) -> None:
+    """A key is hashed, and the hash of a tuple within a million others overflows the stack of the interpreter."""
+    mark = b"(" if end.endswith(b"d.") else b"}"
+    with pytest.raises(NotPlainError, match="broken pickle"):
+        plain_data(b"\x80\x02" + mark + b")" + b"\x85" * 1_000_000 + end)
+
+
 def test_a_far_place_of_the_memo_takes_no_memory() -> None:
     """Python's own reader makes room for all places before it: here one place is one place."""
     assert plain_data(b"\x80\x02K\x07r\xff\xff\xff\x7f.") == 7
