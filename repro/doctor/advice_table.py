@@ -90,6 +90,8 @@ def _print_found(out: Console, sought: RemedySearchResult, found: Remedy, catalo
         _line(out, "also moves", format_changes(found.carried))
     if found.step.kept:
         _line(out, "keeps", ", ".join(found.step.kept), "yellow")
+    if found.step.unknown:
+        _line(out, "not known", ", ".join(found.step.unknown), "yellow")
     for item in found.ran:
         verified = item.verdict in GONE
         shown = f"{item.failure} {item.verdict}, in a fresh environment"

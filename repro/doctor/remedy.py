@@ -12,7 +12,7 @@ from repro.catalog.project import Project
 from repro.doctor.advice import RefusedProposal, Remedy, RemedySearchResult, VerifyingRun
 from repro.doctor.diagnosis import cause_of
 from repro.doctor.exposure import Exposure, exposure
-from repro.doctor.proposals import Axis, Proposal, open_failures, proposals
+from repro.doctor.proposals import Axis, Proposal, is_free, open_failures, proposals
 from repro.doctor.stack.stack import ALIASES, Stack
 from repro.doctor.upgrade import ProposedChange, step
 from repro.environments.locks import Lock, is_accelerator
@@ -78,7 +78,7 @@ class RemedySearch:
         sought = RemedySearchResult(care=tuple(f.id for f in care), open=tuple(f.id for f in closed_to))
         if not wanted:
             return sought.model_copy(update={"why_none": "no release is free of them"})
-        guarded = [other for other in others if exposure(other, self.stack) is not Exposure.AFFECTED]
+        guarded = self._guarded(others, wanted, axes)
         refused: list[RefusedProposal] = []
         found = None
         why_none = ""
@@ -110,6 +110,17 @@ class RemedySearch:
         left_out = tuple(f"{name}: {why}" for name, why in sorted(self._left_out.items()) if name in self.stack.held)
         update = {"found": found, "refused": tuple(refused), "left_out": left_out, "why_none": why_none}
         return sought.model_copy(update=update)
+
+    def _guarded(self, others: Sequence[Failure], wanted: Sequence[Failure], axes: Sequence[Axis]) -> Sequence[Failure]:
+        """The failures that a remedy must not bring: those that are not known to be there now.
+
+        If no versions are free of all these, only those that are known to be absent: a failure of which nothing is
+        known now may be there already.
+        """
+        unseen = [other for other in others if exposure(other, self.stack) is not Exposure.AFFECTED]
+        if next(proposals(wanted, unseen, self.stack, axes), None) is not None:
+            return unseen
+        return [other for other in unseen if is_free(other, self.stack)]
 
     def _axes(self, care: Sequence[Failure]) -> list[Axis]:
         judged = {name for failure in care for name in failure.judged_by}

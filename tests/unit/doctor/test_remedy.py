@@ -197,6 +197,15 @@ def test_brings_others(search: RemedySearch) -> None:
     assert sought.why_none.endswith("the nearest, lightning 2.2.1 → 2.2.2, brings lightning-9")
 
 
+def test_what_may_be_there_already_is_not_brought(search: RemedySearch) -> None:
+    """A failure of which nothing is known now stands in the way only where other versions are free of it."""
+    later = known("lightning-9", {"lightning": ">=2.2.2"}, lightning="2.2.2")
+    sought = search.answer([FAILURE], [later])
+    assert sought.found is not None
+    assert sought.found.changes[0].after == "2.2.2"
+    assert sought.found.step.unknown == ("lightning-9",)
+
+
 def test_not_together(search: RemedySearch) -> None:
     """Two failures whose cures exclude one another."""
     begun = known("lightning-9", {"lightning": ">=2.2.1,<9"}, lightning="2.1")
