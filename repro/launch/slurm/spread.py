@@ -239,12 +239,14 @@ class Spread:
         seen = self._import(sent)
         for event in list(sent.pending):
             cell = sent.open.get(event.cell)
-            found = [seen[name] if name in seen else self._stored(cell, name) for name in event.observations if cell]
-            # Another cell's observation decides nothing here.
-            runs = [run for run in found if cell is not None and run is not None and self._is_of(cell, run, seen)]
-            if cell is None or (runs and len(runs) == len(event.observations)):
+            if cell is None:
                 sent.pending.remove(event)
-            if cell is not None and runs and len(runs) == len(event.observations):
+                continue
+            found = [seen[name] if name in seen else self._stored(cell, name) for name in event.observations]
+            # Another cell's observation decides nothing here.
+            runs = [run for run in found if run is not None and self._is_of(cell, run, seen)]
+            if runs and len(runs) == len(event.observations):
+                sent.pending.remove(event)
                 del sent.open[event.cell]
                 reused = min(max(0, event.reused), len(runs))
                 self._results[event.cell] = self._session.conclude(cell, runs, reused)
