@@ -15,6 +15,9 @@ from repro.model.errors import Exit, ReproError, StoppedError
 
 IMPATIENT_SECONDS = 2.0
 """Another Ctrl-C after this time ends the command at once; keepers then end what it started."""
+_REPEAT_SECONDS = 0.01
+_INTERRUPTS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+"""The last one repeats an interrupt that Python dropped."""
 
 
 def main() -> None:
@@ -34,14 +37,15 @@ def run_command(command: Callable[[], object]) -> None:
     """Run a command and end this process with its exit code: 130 if it was interrupted, 3 if its output is lost."""
     # Set explicitly: a shell that starts us in the background ignores SIGINT.
     interrupt = _Interrupt()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _INTERRUPTS:
         signal.signal(number, interrupt)
+    sys.unraisablehook = interrupt.repeat_if_dropped
     _make_writable()
     printed, said = sys.stdout, sys.stderr
     sys.stdout = cast("TextIO", EscapedStream(cast("TextIO", _Output(printed))))
     sys.stderr = cast("TextIO", EscapedStream(said))
     code = _run(command)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
     sys.stdout, sys.stderr = printed, said
     gc.freeze()  # else Python looks for garbage in everything that was imported before it ends
@@ -134,10 +138,20 @@ class _Interrupt:
     def __init__(self) -> None:
         self._first: float | None = None
 
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._first is None:
+        if self._first is None or number == signal.SIGALRM:
             self._first = now
             raise KeyboardInterrupt
         if now - self._first > IMPATIENT_SECONDS:
             os._exit(Exit.INTERRUPTED)
+
+    def repeat_if_dropped(self, dropped: "sys.UnraisableHookArgs") -> None:
+        """Interrupt again, a little later: Python drops what is raised in a destructor or in a callback.
+
+        The imports have many callbacks; a Ctrl-C in one of them did nothing.
+        """
+        if dropped.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, _REPEAT_SECONDS)
+        else:
+            sys.__unraisablehook__(dropped)

@@ -85,6 +85,33 @@ def test_interrupts(number: signal.Signals, times: int) -> None:
     assert errors == "repro: interrupted; no rank is left running, finished runs are stored\n"
 
 
+DROPPED = """
+import time
+from repro.cli import run_command
+class Slow:
+    def __del__(self):
+        print("ready", flush=True)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            pass
+def command():
+    Slow()
+    time.sleep(30)
+run_command(command)
+"""
+
+
+def test_an_interrupt_that_python_drops_is_repeated() -> None:
+    """Python drops what is raised in a destructor: the session went on, and a traceback was printed."""
+    with subprocess.Popen([sys.executable, "-c", DROPPED], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "repro: interrupted; no rank is left running, finished runs are stored\n"
+
+
 def test_impatience() -> None:
     """A clean-up that never ends can be ended."""
     source = SLOW.format(then="time.sleep(60)").replace("import sys, time", "import sys, time\nimport repro.cli\n")
