@@ -99,6 +99,16 @@ class TestRows:
         file.write_text(file.read_text().replace("aaaa", "bbbb"))
         assert lookup(held).row(cell()).verdict is None
 
+    def test_of_an_environment_with_another_name(self, held: Project) -> None:
+        """A point of a search may have the lock of a named environment: the row is that of the named one."""
+        recipe = recipe_of(cell(), held.catalog[FAILURE], held.environments.lock("old").digest)
+        point = cell(environment="old with lightning 2.2.1")
+        made = observation(failed(0), failed(1), id=f"{recipe[:12]}-0001", recipe=recipe, cell=point)
+        Store(held.reports / "data").add(made)
+        row = lookup(held).row(cell())
+        assert (row.cell.label, row.verdict) == (cell().label, "reproduced")
+        assert write_reports(held, Store(held.reports / "data"), {FAILURE}).report.rows
+
     def test_of_another_cell(self, held: Project) -> None:
         """Nor is the run of the cell with a backport."""
         stored(held, cell(backport="cure"), *(rank(number, backport_applied=True) for number in (0, 1)))
