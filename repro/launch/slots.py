@@ -64,18 +64,54 @@ def gather(folder: Path, names: Sequence[str], count: int, stop: threading.Event
 
 @contextmanager
 def _gathering(folder: Path, stop: threading.Event) -> Iterator[None]:
-    """Let only one run gather at a time, since two that hold half each would wait forever."""
+    """Let only one run gather at a time, since two that hold half each would wait forever; in the order of arrival."""
     lock = FileLock(folder / "gather.lock", thread_local=False)
-    while not stop.is_set():
+    with _ticket(folder / "queue") as ticket:
+        while not stop.is_set():
+            if not _is_first(ticket):
+                time.sleep(POLL_SECONDS)
+                continue
+            try:
+                lock.acquire(timeout=POLL_SECONDS, poll_interval=POLL_SECONDS)
+                break
+            except Timeout:
+                continue
         try:
-            lock.acquire(timeout=POLL_SECONDS, poll_interval=POLL_SECONDS)
-            break
-        except Timeout:
-            continue
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def _ticket(queue: Path) -> Iterator[Path]:
+    """A file whose name says when its run came; it is locked as long as the run waits."""
+    queue.mkdir(parents=True, exist_ok=True)
+    ticket = queue / f"{time.monotonic_ns():020}-{os.getpid()}-{threading.get_ident()}.lock"
+    lock = FileLock(ticket, thread_local=False)
+    lock.acquire()
     try:
-        yield
+        yield ticket
     finally:
+        ticket.unlink(missing_ok=True)
         lock.release()
+
+
+def _is_first(ticket: Path) -> bool:
+    """True if nobody who came earlier still waits; a ticket that nobody locks is of a killed process.
+
+    This only orders the runs: a ticket that is lost costs its turn, and the lock above still lets one gather at a time.
+    """
+    for earlier in sorted(ticket.parent.iterdir()):
+        if earlier.name >= ticket.name:
+            break
+        lock = FileLock(earlier, thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        earlier.unlink(missing_ok=True)
+        lock.release()
+    return True
 
 
 def _free(folder: Path, names: Sequence[str], most: int) -> list[tuple[str, BaseFileLock]]:

@@ -120,6 +120,43 @@ class TestTake:
             thread.join(20)
         assert not waited
 
+    def test_first_come_first_served(self, tmp_path: Path) -> None:
+        """A session with many waiting cells does not overtake a run that came before them."""
+        came: list[int] = []
+        threads = []
+
+        def run(number: int) -> None:
+            with Slots(tmp_path, 1).take(1, threading.Event()):
+                came.append(number)
+
+        with Slots(tmp_path, 1).take(1, threading.Event()):
+            for number in range(8):
+                threads.append(threading.Thread(target=run, args=(number,), daemon=True))
+                threads[-1].start()
+                wait_for(lambda: len(list((tmp_path / "queue").iterdir())) == len(threads))
+        for thread in threads:
+            thread.join(20)
+        assert came == list(range(8))
+        assert list((tmp_path / "queue").iterdir()) == []
+
+    def test_killed_while_waiting(self, tmp_path: Path) -> None:
+        """Whoever waits first and is killed holds up nobody."""
+        source = (
+            "import sys, threading; from pathlib import Path; from repro.launch.slots import Slots\n"
+            "with Slots(Path(sys.argv[1]), 1).take(1, threading.Event()):\n    pass\n"
+        )
+        with Slots(tmp_path, 1).take(1, threading.Event()):
+            with subprocess.Popen([sys.executable, "-c", source, str(tmp_path)]) as process:
+                wait_for(lambda: (tmp_path / "queue").is_dir() and any((tmp_path / "queue").iterdir()))
+                entered = threading.Event()
+                waiter = threading.Thread(target=lambda: _enter(Slots(tmp_path, 1), entered), daemon=True)
+                waiter.start()
+                wait_for(lambda: len(list((tmp_path / "queue").iterdir())) == 2)
+                process.kill()
+            assert not entered.is_set()
+        assert entered.wait(5)
+        waiter.join()
+
     def test_other_process(self, tmp_path: Path) -> None:
         """Another process's slots are taken; when it is killed they are free again."""
         source = (
