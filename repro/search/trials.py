@@ -125,19 +125,14 @@ class Trials:
 
     def _results(self, name: str, options: Options) -> list[Result]:
         """The result of the failure in an environment; empty if it does not apply."""
+
+        def built(name: str) -> Interpreter:
+            return self._build(name).result()
+
+        cells = [self._cell(name)]
         if self._slurm is None:
-            session = Session(
-                self.project, self._store, options, self._listener, provide=lambda name: self._build(name).result()
-            )
-            return session.run([self._cell(name)])
-        try:
-            # Nodes share the cache, and may have no network to build with.
-            self._build(name).result()
-        except EnvironmentFailure as error:
-            return [
-                Session(self.project, self._store, options, self._listener).unrunnable(self._cell(name), str(error))
-            ]
-        return Spread(self.project, self._store, options, self._listener, self._slurm).run([self._cell(name)])
+            return Session(self.project, self._store, options, self._listener, provide=built).run(cells)
+        return Spread(self.project, self._store, options, self._listener, self._slurm, provide=built).run(cells)
 
     def _run(self, name: str, label: str, options: Options, ahead: Iterable[str], *, torchrun: bool = False) -> Tried:
         began = time.monotonic()

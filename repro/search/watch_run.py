@@ -5,7 +5,6 @@ blame.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
@@ -254,10 +253,6 @@ class Watch:
         if self.slurm is None:
             Session(project, self.store, options, listener).run(cells)
             return
-        for name in environments:
-            # Nodes share the cache, and may have no network to build with; the job says why it could not be built.
-            with suppress(EnvironmentFailure):
-                project.environments.interpreter(name, listener.progress)
         Spread(project, self.store, options, listener, self.slurm).run(cells)
 
     def _search(self, turn: ChangeToSearch, budget: WatchBudget, listener: Listener, notify: Notify) -> Turned | None:

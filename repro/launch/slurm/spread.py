@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from repro.launch.slurm.job_state import JobPhase, JobState, summary, why_lost
 from repro.launch.slurm.queue import QueueFullError, SlurmQueue
 from repro.launch.slurm.spool import BatchFile, EventReader, HeldLock, NodeEvent, observed, write_batch
 from repro.model.cell import Cell, Named
-from repro.model.errors import StoreError, UsageError
+from repro.model.errors import EnvironmentFailure, NoPythonError, StoreError, UsageError
 from repro.model.observation import Observation
 from repro.store.observations import Store, read_observation
 from repro.store.recipe import key_of_roles, recipe_of
@@ -71,7 +71,10 @@ class Spread:
         slurm: SlurmOptions,
         *,
         run_name: str | None = None,
+        provide: Callable[[str], object] | None = None,
     ) -> None:
+        """``provide`` builds an environment that is not in the matrix, by name, as ``Session`` has it."""
+        self._provide = provide or (lambda name: project.environments.interpreter(name, listener.progress))
         self._project = project
         self._store = store
         self._options = options
@@ -105,7 +108,7 @@ class Spread:
         if self._project.own is not None:
             raise UsageError("--on slurm runs failures of a catalogue, not a script of your own")
         queue = SlurmQueue(self._spool / "slurm", f"repro-{self._session.id}", self._slurm)
-        distinct = list({cell.label: cell for cell in cells}.values())
+        distinct = list(self._with_environments({cell.label: cell for cell in cells}.values()))
         for batch in divide(distinct, self._project.catalog, self._slurm, self._weights(distinct)):
             self._enqueue(batch)
         with ThreadPoolExecutor(1, "submit") as submitter:
@@ -120,6 +123,24 @@ class Spread:
             shutil.rmtree(self._spool, ignore_errors=True)
         found = (self._results.get(cell.label) for cell in cells)
         return [result for result in found if result is not None]
+
+    def _with_environments(self, cells: Iterable[Cell]) -> Iterator[Cell]:
+        """The cells whose environments can be built; those that are not in the matrix are built here.
+
+        Nodes share the cache, and may have no network to build with.
+        """
+        for cell in cells:
+            names = {environment.label for environment in cell.environments} & set(self._project.derived)
+            try:
+                for name in sorted(names):
+                    self._provide(name)
+            except NoPythonError as error:
+                self._results[cell.label] = None
+                self._listener.skipped(cell, str(error))
+            except EnvironmentFailure as error:
+                self._results[cell.label] = self._session.unrunnable(cell, str(error))
+            else:
+                yield cell
 
     def _weights(self, cells: Sequence[Cell]) -> Weights:
         named = {environment for cell in cells for environment in cell.environments if isinstance(environment, Named)}

@@ -1,7 +1,7 @@
 """The whole watch without a network: a local index, real uv, real wheels, real ranks; torch is a small one of ours."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from repro.catalog.project import Project
-from repro.launch.session import Listener, Options, Session, Silent
+from repro.environments.interpreter import Interpreter
+from repro.launch.session import Session, Silent
 from repro.launch.slurm.batches import SlurmOptions
 from repro.model.cell import Cell
 from repro.model.errors import EnvironmentFailure
@@ -159,20 +160,18 @@ def test_the_whole_way(held: Project) -> None:
 
 
 def test_on_a_cluster(held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All owed cells go out together, each environment built here before; searches send their points too."""
+    """All owed cells go out together; searches send their points too."""
     sent: list[list[str]] = []
     asked: list[SlurmOptions] = []
 
     class Sent:
-        def __init__(self, project: Project, store: Store, how: Options, heard: Listener, slurm: SlurmOptions) -> None:
-            self._project = project
-            self._session = Session(project, store, how, heard)
-            asked.append(slurm)
+        def __init__(self, *given: Any, provide: Callable[[str], Interpreter] | None = None) -> None:
+            project, store, how, heard = given[:4]
+            self._session = Session(project, store, how, heard, provide=provide)
+            asked.append(given[4])
 
         def run(self, cells: Sequence[Cell]) -> list[Result]:
             sent.append([cell.label for cell in cells])
-            for cell in cells:
-                assert self._project.environments.place(cell.environment.label).exists
             return self._session.run(cells)
 
     for module in (watch_run, trials):

@@ -15,7 +15,7 @@ from repro.launch.slurm.queue import QueueFullError
 from repro.launch.slurm.spool import STORE, NodeEvent, append_event, read_batch
 from repro.launch.slurm.spread import Spread
 from repro.model.cell import Adopted, Cell
-from repro.model.errors import UsageError
+from repro.model.errors import EnvironmentFailure, NoPythonError, UsageError
 from repro.model.observation import Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store
@@ -260,6 +260,32 @@ def test_an_interrupt_cancels(held: Project, monkeypatch: pytest.MonkeyPatch) ->
         run(held, Interrupting(), queue, monkeypatch)
     assert queue.cancelled == [()]
     assert len(list(Store(held.reports / "data"))) == 1
+
+
+def test_environments_that_are_not_in_the_matrix(held: Project, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are built here before their cells are sent; cells of those that cannot be built are not sent."""
+    queue = Queue(good)
+    monkeypatch.setattr(module, "SlurmQueue", queue)
+    old = (held.matrix.environments["old"], held.environments.lock("old"))
+    held = held.holding({"point": old, "broken": old, "foreign": old})
+    built: list[str] = []
+
+    def provide(name: str) -> None:
+        assert queue.submitted == []
+        if name == "broken":
+            raise EnvironmentFailure("no wheel")
+        if name == "foreign":
+            raise NoPythonError("3.15")
+        built.append(name)
+
+    cells = [cell(environment=name) for name in ("broken", "foreign", "point", "new")]
+    store = Store(held.reports / "data")
+    spread = Spread(held, store, Options(), heard, SlurmOptions(jobs=1), run_name="r1", provide=provide)
+    broken, *rest = spread.run(cells)
+    assert (broken.verdict, broken.judgement.reason) == (Verdict.UNRUNNABLE, "no wheel")
+    assert [result.cell.environment.label for result in rest] == ["point", "new"]
+    assert (built, queue.submitted) == (["point"], [["point", "new"]])
+    assert f"{cells[1].label}: no Python 3.15 here" in heard.texts
 
 
 def test_refused(held: Project, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
