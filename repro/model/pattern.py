@@ -4,12 +4,14 @@ Records of other catalogues are not trusted: an expression that backtracks would
 backtracks; it has no look-around and no back references, and a record that uses them is refused.
 """
 
+import re
 from functools import cache
 from typing import Any
 
 import re2
 
 PATTERN_CHARACTERS = 1000
+_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|.", re.DOTALL)
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
@@ -60,3 +62,8 @@ def is_found(pattern: str, text: str) -> bool:
     clean = text.encode("utf-8", "replace").decode()
     expression = _compiled(pattern)
     return bool(expression.search(clean) or (clean.endswith("\n") and expression.search(clean[:-1])))
+
+
+def with_anchors(pattern: str, begin: str, end: str) -> str:
+    """The pattern with other expressions in the place of ``^`` and ``$``."""
+    return "".join({"^": begin, "$": end}.get(token, token) for token in _TOKEN.findall(pattern))

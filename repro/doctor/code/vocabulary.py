@@ -10,6 +10,7 @@ import re2
 from repro.catalog.reach_groups import group
 from repro.doctor.code.names import ROOTS
 from repro.model.failure import Failure
+from repro.model.pattern import with_anchors
 from repro.model.reach import LIBRARIES, Reach, Use
 
 MOST_NAMES = 200_000
@@ -157,8 +158,7 @@ class Vocabulary:
 
 def within_line(pattern: str) -> str:
     """An expression that finds, anywhere in a text, the strings that a pattern matches as a whole."""
-    tokens = re.findall(r"\\.|\[(?:\\.|[^\]])*\]|.", pattern, re.DOTALL)
-    return "".join({"^": r"(?:^|\W)", "$": r"(?:\W|$)"}.get(token, token) for token in tokens)
+    return with_anchors(pattern, r"(?:^|\W)", r"(?:\W|$)")
 
 
 def _is_method(name: str) -> bool:

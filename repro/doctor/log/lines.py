@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import re2
 
 from repro.model.clean import clean
+from repro.model.pattern import with_anchors
 
 BLOCK_BYTES = 1 << 20
 LINE_BYTES = 1 << 16
@@ -256,7 +257,9 @@ def _wanted(extra: tuple[str, ...]) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 64 << 20
-    alone = "|".join(f"(?:{text})" for text in (OF_ITS_OWN_LINE, *extra))
+    # Without anchors: here a line still has its prefix, and stands in a block.
+    texts = (with_anchors(text, "", "") for text in extra)
+    alone = "|".join(f"(?:{text})" for text in (OF_ITS_OWN_LINE, *texts))
     return re2.compile(f"(?:{OF_INTEREST})|({alone})".encode(), options)
 
 

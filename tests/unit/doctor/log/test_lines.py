@@ -227,3 +227,12 @@ def test_a_warning_matters_in_its_own_line_only() -> None:
     quiet = "step 1\n" * 50
     assert len(lines_of(f"UserWarning: x\n{quiet}")) == 1
     assert len(lines_of(f"UserWarning: x, KeyError: y\n{quiet}")) == WINDOW
+
+
+@pytest.mark.parametrize("text", [r"^parameters = 3$", r"[$^]?parameters = \d$"])
+@pytest.mark.parametrize("prefix", ["", "[rank1]: "])
+def test_a_text_of_a_record_may_be_anchored(text: str, prefix: str) -> None:
+    """``$`` is the end of a line, and ``^`` its beginning without a prefix; in a block of lines it was neither."""
+    log = f"first\n{prefix}parameters = 3\nlast\n"
+    found = list(read_lines(io.BytesIO(log.encode()), [text]))
+    assert [line.text for line in found] == ["parameters = 3"]
