@@ -23,8 +23,9 @@ STRENGTH = 2
 
 
 def factors_of(failure: Failure) -> tuple[Factor, ...]:
-    """The record's factors, including the number of ranks."""
-    if failure.factor(WORLD_SIZE) is not None or failure.needs.world_size == 1:
+    """The record's factors, including the number of ranks, unless the script itself starts them."""
+    starts_ranks = any(launcher.program == "python" for launcher in failure.launchers)
+    if failure.factor(WORLD_SIZE) is not None or failure.needs.world_size == 1 or starts_ranks:
         return failure.factors
     ranks = Factor(name=WORLD_SIZE, values=(str(failure.needs.world_size), "1"), meaning="number of ranks")
     return (*failure.factors, ranks)

@@ -43,6 +43,13 @@ class TestFactors:
         assert [item.values for item in factors_of(failure(factors=[own]))] == [("2", "3")]
 
 
+    def test_ranks_that_the_script_starts(self) -> None:
+        """How many there are is written in the script: one rank under torchrun would run something else."""
+        launchers = [{"name": "python", "program": "python"}, {"name": "torchrun", "program": "torchrun"}]
+        own = {"name": "launcher", "values": ["python", "torchrun"], "meaning": "who starts the ranks"}
+        assert [item.name for item in factors_of(failure(launchers=launchers, factors=[own]))] == ["launcher"]
+
+
 class TestRows:
     """The rows that are run."""
 
