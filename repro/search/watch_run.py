@@ -38,7 +38,7 @@ from repro.store.kept_locks import KeptLock, KeptLocks
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
 from repro.store.resolve_float import holding_kept, resolve_float
-from repro.verdict.result import judge_repetitions
+from repro.verdict.result import Result, judge_repetitions
 
 BATCH = 4
 """The number of cells that are run between two checks of the time, on this machine or by each job of a cluster."""
@@ -220,7 +220,8 @@ class Watch:
                 if not batch:
                     return found
                 budget.check()
-                self._run(batch, listener)
+                for result in self._run(batch, listener):
+                    notify(f"{result.cell.label}: {result.verdict}")
         except BudgetSpentError as spent:
             notify(f"{spent}: runs are still owed; repeat the command to continue")
             return found
@@ -242,7 +243,7 @@ class Watch:
                 break
         return batch
 
-    def _run(self, batch: Sequence[tuple[OwedRun, KeptLock]], listener: Listener) -> None:
+    def _run(self, batch: Sequence[tuple[OwedRun, KeptLock]], listener: Listener) -> list[Result]:
         environments = {kept.name: kept for _, kept in batch}
         project = self.project
         for kept in environments.values():
@@ -251,9 +252,8 @@ class Watch:
         # As in the default matrix, each verdict also has a run through torchrun.
         options = Options(fresh=False, confirm=True)
         if self.slurm is None:
-            Session(project, self.store, options, listener).run(cells)
-            return
-        Spread(project, self.store, options, listener, self.slurm).run(cells)
+            return Session(project, self.store, options, listener).run(cells)
+        return Spread(project, self.store, options, listener, self.slurm).run(cells)
 
     def _search(self, turn: ChangeToSearch, budget: WatchBudget, listener: Listener, notify: Notify) -> Turned | None:
         ends = (self._kept(turn.before), self._kept(turn.after))

@@ -42,7 +42,6 @@ class TestFactors:
         own = {"name": "world-size", "values": ["2", "3"], "meaning": "ranks"}
         assert [item.values for item in factors_of(failure(factors=[own]))] == [("2", "3")]
 
-
     def test_ranks_that_the_script_starts(self) -> None:
         """How many there are is written in the script: one rank under torchrun would run something else."""
         launchers = [{"name": "python", "program": "python"}, {"name": "torchrun", "program": "torchrun"}]

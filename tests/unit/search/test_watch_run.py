@@ -207,7 +207,9 @@ def test_a_lock_of_two_floating_environments_counts_for_both(held: Project, firs
     early, late = date(2026, 2, 14), date(2026, 2, 19)
     day = Watch(held, first, early, fetch_files, failures, superseded=False)
     assert day.current().lock.digest == watch(held, then, today=early, keep=False).current().lock.digest
-    day.run(WatchBudget(), Silent(), lambda _: None)
+    told: list[str] = []
+    day.run(WatchBudget(), Silent(), told.append)
+    assert told[0] == f"tool-alpha {day.float.label}: absent", "what was run is reported before it is searched"
     after = Watch(held, then, late, fetch_files, failures, keep=False).look().watched
     assert after.base == f"{first} as of 2026-02-11"
     assert {release.name: release.state for release in after.releases} == {"helper 1.1": ReleaseState.RUN}
