@@ -184,7 +184,9 @@ def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
     """The start of the oldest command whose runs decide these cells; None if a cell was not run."""
     applying = [tile for tile in tiles if tile.state is not State.INAPPLICABLE]
     began = {run.run: run.date for run in runs}
-    rests = [began[tile.result.newest.run] for tile in applying if tile.result is not None]
+    newest = [tile.result.newest for tile in applying if tile.result is not None]
+    # A search may have run a cell under another name of its environment; such a command is not among the runs.
+    rests = [began.get(seen.run, seen.started) for seen in newest]
     return min(rests) if rests and len(rests) == len(applying) else None
 
 

@@ -171,6 +171,19 @@ class TestOverview:
         stored(held, cell(backport="cure"), *passing(backport_applied=True), at=5, run="shard-2")
         assert str(seen(held).complete).startswith("2026-01-01T03")
 
+    def test_a_run_under_another_name_counts(self, held: Project) -> None:
+        """A search may have run the very lock of a cell that nothing else has run; the site could not be written."""
+        stored(held, cell(), *failing(), at=3, run="all")
+        stored(held, cell(backport="cure"), *passing(backport_applied=True), at=5, run="all")
+        stored(held, cell("new"), *passing(), at=2, run="search")
+        store = Store(held.reports / "data")
+        found = next(run for run in store if run.run == "search")
+        store.remove(found)
+        store.add(found.model_copy(update={"cell": cell("old with lightning 2.2.5")}))
+        first = seen(held)
+        assert first.counts == {State.JUDGED: 3}
+        assert str(first.complete).startswith("2026-01-01T02")
+
     def test_changes_with_one_cause_stand_together(self, held: Project) -> None:
         lost = [failed(number, lost_peer()) for number in (0, 1)]
         for environment in ("old", "new"):
