@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -410,9 +410,7 @@ class Session:
 
     def conclude(self, cell: Cell, observations: Sequence[Observation], reused: int = 0) -> Result:
         """The result of a cell that has run; the listener is notified."""
-        found = judge_repetitions(self.project.catalog[cell.failure].failure, observations, reused)
-        # A reused run may be of an environment with another name and the same content.
-        result = replace(found, cell=cell)
+        result = judge_repetitions(self.project.catalog[cell.failure].failure, observations, reused, asked=cell)
         if result.judgement.reason.startswith(DISAGREEMENT):
             self.listener.progress(f"{cell.label}: {result.judgement.reason}; please report it with this script")
         self.listener.finished(result)

@@ -1,7 +1,7 @@
 """The rows that every report shows: one for each cell, run or not.  Reads the store and runs nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -128,8 +128,7 @@ class Lookup:
                 self._files[cell.failure] = self.store.by_key(cell.failure)
             failure = self.catalog[cell.failure].failure
             observations = self.store.deciding(failure, self.recipe(cell), self._files[cell.failure])
-            # A run may be of an environment with another name and the same content, such as a point of a search.
-            found = replace(judge_repetitions(failure, observations), cell=cell) if observations else None
+            found = judge_repetitions(failure, observations, asked=cell) if observations else None
             self._found[cell.label] = found
         return self._found[cell.label]
 

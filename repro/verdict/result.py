@@ -41,10 +41,13 @@ class Result:
         return self.judgement.verdict
 
 
-def judge_repetitions(failure: Failure, observations: Sequence[Observation], reused: int = 0) -> Result:
+def judge_repetitions(
+    failure: Failure, observations: Sequence[Observation], reused: int = 0, asked: Cell | None = None
+) -> Result:
     """Judge every observation of one cell, merge the verdicts, and compare with the record.  Pure.
 
-    ``observations`` must not be empty.
+    ``observations`` must not be empty.  ``asked`` is the cell of the result, by default that of the newest run: a run
+    may be of an environment with another name and the same content, such as a point of a search.
     """
     judgements = [judge(failure, observation) for observation in observations]
     merged = merge_repetitions(failure, judgements)
@@ -56,7 +59,7 @@ def judge_repetitions(failure: Failure, observations: Sequence[Observation], reu
     roles = {role: held.versions for role, held in observations[-1].roles.items()}
     expectation = expect(failure, cell, installed.versions, roles) if installed else Expectation.NONE
     return Result(
-        cell=cell,
+        cell=asked or cell,
         observations=tuple(observations),
         judgement=merged.judgement,
         k=merged.k,

@@ -129,18 +129,28 @@ class Spread:
 
         Nodes share the cache, and may have no network to build with.
         """
+        faults: dict[str, EnvironmentFailure | None] = {}
         for cell in cells:
-            names = {environment.label for environment in cell.environments} & set(self._project.derived)
-            try:
-                for name in sorted(names):
-                    self._provide(name)
-            except NoPythonError as error:
+            names = sorted({environment.label for environment in cell.environments} & set(self._project.derived))
+            for name in names:
+                if name not in faults:
+                    faults[name] = self._fault_of(name)
+            error = next((fault for name in names if (fault := faults[name])), None)
+            if error is None:
+                yield cell
+            elif isinstance(error, NoPythonError):
                 self._results[cell.label] = None
                 self._listener.skipped(cell, str(error))
-            except EnvironmentFailure as error:
-                self._results[cell.label] = self._session.unrunnable(cell, str(error))
             else:
-                yield cell
+                self._results[cell.label] = self._session.unrunnable(cell, str(error))
+
+    def _fault_of(self, name: str) -> EnvironmentFailure | None:
+        """Why an environment cannot be built here, or None; a build that fails takes long, and is tried once."""
+        try:
+            self._provide(name)
+        except EnvironmentFailure as error:
+            return error
+        return None
 
     def _weights(self, cells: Sequence[Cell]) -> Weights:
         named = {environment for cell in cells for environment in cell.environments if isinstance(environment, Named)}
