@@ -23,8 +23,11 @@ from repro.search.ablation import ablation_environment
 from repro.search.watch_plan import WATCH_FILE, Watched
 from repro.store.answers import AnswerStore, Stored
 from repro.store.observations import Store
+from repro.store.parallel import compute_all
 
 MATRIX = "matrix.json"
+FAILURES_FOR_PROCESSES = 40
+"""The number of failures from which on several processes read their runs."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,16 @@ class Gathered:
     lanes: tuple[LanePair, ...]
 
 
+@dataclass(frozen=True)
+class _Content:
+    """The content of the reports that is about one failure."""
+
+    rows: tuple[Row, ...]
+    upstream: UpstreamComparison
+    page: str | None = None
+    view: FailureView | None = None
+
+
 def gather(project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True) -> Gathered:
     """Read the content of the reports from the store; ``of`` names the failures that need a page, None means all.
 
@@ -57,28 +70,34 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None, *,
     # An unfinished record has a page only if it was asked for by id.
     drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
+    entries = catalog.entries | drafts
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=output)
     stored = AnswerStore(store.root)
-    rows: dict[str, Row] = {}
-    comparisons, pages, views = [], {}, []
-    for failure, entry in (catalog.entries | drafts).items():
+
+    def content(failure: str) -> _Content:
+        entry = entries[failure]
         answers = _answers(stored, entry, redact)
         if of is None or failure in of:
             view = _view(project, entry, lookup, answers)
-            pages[failure] = failure_markdown(view)
-            views += [view] if output else []
-            own, compared = view.rows, view.upstream
+            found = _Content(view.rows, view.upstream, failure_markdown(view), view if output else None)
         else:
-            own = tuple(lookup.row(cell) for cell in by_failure.get(failure, []))
-            compared = compare_with_upstream(entry.failure, own, answers)
-        rows |= {row.cell.label: row for row in own}
-        if failure in project.matrix.runs and failure in catalog.entries:
-            comparisons.append(compared)
+            rows = tuple(lookup.row(cell) for cell in by_failure.get(failure, []))
+            found = _Content(rows, compare_with_upstream(entry.failure, rows, answers))
         if not output:
             lookup.forget()
+        return found
+
+    # The site needs the runs themselves, and sending them takes longer than reading them here.
+    fewest = len(entries) + 1 if output else FAILURES_FOR_PROCESSES
+    contents = dict(zip(entries, compute_all(content, list(entries), fewest=fewest), strict=True))
+    rows = {row.cell.label: row for found in contents.values() for row in found.rows}
+    runs = [name for name in catalog.entries if name in project.matrix.runs]
+    comparisons = tuple(contents[name].upstream for name in runs)
+    pages = {name: found.page for name, found in contents.items() if found.page is not None}
+    views = tuple(found.view for found in contents.values() if found.view is not None)
     lanes = pairs(of_lanes(store, project.catalog), project.catalog)
     report = Report(rows=tuple(rows[cell.label] for cell in cells))
-    return Gathered(tuple(cells), lookup, report, tuple(comparisons), pages, tuple(views), lanes)
+    return Gathered(tuple(cells), lookup, report, comparisons, pages, views, lanes)
 
 
 def _answers(stored: AnswerStore, entry: Entry, redact: Redact) -> list[Stored]:

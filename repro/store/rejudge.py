@@ -9,8 +9,12 @@ from repro.model.observation import Observation
 from repro.model.verdict import Judgement, side_of
 from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried, Turned
 from repro.store.observations import Store
+from repro.store.parallel import compute_all
 from repro.verdict.judge import judge
 from repro.verdict.rare import merge_repetitions
+
+FAILURES_FOR_PROCESSES = 40
+"""The number of failures from which on several processes judge."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,18 @@ class Rejudgement:
     """The searches whose evidence changed and that should be repeated."""
 
 
+@dataclass(frozen=True)
+class _OfFailure:
+    """What judging the observations of one failure again found."""
+
+    judged: int
+    changed: list[ChangedVerdict]
+    unrecorded: list[tuple[str, str]]
+    """Observations without a recorded verdict, each with its verdict."""
+    renewed: list[tuple[Stored, Stored]]
+    """Answers that changed, before and after."""
+
+
 def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
     """Judge all stored observations by the current rules and record the verdicts.  Nothing is run.
 
@@ -117,20 +133,24 @@ def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
     """
     recorded = store.recorded_verdicts()
     answers = AnswerStore(store.root)
-    judged = 0
-    unrecorded: list[tuple[str, str]] = []
-    changed: list[ChangedVerdict] = []
-    renewed: list[tuple[Stored, Stored]] = []
-    for failure, entry in catalog.entries.items():
+
+    def again(failure: str) -> _OfFailure:
         held = {seen.id: seen for seen in store.of_failure(failure)}
-        judged += len(held)
-        changed += rejudged(held.values(), recorded, catalog)
-        unrecorded += [
-            (name, judge(entry.failure, seen).verdict) for name, seen in held.items() if name not in recorded
-        ]
-        for answer in answers.of(failure):
-            again = rejudged_answer(answer, held, catalog)
-            renewed += [(answer, again)] if again is not None else []
+        entry = catalog.entries[failure]
+        pairs = [(answer, rejudged_answer(answer, held, catalog)) for answer in answers.of(failure)]
+        return _OfFailure(
+            judged=len(held),
+            changed=rejudged(held.values(), recorded, catalog),
+            unrecorded=[
+                (name, judge(entry.failure, seen).verdict) for name, seen in held.items() if name not in recorded
+            ],
+            renewed=[(before, after) for before, after in pairs if after is not None],
+        )
+
+    found = compute_all(again, list(catalog.entries), fewest=FAILURES_FOR_PROCESSES)
+    renewed = [pair for one in found for pair in one.renewed]
+    changed = [item for one in found for item in one.changed]
+    unrecorded = [item for one in found for item in one.unrecorded]
     for _, after in renewed:
         answers.put(after)
     for item in changed:
@@ -142,4 +162,4 @@ def rejudge(store: Store, catalog: Catalog) -> Rejudgement:
         for before, after in renewed
         if [fact.verdict for fact in after.all_tried] != [fact.verdict for fact in before.all_tried]
     ]
-    return Rejudgement(judged, len(unrecorded), tuple(changed), tuple(outdated))
+    return Rejudgement(sum(one.judged for one in found), len(unrecorded), tuple(changed), tuple(outdated))

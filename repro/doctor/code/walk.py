@@ -1,15 +1,11 @@
 """Reads all code and configuration of a project, within bounds, without following links or running anything."""
 
 import gc
-import multiprocessing
 import os
 import re
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,11 +18,12 @@ from repro.doctor.code.python_facts import facts_of_python
 from repro.doctor.code.vocabulary import Vocabulary
 from repro.files import read_bytes_file
 from repro.model.errors import UnreadableFileError, UsageError
+from repro.store.parallel import compute_all
 
 MOST_FILES = 50_000
 MOST_BYTES = 400_000_000
-FILES_FOR_WORKERS, MOST_WORKERS = 300, 8
-"""The number of files from which on several processes read, and the largest number of processes."""
+FILES_FOR_PROCESSES = 300
+"""The number of files from which on several processes read."""
 CODE_BYTES, NOTEBOOK_BYTES, CONFIG_BYTES = 4_000_000, 20_000_000, 1_000_000
 SKIPPED = frozenset(
     {
@@ -87,7 +84,8 @@ def read_project(root: Path, vocabulary: Vocabulary) -> ReadProject:
         chosen.append(_Chosen(path, name))
         left -= path.lstat().st_size
     with _without_collector():
-        for read in _read_all(chosen, replace(vocabulary, classes=_classes(chosen))):
+        known = replace(vocabulary, classes=_classes(chosen))
+        for read in compute_all(lambda item: _read_file(item, known), chosen, fewest=FILES_FOR_PROCESSES):
             project.facts.add(read.facts)
             project.unread += [read.name] if read.is_unread else []
     project.files = len(chosen)
@@ -138,36 +136,6 @@ class _FileRead:
     name: str
     facts: list[Fact] = field(default_factory=list)
     is_unread: bool = False
-
-
-def _read_all(chosen: list[_Chosen], vocabulary: Vocabulary) -> Iterable[_FileRead]:
-    """All files in order; many files are parsed by several processes."""
-    workers = min(MOST_WORKERS, os.cpu_count() or 1)
-    if len(chosen) < FILES_FOR_WORKERS or workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
-        return [_read_file(item, vocabulary) for item in chosen]
-    try:
-        # Forked: the expressions of the vocabulary cannot be sent.
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(workers, context, _Worker.begin, (vocabulary,)) as pool:
-            return list(pool.map(_Worker.read, chosen, chunksize=20))
-    except (BrokenProcessPool, OSError):  # for example, no memory for more processes
-        return [_read_file(item, vocabulary) for item in chosen]
-
-
-class _Worker:
-    """A process that reads files."""
-
-    vocabulary: Vocabulary
-
-    @classmethod
-    def begin(cls, vocabulary: Vocabulary) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        cls.vocabulary = vocabulary
-
-    @classmethod
-    def read(cls, chosen: _Chosen) -> _FileRead:
-        return _read_file(chosen, cls.vocabulary)
 
 
 def _read_file(chosen: _Chosen, vocabulary: Vocabulary) -> _FileRead:
