@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro.catalog.known_records import KnownRecords
+from repro.catalog.known_records import KnownRecord, KnownRecords
 from repro.catalog.open_questions import first_question
 from repro.files import PACKAGE
 from repro.model.errors import Fault, RecordError, UsageError, unknown
@@ -63,7 +63,7 @@ class Catalog:
     """
 
     root: Path
-    entries: dict[str, Entry]
+    entries: Mapping[str, Entry]
     """The finished failures."""
     drafts: Mapping[str, Entry] = field(default_factory=dict)
     """Failures with a valid record and open questions."""
@@ -130,7 +130,7 @@ def load(root: Path, cache: Path | None = None) -> Catalog:
     """
     if not root.is_dir():
         raise UsageError(f"no catalogue at {root}: a folder with one folder a failure is expected")
-    entries: dict[str, Entry] = {}
+    entries: dict[str, KnownRecord[Failure]] = {}
     drafts: dict[str, Entry] = {}
     faults: dict[str, tuple[Fault, ...]] = {}
     known = KnownRecords(root, cache)
@@ -138,22 +138,41 @@ def load(root: Path, cache: Path | None = None) -> Catalog:
     for folder in sorted(path for path in folders if not path.name.startswith(("_", "."))):
         file = folder / RECORD
         try:
-            entry = Entry(known.parsed(Failure, file), folder)
+            record = known.record(Failure, file)
         except RecordError as error:
             faults[folder.name] = error.faults
             continue
-        if entry.failure.id != folder.name:
-            problem = f"{entry.failure.id!r} differs from the folder's name"
+        if record.id != folder.name:
+            problem = f"{record.id!r} differs from the folder's name"
             faults[folder.name] = (Fault(file, 1, "id", problem, f"write {folder.name}"),)
             continue
         question = first_question(folder)
         if question is None:
-            entries[folder.name] = entry
+            entries[folder.name] = record
         else:
-            drafts[folder.name] = entry
+            drafts[folder.name] = Entry(record.value, folder)
             faults[folder.name] = (question,)
     known.save()
-    return Catalog(root, entries, drafts, faults)
+    return Catalog(root, _Entries(root, entries), drafts, faults)
+
+
+class _Entries(Mapping[str, Entry]):
+    """The entries of a catalogue, each made when it is first used."""
+
+    def __init__(self, root: Path, records: Mapping[str, KnownRecord[Failure]]) -> None:
+        self._root, self._records = root, records
+
+    def __getitem__(self, name: str) -> Entry:
+        return Entry(self._records[name].value, self._root / name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._records
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
 def upstream_names(failure: Failure) -> set[str]:

@@ -6,11 +6,13 @@ are never cached, since their faults need the lines of the file.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from pydantic import ValidationError
 
@@ -29,6 +31,19 @@ def _digest(patterns: tuple[str, ...]) -> str:
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
+@dataclass(frozen=True)
+class KnownRecord(Generic[Model]):
+    """A valid record or matrix, which is validated when it is first used: most commands use one of many."""
+
+    id: Any
+    """What the file states as ``id``."""
+    _validated: Callable[[], Model]
+
+    @cached_property
+    def value(self) -> Model:
+        return self._validated()
+
+
 class KnownRecords:
     """The cached records of one catalogue folder, or one matrix; without a cache, nothing is kept."""
 
@@ -41,21 +56,38 @@ class KnownRecords:
 
     def parsed(self, model: type[Model], file: Path) -> Model:
         """The parsed file; raises RecordError with all its faults."""
+        return self.record(model, file).value
+
+    def record(self, model: type[Model], file: Path) -> "KnownRecord[Model]":
+        """The parsed file, validated now only if it is not cached; raises RecordError with all its faults."""
         try:
             text = read_text_file(file, YAML_LIMIT)
         except UnreadableFileError as error:
             raise RecordError([Fault(file, 0, "", error.problem)]) from None
         digest = sha256(text.encode()).hexdigest()
-        with suppress(KeyError, ValidationError):
-            found = model.model_validate(self._remembered[digest])
-            self._used[digest] = self._remembered[digest]
-            return found
-        from repro.catalog.yaml_reader import parse  # noqa: PLC0415 - slow, and not for what is remembered
+        stated = self._remembered.get(digest)
 
-        found = parse(model, text, file)
-        # Without defaults, which come from the code that reads this.
-        self._used[digest] = found.model_dump(mode="json", exclude_unset=True, context=WHOLE)
-        return found
+        def read() -> Model:
+            from repro.catalog.yaml_reader import parse  # noqa: PLC0415 - slow, and not for what is remembered
+
+            found = parse(model, text, file)
+            # Without defaults, which come from the code that reads this.
+            self._used[digest] = found.model_dump(mode="json", exclude_unset=True, context=WHOLE)
+            return found
+
+        def validated() -> Model:
+            try:
+                return model.model_validate(stated)
+            except ValidationError:  # the cache was damaged
+                found = read()
+                self.save()
+                return found
+
+        if not isinstance(stated, dict):
+            found = read()
+            return KnownRecord(self._used[digest].get("id"), lambda: found)
+        self._used[digest] = stated
+        return KnownRecord(stated.get("id"), validated)
 
     def save(self) -> None:
         """Keep only the records that were used; a cache that cannot be written is not an error."""

@@ -70,7 +70,7 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None, *,
     # An unfinished record has a page only if it was asked for by id.
     drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
-    entries = catalog.entries | drafts
+    entries = {**catalog.entries, **drafts}
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=output)
     stored = AnswerStore(store.root)
 

@@ -102,8 +102,28 @@ def test_invalid_content(tmp_path: Path, parsed: list[Path]) -> None:
     for record in held["records"].values():
         record["kind"] = "boom"
     remembered(cache).write_text(json.dumps(held))
-    assert load(folder.parent, cache) == expected
-    assert len(parsed) == 2
+    for _ in range(2):
+        assert load(folder.parent, cache) == expected
+        assert len(parsed) == 2
+
+
+def test_only_what_is_used_is_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalogue may have a thousand records, of which a command uses one."""
+    for number in range(3):
+        folder = write_failure(tmp_path / "failures", id=f"lightning-{number}")
+    load(folder.parent, tmp_path / "cache")
+    validated: list[str] = []
+    real = Failure.model_validate
+
+    def validate(stated: Any) -> Failure:
+        validated.append(stated["id"])
+        return real(stated)
+
+    monkeypatch.setattr(Failure, "model_validate", validate)
+    held = load(folder.parent, tmp_path / "cache")
+    assert set(held.entries) == {"lightning-0", "lightning-1", "lightning-2"}
+    assert held["lightning-1"].failure is held["lightning-1"].failure
+    assert validated == ["lightning-1"]
 
 
 def test_other_rules(tmp_path: Path, parsed: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The source of verdicts: builds ahead, runs one by one; environments and runs are made up."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -130,13 +131,10 @@ class TestAsk:
         assert stored.fault == "lightning 9 needs torch 9"
 
     def test_where_the_failure_does_not_apply_there_is_no_verdict(self, project: Project, world: World) -> None:
-        failure = factories.failure(needs={"distributions": {"lightning": ">=2.2"}})
-        factories.write_failure(project.failures / "..", folder="unused")
-        entry = project.catalog.entries[FAILURE.id]
-        project.catalog.entries[FAILURE.id] = type(entry)(failure, entry.folder)
+        shutil.rmtree(project.failures / FAILURE.id)
+        factories.write_failure(project.failures, needs={"distributions": {"lightning": ">=2.2"}})
         world.versions["old"] = {"torch": "2.2.2", "lightning": "2.1.0"}
-        with Trials(project, failure, Options(warm=False)) as trials:
-            trials.project.catalog.entries[FAILURE.id] = type(entry)(failure, entry.folder)
+        with Trials(project, project.catalog[FAILURE.id].failure, Options(warm=False)) as trials:
             fact = trials.ask("old", "2.1.0")
         assert (fact.verdict, fact.side) == (None, Side.SKIP)
         assert fact.reason == "needs lightning>=2.2, found 2.1.0"
