@@ -1,8 +1,11 @@
-"""How long does ``doctor --code`` take on a large repository?  ``python -m tests.bench.code_size [--files 2000]``
+"""How long does ``doctor --code`` take on a large repository?
 
-The repository is generated: Python files of which most import some of the four libraries, with models, loaders, loops
-and what the projects of the tests hold, and notebooks, YAML, TOML, JSON and shell scripts.  The command is a process of
-its own; its processor time is that of all its processes.
+    python -m tests.bench.code_size [--files 2000]
+    python -m tests.bench.code_size --folder CHECKOUT --name OWNER/NAME
+
+Without a checkout the repository is generated: Python files of which most import some of the four libraries, with
+models, loaders, loops and what the projects of the tests hold, and notebooks, YAML, TOML, JSON and shell scripts.  The
+command is a process of its own; its processor time is that of all its processes.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -136,47 +140,56 @@ def content(suffix: str, draw: random.Random, pieces: list[str]) -> str:
     return str(dump(configuration(draw)))
 
 
-def generate(folder: Path, files: int) -> int:
-    """A repository of so many files; the lines of all."""
+def generate(folder: Path, files: int) -> None:
+    """Write a repository of so many files."""
     draw = random.Random(19)
     samples = yaml.safe_load(PROJECTS.read_text(encoding="utf-8"))
     pieces = [text for row in samples for name, text in row["files"].items() if name.endswith(".py")]
-    lines = 0
     kinds = draw.choices([*SHARES], [*SHARES.values()], k=files)
     for number, suffix in enumerate(kinds):
         file = folder / f"package{number % 40}" / f"module{number}{suffix}"
         file.parent.mkdir(parents=True, exist_ok=True)
         text = content(suffix, draw, pieces)
-        lines += text.count("\n")
         file.write_text(text, encoding="utf-8")
-    return lines
+
+
+def measured(folder: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    """The seconds that the command takes for a folder, and its answer."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    command = [sys.executable, "-m", "repro", "doctor", "--code", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in {Exit.OK, Exit.CHANGED, Exit.UNKNOWN}, done.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"cpu_s": round(cpu, 2), "wall_s": round(time.monotonic() - began, 2)}, json.loads(done.stdout)
 
 
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--files", type=int, default=2000, help="of the repository that is generated")
+    parser.add_argument("--folder", type=Path, help="measure this checkout instead")
+    parser.add_argument("--name", help="what the figures call the checkout")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        lines = generate(Path(folder), args.files)
-        taken = []
-        for _ in range(args.runs):
-            before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-            command = [sys.executable, "-m", "repro", "doctor", "--code", folder, "--json"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode in {Exit.OK, Exit.CHANGED, Exit.UNKNOWN}, done.stderr
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            taken.append({"cpu_s": round(cpu, 2), "wall_s": round(time.monotonic() - began, 2)})
+    with tempfile.TemporaryDirectory() as made:
+        folder = args.folder or Path(made)
+        if args.folder is None:
+            generate(folder, args.files)
+        files = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+        code = [file for file in files if file.suffix == ".py" and file.is_file()]
+        taken = [measured(folder) for _ in range(args.runs)]
+        found = taken[-1][1]["code"]
         answer = {
-            "format": 1,
-            "files": args.files,
-            "lines": lines,
+            "format": 2,
+            "repository": args.name or ("generated" if args.folder is None else folder.name),
+            "files": len(files),
+            "files_read": found["files"],
+            "lines_of_python": sum(file.read_bytes().count(b"\n") for file in code),
             "cores": os.cpu_count(),
-            "failures": len(json.loads(done.stdout)["code"]["failures"]),
-            "runs": taken,
+            "failures": len(found["failures"]),
+            "runs": [seconds for seconds, _ in taken],
         }
     publish(answer, args.output)
 
