@@ -1,3 +1,3 @@
 """A laboratory of known failures of the sharded-training stack."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
