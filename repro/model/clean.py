@@ -25,6 +25,8 @@ def clean(text: str) -> str:
 
     The result can be printed on a terminal, encoded as UTF-8, and held by XML 1.0.
     """
+    if text.isprintable():  # no character to replace, and no escape sequence: each begins with one
+        return text
     return CONTROL.sub(REPLACEMENT, ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 

@@ -34,7 +34,8 @@ class _CleanConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=clean(segment.text))
+            text = segment.text if segment.control else clean(segment.text)
+            yield segment if text == segment.text else segment._replace(text=text)
 
 
 def console(*, error: bool = False) -> Console:

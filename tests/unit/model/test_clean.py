@@ -1,5 +1,6 @@
 """No control character or escape sequence passes."""
 
+import sys
 import unicodedata
 from xml.etree import ElementTree as ET
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.model.clean import clean, clean_line
+from repro.model.clean import CONTROL, ESCAPES, clean, clean_line
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,10 @@ def test_any_text(text: str) -> None:
 
 def test_clean_line() -> None:
     assert clean_line("a\n\x1b[1mb\t c") == "a b c"
+
+
+def test_every_printable_character_is_left() -> None:
+    """Most texts hold nothing else, and are not searched."""
+    printable = "".join(filter(str.isprintable, map(chr, range(sys.maxunicode + 1))))
+    assert CONTROL.search(printable) is None
+    assert ESCAPES.search(printable) is None
