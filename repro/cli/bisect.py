@@ -25,6 +25,7 @@ from repro.cli.script_options import (
     own_script,
     refuse_script_options,
     signature_given,
+    sources_given,
     surroundings,
 )
 from repro.cli.search_options import (
@@ -97,7 +98,12 @@ def bisect(
     write: Annotated[bool, typer.Option("--write", help="Correct the record's affected range.")] = False,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="LOG", help="Resume from a log of the same script, record and environment."),
+        typer.Option(
+            "--resume",
+            metavar="LOG",
+            help="Resume from a log of the same script, record and environment. For a script with a local development "
+            "version, give --requirements or --base again.",
+        ),
     ] = None,
     replay: Annotated[
         Path | None, typer.Option("--replay", metavar="LOG", help="Decide again from a log; run nothing.")
@@ -247,13 +253,16 @@ def _bisect_script(
     answers = AnswerStore(own.project.reports / "data")
     if log := resume or replay:
         journal = log_of_script(log, own.failure, own.given)
+        if resume and journal.question.has_local_sources:
+            journal.question = journal.question.on_this_machine(sources_given(own, how))
     else:
         with resumable(["repro", "bisect", str(own.given), *asked.arguments, *how.words, *words, *own.again]):
             journal = _begin(own, asked, how, run, out)
     failure = journal.question.script
     assert failure is not None  # noqa: S101 - a log of a script holds it
     _print_question(out, journal)
-    again = ["repro", "bisect", str(own.given), "--resume", str(journal.file), *words, *own.again]
+    stack = how.words_of_stack if journal.question.has_local_sources else []
+    again = ["repro", "bisect", str(own.given), "--resume", str(journal.file), *stack, *words, *own.again]
     if replay:
         answer = lead_bisection(Replay(), failure, journal, notify)
     else:

@@ -70,6 +70,7 @@ def blame(
     The changes are those between two environments that turn the verdict.  For a script, --from and --to may be
     files: a freeze, a lock or requirements; the release of each guilty package is then bisected as well.
     Packages that a release requires to be newer move with it: they are one change, named by that release.
+    Development versions are told apart by commit or wheel, whatever version they state.
 
     Exit code 3 if it could not be decided whether some package is to blame.
 
@@ -179,6 +180,8 @@ def _release_of(  # noqa: PLR0917 - the parts of one question
     old, new = (held.versions.get(package) for held in ends)
     if old is None or new is None:
         return f"release     {package}: {'added' if old is None else 'removed'}"
+    if any(package in held.sources for held in ends):
+        return f"release     {package}: a development version; bisect its commits in its repository with `git bisect`"
     good, bad = (old, new) if answer.start.side is Side.GOOD else (new, old)
     around = around_cause(*ends, cause, package, today())
     try:

@@ -43,7 +43,9 @@ def pack(
     """Pack environments for a machine without a network.
 
     The pack holds wheels of all that differs from the interpreter found there, but for torch and what torch stands
-    on, which stay.  There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`; with --tests also
+    on, which stay.  A development version is built here, and refused where its wheel does not fit there.
+
+    There: `python3 DIR/go.py run --overlay DIR`, with any options of `repro run`; with --tests also
     `python3 DIR/go.py pytest -m gpu --overlay DIR --reports DIR`, with any options of pytest.  A catalogue
     of your own is not packed: carry its folder too, and name it with --catalog there as here.
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import typer
 from repro.catalog.project import Project
 from repro.catalog.snapshot import Snapshot, take
 from repro.doctor.stack.files import read_stack
+from repro.doctor.stack.sources import FROM_GIT
 from repro.environments.interpreter import find_interpreter, probe
 from repro.launch.first_imports import first_imports
 from repro.model.errors import UsageError, unknown
@@ -23,7 +24,7 @@ from repro.model.verdict import Side
 from repro.search.environments import Vector
 from repro.search.lead import today
 from repro.search.metric import PEAK_MEMORY
-from repro.search.own_stack import from_given, from_imports, from_requirements, from_versions
+from repro.search.own_stack import from_given, from_imports, from_requirements, from_versions, sources_in
 from repro.search.script_search import RUNS, SCRIPTS, Surroundings, stack_vector
 from repro.search.start import vector_of
 from repro.store.answers import Bisected, Blamed
@@ -107,6 +108,12 @@ class ScriptOptions:
         words += ["--ranks", str(self.ranks)] if self.ranks != 2 else []  # noqa: PLR2004 - the default
         words += ["--timeout", str(self.timeout)] if self.timeout != 120 else []  # noqa: PLR2004 - the default
         return words + (["--exit"] if self.by_exit else [])
+
+    @property
+    def words_of_stack(self) -> list[str]:
+        """The option that says what the rest of the stack is."""
+        named = {"--requirements": self.requirements, "--python": self.python, "--base": self.base}
+        return [part for name, value in named.items() if value is not None for part in (name, str(value))]
 
 
 def is_script(target: str) -> bool:
@@ -211,6 +218,21 @@ def surroundings(own: OwnScript, how: ScriptOptions) -> Surroundings:
     return Surroundings(wanted=from_imports(own.snapshot.folder / own.snapshot.script, own.snapshot.modules))
 
 
+def sources_given(own: OwnScript, how: ScriptOptions) -> Mapping[str, str]:
+    """The development versions of --requirements or --base, with their addresses on this machine.
+
+    Raises UsageError where neither is given.
+    """
+    if how.requirements is not None:
+        return from_requirements(how.requirements).sources
+    if how.base is not None:
+        return vector_of(own.project, how.base).environment.sources
+    raise UsageError(
+        "--resume: a log names no folder of a machine, and this search has a local development version: give the "
+        "--requirements or the --base of the search again"
+    )
+
+
 def command(words: list[str]) -> str:
     """A command line that a shell reads as these words."""
     return shlex.join(words)
@@ -247,7 +269,13 @@ def given_stack(project: Project, name: str) -> Vector:
         raise unknown("environment or file", name, project.matrix.environments)
     stack = read_stack(file)
     unpinned = [held for held in stack.held if held not in stack.versions]
-    wanted = from_given(stack.versions, unpinned, stack.python)
-    if not wanted.pins:
+    sources = sources_in(file)
+    for held in unpinned:
+        if held not in sources and (why := stack.held[held].why).startswith(FROM_GIT):
+            raise UsageError(
+                f"{file}: {held} {why}: name it in a freeze or in requirements, as {held} @ git+ADDRESS@COMMIT"
+            )
+    wanted = from_given(stack.versions, unpinned, stack.python, sources)
+    if not wanted.pins and not wanted.sources:
         raise UsageError(f"{file}: states no exact version: a freeze, a lock or pinned requirements are expected")
     return stack_vector(project, f"{file.name} ({file.parent.name or '.'})", wanted, today())

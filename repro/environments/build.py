@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from repro.environments.development import refuse_source, source_requirement
 from repro.environments.interpreter import Interpreter, remembered
-from repro.environments.locks import Lock, header_of, read_lock, stale
+from repro.environments.locks import Lock, Locked, header_of, read_lock, stale
 from repro.environments.place import BuildRecord, EnvironmentFolder
 from repro.environments.pythons import base_python
 from repro.environments.resolve import refuse_denied, resolve
@@ -21,6 +21,7 @@ from repro.environments.torch_build import TorchBuild, choose_torch
 from repro.environments.uv import run_uv, torch_backend
 from repro.environments.verify import find_damage, records_digest
 from repro.files import write_whole, writing
+from repro.model.development_version import read_source
 from repro.model.errors import EnvironmentFailure, Fault, RecordError, unknown
 from repro.model.matrix import Environment, Matrix
 
@@ -67,6 +68,8 @@ class Environments:
         if name in self.held:
             return self.held[name]
         environment = self.derived[name]
+        if not all(read_source(text).is_exact for text in environment.sources.values()):
+            return resolve(name, environment, self.matrix)  # A branch may have moved since, and so may a wheel.
         key = hashlib.sha256("\n".join(header_of("", environment)).encode()).hexdigest()[:16]
         file = self.cache / "locks" / f"{key}.txt"
         if file.is_file():
@@ -157,20 +160,32 @@ class Environments:
         """Install a lock into a new environment; returns the chosen build of torch, if the lock has torch."""
         run_uv(["venv", "--quiet", "--clear", "--no-project", "--relocatable", "--python", base, str(target.folder)])
         packages = [package.text for package in lock.libraries if not package.source]
-        torch = choose_torch(lock.torch, target.python) if lock.torch else None
-        if torch:
-            install(target.python, [torch.requirement], hashes=bool(torch.hashes))
-            if _wants_accelerator(target):
-                packages += [package.text for package in lock.accelerator]
+        torch = self._install_torch(target, lock.torch) if lock.torch else None
+        if torch and _wants_accelerator(target):
+            packages += [package.text for package in lock.accelerator]
         install(target.python, packages)
-        environment = self.environment(target.name)
         for package in lock.sources:
-            try:
-                install(target.python, [source_requirement(package, environment)], hashes=False)
-            except EnvironmentFailure as error:
-                refuse_source(error, environment)
-                raise
+            if package != lock.torch:
+                self._install_source(target, package)
         return torch
+
+    def _install_torch(self, target: EnvironmentFolder, locked: Locked) -> TorchBuild:
+        """Install the build that this machine chooses, or the wheel that the environment names."""
+        if locked.source:
+            self._install_source(target, locked)
+            name, _, digest = locked.source.partition("#sha256=")
+            return TorchBuild(locked.version, name, (f"sha256:{digest}",))
+        torch = choose_torch(locked, target.python)
+        install(target.python, [torch.requirement], hashes=bool(torch.hashes))
+        return torch
+
+    def _install_source(self, target: EnvironmentFolder, locked: Locked) -> None:
+        environment = self.environment(target.name)
+        try:
+            install(target.python, [source_requirement(locked, environment)], hashes=False)
+        except EnvironmentFailure as error:
+            refuse_source(error, environment)
+            raise
 
     def remove(self, name: str) -> int:
         """Remove all builds of a name, for any lock; returns the number of folders removed."""

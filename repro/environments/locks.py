@@ -2,8 +2,8 @@
 
 A lock has two layers.  The libraries have hashes and are installed exactly.  The torch layer is torch and the
 packages of its accelerator builds.  The machine chooses torch's build (CPU, CUDA): the hashes of torch are those of
-the builds on PyPI, and builds from other sources are pinned by their label (see ``torch_build``).  The accelerator's
-packages are installed only if the build requires them.
+the builds on PyPI, and builds from other sources are pinned by their label (see ``torch_build``); only a torch that
+is given as a wheel is that one build.  The accelerator's packages are installed only if the build requires them.
 """
 
 import hashlib
@@ -80,8 +80,8 @@ class Lock:
 
     @property
     def sources(self) -> tuple[Locked, ...]:
-        """The development versions, which are installed one by one."""
-        return tuple(package for package in self.libraries if package.source)
+        """The development versions, torch among them if it is one; they are installed one by one."""
+        return tuple(package for package in self.packages if package.source)
 
     @property
     def text(self) -> str:

@@ -4,6 +4,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from repro.environments.development import check_sources, refuse_source, with_sources
 from repro.environments.locks import Lock, Locked, header_of, is_accelerator, split
 from repro.environments.uv import FIND_LINKS, TORCH_BACKEND, run_uv
@@ -39,7 +41,9 @@ def _packages(environment: Environment, matrix: Matrix) -> tuple[Locked, ...]:
     days = dict(environment.cutoffs)
     if "torch" in days:
         # The packages of torch's accelerator builds are as young as torch itself.
+        wheel = next((text for name, text in environment.sources.items() if canonicalize_name(name) == "torch"), "")
         torch = f"torch=={environment.pins['torch']}" if "torch" in environment.pins else "torch"
+        torch = f"torch @ {read_source(wheel).installable}" if wheel else torch
         layer = _compile([torch], environment, days["torch"], {}, matrix)
         days |= {package.name: days["torch"] for package in layer if is_accelerator(package.name)}
     pins = [f"{package}=={version}" for package, version in environment.pins.items()]

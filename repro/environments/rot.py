@@ -51,7 +51,7 @@ def try_lock(name: str, python: str, lock: Lock, matrix: Matrix, *, dry: bool) -
         place = EnvironmentFolder(name, Path(folder) / "environment")
         try:
             run_uv(["venv", "--quiet", "--no-project", "--python", base, str(place.folder)])
-            if lock.torch:
+            if lock.torch and not lock.torch.source:
                 torch = choose_torch(lock.torch, place.python)
                 install(place.python, [torch.requirement], hashes=bool(torch.hashes), dry=dry)
             # A development version is no file of an index that could be gone.

@@ -1,7 +1,7 @@
 """Where a development version comes from: a revision of a repository, or a wheel.  Pure.
 
-``git+https://HOST/PATH@REVISION``, ``git+file:///PATH@REVISION``, or the path of a wheel.  What is stored names a local
-one by its last part only.
+``git+https://HOST/PATH@REVISION``, ``git+file:///PATH@REVISION``, or the path of a wheel, with ``#sha256=HASH`` where
+one file alone is meant.  What is stored names a local one by its last part only.
 """
 
 import re
@@ -15,7 +15,13 @@ _GIT = re.compile(
     r"(?P<repository>git\+(?:https|ssh)://[^\s@?#]+|git\+file:(?://)?[^\s@?#]+)"
     r"@(?P<revision>[A-Za-z0-9][\w./-]{0,199})(?P<folder>#subdirectory=[\w./-]{1,200})?"
 )
-_WHEEL = re.compile(r"(?:file://)?(?P<path>[^\s?#@:]{0,1000}?\w[\w.]*-\d[^-\s/]*(?:-\d[^-\s/]*)?(?:-[^-\s/]+){3}\.whl)")
+_WHEEL = re.compile(
+    r"(?:file://)?(?P<path>[^\s?#@:]{0,1000}?\w[\w.]*-\d[^-\s/]*(?:-\d[^-\s/]*)?(?:-[^-\s/]+){3}\.whl)"
+    r"(?:#sha256=(?P<sha256>[0-9a-f]{64}))?"
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHOWN = 12
+"""Characters of a commit or a hash that people are shown."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,13 @@ class Source:
     """Of a repository; empty for a wheel."""
     folder: str = ""
     """``#subdirectory=...`` where the project is not at the root of its repository."""
+    sha256: str = ""
+    """Of a wheel: the hash of its one file; empty where the name alone is given."""
+
+    @property
+    def is_exact(self) -> bool:
+        """True if it can only ever mean one content: a whole commit, or a wheel with its hash."""
+        return bool(self.sha256 if self.is_wheel else _COMMIT.fullmatch(self.revision))
 
     @property
     def is_wheel(self) -> bool:
@@ -51,14 +64,28 @@ class Source:
     @property
     def public(self) -> str:
         """The address without the folders of a machine: what locks, reports and stored runs say."""
-        if self.is_wheel:
-            return self.last
-        place = f"git+file:{self.last}" if self.is_local else self.address
-        return f"{place}@{self.revision}{self.folder}"
+        return self._at(self.last if self.is_wheel else f"git+file:{self.last}" if self.is_local else self.address)
 
-    def at(self, revision: str) -> "Source":
-        """The same repository at another revision."""
-        return Source(self.address, revision, self.folder)
+    @property
+    def text(self) -> str:
+        """The whole address, as this machine needs it."""
+        return self._at(self.address)
+
+    @property
+    def place(self) -> str:
+        """The public address without what makes it exact: two revisions of one repository have the same."""
+        return (self.at("") if self.is_wheel else self.at("*")).public
+
+    def _at(self, address: str) -> str:
+        if self.is_wheel:
+            return f"{address}#sha256={self.sha256}" if self.sha256 else address
+        return f"{address}@{self.revision}{self.folder}"
+
+    def at(self, exact: str) -> "Source":
+        """The same repository at another revision, or the same wheel with this hash."""
+        if self.is_wheel:
+            return Source(self.address, sha256=exact)
+        return Source(self.address, exact, self.folder)
 
     @property
     def installable(self) -> str:
@@ -75,7 +102,7 @@ def read_source(text: str) -> Source:
         return Source(git["repository"], git["revision"], git["folder"] or "")
     wheel = _WHEEL.fullmatch(text)
     if wheel:
-        return Source(wheel["path"])
+        return Source(wheel["path"], sha256=wheel["sha256"] or "")
     _, remote, rest = text.partition("://")
     if text.startswith("git+") and remote and "@" in rest.partition("/")[0]:
         raise ValueError(
@@ -89,7 +116,14 @@ def read_source(text: str) -> Source:
 def placed(text: str, folder: PurePath) -> str:
     """An address, with a wheel's relative path below an absolute folder; raises ValueError."""
     source = read_source(text)
-    return str(folder / source.address) if source.is_wheel else text
+    return Source(str(folder / source.address), sha256=source.sha256).text if source.is_wheel else text
+
+
+def shortened(public: str) -> str:
+    """A public address for people, with the first characters of its commit or hash."""
+    source = read_source(public)
+    exact = source.sha256 if source.is_wheel else source.revision
+    return source.at(exact[:_SHOWN]).public if source.is_exact else public
 
 
 def _source(text: str) -> str:

@@ -67,8 +67,8 @@ class Environment(Strict):
         if not self.pins and not self.floating and not self.sources:
             raise ValueError("an environment needs pins, sources, or names under floating")
         for name in self.sources:
-            if canonicalize_name(name) == "torch":
-                raise ValueError("sources: torch cannot come from a source, since each machine chooses its build")
+            if canonicalize_name(name) == "torch" and not read_source(self.sources[name]).is_wheel:
+                raise ValueError("sources: torch can come from a wheel only: no repository of it is built here")
             if canonicalize_name(name) in map(canonicalize_name, self.pins):
                 raise ValueError(f"{name} has a pin and a source: one of the two is expected")
         return self

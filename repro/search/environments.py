@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from repro.environments.development import at_locked
 from repro.environments.locks import Lock, is_accelerator
 from repro.model.errors import UsageError
 from repro.model.matrix import Environment
@@ -33,6 +34,11 @@ class Vector:
     environment: Environment
     versions: Mapping[str, str]
     days: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Its development versions, by canonical name."""
+        return {str(canonicalize_name(name)): text for name, text in self.environment.sources.items()}
 
     @property
     def of_record(self) -> dict[str, str]:
@@ -108,24 +114,39 @@ def kept_versions(settings: Iterable[str]) -> dict[str, str]:
 
 
 def vector(name: str, environment: Environment, lock: Lock) -> Vector:
-    """The versions of a lock that apply to its Python here, without packages that only serve torch's builds."""
+    """The versions of a lock that apply to its Python here, without packages that only serve torch's builds.
+
+    Development versions are those that the lock names, whatever their branch holds today.
+    """
     versions = {
         package.name: package.version
         for package in lock.packages
         if not is_accelerator(package.name) and applies(Requirement(package.without_hashes.strip()), environment.python)
     }
-    return Vector(name, environment, versions, (environment.cutoff, *environment.cutoffs.values()))
+    days = (environment.cutoff, *environment.cutoffs.values())
+    return Vector(name, at_locked(environment, lock), versions, days)
 
 
 def version_changes(start: Vector, end: Vector) -> tuple[VersionChange, ...]:
-    """The changes between two environments; packages that an environment names come first, the others by name."""
+    """The changes between two environments; packages that an environment names come first, the others by name.
+
+    A development version differs from a release of the same version, and from another commit.
+    """
     names = {name for side in (start, end) for name in _named(side.environment)}
     held = {**start.versions, **end.versions}
-    differing = [name for name in held if start.versions.get(name) != end.versions.get(name)]
-    ordered = sorted(differing, key=lambda name: (name not in names, name))
+    built = start.environment.public_sources, end.environment.public_sources
+    changes = [
+        VersionChange(
+            distribution=name,
+            before=start.versions.get(name),
+            after=end.versions.get(name),
+            source_before=built[0].get(name, ""),
+            source_after=built[1].get(name, ""),
+        )
+        for name in sorted(held, key=lambda name: (name not in names, name))
+    ]
     return tuple(
-        VersionChange(distribution=name, before=start.versions.get(name), after=end.versions.get(name))
-        for name in ordered
+        change for change in changes if (change.before, change.source_before) != (change.after, change.source_after)
     )
 
 
@@ -137,21 +158,22 @@ def _named(environment: Environment) -> Iterable[str]:
 
 
 def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: Sequence[VersionChange]) -> Variant:
-    """The starting environment with some of the changes; all versions are pinned."""
+    """The starting environment with some of the changes; all versions are pinned, or have their source."""
     if not taken:
         return _whole(start)
     if len(taken) == len(every):
         return _whole(end)
-    sources = start.environment.sources
-    built = {canonicalize_name(name) for name in sources}
-    versions = {package: held for package, held in start.versions.items() if package not in built}
+    sources = start.sources
+    versions = {package: held for package, held in start.versions.items() if package not in sources}
     for move in taken:
-        if move.after is None:
-            versions.pop(move.distribution, None)
-        else:
+        versions.pop(move.distribution, None)
+        sources.pop(move.distribution, None)
+        if move.source_after:
+            sources[move.distribution] = end.sources[move.distribution]
+        elif move.after is not None:
             versions[move.distribution] = move.after
     newest = max((*start.days, *end.days))
-    words = ", ".join(f"{move.distribution} {move.after or 'removed'}" for move in taken)
+    words = ", ".join(move.text_after for move in taken)
     name = f"{start.name} with {words}"
     if len(name) > _NAME_CHARACTERS:
         name = f"{start.name} with {len(taken)} of {len(every)} changes {sha256(words.encode()).hexdigest()[:8]}"
@@ -163,7 +185,7 @@ def mixture(start: Vector, end: Vector, taken: Sequence[VersionChange], every: S
         preferred={
             package: held
             for package, held in {**end.versions, **start.versions}.items()
-            if package not in {*versions, *built}
+            if package not in {*versions, *sources}
         },
         sources=sources,
         why=f"{start.name} with {words}",

@@ -200,10 +200,6 @@ def lead_blame(
     changes = version_changes(start, end)
     if start.environment.python != end.environment.python:
         raise UsageError(f"{start.name} and {end.name} have different Pythons: only packages can be blamed")
-    if start.environment.public_sources != end.environment.public_sources:
-        raise UsageError(
-            f"{start.name} and {end.name} have different development versions: only releases can be blamed"
-        )
     if not changes:
         raise UsageError(f"{start.name} and {end.name} hold the same packages: there is nothing to blame")
     first, last = known or (_judge_end(source, start, notify), _judge_end(source, end, notify))

@@ -6,7 +6,7 @@ tried.  Only whole lines count, so a line that a crash cut off is ignored.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from repro.environments.development import check_sources, with_addresses
 from repro.files import writing
 from repro.model.base import Strict
+from repro.model.development_version import read_source
 from repro.model.errors import StoreError
 from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Environment
@@ -97,6 +99,27 @@ class Question(Strict):
     @property
     def find_fix(self) -> bool:
         return self.older is Side.BAD
+
+    def on_this_machine(self, sources: Mapping[str, str]) -> "Question":
+        """The question with the folders of local development versions, which no log names.
+
+        Raises SourceError for one that ``sources`` does not have, or that is not here.
+        """
+        points = tuple(
+            point.model_copy(update={"definition": with_addresses(point.definition, sources)})
+            if point.definition
+            else point
+            for point in self.points
+        )
+        for definition in filter(None, (point.definition for point in points)):
+            check_sources(definition)
+        return self.model_copy(update={"points": points})
+
+    @property
+    def has_local_sources(self) -> bool:
+        """True if a repository or a wheel of this machine is part of the question."""
+        held = (point.definition.sources.values() for point in self.points if point.definition)
+        return any(read_source(text).is_local for texts in held for text in texts)
 
     def describe(self, index: int) -> str:
         """``transformers 4.50.0``, or ``the stack of 2024-03-28``."""

@@ -111,8 +111,25 @@ def from_requirements(file: Path) -> Wanted:
         else:
             requirement.marker = None
             others.append(str(requirement))
-    named = tuple(others) if TORCH in pins or _names(others, TORCH) else (*others, TORCH)
+    has_torch = TORCH in {*pins, *sources} or _names(others, TORCH)
+    named = tuple(others) if has_torch else (*others, TORCH)
     return Wanted(pins, named, sources=sources)
+
+
+def sources_in(file: Path) -> dict[str, str]:
+    """The lines ``NAME @ ADDRESS`` of a freeze or of requirements that name a revision or a wheel."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(read_text_file(file).splitlines() if file.is_file() else (), start=1):
+        if " @ " not in line:
+            continue
+        try:
+            requirement = Requirement(line.split(" #")[0].strip())
+        except InvalidRequirement:
+            continue
+        address = requirement.url or ""
+        if address.startswith("git+") or address.partition("#")[0].endswith(".whl"):
+            found[canonicalize_name(requirement.name)] = _source_in(address, file, number)
+    return found
 
 
 def _source_in(address: str, file: Path, number: int) -> str:
@@ -143,14 +160,22 @@ def from_versions(versions: Mapping[str, str], python: str, left_out: Iterable[s
     return Wanted({}, tuple(sorted({*kept, TORCH})), kept, ".".join(python.split(".")[:2]))
 
 
-def from_given(versions: Mapping[str, str], unpinned: Iterable[str], python: str | None) -> Wanted:
-    """The content of a freeze, a lock or a requirements file: exact versions, and names without one."""
+def from_given(
+    versions: Mapping[str, str], unpinned: Iterable[str], python: str | None, sources: Mapping[str, str] | None = None
+) -> Wanted:
+    """The content of a freeze, a lock or a requirements file: exact versions, development versions, and other names."""
+    held = dict(sources or {})
     pins: dict[str, str] = {canonicalize_name(name): version.partition("+")[0] for name, version in versions.items()}
-    pins = {name: version for name, version in pins.items() if _valid(version) and not is_accelerator(name)}
-    others = sorted({canonicalize_name(name) for name in unpinned} - {*pins})
+    pins = {
+        name: version
+        for name, version in pins.items()
+        if _valid(version) and not is_accelerator(name) and name not in held
+    }
+    others = sorted({canonicalize_name(name) for name in unpinned} - {*pins, *held})
     others = [name for name in others if not is_accelerator(name)]
-    torch = () if TORCH in pins or TORCH in others else (TORCH,)
-    return Wanted(pins, (*others, *torch), python=".".join((python or PYTHON).split(".")[:2]))
+    torch = () if TORCH in {*pins, *others, *held} else (TORCH,)
+    python = ".".join((python or PYTHON).split(".")[:2])
+    return Wanted(pins, (*others, *torch), python=python, sources=held)
 
 
 def _valid(version: str) -> bool:

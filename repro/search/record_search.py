@@ -106,4 +106,6 @@ def log_to_resume(log: Path, project: Project, entry: Entry) -> SearchLog:
     question = journal.question
     moved = Moved(question.role, question.roles)
     refuse_other(question, digests_of(project, entry, question.base, question.lane, moved), str(journal.file))
+    if question.has_local_sources:
+        journal.question = question.on_this_machine(vector_of(project, question.base).environment.sources)
     return journal

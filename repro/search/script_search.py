@@ -52,7 +52,12 @@ def stack_vector(project: Project, name: str, wanted: Wanted, day: str) -> Vecto
     Raises EnvironmentFailure if it does not resolve.
     """
     environment = Environment(
-        python=wanted.python, cutoff=day, pins=dict(wanted.pins), floating=wanted.others, why=f"as {name} says"
+        python=wanted.python,
+        cutoff=day,
+        pins=dict(wanted.pins),
+        floating=wanted.others,
+        sources=dict(wanted.sources),
+        why=f"as {name} says",
     )
     return vector(name, environment, project.deriving({name: environment}).environments.lock(name))
 
@@ -64,8 +69,12 @@ def around_cause(start: Vector, end: Vector, cause: tuple[str, ...], package: st
     """
     mates = {name: end.versions[name] for name in cause if name != package and name in end.versions}
     gone = {name for name in cause if name not in end.versions}
-    kept = {name: held for name, held in start.versions.items() if name not in {*mates, *gone, package}}
-    return Surroundings(wanted=Wanted(mates, tuple(sorted(kept)), kept, start.environment.python), day=day)
+    moved = {name: text for name, text in end.sources.items() if name in cause and name != package}
+    built = {name: text for name, text in start.sources.items() if name not in cause} | moved
+    mates = {name: version for name, version in mates.items() if name not in built}
+    kept = {name: held for name, held in start.versions.items() if name not in {*mates, *gone, *built, package}}
+    wanted = Wanted(mates, tuple(sorted(kept)), kept, start.environment.python, built)
+    return Surroundings(wanted=wanted, day=day)
 
 
 def question_of_script(  # noqa: PLR0917 - each part of the question

@@ -143,7 +143,7 @@ class Blamed(Strict):
 
     def cause_text(self, cause: Sequence[str]) -> str:
         """``a and b``; ``transformers 5.2.0, with what it requires: huggingface-hub 1.4.1``."""
-        after = {change.distribution: f"{change.distribution} {change.after or 'removed'}" for change in self.changes}
+        after = {change.distribution: change.text_after for change in self.changes}
         texts = []
         for name in cause:
             required = ", ".join(after[other] for other in self.required.get(name, ()))

@@ -17,6 +17,8 @@ from repro.doctor.stack.statements import Statement, shortened, statement
 from repro.model.version import parsed_version
 
 SCHEMES = ("git+", "hg+", "svn+", "bzr+", "http:", "https:", "ftp:", "file:", "./", "../", "/", "~")
+FROM_GIT = "is installed from git"
+"""Begins the reason why the version of such a distribution is not known."""
 REPOSITORIES = {"pytorch": "torch"}
 """Repositories whose distribution has another name."""
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from repro.environments.locks import Lock, Locked, is_accelerator
 from repro.model.errors import UsageError
@@ -58,15 +59,27 @@ def markers_of(python: str, platform: str) -> dict[str, str]:
 def differing(lock: Lock, base: Mapping[str, str], markers: Mapping[str, str]) -> tuple[Locked, ...]:
     """The distributions of a lock that must be laid over a base with these versions.
 
-    torch, its accelerator packages and their dependencies always come from the base.
+    torch, its accelerator packages and their dependencies always come from the base.  A development version is never
+    the base's, whatever version that has.
     """
     chosen = []
     for package in lock.libraries:
         requirement = Requirement(package.without_hashes)
         applies = requirement.marker is None or requirement.marker.evaluate(dict(markers))
-        if applies and package.name not in STAYS and base.get(package.name) != package.version:
+        in_base = base.get(package.name) == package.version and not package.source
+        if applies and package.name not in STAYS and not in_base:
             chosen.append(package)
     return tuple(chosen)
+
+
+def fits(wheel: str, python: str, platforms: Sequence[str]) -> bool:
+    """True if a wheel of that name can be installed on CPython of a release line, on one of these platforms."""
+    major, minor = map(int, python.split("."))
+    supported = {
+        *cpython_tags((major, minor), platforms=platforms),
+        *compatible_tags((major, minor), f"cp{major}{minor}", platforms),
+    }
+    return not supported.isdisjoint(parse_wheel_filename(wheel)[3])
 
 
 def left(lock: Lock) -> dict[str, str]:

@@ -11,9 +11,12 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from repro.environments.build import Environments, Notify, quiet
+from repro.environments.development import source_wheel
+from repro.environments.locks import Locked
 from repro.environments.pack.contents import (
     PATCH,
     differing,
+    fits,
     harness_pins,
     left,
     markers_of,
@@ -25,6 +28,7 @@ from repro.environments.resolve import refuse_denied
 from repro.environments.uv import run_uv
 from repro.files import write_whole, writing
 from repro.model.errors import EnvironmentFailure, UsageError
+from repro.model.matrix import Environment
 
 DISTRIBUTION = "repro-lab"
 PROJECT = "project.zip"
@@ -68,15 +72,21 @@ def write_pack(
     for name in names:
         lock = environments.lock(name)
         refuse_denied(lock, environments.matrix)
-        if lock.sources:
-            raise UsageError(f"{name}: has a development version of {lock.sources[0].name}, which no pack can hold")
+        if lock.torch and lock.torch.source:
+            raise UsageError(
+                f"{name}: has a torch of its own, {lock.torch.source.partition('#')[0]}, and a pack takes the "
+                f"interpreter's torch: install the wheel there, and pack an environment that pins its version"
+            )
         chosen[name] = differing(lock, target.base, markers)
     held: dict[str, frozenset[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         wheels = Path(scratch) / WHEELS
         for name, packages in chosen.items():
             notify(f"{name}: {len(packages)} distributions")
-            held[name] = _download([requirement_line(package) for package in packages], target.python, tags, wheels)
+            released = [requirement_line(package) for package in packages if not package.source]
+            held[name] = _download(released, target.python, tags, wheels)
+            built = [package for package in packages if package.source]
+            held[name] |= _development(built, environments.environment(name), target.python, tags, wheels)
         pins = harness_pins(DISTRIBUTION, markers, RUNNERS if tests else ())
         notify(f"harness: {len(pins)} distributions")
         harness = _download([f"{name}=={version}" for name, version in pins.items()], target.python, tags, wheels)
@@ -162,6 +172,24 @@ def _download(lines: Sequence[str], python: str, tags: Sequence[str], into: Path
             if not (into / file.name).exists():
                 shutil.copyfile(file, into / file.name)
         return frozenset(file.name for file in found)
+
+
+def _development(
+    packages: Sequence[Locked], environment: Environment, python: str, tags: Sequence[str], into: Path
+) -> frozenset[str]:
+    """Add the wheels of development versions; returns the names of their files."""
+    into.mkdir(parents=True, exist_ok=True)
+    names = set()
+    for package in packages:
+        with tempfile.TemporaryDirectory() as folder:
+            file = source_wheel(package, environment, Path(folder))
+            if not fits(file.name, python, tags):
+                raise UsageError(
+                    f"{package.name}: {file.name} does not fit Python {python} on {tags[0]}; name a wheel that does"
+                )
+            shutil.copyfile(file, into / file.name)
+        names.add(file.name)
+    return frozenset(names)
 
 
 def _wheel(file: Path) -> Wheel:

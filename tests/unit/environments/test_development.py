@@ -2,15 +2,26 @@
 
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from repro.environments.build import Environments
-from repro.environments.development import refuse_source, source_requirement
+from repro.environments.development import (
+    at_locked,
+    check_sources,
+    refuse_source,
+    source_requirement,
+    source_wheel,
+    with_addresses,
+)
 from repro.environments.locks import Lock, parse_lock, read_header, stale
+from repro.environments.pack.overlay import unpack
+from repro.environments.pack.write import PackTarget, write_pack
 from repro.environments.resolve import resolve
-from repro.model.errors import EnvironmentFailure, Exit, SourceError
+from repro.files import PACKAGE
+from repro.model.errors import EnvironmentFailure, Exit, SourceError, UsageError
 from repro.model.matrix import Environment, Matrix
 
 BACKEND = """\
@@ -123,6 +134,157 @@ def test_wheel(wheel: Path) -> None:
     wheel.unlink()
     with pytest.raises(SourceError, match=r"^tinylib: tinylib-1\.0\.dev0-py3-none-any\.whl is not on this machine$"):
         source_requirement(package, held)
+
+
+def test_branch_that_moves(repository: Path, tmp_path: Path) -> None:
+    """A search keeps the commit of its beginning; a new one takes that of today."""
+    git(repository, "branch", "-f", "moving", "v1")
+    held = environment(f"git+file://{repository}@moving")
+    made = Environments(EMPTY, tmp_path, tmp_path / "cache", derived={"dev": held})
+    first = made.lock("dev")
+    exact = at_locked(held, first)
+    assert exact.sources == {"tinylib": f"git+file://{repository}@{git(repository, 'rev-parse', 'v1')}"}
+    git(repository, "branch", "-f", "moving", "HEAD")
+    assert made.lock("dev").digest != first.digest
+    kept = Environments(EMPTY, tmp_path, tmp_path / "cache", derived={"dev": exact})
+    assert kept.lock("dev").digest == first.digest
+    assert list((tmp_path / "cache" / "locks").iterdir())
+
+
+def test_wheel_that_changes(wheel: Path, tmp_path: Path) -> None:
+    """The lock of a wheel's name alone is not kept for another wheel of that name."""
+    held = environment(str(wheel))
+    made = Environments(EMPTY, tmp_path, tmp_path / "cache", derived={"dev": held})
+    exact = at_locked(held, made.lock("dev"))
+    check_sources(exact)
+    lock = resolve("dev", exact, EMPTY)
+    assert lock.header[-1] == f"# source tinylib: {wheel.name}#sha256={exact.sources['tinylib'][-64:]}"
+    assert read_header(lock)[1].public_sources == exact.public_sources
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("tinylib_more.py", "")
+    assert made.lock("dev").digest != lock.digest
+    with pytest.raises(SourceError, match=r"^tinylib: tinylib-1\.0\.dev0-py3-none-any\.whl is another wheel than"):
+        check_sources(exact)
+
+
+def named_wheel(folder: Path, file: str, *, name: str, version: str) -> Path:
+    """A wheel of one module without code."""
+    info, wheel = f"{name}-{version}.dist-info", folder / file
+    tag = file.removesuffix(".whl").split("-", 2)[2]
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{info}/METADATA", metadata)
+        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        archive.writestr(f"{info}/RECORD", f"{info}/METADATA,,{len(metadata)}\n{info}/RECORD,,\n{name}.py,,0\n")
+    return wheel
+
+
+def test_torch_from_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That file is installed, whatever build this machine would choose; its hash is part of the lock's digest."""
+    monkeypatch.setattr("repro.environments.build.choose_torch", lambda *_: pytest.fail("no build is chosen"))
+    wheel = named_wheel(tmp_path, "torch-9.9.dev1-py3-none-any.whl", name="torch", version="9.9.dev1")
+    held = Environment(cutoff="2026-07-20", cutoffs={"torch": "2026-07-21"}, sources={"Torch": str(wheel)}, why="x")
+    lock = resolve("dev", held, EMPTY)
+    assert lock.torch is not None
+    assert (lock.torch, lock.libraries) == (lock.sources[0], ())
+    assert str(lock.torch.source) in lock.text
+    made = Environments(EMPTY, tmp_path, tmp_path / "cache", derived={"dev": held}, held={"dev": lock})
+    assert made.interpreter("dev").installed.distributions == {"torch": "9.9.dev1"}
+    record = made.place("dev").record
+    assert (record.torch, record.source) == ("9.9.dev1", wheel.name)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("torch_more.py", "")
+    assert resolve("dev", held, EMPTY).digest != lock.digest
+
+
+@pytest.mark.parametrize(
+    "file", ["tinylib-1.0-cp37-cp37m-win32.whl", "tinylib-1.0-cp311-cp311-win32.whl", "tinylib-1.0-py3-none-any.whl"]
+)
+def test_wheel_that_does_not_fit(tmp_path: Path, file: str) -> None:
+    """One for another machine, and one that is another distribution's, in one line without a folder."""
+    name = "tinylib" if "win32" in file else "another"
+    held = environment(str(named_wheel(tmp_path, file, name=name, version="1.0")))
+    made = Environments(EMPTY, tmp_path, tmp_path / "cache", derived={"dev": held})
+    with pytest.raises(SourceError, match=r"cannot be used: it is no wheel of tinylib for Python 3\.11") as caught:
+        made.interpreter("dev")
+    assert str(tmp_path) not in str(caught.value)
+
+
+class TestPack:
+    """The wheels of development versions, for a machine without a network."""
+
+    def test_of_a_commit(self, repository: Path, tmp_path: Path) -> None:
+        """What an environment has installed, and nothing that names this machine; the same bytes each time."""
+        held = environment(f"git+file://{repository}@v1")
+        (package,) = resolve("dev", held, EMPTY).sources
+        folders = [tmp_path / name for name in ("one", "two")]
+        for folder in folders:
+            folder.mkdir()
+        first, second = (source_wheel(package, held, folder) for folder in folders)
+        assert first.name == "tinylib-1.0.dev0-py3-none-any.whl"
+        assert first.read_bytes() == second.read_bytes()
+        with zipfile.ZipFile(first) as archive:
+            assert archive.read("tinylib.py") == b"answer = 1\n"
+            parts = [f"tinylib-1.0.dev0.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL")]
+            assert sorted(archive.namelist()) == [*parts, "tinylib.py"]
+            listed = archive.read(parts[1]).decode().splitlines()
+            assert [line.split(",")[0] for line in listed] == [parts[0], parts[2], "tinylib.py", parts[1]]
+
+    def test_written(self, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Beside the releases; unpacked there, it is the locked commit."""
+        monkeypatch.setattr("repro.environments.pack.write._download", lambda *_: frozenset())
+        held = environment(f"git+file://{repository}@v1")
+        made = Environments(
+            Matrix(format=1, environments={"dev": held}, runs={}), tmp_path, tmp_path / "cache", derived={"dev": held}
+        )
+        target = PackTarget("3.12", "manylinux_2_28_x86_64", {"tinylib": "1.0.dev0"})
+        pack = write_pack(made, ["dev"], target, tmp_path / "pack", package=PACKAGE)
+        (wheel,) = pack.wheels_of("dev")
+        assert (wheel.distribution, wheel.version) == ("tinylib", "1.0.dev0")
+        unpack(tmp_path / "pack" / "wheels" / wheel.file, tmp_path / "there", wheel.sha256)
+        assert (tmp_path / "there" / "tinylib.py").read_text() == "answer = 1\n"
+        assert "secret-folder" not in (tmp_path / "pack" / "pack.json").read_text()
+
+    def test_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What cannot be laid over the other interpreter: a wheel for another Python, and torch."""
+        monkeypatch.setattr("repro.environments.pack.write._download", lambda *_: frozenset())
+        other = named_wheel(tmp_path, "tinylib-1.0-cp311-cp311-linux_x86_64.whl", name="tinylib", version="1.0")
+        torch = named_wheel(tmp_path, "torch-9.9.dev1-py3-none-any.whl", name="torch", version="9.9.dev1")
+        held = {
+            "other": environment(str(other)),
+            "nightly": Environment(cutoff="2026-07-20", sources={"torch": str(torch)}, why="nightly"),
+        }
+        made = Environments(Matrix(format=1, environments=held, runs={}), tmp_path, tmp_path / "cache", derived=held)
+        target = PackTarget("3.12", "manylinux_2_28_x86_64", {})
+        for name, said in {
+            "other": r"^tinylib: tinylib-1\.0-cp311-cp311-linux_x86_64\.whl does not fit Python 3\.12 on many",
+            "nightly": r"^nightly: has a torch of its own, torch-9\.9\.dev1-py3-none-any\.whl, and a pack takes",
+        }.items():
+            with pytest.raises(UsageError, match=said) as caught:
+                write_pack(made, [name], target, tmp_path / "pack", package=PACKAGE)
+            assert caught.value.exit_code is Exit.USAGE
+
+
+def test_addresses_of_this_machine() -> None:
+    """What a log says of a local source, with its folder again; others stay as they are."""
+    commit, sha256 = "1" * 40, "2" * 64
+    logged = {
+        "tinylib": f"git+file:tinyrepo@{commit}",
+        "other": f"other-1.0-py3-none-any.whl#sha256={sha256}",
+        "far": f"git+https://example.org/far@{commit}",
+    }
+    known = {"TinyLib": "git+file:///here/tinyrepo@main", "other": "/here/other-1.0-py3-none-any.whl"}
+    held = Environment(cutoff="2026-07-20", sources=logged, why="of a log")
+    found = with_addresses(held, known)
+    assert found.sources == {
+        "tinylib": f"git+file:///here/tinyrepo@{commit}",
+        "other": f"/here/other-1.0-py3-none-any.whl#sha256={sha256}",
+        "far": logged["far"],
+    }
+    assert found.public_sources == held.public_sources
+    with pytest.raises(SourceError, match=r"^tinylib: git\+file:tinyrepo@1{40} is not on this machine$"):
+        check_sources(with_addresses(held, {}))
 
 
 def test_no_such_revision(repository: Path) -> None:

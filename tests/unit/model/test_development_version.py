@@ -2,7 +2,7 @@
 
 import pytest
 
-from repro.model.development_version import read_source
+from repro.model.development_version import read_source, shortened
 from repro.model.matrix import Environment, Matrix
 from tests.unit.factories import matrix
 
@@ -54,7 +54,7 @@ def test_refused(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sources": {"torch": HTTPS}}, "torch cannot come from a source"),
+        ({"sources": {"Torch": HTTPS}}, "torch can come from a wheel only"),
         ({"sources": {"Transformers": HTTPS}, "pins": {"transformers": "4.0"}}, "has a pin and a source"),
         ({}, "needs pins, sources"),
     ],
@@ -62,6 +62,27 @@ def test_refused(text: str, said: str) -> None:
 def test_environment(changes: dict[str, dict[str, str]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Environment.model_validate({"cutoff": "2026-07-20", "why": "x", **changes})
+
+
+def test_torch_from_a_wheel() -> None:
+    wheel = "/w/torch-2.16.0.dev20261120+cpu-cp311-cp311-manylinux_2_28_x86_64.whl"
+    made = Environment(cutoff="2026-07-20", sources={"torch": wheel}, why="a nightly")
+    assert made.public_sources == {"torch": wheel.removeprefix("/w/")}
+
+
+def test_exact() -> None:
+    """Only a whole commit, or a wheel with its hash, is one content for ever."""
+    sha256 = "0" * 64
+    for text, exact in {HTTPS: False, f"/w/{WHEEL}": False, f"git+https://x.org/y@{'1' * 40}": True}.items():
+        assert read_source(text).is_exact is exact
+    wheel = read_source(f"/w/{WHEEL}#sha256={sha256}")
+    assert (wheel.is_exact, wheel.sha256, wheel.version) == (True, sha256, "1.0.dev0")
+    assert (wheel.public, wheel.place) == (f"{WHEEL}#sha256={sha256}", WHEEL)
+    assert read_source("git+file:///w/y@v1#subdirectory=a").place == read_source("git+file:y@v2#subdirectory=a").place
+    assert read_source("git+file:///w/y@v1").place != read_source("git+file:///w/z@v1").place
+    assert shortened(wheel.public) == f"{WHEEL}#sha256={sha256[:12]}"
+    assert shortened(f"git+https://x.org/y@{'1' * 40}") == "git+https://x.org/y@111111111111"
+    assert shortened(HTTPS) == HTTPS
 
 
 def test_stored_without_folders(tmp_path: object) -> None:

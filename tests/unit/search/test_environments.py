@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from repro.environments.locks import Lock, Locked
+from repro.environments.locks import Lock, Locked, source_line, split
 from repro.model.errors import UsageError
 from repro.model.matrix import Environment
 from repro.model.version_change import VersionChange
@@ -130,7 +130,32 @@ def held(name: str, versions: dict[str, str], *days: str) -> Vector:
     return Vector(name, environment, versions, days or ("2024-03-28",))
 
 
+def built(name: str, digit: str, **versions: str) -> Vector:
+    """A stack whose package ``a`` is built from a commit."""
+    source = f"git+https://example.org/a@{digit * 40}"
+    environment = Environment(cutoff="2024-03-28", sources={"A": source}, why="test")
+    return Vector(name, environment, {"a": "1.0.dev0", **versions}, ("2024-03-28",))
+
+
 class TestVectors:
+    def test_sources_are_those_of_the_lock(self) -> None:
+        """A branch that has moved since the lock was written changes nothing."""
+        environment = Environment(
+            cutoff="2024-03-28",
+            sources={"Tiny-Lib": "git+file:///home/me/tiny@main", "other": "/home/me/other-1.0-py3-none-any.whl"},
+            why="test",
+        )
+        lines = [
+            source_line("tiny-lib", f"git+file:tiny@{'1' * 40}", "1.0.dev0"),
+            source_line("other", f"other-1.0-py3-none-any.whl#sha256={'2' * 64}", "1.0"),
+        ]
+        found = vector("dev", environment, Lock((), split("\n".join(lines))))
+        assert found.sources == {
+            "tiny-lib": f"git+file:///home/me/tiny@{'1' * 40}",
+            "other": f"/home/me/other-1.0-py3-none-any.whl#sha256={'2' * 64}",
+        }
+        assert found.versions == {"tiny-lib": "1.0.dev0", "other": "1.0"}
+
     def test_holds_what_the_lock_installs_here(self) -> None:
         lock = locked(
             "torch==2.2.2",
@@ -160,6 +185,17 @@ class TestVectors:
         named = replace(end, environment=end.environment.model_copy(update={"floating": ("Z[extra]>=1",)}))
         assert [moved.distribution for moved in version_changes(start, named)] == ["z", "a"]
 
+    def test_another_commit_is_a_change(self) -> None:
+        """Two commits may state one version; a release may have the version of a commit."""
+        first, second = built("s", "1"), built("e", "2")
+        (moved,) = version_changes(first, second)
+        assert moved.text == (
+            "a 1.0.dev0 (git+https://example.org/a@111111111111) → 1.0.dev0 (git+https://example.org/a@222222222222)"
+        )
+        assert version_changes(first, built("e", "1")) == ()
+        (released,) = version_changes(first, held("e", {"a": "1.0.dev0"}))
+        assert (released.source_before[-3:], released.source_after) == ("111", "")
+
 
 class TestMixture:
     start = held("s", {"a": "1", "b": "1", "same": "3", "gone": "1"}, "2024-03-28")
@@ -178,6 +214,33 @@ class TestMixture:
         assert made.pins == {"a": "2", "b": "1", "same": "3", "came": "1"}
         assert made.cutoff == "2024-09-01"
         assert made.preferred == {"gone": "1"}
+
+    def test_a_development_version_moves_like_a_release(self) -> None:
+        """In whichever direction: no version of it is pinned, since no index has it."""
+        start, end = built("s", "1", b="1"), built("e", "2", b="2")
+        every = version_changes(start, end)
+        (a,) = (move for move in every if move.distribution == "a")
+        (b,) = (move for move in every if move.distribution == "b")
+        made = mixture(start, end, [a], every).definition
+        assert made is not None
+        assert (made.pins, made.sources) == ({"b": "1"}, {"a": f"git+https://example.org/a@{'2' * 40}"})
+        made = mixture(start, end, [b], every).definition
+        assert made is not None
+        assert (made.pins, made.sources) == ({"b": "2"}, {"a": f"git+https://example.org/a@{'1' * 40}"})
+
+    def test_a_development_version_becomes_a_release_and_a_release_one(self) -> None:
+        start, end = built("s", "1", b="1"), held("e", {"a": "1.0", "b": "2"})
+        every = version_changes(start, end)
+        (a,) = (move for move in every if move.distribution == "a")
+        made = mixture(start, end, [a], every).definition
+        assert made is not None
+        assert (made.pins, made.sources) == ({"a": "1.0", "b": "1"}, {})
+        back = version_changes(end, start)
+        (a,) = (move for move in back if move.distribution == "a")
+        variant = mixture(end, start, [a], back)
+        assert variant.name == "e with a 1.0.dev0 (git+https://example.org/a@111111111111)"
+        assert variant.definition is not None
+        assert (variant.definition.pins, variant.definition.sources) == ({"b": "2"}, start.sources)
 
     def test_long_names_stay_apart(self) -> None:
         start = held("s", {f"package-{n}": "1" for n in range(30)})

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from repro.model.errors import UsageError
-from repro.search.own_stack import environment_of, from_imports, from_requirements, from_versions
+from repro.search.own_stack import (
+    environment_of,
+    from_given,
+    from_imports,
+    from_requirements,
+    from_versions,
+    sources_in,
+)
 
 
 def test_imports_of_the_script_and_of_its_own_modules(tmp_path: Path) -> None:
@@ -52,6 +59,20 @@ def test_development_versions(tmp_path: Path) -> None:
     made = environment_of(from_requirements(file), "torch", "2.6.0", "2025-03-22", "why")
     assert made.sources["transformers"] == address
     assert made.pins == {"torch": "2.6.0"}
+
+
+def test_development_versions_of_a_freeze(tmp_path: Path) -> None:
+    """A commit and a wheel stay what they are; what conda built is known by its name only."""
+    file = tmp_path / "freeze.txt"
+    commit = f"git+https://github.com/huggingface/transformers@{'1' * 40}"
+    file.write_text(
+        f"torch==2.6.0\ntransformers @ {commit}\ntinylib @ file:///w/tinylib-1.0-py3-none-any.whl\n"
+        "numpy @ file:///croot/numpy_1700000000000/work\n"
+    )
+    found = sources_in(file)
+    assert found == {"transformers": commit, "tinylib": "/w/tinylib-1.0-py3-none-any.whl"}
+    wanted = from_given({"torch": "2.6.0", "tinylib": "1.0"}, ["transformers", "numpy"], "3.11.4", found)
+    assert (wanted.pins, wanted.others, wanted.sources) == ({"torch": "2.6.0"}, ("numpy",), found)
 
 
 @pytest.mark.parametrize("line", ["-r other.txt", "-e .", "lib @ https://example.org/lib.zip", "--index-url https://x"])

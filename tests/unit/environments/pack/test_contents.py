@@ -2,8 +2,15 @@
 
 import pytest
 
-from repro.environments.locks import Lock, split
-from repro.environments.pack.contents import differing, harness_pins, markers_of, platform_tags, requirement_line
+from repro.environments.locks import Lock, source_line, split
+from repro.environments.pack.contents import (
+    differing,
+    fits,
+    harness_pins,
+    markers_of,
+    platform_tags,
+    requirement_line,
+)
 from repro.model.errors import UsageError
 
 HASH = f"--hash=sha256:{'a' * 64}"
@@ -36,6 +43,30 @@ def test_differing() -> None:
     assert [item.name for item in differing(LOCK, base, there)] == ["lightning", "setuptools"]
     earlier = markers_of("3.11", "manylinux_2_28_x86_64")
     assert [item.name for item in differing(LOCK, base, earlier)] == ["lightning"]
+
+
+def test_differing_development_version() -> None:
+    """It is packed though the base has that version: from which commit, nobody knows."""
+    lock = Lock((), split(source_line("lightning", f"git+https://example.org/lightning@{'1' * 40}", "2.2.1")))
+    there = markers_of("3.12", "manylinux_2_28_x86_64")
+    assert [item.name for item in differing(lock, {"lightning": "2.2.1"}, there)] == ["lightning"]
+
+
+@pytest.mark.parametrize(
+    ("wheel", "fitting"),
+    [
+        ("tiny-1.0-py3-none-any.whl", True),
+        ("tiny-1.0-py2.py3-none-any.whl", True),
+        ("tiny-1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", True),
+        ("tiny-1.0-cp39-abi3-manylinux_2_28_x86_64.whl", True),
+        ("tiny-1.0-cp311-cp311-manylinux_2_28_x86_64.whl", False),
+        ("tiny-1.0-cp312-cp312-linux_x86_64.whl", False),
+        ("tiny-1.0-cp312-cp312-manylinux_2_34_x86_64.whl", False),
+        ("tiny-1.0-cp312-cp312-win_amd64.whl", False),
+    ],
+)
+def test_fits(wheel: str, *, fitting: bool) -> None:
+    assert fits(wheel, "3.12", platform_tags("manylinux_2_28_x86_64")) is fitting
 
 
 def test_requirement_line() -> None:
