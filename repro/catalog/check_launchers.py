@@ -41,6 +41,10 @@ def config_faults(failure: Failure, folder: Path) -> Iterator[Fault]:
     configs = {launcher.config: launcher for launcher in failure.launchers if launcher.config}
     for name, launcher in configs.items():
         file = folder / name
+        if not file.is_file():
+            problem = f"is missing, and launcher {launcher.name} names it"
+            yield Fault(file, 0, "", problem, "write it beside the script, as `accelerate config` does")
+            continue
         try:
             content, lines = read_mapping(file, CONFIG_LIMIT)
         except RecordError as error:

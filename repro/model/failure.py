@@ -186,6 +186,11 @@ class Factor(Strict):
     def default(self) -> str:
         return self.values[0]
 
+    @property
+    def shown_name(self) -> str:
+        """``debug (variable TORCH_DISTRIBUTED_DEBUG)``: its name for people, who repeat a run by hand."""
+        return f"{self.name} (variable {self.variable})" if self.variable else self.name
+
 
 class Backport(Strict):
     """A few lines that change a release at run time: a cure, or a placebo of the same form."""

@@ -19,7 +19,10 @@ def _specifiers(text: str) -> str:
 
 def _range(text: str) -> str:
     """Specifiers, or ``absent``."""
-    return text if text == ABSENT else _specifiers(text)
+    try:
+        return text if text == ABSENT else _specifiers(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, nor {ABSENT!r}") from None
 
 
 def _of_python(ranges: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from repro.files import read_text_file, templates_of
 from repro.model.cell import Cell, stage_cells
-from repro.model.failure import Lane
+from repro.model.failure import UNSET, WORLD_SIZE, Lane
 from repro.model.matrix import Environment
 from repro.model.rank_launcher import LAUNCHER, by_hand
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG
@@ -153,8 +153,8 @@ _EXPECTED = (
     " `oracle passed: …`."
 )
 _LIFTED = (
-    "On accelerators it runs unchanged. The run below was made on CPU with gloo, after lifting the refusals to run"
-    " without an accelerator; the evidence names each one."
+    "The run below was made on CPU with gloo, after lifting the refusals to run without an accelerator; the evidence"
+    " names each one."
 )
 
 
@@ -165,16 +165,21 @@ def _expected(case: Case, _detail: Detail) -> str:
         ending = "refuses the configuration" if other.verdict is Verdict.REJECTED else "ends well"
         held = other.newest.installed.distributions if other.newest.installed else {}
         versions = " ".join(f"{name} {held[name]}" for name in case.row.versions if name in held)
-        changed = ", ".join(
-            shlex.join(by_hand(case.failure.launcher(other.cell.factors), other.cell.world_size))
-            if name == LAUNCHER
-            else f"--{name} {value}"
-            for name, value in other.cell.factors.items()
-        )
+        changed = ", ".join(_in_words(case, other.cell, name, value) for name, value in other.cell.factors.items())
         with_flags = f" with {code(changed)}" if changed else ""
         seen = f": {code(other.judgement.evidence)}" if other.judgement.evidence else ""
         lines.append(f"On {escape(versions)}{with_flags} it {ending}{seen}.")
     return "\n\n".join(lines)
+
+
+def _in_words(case: Case, cell: Cell, name: str, value: str) -> str:
+    """A factor that differs from its default, as it is written on a command line."""
+    if name in {LAUNCHER, WORLD_SIZE}:
+        return shlex.join(by_hand(case.failure.launcher(cell.factors), cell.world_size))
+    factor = case.failure.factor(name)
+    if factor and factor.variable:
+        return f"env -u {factor.variable}" if value == UNSET else f"{factor.variable}={shlex.quote(value)}"
+    return f"--{name} {value}"
 
 
 def _passing(case: Case) -> Result | None:
@@ -208,7 +213,8 @@ def _steps(case: Case, script: str) -> str:
     if not case.own:
         lines[-1] += " It needs nothing to be downloaded."
     if case.row.gates:
-        lines += ["", _LIFTED]
+        unchanged = "On accelerators it runs unchanged. " if Lane.CUDA in case.failure.needs.lanes else ""
+        lines += ["", unchanged + _LIFTED]
     return "\n".join(lines)
 
 

@@ -51,7 +51,7 @@ def test_configuration(tmp_path: Path, config: dict[str, Any], said: str) -> Non
 
 def test_missing(tmp_path: Path) -> None:
     (fault,) = config_faults(failure(launchers=[LAUNCHER], needs=NEEDS), tmp_path)
-    assert "accelerate.yaml" in str(fault)
+    assert "accelerate.yaml: is missing, and launcher accelerate names it; write it beside the script" in str(fault)
 
 
 @pytest.mark.parametrize(

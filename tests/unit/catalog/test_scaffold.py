@@ -143,6 +143,28 @@ class TestWritten:
             if file.suffix == ".py":
                 assert_imports(ast.parse(text))
 
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            (None, "hang, growth or warning"),
+            (None, '{python: "<3.12"}, {flash-attn: absent}'),
+            (None, "an environment takes it from `sources`"),
+            (None, "or [cuda], which is not run in lane cpu"),
+            (None, "Where there are fewer cores, ranks share them"),
+            (None, "variable: TORCH_DISTRIBUTED_DEBUG"),
+            (None, "program: python"),
+            ("crash", '"all but 0"'),
+            ("crash", "kind: import"),
+            ("crash", "rate: {runs: 20, at_least: 8}"),
+            ("crash", "signatures: [{releases:"),
+            ("growth", "growth: {quantity: objects"),
+            ("warning", "kind: output"),
+        ],
+    )
+    def test_asks_for_what_a_record_can_say(self, places: Places, kind: str | None, words: str) -> None:
+        new = NewFailure(NEW.id, URL, "lightning", kind, "2.2.1", "2.2.2")
+        assert words in written(new, matrix(), places)[places.folder / "failure.yaml"]
+
     @pytest.mark.parametrize("kind", [None, "crash", "silent", "hang"])
     def test_stages(self, places: Places, kind: str | None) -> None:
         """Jobs in their roles: in the record, the flags of the script and the pairs of the matrix, with questions."""

@@ -32,7 +32,7 @@ def test_accepted(ranges: dict[str, str]) -> None:
         ({"python": "==3.11"}, "'==3.11.*' is meant"),
         ({"python": "!=3.11"}, "'!=3.11.*' is meant"),
         ({"python": "absent"}, "every run has an interpreter"),
-        ({"torch": "missing"}, "is no PEP 440 specifier"),
+        ({"torch": "missing"}, "is no PEP 440 specifier such as '>=2.1.0,<2.2.2', nor 'absent'"),
         ({}, "at least 1 item"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from repro.catalog.project import Project
 from repro.launch.describe import Described
 from repro.launch.gates import GATES
+from repro.model.cell import make_cell
 from repro.model.errors import UndecidedError, UsageError
 from repro.model.failure import Lane
 from repro.model.observation import Installed, Rank
@@ -205,6 +206,38 @@ class TestFields:
         assert "Save this configuration as `a.yaml` beside the script:\n\n```yaml\nnum_processes: 2\n```" in text
         assert "or `accelerate launch` alone" in text
         assert "torchrun" not in text
+
+    @pytest.mark.parametrize(
+        ("factor", "value", "words"),
+        [
+            ({"name": "mode", "values": ["a", "b"]}, "b", "--mode b"),
+            ({"name": "debug", "values": ["unset", "1 2"], "variable": "TORCH_X"}, "1 2", "TORCH_X='1 2'"),
+            ({"name": "debug", "values": ["1", "unset"], "variable": "TORCH_X"}, "unset", "env -u TORCH_X"),
+            ({"name": "world-size", "values": ["2", "1"]}, "1", "torchrun --standalone --nproc-per-node 1"),
+        ],
+    )
+    def test_what_ends_well(self, tmp_path: Path, factor: dict[str, Any], value: str, words: str) -> None:
+        """A value of a factor in the words of a command line: a flag, a variable, the number of ranks."""
+        held = project(tmp_path, failures=False)
+        name = str(factor["name"])
+        evidence = {"environment": "old", "factors": {name: value}, "predicts": "absent"}
+        claim = {"id": "c", "kind": "condition", "statement": "s", "verdict": "confirmed", "evidence": [evidence]}
+        write_failure(held.failures, factors=[factor | {"meaning": "what it is"}], claims=[claim])
+        stored(held, cell(), *broken("2.2.1"), installed=holding("2.2.1"))
+        other = make_cell(held.catalog[FAILURE].failure, "old", factors={name: value})
+        stored(held, other, *(rank(number) for number in range(other.world_size)), installed=holding("2.2.1"))
+        text = texts(drafted(held))["describe-the-bug"]
+        assert f"with `{words}` it ends well" in text
+
+    @pytest.mark.parametrize("lanes", [["cpu"], ["cpu", "cuda"]])
+    def test_accelerators(self, tmp_path: Path, lanes: list[str]) -> None:
+        """That it runs there too is said of a record that has the lane."""
+        held = project(tmp_path, failures=False)
+        write_failure(held.failures, needs={"world_size": 2, "lanes": lanes})
+        stored(held, cell(), failed(0, gates=(GATES[0].name,)), failed(1))
+        text = texts(drafted(held))["describe-the-bug"]
+        assert "The run below was made on CPU with gloo, after lifting the refusals" in text
+        assert ("On accelerators it runs unchanged." in text) is ("cuda" in lanes)
 
     def test_command(self, held: Project) -> None:
         """The command to repeat it has the pins of the environment and its day."""

@@ -381,6 +381,15 @@ class TestPage:
         assert "The CUDA lane was not run." in words
         assert "No run is stored." in words
 
+    def test_a_factor_that_is_a_variable_is_named(self, tmp_path: Path) -> None:
+        """In both pages: who repeats a run by hand has no flag for it."""
+        factor = {"name": "debug", "values": ["unset", "1"], "variable": "TORCH_X", "meaning": "what it is"}
+        held = small(tmp_path, factors=[factor], claims=[])
+        stored(held, cell(), *failing())
+        stored(held, cell(factors={"debug": "1"}), *passing(), at=2)
+        assert "debug (variable TORCH_X)" in page(held).prose
+        assert "| debug (variable TORCH_X) | unset |" in (held.reports / f"{FAILURE}.md").read_text()
+
     def test_everything_that_is_stored_has_its_place(self, held: Project) -> None:
         answers = AnswerStore(held.reports / "data")
         timeline = swept(Verdict.REPRODUCED, Verdict.ABSENT, None, failure=FAILURE)
