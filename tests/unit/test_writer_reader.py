@@ -1,22 +1,26 @@
 """The table of checkpoints between releases: what a run counts as, and what it says of pairs without a run."""
 
+from dataclasses import replace
+
 import pytest
 
 from repro.catalog.project import Project
 from repro.model.cell import make_cell
 from repro.model.failure import Failure
 from repro.model.observation import Frame, Observation, Origin, Raised, Rank, StageRun
-from tests.bench.writer_reader import CATALOG, RECORD, Outcome, cells_of, page, shown
+from tests.bench.checkpoint_tables import TABLES
+from tests.bench.writer_reader import CATALOG, ROOT, Outcome, cells_of, kind_of, page, shown
 from tests.unit.factories import failed, imported, installed, observation, raised, rank, script_frame
 
 VERSIONS = {"torch": "2.13.0"}
+TORCH = TABLES["torch"]
 MISSING = "CheckpointException ranks:dict_keys([0, 1])\nTraceback (most recent call last):\nRuntimeError: Missing key a"
 UNKNOWN = "CheckpointException ranks:dict_keys([0, 1])\nTraceback (most recent call last):\nTypeError: f() got b"
 
 
 @pytest.fixture(scope="module")
 def record() -> Failure:
-    return Project.here(catalog=CATALOG).catalog[RECORD].failure
+    return Project.here(catalog=CATALOG).catalog[TORCH.record].failure
 
 
 def library(code: str) -> Frame:
@@ -96,12 +100,46 @@ def test_a_deadline_decides_nothing(record: Failure) -> None:
 
 
 def test_pairs_without_a_run_are_said(record: Failure) -> None:
-    text = page(record, [run(record, rank(0), rank(1))], ("torch-2.6", "torch-2.13"))
+    table = replace(TORCH, environments=("torch-2.6", "torch-2.13"))
+    text = page(table, record, [run(record, rank(0), rank(1))])
     full = text.split("## One file")[1].split("##")[0]
     assert "| **torch-2.6** | not run | equal |" in full
     assert "Pairs that were run: 1, " in text
     assert "1 equal, 19 not run" in text
 
 
+def test_a_page_says_what_an_error_means(record: Failure) -> None:
+    table = replace(TORCH, environments=("torch-2.6", "torch-2.13"), meanings={"Missing key": "an option is newer"})
+    text = page(table, record, [run(record, *both(error("CheckpointException", MISSING)))])
+    assert "1. `RuntimeError: Missing key a`: an option is newer" in text
+
+
+def test_a_page_says_which_differences_torchrun_showed_too(record: Failure) -> None:
+    table = replace(TORCH, environments=("torch-2.6", "torch-2.13"))
+    found = both(raised("AssertionError", "loads and differs: moments", script_frame("main")))
+    warm, cold = run(record, *found), run(record, *found, launcher="torchrun")
+    said = "and show the same in a run by torchrun: {} of 1."
+    assert said.format(0) in page(table, record, [warm.model_copy(update={"launcher": "warm"})])
+    assert said.format(1) in page(table, record, [warm, cold])
+    other = run(
+        record, *both(raised("AssertionError", "loads and differs: steps", script_frame("main"))), launcher="warm"
+    )
+    assert said.format(0) in page(table, record, [cold, other.model_copy(update={"started": "2027-01-01T00:00:00Z"})])
+
+
 def test_all_pairs_of_all_kinds(record: Failure) -> None:
-    assert len({cell.label for cell in cells_of(record, ("torch-2.6", "torch-2.13"))}) == 20
+    cells = cells_of(TORCH, record, ("torch-2.6", "torch-2.13"))
+    assert len({cell.label for cell in cells}) == 20
+    assert {kind_of(cell.factors, record) for cell in cells} == {"full", "fsdp1", "fsdp2"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_name_what_there_is(name: str) -> None:
+    table, project = TABLES[name], Project.here(catalog=CATALOG)
+    failure = project.catalog[table.record].failure
+    assert set(table.environments) <= set(project.matrix.environments)
+    factors = {factor.name: factor.values for factor in failure.factors}
+    for chosen in table.kinds.values():
+        assert all(value in factors[factor] for factor, value in chosen.items())
+    assert "the other tables" in (ROOT / "reports" / table.page).read_text().lower()
+    assert f"../../reports/{table.page}" in (ROOT / "docs" / "how-to" / "old-checkpoints.md").read_text()
