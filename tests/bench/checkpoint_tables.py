@@ -157,8 +157,24 @@ TABLES: Mapping[str, Table] = {
             "takes the third step."
         ),
         compared=_PARTS + ", and the next random numbers of Python, NumPy and torch",
-        not_tested=_NOT_TESTED + ", models of transformers, tokenizers, adapters",
-        meanings=_TORCH,
+        not_tested=_NOT_TESTED + ", models of transformers, tokenizers, adapters, FSDP1 in one file, FSDP2",
+        found=(
+            (
+                "**FSDP1, a part of each rank: transformers 5.23.0 with accelerate 1.15.0 resumes without moments and "
+                "steps, its own checkpoints too.** The cause is accelerate's `load_fsdp_optimizer` "
+                "([accelerate's table](writer-reader-accelerate.md)); transformers 4.49.0 with accelerate 1.4.0 "
+                "resumes its own."
+            ),
+        ),
+        meanings={
+            **_TORCH,
+            "stateful_callbacks": "`trainer_state.json` of a newer release has a field that this one does not know",
+            "best_global_step": "`trainer_state.json` of a newer release has a field that this one does not know",
+            "Weights only load failed": (
+                "the random states that NumPy 1 wrote are refused under NumPy 2 "
+                "([`transformers-34631`](transformers-34631.md))"
+            ),
+        },
         method=_SAME_BATCH
         + " `torch.load` is told that `cpu:0` is the CPU: some releases of the Trainer ask for it where "
         "ranks are on CPUs, and torch knows `cpu` only.",
