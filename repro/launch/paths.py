@@ -69,6 +69,9 @@ class Layout:
         places += [(root, "<environment>") for root in self.libraries]
         places += [(self.failure, "<failure>"), (self.harness, "<harness>"), (self.prefix, "<environment>")]
         places += [(root, "<python>") for root in self.stdlib]
+        # A library may cut a path that it prints, so that the name of the failure's folder is not whole.
+        catalog = os.path.join(os.path.dirname(self.failure), "")  # noqa: PTH118, PTH120 - text, not a file
+        places.append((catalog, "<catalog>/"))
         places.append((self.home, "~"))
         for path, name in places:
             if len(path) > 1:

@@ -57,10 +57,20 @@ def test_scrub() -> None:
     )
 
 
+def test_scrub_a_path_that_was_cut() -> None:
+    """Lightning prints the first characters of a command, which may end within the name of the failure's folder."""
+    catalog = LAYOUT.failure.rpartition("/")[0]
+    assert LAYOUT.scrub(f"srun python {LAYOUT.failure[:-3]} ...") == (
+        f"srun python <catalog>/{LAYOUT.failure[len(catalog) + 1 : -3]} ..."
+    )
+
+
 def test_scrub_keeps_roots() -> None:
     """A home of ``/`` does not turn every slash into a tilde."""
     layout = Layout(**{**LAYOUT.__dict__, "home": "/", "prefix": ""})
     assert layout.scrub("/etc/hosts") == "/etc/hosts"
+    at_root = Layout(**{**LAYOUT.__dict__, "script": "/x-1/repro.py", "failure": "/x-1"})
+    assert at_root.scrub("https://example.org/a") == "https://example.org/a"
 
 
 ONE = f"""\
