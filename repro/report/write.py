@@ -23,11 +23,9 @@ from repro.search.ablation import ablation_environment
 from repro.search.watch_plan import WATCH_FILE, Watched
 from repro.store.answers import AnswerStore, Stored
 from repro.store.observations import Store
-from repro.store.parallel import compute_all
+from repro.store.parallel import FAILURES_FOR_PROCESSES, compute_all
 
 MATRIX = "matrix.json"
-FAILURES_FOR_PROCESSES = 40
-"""The number of failures from which on several processes read their runs."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any, ClassVar, TypeVar
 
+FAILURES_FOR_PROCESSES = 40
+"""The number of failures from which on several processes read their runs."""
 MOST_PROCESSES = 8
 CHUNKS = 16
 """The number of portions for each process: the last ones to finish are then not long alone."""

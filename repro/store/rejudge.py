@@ -9,12 +9,9 @@ from repro.model.observation import Observation
 from repro.model.verdict import Judgement, side_of
 from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried, Turned
 from repro.store.observations import Store
-from repro.store.parallel import compute_all
+from repro.store.parallel import FAILURES_FOR_PROCESSES, compute_all
 from repro.verdict.judge import judge
 from repro.verdict.rare import merge_repetitions
-
-FAILURES_FOR_PROCESSES = 40
-"""The number of failures from which on several processes judge."""
 
 
 @dataclass(frozen=True)
