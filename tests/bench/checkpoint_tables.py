@@ -122,8 +122,9 @@ TABLES: Mapping[str, Table] = {
                 "of 0.0125. `load_fsdp_optimizer` gives `dcp.load` the state of an optimizer that has not taken a "
                 "step, which names no moments, and `dcp.load` leaves out what it is not asked for "
                 "([`pytorch-126881`](pytorch-126881.md)). accelerate 0.30 to 1.6 called "
-                "`load_sharded_optimizer_state_dict`, which asks for all that is in the checkpoint; 1.8.0 and newer "
-                "do not, by their sources. We found no report. Equal are one file (`FULL_STATE_DICT`) and FSDP2."
+                "`load_sharded_optimizer_state_dict`, which asks for all that is in the checkpoint; 1.7.0 and newer do "
+                "not: [`accelerate-sharded-moments`](accelerate-sharded-moments.md). Equal are one file "
+                "(`FULL_STATE_DICT`) and FSDP2."
             ),
             (
                 "**Random numbers: what NumPy 1 wrote, here under accelerate 0.30.1, a newer accelerate does not "
@@ -162,8 +163,8 @@ TABLES: Mapping[str, Table] = {
             (
                 "**FSDP1, a part of each rank: transformers 5.23.0 with accelerate 1.15.0 resumes without moments and "
                 "steps, its own checkpoints too.** The cause is accelerate's `load_fsdp_optimizer` "
-                "([accelerate's table](writer-reader-accelerate.md)); transformers 4.49.0 with accelerate 1.4.0 "
-                "resumes its own."
+                "([`accelerate-sharded-moments`](accelerate-sharded-moments.md)); transformers 4.49.0 with accelerate "
+                "1.4.0 resumes its own."
             ),
         ),
         meanings={
