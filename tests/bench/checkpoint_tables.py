@@ -131,8 +131,8 @@ TABLES: Mapping[str, Table] = {
                 "restore under NumPy 2.** `torch.load` refuses `numpy.core.multiarray._reconstruct`, the old name "
                 "of an allowed function; accelerate catches every exception there, and logs `Could not load random "
                 "states` at the level of information. The states of Python and torch, in the same file, are lost "
-                "with it. The Trainer of transformers raises in this case "
-                "([`transformers-34631`](transformers-34631.md))."
+                "with it: [`accelerate-numpy-states`](accelerate-numpy-states.md). The Trainer of transformers raises "
+                "in this case ([`transformers-34631`](transformers-34631.md))."
             ),
         ),
         meanings=_TORCH,
