@@ -1,5 +1,6 @@
 """Trains a small network on two ranks with transformers' Trainer; a helper library is chosen by its module's name."""
 
+import gc
 import importlib
 import os
 import sys
@@ -73,6 +74,9 @@ def main(name: str) -> None:
     total = kit.mean(final + 0.1 * rank, world)
     if rank == 0:
         print(f"measured loss = {total}")
+    # Freed after its process group, a model in DDP can stand still on some releases of torch (pytorch-ddp-gil).
+    del trainer, model
+    gc.collect()
     torch.distributed.destroy_process_group()
 
 
