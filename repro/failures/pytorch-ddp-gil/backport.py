@@ -1,7 +1,7 @@
 """Keeps every destroyed process group until the program ends: the reducer of DDP is never the last to let go of one.
 
 Python then holds the last reference, and its binding of a process group releases the interpreter lock before the
-destructor.  It costs the group's threads and sockets until then.  Before the job: ``import backport; backport.apply()``.
+destructor.  It costs threads and sockets until then.  Before the job: ``import backport; backport.apply()``.
 """
 
 
