@@ -235,11 +235,33 @@ def _bisection(answer: Bisected) -> Section:
 
 
 def against_record(answer: Stored, failure: Failure) -> Stored:
-    """The answer with today's record: the proposed bound may have been written since."""
-    if not isinstance(answer, Turned) or not answer.after.versions or failure.depends_on_roles:
+    """The answer with today's record: the range that it disagreed with, or proposed, may have been written since.
+
+    Unchanged in a record in which several environments decide, since an answer holds the versions of one.
+    """
+    if failure.depends_on_roles:
         return answer
-    after = answer.after.model_copy(update={"affected": is_affected(failure, answer.after.versions)})
-    return answer.model_copy(update={"after": after})
+
+    def today(fact: Tried) -> Tried:
+        return _today(fact, failure)
+
+    if isinstance(answer, Turned):
+        return answer.model_copy(update={"after": today(answer.after)})
+    if isinstance(answer, Bisected):
+        facts: dict[str, object] = {name: today(getattr(answer, name)) for name in ("before", "after")}
+        return answer.model_copy(update={**facts, "tried": tuple(map(today, answer.tried))})
+    if isinstance(answer, Swept):
+        latest = answer.latest and today(answer.latest)
+        return answer.model_copy(update={"tried": tuple(map(today, answer.tried)), "latest": latest})
+    return answer
+
+
+def _today(fact: Tried, failure: Failure) -> Tried:
+    """The fact as of today's record; unchanged if it does not hold the versions that the record decides by."""
+    named = {name for releases in failure.affected for name in releases}
+    if not named <= fact.versions.keys():
+        return fact
+    return fact.model_copy(update={"affected": is_affected(failure, fact.versions)})
 
 
 def turned_lines(answer: Turned) -> list[str]:

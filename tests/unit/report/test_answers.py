@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.model.verdict import Side, Verdict, side_of
-from repro.report.answers import bisected_lines, blamed_lines, effort, sections, strip, swept_lines
+from repro.report.answers import against_record, bisected_lines, blamed_lines, effort, sections, strip, swept_lines
 from repro.report.fragments import Code, Strong
 from repro.store.answers import (
     AnswerStore,
@@ -19,6 +19,7 @@ from repro.store.answers import (
     Tried,
     stretches,
 )
+from tests.unit.factories import failure
 
 V = Verdict
 
@@ -251,6 +252,32 @@ class TestSections:
         (section,) = sections([bisected(untested=(fact("1.0.1", V.FLAKY),), also_moved=("numpy 1 → 2",))])
         assert [row[0] for row in section.rows] == ["last bad", "skipped", "first good"]
         assert any("numpy" in note for note in section.notes)
+
+
+class TestAgainstRecord:
+    """A record may be corrected after a search: the page compares the runs with the record of today."""
+
+    @staticmethod
+    def tried(label: str, verdict: Verdict | None, **changes: Any) -> Tried:
+        return fact(label, verdict, **{"versions": {"lib": label}, **changes})
+
+    def test_a_corrected_range_agrees_with_a_bisection(self) -> None:
+        before, after = self.tried("1.0", V.REPRODUCED), self.tried("1.1", V.ABSENT, affected=True)
+        answer = bisected(before=before, after=after, tried=(before, after))
+        assert answer.agrees is False
+        corrected = against_record(answer, failure(affected=[{"lib": "<1.1"}]))
+        assert isinstance(corrected, Bisected)
+        assert corrected.agrees
+        assert not corrected.after.affected
+
+    def test_a_range_that_was_spoilt_disagrees_with_a_sweep(self) -> None:
+        answer = swept(tried=(self.tried("1.0", V.REPRODUCED),), latest=self.tried("2.0", V.ABSENT))
+        spoilt = against_record(answer, failure(affected=[{"lib": ">=2.0"}]))
+        assert [one.agrees for one in spoilt.all_tried] == [False, False]
+
+    def test_without_the_versions_that_decide_the_stored_word_stays(self) -> None:
+        answer = swept(tried=(self.tried("1.0", V.REPRODUCED),))
+        assert against_record(answer, failure(affected=[{"lib": ">=2.0", "other": ">=1"}])) == answer
 
 
 def test_effort_counts_each_step() -> None:
