@@ -110,7 +110,9 @@ def _notes(case: Case, form: Form, fields: tuple[Filled, ...], detail: Detail, *
     notes = ["Nothing was posted. Read every line, run the script yourself, then file it under your own name."]
     notes += [f"{form.policy}."] if form.policy else []
     own = [issue for issue in failure.upstream.issues if issue.startswith(f"{form.repository}#")]
-    if own:
+    if own and failure.upstream.state == "unreported":
+        notes.append(f"Not reported yet, by the record; name what it is related to: {', '.join(own)}.")
+    elif own:
         said = f"{', '.join(own)} ({failure.upstream.state})"
         notes.append(f"Already reported as {said}: comment there instead of filing it a second time.")
     newest = ", ".join(dict.fromkeys(point.text for point in standing.newest))

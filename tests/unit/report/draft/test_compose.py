@@ -395,6 +395,15 @@ class TestNotes:
         assert any("Already reported as pytorch/pytorch#7 (closed)" in note for note in draft.notes)
         assert not any("Already" in note for note in drafted(held, Tracker.ACCELERATE).notes)
 
+    def test_unreported_with_related_issues(self, held: Project) -> None:
+        """Issues of something related are no reason to keep a report back."""
+        record = held.failures / FAILURE / "failure.yaml"
+        text = record.read_text().replace("https://example.org/19492", "pytorch/pytorch#7")
+        record.write_text(text.replace("state: closed", "state: unreported"))
+        notes = drafted(held).notes
+        assert any("Not reported yet" in note and "pytorch/pytorch#7" in note for note in notes)
+        assert not any("Already" in note for note in notes)
+
     def test_wrong_tracker(self, held: Project) -> None:
         """A tracker that the record says nothing of."""
         assert any("does not speak of accelerate" in note for note in drafted(held, Tracker.ACCELERATE).notes)
