@@ -241,27 +241,23 @@ def against_record(answer: Stored, failure: Failure) -> Stored:
     """
     if failure.depends_on_roles:
         return answer
+    named = {name for releases in failure.affected for name in releases}
 
     def today(fact: Tried) -> Tried:
-        return _today(fact, failure)
+        """Unchanged if the fact does not hold the versions that the record decides by."""
+        if not named <= fact.versions.keys():
+            return fact
+        return fact.model_copy(update={"affected": is_affected(failure, fact.versions)})
 
     if isinstance(answer, Turned):
         return answer.model_copy(update={"after": today(answer.after)})
     if isinstance(answer, Bisected):
-        facts: dict[str, object] = {name: today(getattr(answer, name)) for name in ("before", "after")}
-        return answer.model_copy(update={**facts, "tried": tuple(map(today, answer.tried))})
+        tried = tuple(map(today, answer.tried))
+        return answer.model_copy(update={"before": today(answer.before), "after": today(answer.after), "tried": tried})
     if isinstance(answer, Swept):
         latest = answer.latest and today(answer.latest)
         return answer.model_copy(update={"tried": tuple(map(today, answer.tried)), "latest": latest})
     return answer
-
-
-def _today(fact: Tried, failure: Failure) -> Tried:
-    """The fact as of today's record; unchanged if it does not hold the versions that the record decides by."""
-    named = {name for releases in failure.affected for name in releases}
-    if not named <= fact.versions.keys():
-        return fact
-    return fact.model_copy(update={"affected": is_affected(failure, fact.versions)})
 
 
 def turned_lines(answer: Turned) -> list[str]:
