@@ -82,7 +82,6 @@ def main() -> None:
         assert accelerator.step == expected["step"], f"{accelerator.step} of {expected['step']} micro-batches"
         said = "the next random numbers and the count of micro-batches are those of the job that was saved"
     accelerator.wait_for_everyone()
-    torch.distributed.destroy_process_group()
     print(f"oracle passed: {said}")
 
 
