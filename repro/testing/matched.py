@@ -114,6 +114,7 @@ def parameter(value: Cell | PlacedClaim, label: str, placed: PlacedCell | Placed
     return pytest.param(value, id=label, marks=marks)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Keep the tests of a failure in one pytest-xdist worker, since they share cells."""
     for item in items:

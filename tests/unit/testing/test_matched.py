@@ -122,3 +122,23 @@ def test_mistakes(collected: pytest.Pytester, options: list[str], words: str) ->
 def test_no_failure_named(collected: pytest.Pytester) -> None:
     """Other modules get nothing."""
     assert names(collected, "def test_it(): pass\n") == ["test_it"]
+
+
+def test_one_worker(collected: pytest.Pytester) -> None:
+    """pytest-xdist keeps the tests of a failure in one worker: they share cells."""
+    source = f"""
+        import os
+        import pytest
+
+        FAILURE = "{FAILURE}"
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(number):
+            with open("workers", "a") as file:
+                print(os.environ["PYTEST_XDIST_WORKER"], file=file)
+    """
+    collected.makepyfile(test_it=source)
+    collected.runpytest_subprocess("-n", "2", "--dist=loadgroup", "-k", "test_it[").assert_outcomes(passed=4)
+    workers = (collected.path / "workers").read_text().split()
+    assert len(workers) == 4
+    assert len(set(workers)) == 1
