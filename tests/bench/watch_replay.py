@@ -3,12 +3,14 @@
 On each day the floating environment holds the newest releases of the pure-Python libraries that were old enough then,
 over one release of torch.  What is run, compared and blamed is what `repro watch --run` does; releases that a younger
 one had superseded by that day are not run.  The boundaries are those that the records state: a release in the time
-replayed at which an affected range begins or ends.  Those of torch are not replayed, and the figures list them.
+replayed at which an affected range begins or ends.  Two kinds cannot be named, and the figures list them: those of
+torch, which are not replayed, and those that newest releases never show, since another package cures the failure.
 
     python -m tests.bench.watch_replay [ID]... --work DIR [--first DAY] [--last DAY] [--step DAYS] [--max-minutes N]
+        [--write FILE]
 
-DIR keeps the runs: the same command goes on where it stopped.  ``--write`` stores the figures in
-reports/measurements/watch-replay.json, with the records and days that they are of.
+DIR keeps the runs: the same command goes on where it stopped.  ``--write FILE`` stores the figures, with the records
+and days that they are of; those published are reports/measurements/watch-replay*.json.
 """
 
 import argparse
@@ -30,7 +32,7 @@ from repro.catalog.project import Project
 from repro.environments.floats import last_day
 from repro.files import write_whole
 from repro.launch.hardware import hardware
-from repro.model.failure import Failure, Lane
+from repro.model.failure import Failure, Lane, is_affected
 from repro.model.matrix import Floating
 from repro.report.terminal import Progress
 from repro.search.index import fetch_files
@@ -40,7 +42,6 @@ from repro.search.watch_search import WatchBudget
 from repro.store.answers import AnswerStore, Turned
 from repro.store.observations import Store
 
-FILE = Path(__file__).parents[2] / "reports" / "measurements" / "watch-replay.json"
 NAME = "replay"
 LIBRARIES = ("lightning", "transformers", "accelerate")
 TORCH = "2.13.0"
@@ -92,6 +93,31 @@ def boundaries(
     return found
 
 
+def hidden(
+    changes: Iterable[Change], failures: Iterable[Failure], releases: Mapping[str, list[Release]]
+) -> dict[Change, str]:
+    """The boundaries at which no verdict turns among newest releases, each with the other releases of its day."""
+    by_id = {failure.id: failure for failure in failures}
+    found = {}
+    for change in changes:
+        failure = by_id[change.failure]
+        day = next(held.day for held in releases[change.package] if held.version == change.release)
+        names = {name for held in failure.affected for name in held} - {change.package}
+        others = {name: TORCH if name == "torch" else _newest(releases[name], day) for name in names}
+        before = _newest([held for held in releases[change.package] if held.day < day], day)
+        if is_affected(failure, others | {change.package: before}) == is_affected(
+            failure, others | {change.package: change.release}
+        ):
+            beside = ", ".join(f"{name} {version}" for name, version in sorted(others.items()))
+            found[change] = f"{change.text} (beside {beside})"
+    return found
+
+
+def _newest(releases: Iterable[Release], day: str) -> str:
+    """The newest version uploaded by that day."""
+    return max((held.version for held in releases if held.day <= day), key=Version)
+
+
 def days(first: date, last: date, step: int) -> Iterator[date]:
     """Every day of the replay: the first one is the state before."""
     day = first
@@ -119,17 +145,19 @@ def main() -> None:
     parser.add_argument("--last", type=date.fromisoformat, default=date(2026, 11, 25))
     parser.add_argument("--step", type=int, default=30)
     parser.add_argument("--max-minutes", type=float)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     project = project_of(options.work)
     fetch = cache(fetch_files)
-    releases = {name: list(listing(fetch(name), "3.11").releases) for name in (*LIBRARIES, "torch")}
     failures = [
         entry.failure
         for entry in project.catalog
         if Lane.CPU in entry.failure.needs.lanes and {*LIBRARIES} & {*entry.failure.distributions}
         if not options.ids or entry.failure.id in options.ids
     ]
+    lane = [entry.failure for entry in project.catalog if Lane.CPU in entry.failure.needs.lanes]
+    packages = {*LIBRARIES, "torch"} | {name for failure in failures for held in failure.affected for name in held}
+    releases = {name: list(listing(fetch(name), "3.11").releases) for name in packages}
     budget = WatchBudget(options.max_minutes)
     out = Console(stderr=True, highlight=False)
     timings = options.work / "minutes.json"
@@ -151,7 +179,6 @@ def main() -> None:
             replayed.append(ReplayedDay(day.isoformat(), minutes, complete=not owed, owed=owed))
             named = dict(stored_changes(project, failures, [item.day for item in replayed]))
             out.print(f"{day}: {minutes} min, {owed} owed, {len(named)} changes named so far")
-    lane = [entry.failure for entry in project.catalog if Lane.CPU in entry.failure.needs.lanes]
     print(json.dumps(write(options.write, replayed, named, failures, releases, everything=lane), indent=1))
     sys.exit(0)
 
@@ -179,7 +206,7 @@ def stored_changes(
 
 
 def write(
-    store: bool,
+    file: Path | None,
     replayed: list[ReplayedDay],
     named: Mapping[Change, str],
     failures: Iterable[Failure],
@@ -197,6 +224,7 @@ def write(
         day = uploaded[replace(change, failure="")]
         return next(item.day for item in replayed if last_day(date.fromisoformat(item.day), COOLING_DAYS) >= day)
 
+    unseen = hidden(stated - set(named), failures, releases)
     figures: dict[str, object] = {
         "torch": TORCH,
         "libraries": LIBRARIES,
@@ -208,13 +236,14 @@ def write(
         ),
         "named_at_the_first_run": sorted(change.text for change in stated if named.get(change) == due(change)),
         "named_later": sorted(change.text for change in stated if change in named and named[change] != due(change)),
-        "not_named": sorted(change.text for change in stated - set(named)),
+        "not_named": sorted(change.text for change in stated - set(named) - set(unseen)),
+        "no_verdict_turns": sorted(unseen.values()),
         "false_alarms": sorted(change.text for change in set(named) - stated),
         "minutes_a_day": round(sum(item.minutes for item in replayed) / len(replayed), 1),
         "hardware": hardware().model_dump(include={"system", "machine", "cores"}),
     }
-    if store:
-        write_whole(FILE, json.dumps(figures, indent=1) + "\n")
+    if file:
+        write_whole(file, json.dumps(figures, indent=1) + "\n")
     return figures
 
 
