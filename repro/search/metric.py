@@ -1,14 +1,16 @@
 """Judges a search by a number: how often each release must run, and which side its mean is on.  Pure.
 
-Both ends are run ``END_RUNS`` times.  The noise of a run is assumed to be normal and equal at every release.  Its
-spread is estimated from both ends together and enlarged to the upper bound of its 95 % confidence interval.  The ends
-differ if all values of one are above all values of the other (by chance this happens in 1 of 126 searches with equal
-ends) and if at most ``MOST_RUNS`` runs of a step suffice; otherwise the search is refused.
+Both ends are run a few times, and more often if that is too little to decide (``END_RUNS``).  The noise of a run is
+assumed to be normal and equal at every release.  Its spread is estimated from both ends together and enlarged to the
+upper bound of its 95 % confidence interval.  The ends differ if all values of one are above all values of the other (by
+chance this happens in 1 of 126 searches with equal ends) and if at most ``MOST_RUNS`` runs of a step suffice; otherwise
+the search is refused.  With more runs of the ends a step needs fewer: the bound of the spread is lower, and the means
+of the ends are better known.
 
 The bound: of all searches, including refused ones, at most ``ERROR`` have a step whose release behaves like one end
 and is taken for the other.  The bound does not hold for answered searches alone if the ends are barely separable:
 such ends are nearly always refused, and the few answered searches were lucky in their first runs, so they are wrong
-more often.  ``tests/bench/metric_noise.py`` simulates both shares: if the ends are 4 or more spreads apart, the bound
+more often.  ``tests/bench/metric_noise.py`` simulates both shares: if the ends are 3 or more spreads apart, the bound
 holds for answered searches too.
 
 A mean that is farther outside of its end than the middle is inside is a third behaviour, and is skipped.
@@ -27,7 +29,8 @@ from repro.model.verdict import Side
 
 PEAK_MEMORY = "peak_memory"
 """The largest resident memory of any rank, in bytes."""
-END_RUNS = 5
+END_RUNS = (5, 10, 20)
+"""The runs of each end; each larger number only if the smaller one asks for more than ``MOST_RUNS`` runs of a step."""
 MOST_RUNS = 16
 """The most runs of one step; a metric that needs more is too noisy."""
 ERROR = 0.01
@@ -74,6 +77,8 @@ class Inseparable(Strict):
     """The ends do not differ by more than the noise."""
 
     reason: str
+    is_uncertain: bool = False
+    """True if the values of the ends lie apart, and more runs of the ends may show that they differ."""
 
 
 def check_metric(text: str) -> str:
@@ -129,7 +134,8 @@ def plan(metric: str, good: Sequence[float], bad: Sequence[float], steps: int) -
     if runs > MOST_RUNS:
         return Inseparable(
             reason=f"{metric} is too noisy: more than {MOST_RUNS} runs of each release would be needed to be right in "
-            f"{1 - ERROR:.0%} of searches: {shown}"
+            f"{1 - ERROR:.0%} of searches: {shown}",
+            is_uncertain=True,
         )
     return MetricRule(metric=metric, good=fmean(good), bad=fmean(bad), spread=spread, runs=runs, error=ERROR)
 

@@ -1,7 +1,7 @@
 """Judges a user's script by a number that it reports, as the mean of several runs."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Protocol
 
@@ -12,13 +12,14 @@ from repro.model.observation import Observation
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict
 from repro.search.companions import Requires
+from repro.search.learn_ends import Looks
 from repro.search.metric import END_RUNS, Inseparable, MetricRule, plan, value_of
 from repro.store.answers import Run, Tried
 from repro.verdict.judge import judge
 
 
-class Looks(Protocol):
-    """Runs an environment and returns the observations."""
+class Source(Looks, Protocol):
+    """Runs environments and returns the observations, with what a search asks of them besides."""
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
         """Register environments by name."""
@@ -50,17 +51,29 @@ def values_of(metric: str, failure: ScriptFailure, observations: Sequence[Observ
 
 
 def learn_metric(  # noqa: PLR0917 - the parts of one question
-    source: Looks, failure: ScriptFailure, metric: str, ends: tuple[str, str], labels: tuple[str, str], steps: int
+    source: Looks,
+    failure: ScriptFailure,
+    metric: str,
+    ends: tuple[str, str],
+    labels: tuple[str, str],
+    steps: int,
+    notify: Callable[[str], None],
 ) -> MetricRule:
     """Learn a metric from the good and the bad end, in this order; raises UndecidedError if it cannot judge."""
-    found = []
-    for name, label in zip(ends, labels, strict=True):
+
+    def values(end: int, runs: int) -> list[float]:
         try:
-            found.append(values_of(metric, failure, source.look(name, END_RUNS)))
+            return values_of(metric, failure, source.look(ends[end], runs))
         except UndecidedError as error:
-            raise UndecidedError(f"{label}, an end, cannot be judged by {metric}: {error}") from None
-    good, bad = found
-    rule = plan(metric, good, bad, steps)
+            raise UndecidedError(f"{labels[end]}, an end, cannot be judged by {metric}: {error}") from None
+
+    first, *more = END_RUNS
+    rule = plan(metric, values(0, first), values(1, first), steps)
+    for runs in more:
+        if not (isinstance(rule, Inseparable) and rule.is_uncertain):
+            break
+        notify(f"{metric} is noisy: each end is run until there are {runs} runs")
+        rule = plan(metric, values(0, runs), values(1, runs), steps)
     if isinstance(rule, Inseparable):
         raise UndecidedError(rule.reason)
     return rule
@@ -69,7 +82,7 @@ def learn_metric(  # noqa: PLR0917 - the parts of one question
 class MetricSource:
     """A source of verdicts that judges by the mean of as many runs as the rule requires."""
 
-    def __init__(self, source: Looks, failure: ScriptFailure, rule: MetricRule) -> None:
+    def __init__(self, source: Source, failure: ScriptFailure, rule: MetricRule) -> None:
         self._source, self._failure, self._rule = source, failure, rule
 
     def define(self, definitions: Mapping[str, Environment]) -> None:

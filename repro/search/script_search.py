@@ -154,8 +154,8 @@ def _with_metric(
     good = len(question.points) - 1 - bad
     names = question.points[good].environment, question.points[bad].environment
     labels = question.describe(good), question.describe(bad)
-    notify(f"{' and '.join(labels)}, the ends: {END_RUNS} runs each, to learn the noise of {metric}")
-    rule = learn_metric(trials, failure, metric, names, labels, most_runs(question.range))
+    notify(f"{' and '.join(labels)}, the ends: {END_RUNS[0]} runs each, to learn the noise of {metric}")
+    rule = learn_metric(trials, failure, metric, names, labels, most_runs(question.range), notify)
     notify(f"judged by {rule.describe()}")
     return question.model_copy(update={"metric": rule})
 
