@@ -18,7 +18,7 @@ from repro.store.answers import Run, Tried
 from repro.verdict.judge import judge
 
 
-class Source(Looks, Protocol):
+class ObservationSource(Looks, Protocol):
     """Runs environments and returns the observations, with what a search asks of them besides."""
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
@@ -82,7 +82,7 @@ def learn_metric(  # noqa: PLR0917 - the parts of one question
 class MetricSource:
     """A source of verdicts that judges by the mean of as many runs as the rule requires."""
 
-    def __init__(self, source: Source, failure: ScriptFailure, rule: MetricRule) -> None:
+    def __init__(self, source: ObservationSource, failure: ScriptFailure, rule: MetricRule) -> None:
         self._source, self._failure, self._rule = source, failure, rule
 
     def define(self, definitions: Mapping[str, Environment]) -> None:

@@ -62,7 +62,6 @@ OF_NO_MODULE = {
 
 SAME_CLASS = {
     "Answer": "of `doctor --log`, and the base of every --json answer",
-    "Looks": "the one method that each of two searches needs of what runs an environment",
 }
 """Names of two classes, each with its reason; every other name of a class stands for one thing."""
 
