@@ -188,20 +188,22 @@ def stored_changes(
 ) -> Iterator[tuple[Change, str]]:
     """What the watch has named so far, each with the day of the replay that named it.
 
-    The days run one after the other, in one command or in several: a change was named by the newest day that had
-    begun to run by then.
+    For each failure the days run one after the other, in one command or in several: its change was named by the newest
+    day that had begun to run it by then.
     """
-    store, began = Store(project.reports / "data"), dict[str, str]()
+    store, began = Store(project.reports / "data"), dict[tuple[str, str], str]()
     as_of = {f"{NAME} as of {last_day(date.fromisoformat(day), COOLING_DAYS)}": day for day in replayed}
     for observation in store:
         day = as_of.get(observation.cell.environment.label)
         if day is not None:
-            began[day] = min(began.get(day, observation.started), observation.started)
+            key = observation.cell.failure, day
+            began[key] = min(began.get(key, observation.started), observation.started)
     answers = AnswerStore(project.reports / "data")
     for failure in failures:
         for answer in answers.of(failure.id):
             if isinstance(answer, Turned) and answer.holds:
-                day = max((day for day, time_ in began.items() if time_ <= answer.date), default="")
+                runs = [day for (name, day), start in began.items() if name == failure.id and start <= answer.date]
+                day = max(runs, default="")
                 yield Change(answer.failure, answer.package, answer.release), day
 
 
