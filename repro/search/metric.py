@@ -18,7 +18,7 @@ A mean that is farther outside of its end than the middle is inside is a third b
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist, fmean, variance
 from typing import Any
 
@@ -118,6 +118,20 @@ def _stated(
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def settle(
+    metric: str, values: Callable[[int], tuple[Sequence[float], Sequence[float]]], steps: int
+) -> MetricRule | Inseparable:
+    """The rule for a metric, from as many runs of the ends as it takes.
+
+    ``values`` returns the values of the good and of the bad end for a number of runs of each.
+    """
+    for runs in END_RUNS:
+        rule = plan(metric, *values(runs), steps)
+        if isinstance(rule, MetricRule) or not rule.is_uncertain:
+            break
+    return rule
 
 
 def plan(metric: str, good: Sequence[float], bad: Sequence[float], steps: int) -> MetricRule | Inseparable:

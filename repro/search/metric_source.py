@@ -13,7 +13,7 @@ from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict
 from repro.search.companions import Requires
 from repro.search.learn_ends import Looks
-from repro.search.metric import END_RUNS, Inseparable, MetricRule, plan, value_of
+from repro.search.metric import END_RUNS, Inseparable, MetricRule, settle, value_of
 from repro.store.answers import Run, Tried
 from repro.verdict.judge import judge
 
@@ -61,19 +61,18 @@ def learn_metric(  # noqa: PLR0917 - the parts of one question
 ) -> MetricRule:
     """Learn a metric from the good and the bad end, in this order; raises UndecidedError if it cannot judge."""
 
-    def values(end: int, runs: int) -> list[float]:
+    def of_end(end: int, runs: int) -> list[float]:
         try:
             return values_of(metric, failure, source.look(ends[end], runs))
         except UndecidedError as error:
             raise UndecidedError(f"{labels[end]}, an end, cannot be judged by {metric}: {error}") from None
 
-    first, *more = END_RUNS
-    rule = plan(metric, values(0, first), values(1, first), steps)
-    for runs in more:
-        if not (isinstance(rule, Inseparable) and rule.is_uncertain):
-            break
-        notify(f"{metric} is noisy: each end is run until there are {runs} runs")
-        rule = plan(metric, values(0, runs), values(1, runs), steps)
+    def values(runs: int) -> tuple[list[float], list[float]]:
+        if runs > END_RUNS[0]:
+            notify(f"{metric} is noisy: each end is run until there are {runs} runs")
+        return of_end(0, runs), of_end(1, runs)
+
+    rule = settle(metric, values, steps)
     if isinstance(rule, Inseparable):
         raise UndecidedError(rule.reason)
     return rule

@@ -13,7 +13,7 @@ import random
 from pathlib import Path
 
 from repro.model.verdict import Side
-from repro.search.metric import END_RUNS, Inseparable, MetricRule, plan
+from repro.search.metric import Inseparable, settle
 
 FILE = Path(__file__).parents[2] / "reports" / "measurements" / "metric-noise.json"
 DISTANCES = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
@@ -22,22 +22,17 @@ STEPS = 15
 SEED = 18
 
 
-def learned(chosen: random.Random, distance: float) -> MetricRule | Inseparable:
-    """What a search learns from its ends, run as often as it asks for."""
-    good: list[float] = []
-    bad: list[float] = []
-    for runs in END_RUNS:
-        for values, mean in ((good, 0.0), (bad, distance)):
-            values += [chosen.gauss(mean, 1) for _ in range(runs - len(values))]
-        rule = plan("x", good, bad, STEPS)
-        if not (isinstance(rule, Inseparable) and rule.is_uncertain):
-            break
-    return rule
-
-
 def is_wrong(chosen: random.Random, distance: float) -> bool | None:
     """Whether some step of one search is on the wrong side; None if the search is refused."""
-    rule = learned(chosen, distance)
+    good: list[float] = []
+    bad: list[float] = []
+
+    def values(runs: int) -> tuple[list[float], list[float]]:
+        for held, mean in ((good, 0.0), (bad, distance)):
+            held += [chosen.gauss(mean, 1) for _ in range(runs - len(held))]
+        return good, bad
+
+    rule = settle("x", values, STEPS)
     if isinstance(rule, Inseparable):
         return None
     for step in range(STEPS):

@@ -16,6 +16,7 @@ from repro.search.metric import (
     MetricRule,
     check_metric,
     plan,
+    settle,
     value_of,
 )
 from tests.unit.factories import observation, rank
@@ -31,13 +32,13 @@ def learned(generator: random.Random, distance: float) -> MetricRule | Inseparab
     """What a search learns from ends so many spreads apart, run as often as it asks for."""
     good: list[float] = []
     bad: list[float] = []
-    for runs in END_RUNS:
-        good += drawn(generator, 0, runs - len(good))
-        bad += drawn(generator, distance, runs - len(bad))
-        rule = plan("x", good, bad, STEPS)
-        if not (isinstance(rule, Inseparable) and rule.is_uncertain):
-            break
-    return rule
+
+    def values(runs: int) -> tuple[list[float], list[float]]:
+        good.extend(drawn(generator, 0, runs - len(good)))
+        bad.extend(drawn(generator, distance, runs - len(bad)))
+        return good, bad
+
+    return settle("x", values, STEPS)
 
 
 class TestPlan:
