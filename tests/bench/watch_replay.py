@@ -226,7 +226,8 @@ def write(
         day = uploaded[replace(change, failure="")]
         return next(item.day for item in replayed if last_day(date.fromisoformat(item.day), COOLING_DAYS) >= day)
 
-    unseen = hidden(stated - set(named), failures, releases)
+    unnamed = stated - set(named)
+    unseen = hidden(unnamed, failures, releases)
     figures: dict[str, object] = {
         "torch": TORCH,
         "libraries": LIBRARIES,
@@ -238,7 +239,7 @@ def write(
         ),
         "named_at_the_first_run": sorted(change.text for change in stated if named.get(change) == due(change)),
         "named_later": sorted(change.text for change in stated if change in named and named[change] != due(change)),
-        "not_named": sorted(change.text for change in stated - set(named) - set(unseen)),
+        "not_named": sorted(change.text for change in unnamed - set(unseen)),
         "no_verdict_turns": sorted(unseen.values()),
         "false_alarms": sorted(change.text for change in set(named) - stated),
         "minutes_a_day": round(sum(item.minutes for item in replayed) / len(replayed), 1),
