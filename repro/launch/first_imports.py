@@ -2,9 +2,13 @@
 
 The warm launcher makes these imports ahead, in the run's own order.  It stops before the first statement that does
 anything else (an assignment, a decorated function, a condition): the run itself does that, and all that follows.
+
+Late imports are those that torch makes itself when a function is called first.  Nothing in a source says so for
+certain, so the warm launcher makes them out of sight.
 """
 
 import ast
+import re
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +27,11 @@ INERT = frozenset(
 
 All of them are imported by torch itself; the run makes these imports in its own turn.
 """
+
+LATE_IMPORTS = ("torch._dynamo",)
+"""What torch imports at the first step of an optimizer or the first use of FSDP2 or DTensor; it takes 1 to 3 s."""
+_TOUCHES_LATE = re.compile(r"dynamo|inductor|compile|sys\.modules|TORCH|triton|sympy")
+"""In a source: the script may change what a late import does, or see that it was made."""
 
 # On CPython 3.11 `ast.parse` fails if two threads are in it at once ("AST constructor recursion depth mismatch").
 _PARSING = threading.Lock()
@@ -48,6 +57,18 @@ def first_imports(script: Path, backport: Path | None = None) -> tuple[Import, .
         return found
     called = [node for node in rest if isinstance(node, ast.FunctionDef) and node.name == "apply"]
     return found + _leading(tuple(called[-1].body))[0] if called else found
+
+
+def late_imports(imports: tuple[Import, ...], script: Path, backport: Path | None = None) -> tuple[str, ...]:
+    """The modules that a run with these first imports will probably import late.
+
+    Empty if a source names them, or what they read or change.  Raises OSError or ValueError for a file that cannot be
+    read.
+    """
+    if not any(module == "torch" for module, _ in imports):
+        return ()
+    sources = [file.read_text(encoding="utf-8") for file in (script, backport) if file is not None]
+    return () if any(map(_TOUCHES_LATE.search, sources)) else LATE_IMPORTS
 
 
 def _parsed(file: Path) -> tuple[ast.stmt, ...]:

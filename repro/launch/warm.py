@@ -9,7 +9,8 @@ imports that its script (or its backport) is certain to make first, in the same 
 Imports that fail, start threads, seed a global random generator or initialise CUDA, which does not survive a fork, are
 not made ahead.  In these cases, for records that are about torchrun itself and for runs on several nodes, the run goes
 through torchrun, and the observation says so.  In the CUDA lane the processes see the devices of the run, and each rank
-initialises CUDA itself.
+initialises CUDA itself.  There, where a run should hold its devices for as short as can be, late imports are made ahead
+too, out of sight of the run until it makes one of them itself.
 """
 
 import json
@@ -30,14 +31,14 @@ from typing import Any, Self
 from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
 from repro.files import GATES, RECORD, ZYGOTE, kept
-from repro.launch.first_imports import Import, first_imports
+from repro.launch.first_imports import Import, first_imports, late_imports
 from repro.launch.folders import make_folder
 from repro.launch.guard import Ended, Guard, Limits
 from repro.launch.job import Job, applicable_gates, free_port, rank_variables
 from repro.launch.processes import POLL_SECONDS, TERM_GRACE_SECONDS, end_ranks
 from repro.launch.run_cell import LauncherName, torchrun
 from repro.launch.standstill import dump_stacks
-from repro.launch.zygote import NVML_CHECK
+from repro.launch.zygote import LATE, NVML_CHECK
 from repro.model.cell import Cell, variables_of
 from repro.model.errors import RecordError
 from repro.model.failure import Lane
@@ -225,6 +226,14 @@ class Family:
         self._end_unused(imports)
         return self._branches[imports]
 
+    def ready(self, plan: "Plan", stop: threading.Event) -> list[Connection]:
+        """The processes that the ranks of a run are forked from, with late imports if possible.  Raises WarmError."""
+        made = self.branch(plan.imports, stop)
+        if plan.late:
+            with suppress(WarmError):
+                return self.branch((*plan.imports, *((module, LATE) for module in plan.late)), stop)
+        return made
+
     def _end_unused(self, imports: tuple[Import, ...]) -> None:
         """End the branches beyond the limit that were not used for longest; these imports are in use now."""
         # What a branch grew from counts as used later than the branch, so the first is never on the way to another.
@@ -257,9 +266,9 @@ class Family:
             raise
         return made
 
-    def run(self, job: Job, imports: tuple[Import, ...], limits: Limits) -> Ended:
+    def run(self, job: Job, plan: "Plan", limits: Limits) -> Ended:
         """Fork the ranks of a run and wait for them as torchrun does; raises WarmError only if no rank was started."""
-        connections = self.branch(imports, limits.stop)
+        connections = self.ready(plan, limits.stop)
         self._move_home(job.folder)
         try:
             return self._forked(connections, job, limits)
@@ -343,6 +352,8 @@ class Plan:
 
     start: Start
     imports: tuple[Import, ...]
+    late: tuple[str, ...]
+    """Modules to import out of sight."""
     run: object
     """What a second run of the same kind has in common with the first."""
 
@@ -355,6 +366,8 @@ class WarmNeeds:
     modules: Path | None
     variables: tuple[tuple[str, str], ...]
     imports: tuple[Import, ...]
+    late: tuple[str, ...] = ()
+    """Modules that the run will probably import late."""
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -374,13 +387,14 @@ def needs_of(cell: Cell, entry: Entry) -> WarmNeeds | None:
     try:
         backport = entry.backport_file(cell.backport) if cell.backport else None
         imports = first_imports(entry.script, backport)
+        late = late_imports(imports, entry.script, backport)
         folder = entry.script.resolve().parent
         ours = {entry.script.name, RECORD, *(item.file for item in entry.failure.backports)}
         beside = any(file.name not in ours and not _is_no_module(file) for file in folder.iterdir())
     except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
         return None  # under torchrun the script's own interpreter says what is wrong
     variables = tuple(variables_of(entry.failure, cell).items())
-    return WarmNeeds(cell.world_size, folder if beside else None, variables, imports)
+    return WarmNeeds(cell.world_size, folder if beside else None, variables, imports, late)
 
 
 def sort_key(cell: Cell, entry: Entry) -> tuple[object, ...]:
@@ -389,14 +403,20 @@ def sort_key(cell: Cell, entry: Entry) -> tuple[object, ...]:
     return (True,) if needs is None else (False, *needs.order)
 
 
-def plan_of(cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[str, ...] = ()) -> Plan | None:
-    """How a cell runs warm on these devices; None where it must go through torchrun."""
+def plan_of(
+    cell: Cell, entry: Entry, interpreter: Interpreter, devices: tuple[str, ...] = (), *, late: bool = False
+) -> Plan | None:
+    """How a cell runs warm on these devices; None where it must go through torchrun.
+
+    ``late``: with late imports in the CPU lane too.
+    """
     needs = needs_of(cell, entry)
     if needs is None:
         return None
     gates = applicable_gates(cell.lane, interpreter)
     start = Start(cell.lane, interpreter, needs.world_size, gates, needs.modules, devices, needs.variables)
-    return Plan(start, needs.imports, (entry.script, cell.model_dump_json()))
+    made_late = needs.late if late or cell.lane is Lane.CUDA else ()
+    return Plan(start, needs.imports, made_late, (entry.script, cell.model_dump_json()))
 
 
 def _is_no_module(file: Path) -> bool:
@@ -412,6 +432,8 @@ class WarmLauncher:
     """
 
     limit: int = MAX_FAMILIES
+    late: bool = False
+    """Make late imports ahead in the CPU lane too: it pays where many runs share their first imports."""
     report: Callable[[str], None] = lambda _: None
     """Takes a line for people on each run that could not be warm, and why."""
     _idle: list[Family] = field(default_factory=list)
@@ -446,20 +468,20 @@ class WarmLauncher:
         ``devices`` are those that the run will probably be given; a run on others makes its imports itself.
         Does nothing while another run uses the processes: it would need a second set of them.
         """
-        plan = plan_of(cell, entry, interpreter, devices)
+        plan = plan_of(cell, entry, interpreter, devices, late=self.late)
         if plan is None or self._is_busy(plan.start.key):
             return
         # What keeps it from starting shows again in the run, which reports it.
         with suppress(OSError, WarmError):
             family = self._take(plan, stop)
             try:
-                family.branch(plan.imports, stop)
+                family.ready(plan, stop)
             finally:
                 self._give_back(family)
 
     def run(self, job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices)
+        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices, late=self.late)
         if plan is None:
             return torchrun(job, limits)
         try:
@@ -469,7 +491,7 @@ class WarmLauncher:
             return torchrun(job, limits)
         try:
             family.served.add(plan.run)
-            ended = family.run(job, plan.imports, limits)
+            ended = family.run(job, plan, limits)
         except WarmError as error:
             self._report(job, error)
             # What it may have begun is ended before torchrun begins the same run.

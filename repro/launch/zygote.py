@@ -6,12 +6,13 @@ for that rank and with a hash seed of its own.  Standard library only, nothing o
 The harness speaks JSON lines over the socket whose descriptor the plan names.  A process answers each request:
 
     {"steps": [[MODULE, NAME], ...]}    with a new socket beside it: fork, make these imports in the child; the child
-                                        then serves the new socket, and says {"ready": true} there, or why not
+                                        then serves the new socket, and says {"ready": true} there, or why not.
+                                        With the name LATE the module is made out of sight, see ``LateModules``
     {"store": true}                     fork a process that keeps the store of the ranks: {"store": PID, "port": P}
     {"job": FILE, "flags": [...], ...}  fork the rank of a run: {"rank": PID}, and {"ended": PID, "code": C} later
 
 A process has made the imports of its ancestors and its own, in this order, and nothing else: what a run finds is what
-it would have found as a new process that made them itself.
+it would have found as a new process that made them itself.  Late modules it finds once it imports one of them.
 """
 
 import array
@@ -38,6 +39,8 @@ DESCRIPTOR_BYTES = array.array("i").itemsize
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 """With this variable torch asks the driver's management library whether there are devices, which a fork survives."""
 CUDA_NOT_INITIALIZED = 3
+LATE = "(late)"
+"""In place of a name in a step: import the module out of sight.  No attribute has this name."""
 
 
 def load_bootstrap():
@@ -156,6 +159,59 @@ def leads_to(words, position, new_words, new_position, next_words):
     return any(next_words() == new_words for _ in range(MAX_BLOCKS))
 
 
+class LateModules:
+    """Modules that were imported ahead, out of sight: a run finds all of them once it imports one of them itself.
+
+    Libraries put off imports that take seconds until one of their functions needs them.  Until then the modules must be
+    found neither by name nor as attributes of their packages.  A finder: the import system asks it for modules.
+    """
+
+    def __init__(self):
+        self.modules = {}
+        self.attributes = []
+
+    def make(self, name):
+        """Import a module, and put out of sight all that this has imported; raises ImportError if that cannot be."""
+        before = set(sys.modules)
+        make_import(name, None)
+        made = {found: module for found, module in sys.modules.items() if found not in before}
+        if "numpy.random" in made or "torch" in made:
+            raise ImportError("a late import makes a global random generator")
+        for found, module in made.items():
+            parent, _, child = found.rpartition(".")
+            if parent in before and vars(sys.modules[parent]).get(child) is module:
+                self.attributes.append((sys.modules[parent], child, module))
+                delattr(sys.modules[parent], child)
+            del sys.modules[found]
+        self.modules.update(made)
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, fullname, path=None, target=None):  # noqa: ARG002 - the import system's signature
+        """The spec of a module that was made ahead, at its first import; from then on all of them are in sight."""
+        module = self.modules.pop(fullname, None)
+        if module is None:
+            return None
+        for package, child, made in self.attributes:
+            setattr(package, child, made)
+        self.attributes.clear()
+        sys.modules.update(self.modules)
+        return importlib.util.spec_from_loader(fullname, Made(module))
+
+
+class Made:
+    """The loader of a module that has been executed already."""
+
+    def __init__(self, module):
+        self.module = module
+        self.spec = module.__spec__
+
+    def create_module(self, spec):  # noqa: ARG002 - the import system's signature
+        return self.module
+
+    def exec_module(self, module):
+        module.__spec__ = self.spec
+
+
 class Zygote:
     """The state of one process: what it was started with, and the socket that it serves."""
 
@@ -165,6 +221,7 @@ class Zygote:
         self.gates = LiftedGates()
         self.bootstrap.open_gates(plan, self.gates)
         self.generators = Generators(self.bootstrap)
+        self.late = LateModules()
         self.children = set()
         self.ranks = set()
 
@@ -240,7 +297,10 @@ class Zygote:
         gc.disable()
         try:
             for module, name in steps:
-                make_import(module, name)
+                if name == LATE:
+                    self.late.make(module)
+                else:
+                    make_import(module, name)
         except BaseException as error:  # noqa: BLE001 - an import may do anything; under torchrun its rank shows it
             self.refuse(repr(error))
         seeded = self.generators.seeded()

@@ -60,7 +60,7 @@ class EndRuns:
 
     def __enter__(self) -> Self:
         self._place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="repro-shrink-")))
-        self._warm = self._stack.enter_context(WarmLauncher())
+        self._warm = self._stack.enter_context(WarmLauncher(late=True))
         return self
 
     def __exit__(self, *_: object) -> None:

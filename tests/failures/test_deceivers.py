@@ -1,5 +1,6 @@
 """Scripts made to deceive a launcher that shares state: both launchers give the one right verdict."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ NUMPY_1 = "torch-2.2"
 LIGHTNING = "lightning-2.5.6-torch-2.13"
 
 
-@pytest.mark.parametrize(
+CASES = pytest.mark.parametrize(
     ("case", "verdict"),
     [
         (("pytorch-9003", TORCH, None), Verdict.REPRODUCED),
@@ -41,6 +42,9 @@ LIGHTNING = "lightning-2.5.6-torch-2.13"
     ],
     ids=["set", "rank-zero", "not-imported", "numpy", "bound", "bound-cured", "variable"],
 )
+
+
+@CASES
 @pytest.mark.parametrize("launcher", ["warm", "torchrun"])
 def test_the_right_verdict(
     tmp_path: Path, warm: WarmLauncher, launcher: str, case: tuple[str, str, str | None], verdict: Verdict
@@ -49,6 +53,22 @@ def test_the_right_verdict(
     failure, environment, backport = case
     result = run(tmp_path, failure, warm if launcher == "warm" else None, environment, backport)
     assert result.verdict is verdict, result.judgement
+
+
+@CASES
+def test_late_imports_deceive_no_script(
+    tmp_path: Path, warm_late: WarmLauncher, case: tuple[str, str, str | None], verdict: Verdict
+) -> None:
+    """Where late imports are made ahead, as in the CUDA lane, the verdicts are the same."""
+    failure, environment, backport = case
+    result = run(tmp_path, failure, warm_late, environment, backport)
+    assert result.verdict is verdict, result.judgement
+
+
+@pytest.fixture(scope="module")
+def warm_late() -> Iterator[WarmLauncher]:
+    with WarmLauncher(late=True) as launcher:
+        yield launcher
 
 
 def test_repetitions_are_independent(tmp_path: Path, warm: WarmLauncher) -> None:

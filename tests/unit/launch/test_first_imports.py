@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.launch.first_imports import Import, first_imports
+from repro.launch.first_imports import LATE_IMPORTS, Import, first_imports, late_imports
 
 
 def written(folder: Path, text: str, name: str = "repro.py") -> Path:
@@ -78,3 +78,21 @@ def test_many_threads_may_ask_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_no_python(tmp_path: Path) -> None:
     with pytest.raises(SyntaxError):
         first_imports(written(tmp_path, "def x(:\n"))
+
+
+@pytest.mark.parametrize(
+    ("script", "backport", "late"),
+    [
+        ("import torch\n", None, LATE_IMPORTS),
+        ("import torch.optim\n", "def apply(): ...\n", LATE_IMPORTS),
+        ("import json\n", None, ()),  # nothing of torch
+        ("import torch\nmodel = torch.compile(model)\n", None, ()),
+        ("import torch\nos.environ['TORCH_LOGS'] = 'all'\n", None, ()),
+        ("import torch\n", "import torch._dynamo\n", ()),
+    ],
+)
+def test_late_imports(tmp_path: Path, script: str, backport: str | None, late: tuple[str, ...]) -> None:
+    """Those of torch, unless the script or its backport has to do with them."""
+    file = written(tmp_path, script)
+    other = None if backport is None else written(tmp_path, backport, "backport.py")
+    assert late_imports(first_imports(file), file, other) == late

@@ -131,6 +131,47 @@ def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
             assert ({process.pid for process in zygotes()} > made) is (devices != ("1", "3"))
 
 
+STARTS_A_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+LATE_SCRIPT = """
+import importlib
+import json
+import os
+import torch
+name = "_dyna" + "mo"  # a script that has to do with the late import has it made by itself
+seen = hasattr(torch, name)
+made_here = importlib.import_module("torch." + name).PID == os.getpid()
+print("measured late =", json.dumps([seen, made_here]))
+print("oracle passed: yes")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
+@pytest.mark.parametrize(
+    ("lane", "always", "imports", "made_here"),
+    [
+        ("cuda", False, "", False),
+        ("cpu", False, "", True),
+        ("cpu", True, "", False),
+        (
+            "cuda",
+            False,
+            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+            True,
+        ),
+    ],
+    ids=["cuda", "cpu", "cpu-always", "cannot-be-forked"],
+)
+def test_late_imports(tmp_path: Path, lane: str, imports: str, *, always: bool, made_here: bool) -> None:
+    """They are made ahead in the CUDA lane or where the launcher is asked to, and a run does not see them before."""
+    interpreter = environment(tmp_path / "env")
+    (tmp_path / "env" / "site-packages" / "torch" / "_dynamo.py").write_text(f"import os\nPID = os.getpid()\n{imports}")
+    held = entry(tmp_path / "failure", script=LATE_SCRIPT)
+    with WarmLauncher(late=always) as launcher:
+        seen = run_cell(cell(lane=lane), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
+    assert seen.launcher == "warm"
+    assert [rank.measured["late"] for rank in seen.ranks] == [[False, made_here]] * 2
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
 def test_variables_are_set_before_imports(tmp_path: Path) -> None:
     """A factor's variable is there while libraries are imported, and only in the runs of its cells."""
@@ -151,8 +192,7 @@ def test_variables_are_set_before_imports(tmp_path: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
 def test_a_run_that_cannot_be_warm_says_why(tmp_path: Path) -> None:
     """Each time, from the first refusal on."""
-    threads = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-    interpreter = environment(tmp_path / "env", lightning=threads + LIGHTNING)
+    interpreter = environment(tmp_path / "env", lightning=STARTS_A_THREAD + LIGHTNING)
     lines: list[str] = []
     with WarmLauncher(report=lines.append) as launcher:
         for name in ("first", "second"):

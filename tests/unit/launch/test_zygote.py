@@ -1,11 +1,14 @@
 """A warm process: which acts of an import keep it from serving."""
 
+import builtins
 import ctypes
+import importlib
 import importlib.util
 import os
 import random
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -117,3 +120,71 @@ def test_cuda(zygote: ModuleType, monkeypatch: pytest.MonkeyPatch, driver: int |
 
     monkeypatch.setattr(ctypes, "CDLL", load)
     assert zygote.cuda_is_initialised() is initialised
+
+
+OWNER = {
+    "owner/__init__.py": "",
+    "owner/late.py": "import helper_of_late\nMADE.append(__name__)\n",
+    "helper_of_late/__init__.py": "MADE.append(__name__)\nfrom helper_of_late import part\n",
+    "helper_of_late/part.py": "MADE.append(__name__)\n",
+}
+"""A package in sight, and what is imported late."""
+ORDER = ["helper_of_late", "helper_of_late.part", "owner.late"]
+
+
+@pytest.fixture
+def late(zygote: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """``owner.late`` was made out of sight; the names of the modules that were executed, in their order."""
+    made: list[str] = []
+    for name, text in OWNER.items():
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(builtins, "MADE", made, raising=False)
+    importlib.import_module("owner")
+    modules = zygote.LateModules()
+    modules.make("owner.late")
+    yield made
+    sys.meta_path.remove(modules)
+    for name in ("owner", *ORDER):
+        sys.modules.pop(name, None)
+
+
+def test_late_modules_are_out_of_sight(late: list[str]) -> None:
+    """Neither their names nor the attributes of their packages are there."""
+    assert late == ORDER
+    assert not {"owner.late", "helper_of_late", "helper_of_late.part"} & set(sys.modules)
+    assert not hasattr(sys.modules["owner"], "late")
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_late_modules_are_found_once_one_is_imported(late: list[str], name: str) -> None:
+    """As they were made, and with the specs of their files; nothing is executed again."""
+    module = importlib.import_module(name)
+    assert late == ORDER
+    assert module.__spec__ is not None
+    assert module.__spec__.origin == module.__file__
+    assert set(ORDER) <= set(sys.modules)
+    assert sys.modules["owner"].late is sys.modules["owner.late"]
+    assert sys.modules["helper_of_late"].part is sys.modules["helper_of_late.part"]
+
+
+@pytest.mark.usefixtures("late")
+def test_a_late_module_that_is_imported_by_its_package() -> None:
+    """``from PACKAGE import MODULE`` finds it too."""
+    space: dict[str, Any] = {}
+    exec("from owner import late", space)  # noqa: S102 - the statement that scripts make
+    assert space["late"] is sys.modules["owner.late"]
+
+
+def test_a_late_module_makes_no_generator(zygote: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run gives the generators fresh entropy, and would not see one that is out of sight."""
+    (tmp_path / "makes_generator.py").write_text("import sys\nsys.modules['numpy.random'] = sys\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("numpy.random", "makes_generator"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(ImportError, match="random generator"):
+        zygote.LateModules().make("makes_generator")
+    for name in ("numpy.random", "makes_generator"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
