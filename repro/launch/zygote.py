@@ -16,6 +16,7 @@ it would have found as a new process that made them itself.  Late modules it fin
 """
 
 import array
+import atexit
 import gc
 import importlib.util
 import json
@@ -85,11 +86,12 @@ class Generators:
 
     def __init__(self, bootstrap):
         self.python = random.getstate()
-        self.numpy = self.torch = None
+        self.numpy = self.numpy_random = self.torch = None
         self.hook = bootstrap.AfterImport([("numpy.random", self._see_numpy), ("torch", self._see_torch)])
         sys.meta_path.insert(0, self.hook)
 
     def _see_numpy(self, module):
+        self.numpy_random = module  # it may be out of sight later
         self.numpy = module.get_state()
 
     def _see_torch(self, module):
@@ -109,7 +111,7 @@ class Generators:
         """The generator that an import has seeded, or None."""
         if not self._python_was_only_drawn_from():
             return "random"
-        if self.numpy is not None and not self._numpy_was_only_drawn_from(sys.modules["numpy.random"]):
+        if self.numpy is not None and not self._numpy_was_only_drawn_from(self.numpy_random):
             return "numpy.random"
         if self.torch is not None and self._torch_seed(sys.modules["torch"]) != self.torch:
             return "torch"
@@ -144,7 +146,7 @@ class Generators:
         """In a run: fresh entropy for all of them, as at the start of a process; Python does so for its own."""
         sys.meta_path.remove(self.hook)
         if self.numpy is not None:
-            sys.modules["numpy.random"].seed()
+            self.numpy_random.seed()
         if self.torch is not None:
             sys.modules["torch"].default_generator.seed()
 
@@ -171,12 +173,10 @@ class LateModules:
         self.attributes = []
 
     def make(self, name):
-        """Import a module, and put out of sight all that this has imported; raises ImportError if that cannot be."""
+        """Import a module, and put out of sight all that this has imported."""
         before = set(sys.modules)
         make_import(name, None)
         made = {found: module for found, module in sys.modules.items() if found not in before}
-        if "numpy.random" in made or "torch" in made:
-            raise ImportError("a late import makes a global random generator")
         for found, module in made.items():
             parent, _, child = found.rpartition(".")
             if parent in before and vars(sys.modules[parent]).get(child) is module:
@@ -185,16 +185,21 @@ class LateModules:
             del sys.modules[found]
         self.modules.update(made)
         sys.meta_path.insert(0, self)
+        # The interpreter's end takes down what it finds; some libraries complain about what it does not find.
+        atexit.register(self.show)
+
+    def show(self):
+        for package, child, made in self.attributes:
+            setattr(package, child, made)
+        self.attributes.clear()
+        sys.modules.update(self.modules)
 
     def find_spec(self, fullname, path=None, target=None):  # noqa: ARG002 - the import system's signature
         """The spec of a module that was made ahead, at its first import; from then on all of them are in sight."""
         module = self.modules.pop(fullname, None)
         if module is None:
             return None
-        for package, child, made in self.attributes:
-            setattr(package, child, made)
-        self.attributes.clear()
-        sys.modules.update(self.modules)
+        self.show()
         return importlib.util.spec_from_loader(fullname, Made(module))
 
 
