@@ -145,11 +145,16 @@ TABLES: Mapping[str, Table] = {
         environments=(
             "transformers-4.40.2-torch-2.2",
             "transformers-4.49.0-torch-2.13",
+            "transformers-4.53.3-torch-2.13",
+            "transformers-5.5.3-torch-2.13",
             "newest",
         ),
         kinds={
             "DDP": {"kind": "ddp"},
+            "FSDP1, one file": {"kind": "fsdp1-full"},
             "FSDP1, a part of each rank": {"kind": "fsdp1-sharded"},
+            "FSDP2, one file": {"kind": "fsdp2-full"},
+            "FSDP2, a part of each rank": {"kind": "fsdp2"},
         },
         head=(
             "The Trainer of one transformers trains on two ranks, with its own AdamW (two parameter groups) "
@@ -158,7 +163,7 @@ TABLES: Mapping[str, Table] = {
             "takes the third step."
         ),
         compared=_PARTS + ", and the next random numbers of Python, NumPy and torch",
-        not_tested=_NOT_TESTED + ", models of transformers, tokenizers, adapters, FSDP1 in one file, FSDP2",
+        not_tested=_NOT_TESTED + ", models of transformers, tokenizers, adapters",
         found=(
             (
                 "**FSDP1, a part of each rank: transformers 5.23.0 with accelerate 1.15.0 resumes without moments and "

@@ -26,6 +26,7 @@ import transformers
 RANK = int(os.environ["RANK"])
 WRITER = {"learning_rate": 0.05, "weight_decay": 0.5}
 READER = {"learning_rate": 0.01, "weight_decay": 0.25}
+KINDS = ["ddp", "fsdp1-full", "fsdp1-sharded", "fsdp2-full", "fsdp2"]
 ROW = {"x": torch.linspace(-1, 1, 8), "labels": torch.tensor(0)}
 
 
@@ -63,11 +64,12 @@ def different(saved: dict, found: dict) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
-def check_shards(kind: str, found: dict) -> None:
+def check_shards(kind: str, module: torch.nn.Module, found: dict) -> None:
     """FSDP that was asked for is there: two layers of 8 x 8 have 144 numbers, of which this rank has some."""
     here = sum(len(one) for one in found["parameters"])
-    if (here < 144) is (kind == "ddp"):
-        raise RuntimeError(f"{kind}: this rank has {here} of 144 numbers")
+    second = [hasattr(one, "to_local") for one in module.parameters()]  # FSDP2 makes each parameter a DTensor
+    if (here < 144) is (kind == "ddp") or set(second) != {kind.startswith("fsdp2")}:
+        raise RuntimeError(f"{kind}: this rank has {here} of 144 numbers; in DTensor: {second}")
 
 
 def files_below(path: Path) -> list[str]:
@@ -121,20 +123,37 @@ def plain(storage: object, location: str) -> object:
     return storage if location.startswith("cpu:") else None
 
 
+def asked_of(kind: str) -> tuple[int, str]:
+    """The version of FSDP, and the type of its state."""
+    return 2 if kind.startswith("fsdp2") else 1, "FULL_STATE_DICT" if kind.endswith("full") else "SHARDED_STATE_DICT"
+
+
 def sharding_of(kind: str) -> dict[str, object]:
-    """The Trainer's arguments; transformers 4 takes the kind of the state from the environment, 5 from here."""
+    """The Trainer's arguments; some releases take them from the environment, which `accelerate launch` sets."""
     if kind == "ddp":
         return {}
-    state = "FULL_STATE_DICT" if kind == "fsdp1-full" else "SHARDED_STATE_DICT"
-    os.environ["FSDP_STATE_DICT_TYPE"] = state
-    return {"fsdp": "full_shard", "fsdp_config": {"version": 2 if kind == "fsdp2" else 1, "state_dict_type": state}}
+    version, state = asked_of(kind)
+    os.environ["FSDP_VERSION"], os.environ["FSDP_STATE_DICT_TYPE"] = str(version), state
+    return {"fsdp": "full_shard", "fsdp_config": {"version": version, "state_dict_type": state}}
+
+
+def check_plugin(kind: str, plugin: object) -> None:
+    """The FSDP that was asked for is what accelerate was told."""
+    if kind == "ddp":
+        return
+    version, state = asked_of(kind)
+    if version == 2 and not hasattr(plugin, "fsdp_version"):
+        raise NotImplementedError("FullyShardedDataParallelPlugin has no fsdp_version")
+    told = getattr(plugin, "fsdp_version", 1), plugin.state_dict_type.name
+    if told != (version, state):
+        raise RuntimeError(f"{kind}: accelerate was told {told}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stage", choices=["write", "read"], required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--kind", choices=["ddp", "fsdp1-full", "fsdp1-sharded", "fsdp2"], default="ddp")
+    parser.add_argument("--kind", choices=KINDS, default="ddp")
     flags = parser.parse_args()
     writes, kept = flags.stage == "write", flags.folder / f"rank-{RANK}.json"
     transformers.set_seed(0 if writes else 1)
@@ -153,8 +172,9 @@ def main() -> None:
         Model(transformers.PretrainedConfig()), arguments, train_dataset=[ROW] * 64, callbacks=[notes]
     )
     notes.trainer = trainer
+    check_plugin(flags.kind, getattr(trainer.accelerator.state, "fsdp_plugin", None))
     trainer.train(resume_from_checkpoint=None if writes else str(flags.folder / "written" / "checkpoint-2"))
-    check_shards(flags.kind, notes.before)
+    check_shards(flags.kind, trainer.model, notes.before)
     if writes:
         print("measured files =", json.dumps(files_below(flags.folder / "written")))
         kept.write_text(json.dumps({"saved": notes.before, "next": notes.after["parameters"]}))
