@@ -112,7 +112,7 @@ TABLES: Mapping[str, Table] = {
             "and decays, calls `load_state` after `prepare`, and takes the next step."
         ),
         compared=_PARTS + ", and the next random numbers of Python, NumPy and torch",
-        not_tested=_NOT_TESTED + ", data loaders, `save_model`",
+        not_tested=_NOT_TESTED + ", data loaders, `save_model`, FSDP2 in one file",
         method=_SAME_BATCH,
         found=(
             (
@@ -163,18 +163,27 @@ TABLES: Mapping[str, Table] = {
             "takes the third step."
         ),
         compared=_PARTS + ", and the next random numbers of Python, NumPy and torch",
-        not_tested=_NOT_TESTED + ", models of transformers, tokenizers, adapters",
+        not_tested=_NOT_TESTED
+        + ", models of transformers, tokenizers, adapters, a checkpoint of one kind that is read as another",
         found=(
             (
-                "**FSDP1, a part of each rank: transformers 5.23.0 with accelerate 1.15.0 resumes without moments and "
-                "steps, its own checkpoints too.** The cause is accelerate's `load_fsdp_optimizer` "
-                "([`accelerate-sharded-moments`](accelerate-sharded-moments.md)); transformers 4.49.0 with accelerate "
-                "1.4.0 resumes its own."
+                "**A part of each rank: moments and steps are not resumed, and the next update is off by 0.039 at a "
+                "learning rate of 0.025.** Under FSDP1 transformers 4.53.3, 5.5.3 and 5.23.0 (accelerate 1.9.0, "
+                "1.13.0 and 1.15.0) do so with every sharded checkpoint that they read to the end, their own too; "
+                "under FSDP2 4.53.3 alone does, and 5.5.3 and 5.23.0 resume its checkpoint, which is whole. Weights, "
+                "options, scheduler and random numbers are those of the checkpoint. The cause is accelerate's "
+                "`load_fsdp_optimizer`: 1.9.0 asks `dcp.load` for `optimizer.state_dict()`, which names no moments "
+                "before the first step, and `dcp.load` leaves out what it is not asked for. 1.13.0 and newer ask by "
+                "`get_optimizer_state_dict` under FSDP2, which makes the state first, and by `FSDP.optim_state_dict` "
+                "under FSDP1, which does not: [`accelerate-sharded-moments`](accelerate-sharded-moments.md). "
+                "transformers 4.49.0 with accelerate 1.4.0 resumes its own checkpoint, and no pair in one file "
+                "(`FULL_STATE_DICT`) differs."
             ),
         ),
         meanings={
             **_TORCH,
             "stateful_callbacks": "`trainer_state.json` of a newer release has a field that this one does not know",
+            "has no fsdp_version": "accelerate has FSDP2 since 1.6",
             "best_global_step": "`trainer_state.json` of a newer release has a field that this one does not know",
             "Weights only load failed": (
                 "the random states that NumPy 1 wrote are refused under NumPy 2 "
@@ -183,6 +192,8 @@ TABLES: Mapping[str, Table] = {
         },
         method=_SAME_BATCH
         + " `torch.load` is told that `cpu:0` is the CPU: some releases of the Trainer ask for it where "
-        "ranks are on CPUs, and torch knows `cpu` only.",
+        "ranks are on CPUs, and torch knows `cpu` only. FSDP's version and the type of its state are asked for in "
+        "`fsdp_config` and in the environment variables of `accelerate launch`, since older releases read the latter "
+        "only; a run ends if accelerate was told another version or type.",
     ),
 }

@@ -141,5 +141,6 @@ def test_tables_name_what_there_is(name: str) -> None:
     factors = {factor.name: factor.values for factor in failure.factors}
     for chosen in table.kinds.values():
         assert all(value in factors[factor] for factor, value in chosen.items())
+    assert {chosen["kind"] for chosen in table.kinds.values()} == set(factors["kind"])
     assert "the other tables" in (ROOT / "reports" / table.page).read_text().lower()
     assert f"../../reports/{table.page}" in (ROOT / "docs" / "how-to" / "old-checkpoints.md").read_text()
