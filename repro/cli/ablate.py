@@ -14,8 +14,8 @@ from repro.cli.options import RunOptions, grouped
 from repro.model.answers.evidence import AblationAnswer, FactorAnswer
 from repro.model.errors import UsageError, exit_of, unknown
 from repro.model.failure import Failure
+from repro.report.console import console
 from repro.report.format import VERDICT_GLYPHS
-from repro.report.terminal import console
 from repro.search.ablation import Ablation, ablation_cells, ablation_environment, analyse, factors_of, rows
 
 

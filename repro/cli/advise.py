@@ -27,7 +27,8 @@ from repro.model.errors import Exit, UsageError, exit_of
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.model.version import parsed_version
-from repro.report.terminal import Progress, console
+from repro.report.console import console
+from repro.report.terminal import Progress
 from repro.search.index import fetch_files
 from repro.search.lead import today
 

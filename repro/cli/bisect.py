@@ -40,8 +40,9 @@ from repro.cli.search_options import (
 from repro.launch.session import Options
 from repro.model.errors import Exit, UsageError, exit_of
 from repro.report.answers import bisected_lines
+from repro.report.console import console
 from repro.report.script_answer import script_lines
-from repro.report.terminal import Progress, console
+from repro.report.terminal import Progress
 from repro.search.confirm import most_runs
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection

@@ -32,8 +32,9 @@ from repro.model.errors import ContradictionError, EnvironmentFailure, Exit, Und
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side
 from repro.report.answers import blamed_lines, effort
+from repro.report.console import console
 from repro.report.script_answer import gate_lines, known_lines, sentence
-from repro.report.terminal import Progress, console
+from repro.report.terminal import Progress
 from repro.search.environments import Vector, version_changes
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_bisection, lead_blame, today

@@ -9,7 +9,7 @@ from repro.cli.execute import execute
 from repro.cli.options import Ids, RunOptions, grouped
 from repro.cli.skipped import chosen_failures, exit_with_skipped
 from repro.model.answers.evidence import ClaimAnswer, ClaimsAnswer, EvidenceAnswer
-from repro.report.terminal import console
+from repro.report.console import console
 from repro.verdict import claims as claims_
 
 

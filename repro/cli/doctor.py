@@ -27,7 +27,8 @@ from repro.files import write_whole, writing
 from repro.model.cell import Adopted
 from repro.model.errors import Exit, UsageError
 from repro.model.failure import Failure, Lane
-from repro.report.terminal import Progress, console
+from repro.report.console import console
+from repro.report.terminal import Progress
 
 if TYPE_CHECKING:
     from repro.doctor.laid_over import LaidOver

@@ -14,7 +14,7 @@ from repro.environments.verify import find_damage, installed_torch
 from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
 from repro.model.clean import clean_line
 from repro.model.errors import EnvironmentFailure, NoPythonError, SourceError, UsageError, unknown
-from repro.report.terminal import console
+from repro.report.console import console
 
 app = typer.Typer(
     add_completion=False,

@@ -8,8 +8,8 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.cli.skipped import print_skipped
 from repro.report.brief import brief
+from repro.report.console import console
 from repro.report.format import format_releases
-from repro.report.terminal import console
 
 
 def list_(*, catalog: Elsewhere = None, as_json: Json = False) -> None:

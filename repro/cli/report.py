@@ -9,9 +9,10 @@ from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json, Junit, Reports
 from repro.cli.skipped import print_skipped
 from repro.doctor.browser.box import box_knowledge, box_script
+from repro.report.console import console
 from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import publish
-from repro.report.terminal import console, table
+from repro.report.terminal import table
 from repro.report.write import write_junit, write_reports
 from repro.store.observations import Store
 

@@ -25,8 +25,9 @@ from repro.environments.pack.overlay import lay, read_pack
 from repro.model.cell import Overlaid
 from repro.model.errors import Exit
 from repro.model.failure import Lane
+from repro.report.console import console
 from repro.report.rows import Report, row_of
-from repro.report.terminal import console, table
+from repro.report.terminal import table
 from repro.report.write import write_junit
 from repro.store.kept_locks import KeptLocks
 from repro.store.observations import Store

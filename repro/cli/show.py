@@ -8,8 +8,8 @@ from rich.text import Text
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
 from repro.model.failure import Failure, roles_in_words
+from repro.report.console import console
 from repro.report.format import format_condition, format_releases, format_signature
-from repro.report.terminal import console
 
 
 def show(

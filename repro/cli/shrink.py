@@ -14,7 +14,7 @@ from repro.files import read_text_file, writing
 from repro.model.answers.written_files import ShrinkAnswer
 from repro.model.errors import Exit, UndecidedError, UsageError, exit_of
 from repro.model.verdict import Side
-from repro.report.terminal import console
+from repro.report.console import console
 from repro.search.log import environments_of
 from repro.search.seen import read_finished
 from repro.search.shrink import lines_of

@@ -20,9 +20,9 @@ from repro.model.answers.upkeep import (
 from repro.model.clean import clean, clean_line
 from repro.model.errors import StoreError, exit_of, unknown
 from repro.model.observation import Observation
+from repro.report.console import console
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.rows import used_by_reports
-from repro.report.terminal import console
 from repro.report.write import write_reports
 from repro.store import merge as merging
 from repro.store import upkeep

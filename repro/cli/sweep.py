@@ -20,7 +20,8 @@ from repro.cli.search_options import (
     store_answer,
 )
 from repro.report.answers import swept_lines
-from repro.report.terminal import Progress, console
+from repro.report.console import console
+from repro.report.terminal import Progress
 from repro.search.index import fetch_files
 from repro.search.lead import exit_of_answer, lead_sweep
 from repro.search.question import releases_to_search

@@ -19,9 +19,10 @@ from repro.launch.slurm.batches import SlurmOptions
 from repro.model.errors import UsageError, exit_of
 from repro.model.failure import Failure, Lane
 from repro.report.answers import turned_lines
+from repro.report.console import console
 from repro.report.overdue import Overdue, stale, watched_lines
 from repro.report.rows import Lookup
-from repro.report.terminal import Progress, console
+from repro.report.terminal import Progress
 from repro.report.write import stored_watch, write_reports
 from repro.search.index import fetch_files
 from repro.search.watch_plan import WATCH_FILE

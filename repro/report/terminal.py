@@ -1,18 +1,15 @@
 """Output on a terminal: live progress, then a table."""
 
-import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from repro.model.clean import EscapedStream, clean
 from repro.report.format import (
     LEGEND,
     STATUS_STYLES,
@@ -27,23 +24,6 @@ if TYPE_CHECKING:  # not loaded for a command that shows none of them
     from repro.model.cell import Cell
     from repro.report.rows import Row
     from repro.verdict.result import Result
-
-
-class _CleanConsole(Console):
-    """A console that removes control characters from everything that it prints."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            text = segment.text if segment.control else clean(segment.text)
-            yield segment if text == segment.text else segment._replace(text=text)
-
-
-def console(*, error: bool = False) -> Console:
-    """A console on standard output or error; if that is no terminal: 160 columns and no styles."""
-    stream = sys.stderr if error else sys.stdout
-    file = stream.styled if isinstance(stream, EscapedStream) else stream
-    width = None if stream.isatty() else 160
-    return _CleanConsole(file=file, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 class Progress:

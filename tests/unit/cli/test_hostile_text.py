@@ -12,7 +12,7 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli import run_command
-from repro.report.terminal import console
+from repro.report.console import console
 from tests.unit.cli.calls import Call
 from tests.unit.factories import FAILURE, RECORD, write_failure
 
