@@ -1,10 +1,10 @@
 """All commands by name.  A command's module is imported only when the command is used or its own help is shown."""
 
 import ast
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -47,8 +47,38 @@ def command_of(name: str) -> Any:
     if isinstance(found, typer.Typer):
         return get_command(found)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name)(found)
+    alone.command(name, cls=_Command)(found)
     return get_command(alone)
+
+
+def _sparing(command: Any, parameters: list[Any]) -> list[Any]:
+    """The parameters of a command; they take a text, and nothing, as it is.
+
+    Typer converts also these by pydantic: its import takes longer than all that `repro list` does besides.
+    """
+    for parameter in parameters:
+        vars(parameter)["process_value"] = partial(_value_of, command, parameter)
+    return parameters
+
+
+def _value_of(command: Any, parameter: Any, ctx: Any, value: Any) -> Any:
+    absent = value is None and not (parameter.required or parameter.multiple or parameter.nargs != 1)
+    if not absent and not _is_text(command, parameter, value):
+        return type(parameter).process_value(parameter, ctx, value)
+    return parameter.callback(ctx, parameter, value) if parameter.callback else value
+
+
+def _is_text(command: Any, parameter: Any, value: Any) -> bool:
+    """True if a value is a text, as the parameter is; Typer refuses one with bytes that are no characters."""
+    wanted = get_type_hints(command.callback).get(parameter.name) if isinstance(value, str) else None
+    return wanted in (str, str | None) and value.isprintable()
+
+
+class _Command(TyperCommand):
+    """A command of its own module."""
+
+    def get_params(self, ctx: Any) -> Any:
+        return _sparing(self, super().get_params(ctx))
 
 
 class _Commands(TyperGroup):
@@ -56,6 +86,9 @@ class _Commands(TyperGroup):
 
     Passes Ctrl-C on to ``main``: the library would end the process without a message.
     """
+
+    def get_params(self, ctx: Any) -> Any:
+        return _sparing(self, super().get_params(ctx))
 
     def list_commands(self, _ctx: Any) -> list[str]:
         return list(COMMANDS)
