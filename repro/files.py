@@ -117,7 +117,7 @@ def writing(what: Path | str, error: Callable[[str], ReproError] = StoreError) -
         raise error(f"{what}: cannot be written: {problem.strerror or problem}") from None
 
 
-def write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str, mode: int = 0o644) -> None:
     """Write a text to a temporary name beside ``file`` and rename it; raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
@@ -126,7 +126,7 @@ def write_whole(file: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(file)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,7 @@
-"""Finds the files of a project: catalogue, matrix, locks, reports, and the cache of this machine."""
+"""Finds the files of a project: catalogue, matrix, locks, reports, and the cache of this machine.
+
+What reads them is imported when they are read: a command that prints cached texts reads none.
+"""
 
 import os
 from collections.abc import Mapping
@@ -8,14 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
-from pydantic import ValidationError
 
-from repro.catalog.catalog import Catalog, Entry, load
-from repro.catalog.known_records import KnownRecords
 from repro.files import PACKAGE, catalog_elsewhere
 from repro.model.errors import Fault, RecordError
 
 if TYPE_CHECKING:
+    from repro.catalog.catalog import Catalog, Entry
     from repro.environments.build import Environments
     from repro.environments.locks import Lock
     from repro.model.matrix import Environment, Matrix
@@ -43,7 +44,7 @@ class Project:
     """The folder of the matched pytests; an installed wheel carries none."""
     base: "Project | None" = None
     """For an external catalogue: the project whose environments and deny list it may use too."""
-    own: Entry | None = None
+    own: "Entry | None" = None
     """A user's script, used instead of the catalogue."""
 
     @classmethod
@@ -85,7 +86,9 @@ class Project:
         return self.tests.parent / "data" / "logs" if self.base is None else self.tests / "logs"
 
     @cached_property
-    def catalog(self) -> Catalog:
+    def catalog(self) -> "Catalog":
+        from repro.catalog.catalog import Catalog, load  # noqa: PLC0415 - slow, and not for every command
+
         if self.own is not None:
             return Catalog(self.own.folder, {self.own.failure.id: self.own})
         return load(self.failures, self.cache)
@@ -93,7 +96,8 @@ class Project:
     @cached_property
     def own_matrix(self) -> "Matrix":
         """The content of the matrix file; an external catalogue needs one only to run something."""
-        from repro.model.matrix import Matrix  # noqa: PLC0415 - not for every command
+        from repro.catalog.known_records import KnownRecords  # noqa: PLC0415 - slow, and not for every command
+        from repro.model.matrix import Matrix  # noqa: PLC0415
 
         if self.base is not None and not self.matrix_file.is_file():
             return Matrix(format=1, environments={}, runs={})
@@ -105,6 +109,8 @@ class Project:
     @cached_property
     def matrix(self) -> "Matrix":
         """The matrix; also raises RecordError for undefined names."""
+        from pydantic import ValidationError  # noqa: PLC0415 - slow, and not for every command
+
         try:
             matrix = self.own_matrix if self.base is None else self.own_matrix.over(self.base.own_matrix)
         except ValidationError as error:  # a pin of one of them is on the deny list of the other

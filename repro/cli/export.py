@@ -73,7 +73,7 @@ def export(
         script = write_reach(reach, [entry.failure for entry in project.catalog])
         typer.echo(f"python {script} -- torchrun train.py")
         if not (files or offline or serve):
-            print_skipped(project)
+            print_skipped(project.catalog.skipped)
             return
     records = _records(project, kinds or [Kind.SILENT, Kind.DATA_LOSS])
     from repro.doctor.osv.write import write_files, write_offline  # noqa: PLC0415 - not for --help
@@ -90,7 +90,7 @@ def export(
 
 
 def _records(project: Project, kinds: list[Kind]) -> list[OsvRecord]:
-    print_skipped(project)
+    print_skipped(project.catalog.skipped)
     return [
         osv_record(entry.failure, datetime.fromtimestamp((entry.folder / "failure.yaml").stat().st_mtime, UTC))
         for entry in project.catalog

@@ -32,7 +32,7 @@ def matrix(
     Example: repro matrix --github --shards 6
     """
     project = Project.here(catalog=catalog)
-    print_skipped(project)
+    print_skipped(project.catalog.skipped)
     cells = default_cells(project.matrix, project.catalog, lane=Lane.CPU)
     measured = measured_seconds(Store(project.reports / "data"), {cell.failure for cell in cells})
     made = jobs(cells, count, Weights(measured), project.catalog)

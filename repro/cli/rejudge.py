@@ -24,7 +24,7 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
     """
     project = Project.here(reports, catalog)
     store = _store(project)
-    print_skipped(project)
+    print_skipped(project.catalog.skipped)
     found = rejudge_store(store, project.catalog)
     write_reports(project, store, output=False)
     if as_json:

@@ -164,7 +164,7 @@ def run(
     selection = choose_cells(project, which.request(ids or [], pack, environments, Project.here(catalog=how.catalog)))
     out = console(error=how.as_json)
     if not ids:
-        print_skipped(project)
+        print_skipped(project.catalog.skipped)
     _print_left_out(out, selection.left_out)
     results = execute(
         project,

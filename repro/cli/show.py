@@ -7,9 +7,8 @@ from rich.text import Text
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
-from repro.model.failure import Failure, roles_in_words
+from repro.report.catalog_lines import lines_of
 from repro.report.console import console
-from repro.report.format import format_condition, format_releases, format_signature
 
 
 def show(
@@ -24,51 +23,10 @@ def show(
 
     Example: repro show lightning-19492
     """
-    failure = Project.here(catalog=catalog).catalog.named(failure_id).failure
+    project = Project.here(catalog=catalog)
     if as_json:
-        typer.echo(failure.model_dump_json(indent=1))
+        typer.echo(project.catalog.named(failure_id).failure.model_dump_json(indent=1))
         return
     out = console()
-    for line in _described(failure):
+    for line in lines_of(project, failure_id):
         out.print(Text(line))
-
-
-def _described(failure: Failure) -> list[str]:
-    lines = [f"{failure.id}: {failure.title}", "", failure.summary.strip(), ""]
-    if failure.depends_on_roles:
-        lines.append(f"affected   together: {roles_in_words(failure)}")
-    else:
-        lines += [f"affected   {format_releases(releases)}" for releases in failure.affected]
-    lines += [f"stage      {stage.name} ({stage.role}): {stage.meaning}" for stage in failure.stages]
-    lines += [f"untried    {untried.words}" for untried in failure.never_tried]
-    lines += [f"rejected   {format_releases(rejection.releases)}" for rejection in failure.rejected]
-    lines += [f"fixed in   {name} {version}" for name, version in failure.fixed_in.items()]
-    lines += [f"upstream   {failure.upstream.state}: {', '.join(failure.upstream.issues) or 'no issue'}"]
-    if failure.upstream.fixes:
-        lines += [f"fixed by   {', '.join(failure.upstream.fixes)}"]
-    lines += [f"signature  {format_signature(failure.signature)}"]
-    lines += [f"rate       {failure.rate.describe()}"] if failure.rate else []
-    lines += [f"grows      {failure.growth.describe()}"] if failure.growth else []
-    for item in failure.signatures:
-        lines += [
-            f"with       {format_condition(item)}: {format_signature(item.signature)}",
-            f"           {item.why.strip()}",
-        ]
-    for lane, other in failure.differs_in.items():
-        lines += [f"in {lane:<8}{format_signature(other.signature)}"] if other.signature else []
-        lines += [f"in {lane:<8}{other.why.strip()}"]
-    for cure in failure.cures:
-        if cure.releases:
-            lines.append(f"cure       {cure.releases}")
-        elif cure.backport:
-            backport = failure.backport(cure.backport)
-            lines.append(f"cure       backport {cure.backport}: {backport.meaning if backport else ''}")
-        else:
-            lines.append(f"cure       {cure.setting}")
-    if failure.factors:
-        lines += ["", "factors (the first value is the default, with which it fails)"]
-        lines += [f"  {f.name}={'|'.join(f.values)}  {f.meaning}" for f in failure.factors]
-    if failure.claims:
-        lines += ["", "claims"]
-        lines += [f"  {claim.verdict:<11} {claim.id}: {claim.statement}" for claim in failure.claims]
-    return lines

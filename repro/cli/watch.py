@@ -118,7 +118,7 @@ def watch(
     project = Project.here(reports, catalog)
     out = console(error=as_json)
     if not ids:
-        print_skipped(project)
+        print_skipped(project.catalog.skipped)
     store = Store(project.reports / "data")
     watches = [] if releases.offline else _watches(project, releases, ids, slurm)
     found = _run(watches, releases, out) if releases.run else ()

@@ -138,6 +138,7 @@ def test_help(held: Project, call: Call) -> None:
 WIDEST = 60
 """A longer summary does not fit on one line of a terminal of 80 columns."""
 HEAVY = ("repro.catalog", "repro.launch", "repro.report", "repro.store", "pydantic", "rich", "jinja2", "yaml")
+READERS = ("repro.catalog.catalog", "repro.model.failure", "pydantic", "yaml", "packaging", "re2", "importlib.metadata")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -168,13 +169,29 @@ def test_version(call: Call) -> None:
     assert call("--version") == (0, f"repro {__version__}\n", "")
 
 
+def loaded(*arguments: str, first: str = "") -> set[str]:
+    """The modules that a command line imports, in a process of its own; ``first`` is run before."""
+    code = f"import sys; sys.argv = ['repro', *{arguments}]\n{first}\n"
+    code += "from repro.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.rsplit("\n", 2)[-2].split())
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_light(option: str) -> None:
     """Neither imports a command, or a library that takes long to import."""
-    code = f"import sys; sys.argv = ['repro', {option!r}]\n"
-    code += "from repro.cli import main\ntry: main()\nfinally: print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    loaded = set(done.stdout.rsplit("\n", 2)[-2].split())
-    assert "repro.cli.app" in loaded
-    assert not {name for name in loaded if name.startswith(HEAVY)}
-    assert not loaded & {f"repro.cli.{name}" for name in COMMANDS}
+    found = loaded(option)
+    assert "repro.cli.app" in found
+    assert not {name for name in found if name.startswith(HEAVY)}
+    assert not found & {f"repro.cli.{name}" for name in COMMANDS}
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("show", "lightning-19492")])
+def test_light_while_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    """From the second time on they import no model, and no library that reads or checks records."""
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
+    settled = "from repro.catalog import known_texts; known_texts.SETTLED_SECONDS = float('-inf')"
+    assert loaded(*arguments, first=settled) >= {"pydantic", "repro.model.failure"}
+    found = loaded(*arguments, first=settled)
+    assert f"repro.cli.{arguments[0]}" in found
+    assert not {name for name in found if name.startswith(READERS)}
