@@ -22,7 +22,7 @@ from repro.catalog.shards import Jobs
 from repro.cli.app import GROUPS, command_of, summary_of
 from repro.doctor.advice import Advice
 from repro.doctor.code.export_reach import data_text
-from repro.doctor.findings_table import DoctorAnswer
+from repro.doctor.doctor_answer import DoctorAnswer
 from repro.doctor.log.log_answer import LogAnswer
 from repro.environments.rot import Rots
 from repro.files import PACKAGE
@@ -148,9 +148,9 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def models(file: str) -> Callable[[], str]:
-    """The models of a module, as tables: field, type, default, meaning."""
-    return lambda: "\n\n".join(_models((PACKAGE / file).read_text(encoding="utf-8")))
+def models(*files: str) -> Callable[[], str]:
+    """The models of modules, as tables: field, type, default, meaning."""
+    return lambda: "\n\n".join(part for file in files for part in _models((PACKAGE / file).read_text(encoding="utf-8")))
 
 
 def _models(text: str) -> Iterator[str]:
@@ -197,7 +197,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "summaries": summaries,
     "commands": commands,
-    "record": models("model/failure.py"),
+    "record": models("model/cpu_or_cuda.py", "model/failure.py"),
     "reach": models("model/reach.py"),
     "seen-as": models("model/seen_as.py"),
     "matrix": models("model/matrix.py"),

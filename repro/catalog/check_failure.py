@@ -25,9 +25,10 @@ from repro.catalog.check_reach import problems_of
 from repro.catalog.check_signature import faults_of, foreign_errors, signatures_of
 from repro.catalog.open_questions import files_with_questions, unanswered, unanswered_in
 from repro.files import read_text_file
+from repro.model.affected import is_affected
 from repro.model.base import Location
 from repro.model.errors import Fault, UnreadableFileError, nearest
-from repro.model.failure import WORLD_SIZE, Evidence, is_affected
+from repro.model.failure import WORLD_SIZE, Evidence
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG

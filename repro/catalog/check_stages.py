@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from repro.model.affected import is_affected
 from repro.model.base import Location
 from repro.model.errors import nearest
-from repro.model.failure import WORLD_SIZE, Evidence, Failure, is_affected
+from repro.model.failure import WORLD_SIZE, Evidence, Failure
 from repro.model.matrix import Matrix, Pair
 from repro.model.specifiers import ABSENT, PYTHON
 from repro.model.stages import FOLDER_FLAG, STAGE_FLAG

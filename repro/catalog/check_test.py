@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repro.catalog.check_stages import is_affected_pair, pair_problems
+from repro.model.affected import is_affected
 from repro.model.errors import Fault
-from repro.model.failure import Failure, is_affected
+from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 
 SHARED = "pytest_pycollect_makeitem"

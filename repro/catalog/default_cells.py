@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from repro.catalog.catalog import Catalog
+from repro.model.affected import inapplicable
 from repro.model.cell import Cell, make_cell
 from repro.model.errors import UsageError
-from repro.model.failure import Failure, Lane, inapplicable
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Matrix
 
 

@@ -17,6 +17,7 @@ from repro.doctor.advice_table import print_advice
 from repro.doctor.cap import Cap, cap, upper_bound
 from repro.doctor.denied import denied_releases
 from repro.doctor.exposure import Exposure, exposure, may_affect
+from repro.doctor.known_outlines import releases_of
 from repro.doctor.remedy import RemedySearch, releases_of_distribution
 from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.given import interpreter_path, stack_from
@@ -129,7 +130,7 @@ def advise(
             for name, held in sorted(stack.held.items())
             if name in spoken_of and name not in stack.versions
         },
-        denied=denied_releases(project.matrix, stack),
+        denied=denied_releases(releases_of(project).denied, stack),
         notes=stack.notes,
         affected=tuple(failure.id for failure in affected),
         unknown=tuple(f.id for f in failures if f not in affected and may_affect(f, stack)),

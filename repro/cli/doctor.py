@@ -10,29 +10,24 @@ import typer
 
 from repro.catalog.project import Project
 from repro.cli.options import Elsewhere, Json
-from repro.cli.skipped import chosen_failures, exit_with_skipped
+from repro.cli.skipped import chosen_failures, exit_with_skipped, print_skipped
 from repro.doctor.denied import denied_releases
 from repro.doctor.diagnosis import Diagnosis, Finding, diagnose, exit_of_diagnoses
-from repro.doctor.findings_table import (
-    DoctorAnswer,
-    examined,
-    print_details,
-    print_environment,
-    print_examined,
-)
+from repro.doctor.findings_table import print_details, print_environment, print_examined
+from repro.doctor.known_outlines import outlines_of, releases_of
 from repro.doctor.stack.given import stack_from
 from repro.doctor.stack.stack import Stack
-from repro.doctor.tried import newest_tried
 from repro.files import write_whole, writing
-from repro.model.cell import Adopted
+from repro.model.cpu_or_cuda import Lane
 from repro.model.errors import Exit, UsageError
-from repro.model.failure import Failure, Lane
 from repro.report.console import console
-from repro.report.terminal import Progress
 
 if TYPE_CHECKING:
     from repro.doctor.laid_over import LaidOver
     from repro.doctor.log.log_answer import LogAnswer
+    from repro.model.cell import Adopted
+    from repro.model.failure import Failure
+    from repro.model.outline import Outlined
     from repro.verdict.result import Result
 
 Python = Annotated[
@@ -132,6 +127,8 @@ def doctor(
     Example: repro doctor --from requirements.txt --code . --log train.log
     """
     project = Project.here(catalog=catalog)
+    if (static or source) and not (ids or log or overlay or env or code):
+        raise typer.Exit(_static(project, python, source, sarif, details=details, as_json=as_json))
     failures = chosen_failures(project, ids)
     _check_overlay(overlay, env, source)
     if log and not code and (overlay or only_listed or sarif):
@@ -146,6 +143,8 @@ def doctor(
         where, stack = (laid.where, laid.stack) if laid else stack_from(python, source, failures)
         held = _by_records(project, failures, where, stack)
         if not (static or source or held.denied):  # a malicious release must not be imported
+            from repro.model.cell import Adopted  # noqa: PLC0415 - as below
+
             held = _by_runs(project, held, laid or Adopted(where), lane, only_listed=only_listed)
     shown = _read_log(log, project, failures, held.stack if held else None) if log else None
     if held is None and shown and shown.versions:
@@ -153,6 +152,17 @@ def doctor(
         held = _by_records(project, failures, shown.source, stack)
     exit_code = _answer(failures, held, shown, code, sarif, details=details or bool(ids), as_json=as_json)
     raise typer.Exit(exit_with_skipped(exit_code, project, ids))
+
+
+def _static(
+    project: Project, python: Path | None, source: Path | None, sarif: Path | None, *, details: bool, as_json: bool
+) -> Exit:
+    """Answer by the records and the versions alone; a record that did not change is not even loaded."""
+    records = outlines_of(project)
+    print_skipped(records.skipped)
+    held = _by_records(project, records.outlines, *stack_from(python, source, records.outlines))
+    exit_code = _answer((), held, None, None, sarif, details=details, as_json=as_json)
+    return Exit.UNKNOWN if exit_code is Exit.OK and records.broken else exit_code
 
 
 @dataclass(frozen=True)
@@ -167,9 +177,10 @@ class _Environment:
     """Whether nothing was run."""
 
 
-def _by_records(project: Project, failures: Sequence[Failure], where: str, stack: Stack) -> _Environment:
-    found = diagnose(failures, stack, tried=newest_tried(project.matrix))
-    return _Environment(where, stack, denied_releases(project.matrix, stack), found)
+def _by_records(project: Project, failures: "Sequence[Outlined]", where: str, stack: Stack) -> _Environment:
+    releases = releases_of(project)
+    found = diagnose(failures, stack, tried=releases.tried)
+    return _Environment(where, stack, denied_releases(releases.denied, stack), found)
 
 
 def _by_runs(
@@ -177,14 +188,14 @@ def _by_runs(
 ) -> _Environment:
     """The environment after runs of all that can run there."""
     runs = (item for item in held.found if item.runs and (item.finding is Finding.LISTED or not only_listed))
-    results, left_out = _run(project, place, [item.failure for item in runs], lane)
+    results, left_out = _run(project, place, [project.catalog[item.failure.id].failure for item in runs], lane)
     failures = [item.failure for item in held.found]
-    found = diagnose(failures, held.stack, results, left_out, newest_tried(project.matrix))
+    found = diagnose(failures, held.stack, results, left_out, releases_of(project).tried)
     return replace(held, found=found, static=False)
 
 
 def _answer(
-    failures: Sequence[Failure],
+    failures: "Sequence[Failure]",
     held: _Environment | None,
     shown: "LogAnswer | None",
     code: Path | None,
@@ -196,10 +207,7 @@ def _answer(
     """Print the answer, by the code too if there is any; the exit code."""
     found, where = (held.found, held.where) if held else ((), "")
     static = held is None or held.static
-    if held:
-        answer = examined(held.where, held.stack, held.found, static=held.static, denied=held.denied)
-    else:
-        answer = DoctorAnswer(source=str(code), static=True, python=None, versions={}, failures=())
+    read = together = None
     if code is None:
         if held and not as_json:
             print_examined(console(), where, held.stack, found, details=details, denied=held.denied)
@@ -212,7 +220,6 @@ def _answer(
 
         read = examine_code(code, failures, held.stack if held else None)
         together = read.combined(found if held else None, shown)
-        answer = answer.model_copy(update={"code": read.answer(together), "log": shown})
         if not as_json:
             if shown:
                 _print_log(shown, as_json=False)
@@ -224,8 +231,16 @@ def _answer(
     if sarif:
         from repro.doctor.code.sarif import sarif_of, sarif_of_versions  # noqa: PLC0415
 
-        _write_sarif(sarif, sarif_of(together, str(code)) if code else sarif_of_versions(found, where))
+        _write_sarif(sarif, sarif_of(together, str(code)) if together is not None else sarif_of_versions(found, where))
     if as_json:
+        from repro.doctor.doctor_answer import DoctorAnswer, examined  # noqa: PLC0415
+
+        if held:
+            answer = examined(held.where, held.stack, held.found, static=held.static, denied=held.denied)
+        else:
+            answer = DoctorAnswer(source=str(code), static=True, python=None, versions={}, failures=())
+        if read is not None and together is not None:
+            answer = answer.model_copy(update={"code": read.answer(together), "log": shown})
         typer.echo(answer.model_dump_json(indent=1))
     return Exit.CHANGED if held and held.denied else exit_code
 
@@ -236,9 +251,10 @@ def _check_overlay(overlay: Path | None, env: str | None, source: Path | None) -
 
 
 def _run(
-    project: Project, place: "Adopted | LaidOver", chosen: Sequence[Failure], lane: Lane
+    project: Project, place: "Adopted | LaidOver", chosen: "Sequence[Failure]", lane: Lane
 ) -> tuple[dict[str, "Result"], dict[str, str]]:
     from repro.doctor.run_failures import cells_of, run_cells  # noqa: PLC0415
+    from repro.report.terminal import Progress  # noqa: PLC0415
 
     cells, left_out = cells_of(chosen, place, lane)
     with Progress(console(error=True), len(cells)) as progress:
@@ -252,7 +268,7 @@ def _lay_over(overlay: Path, env: str | None, python: Path | None, project: Proj
     return lay_over(overlay, env, python, project.cache)
 
 
-def _read_log(log: Path, project: Project, failures: Sequence[Failure], stack: Stack | None) -> "LogAnswer":
+def _read_log(log: Path, project: Project, failures: "Sequence[Failure]", stack: Stack | None) -> "LogAnswer":
     """Which failure a log shows; ``stack`` if the versions are known from elsewhere."""
     from repro.doctor.log.given_log import answer_log, known_of  # noqa: PLC0415
     from repro.report.redaction import of_this_machine  # noqa: PLC0415

@@ -6,7 +6,6 @@ from rich.text import Text
 
 from repro.catalog.catalog import Catalog
 from repro.doctor.advice import GONE, Advice, Remedy, RemedySearchResult
-from repro.doctor.diagnosis import cures_of
 from repro.doctor.findings_table import print_denied
 from repro.doctor.remedy import format_changes
 from repro.doctor.upgrade import Step
@@ -33,7 +32,7 @@ def print_advice(out: Console, advice: Advice, catalog: Catalog) -> None:
         out.print(_steps(advice.steps))
     elif advice.sought is None:
         for failure_id in advice.affected:
-            cures = cures_of(catalog[failure_id].failure)
+            cures = catalog[failure_id].failure.cure_lines
             _line(out, "cure", f"{failure_id}: {cures[0] if cures else 'none is known'}", "green")
     for cap in advice.caps:
         out.print(Text(cap.text))
@@ -65,7 +64,7 @@ def _steps(steps: tuple[Step, ...]) -> Table:
 def _print_sought(out: Console, sought: RemedySearchResult, catalog: Catalog) -> None:
     _line(out, "care", ", ".join(sought.care) or "nothing: no documented failure covers these versions")
     for failure_id in sought.open:
-        cures = cures_of(catalog[failure_id].failure)
+        cures = catalog[failure_id].failure.cure_lines
         other = f"; without an upgrade: {cures[0]}" if cures else ""
         _line(out, "open", f"{failure_id}: every release has it{other}", "red")
     for refused in sought.refused:
@@ -83,7 +82,7 @@ def _print_found(out: Console, sought: RemedySearchResult, found: Remedy, catalo
     _line(out, "smallest", f"{format_changes(found.changes)} ({count})", "bold")
     down = [change.distribution for change in found.changes if change.is_downgrade]
     for failure_id in sought.care if down else ():
-        others = [cure for cure in cures_of(catalog[failure_id].failure) if not cure.startswith("upgrade")]
+        others = [cure for cure in catalog[failure_id].failure.cure_lines if not cure.startswith("upgrade")]
         if others and failure_id not in sought.open:
             _line(out, "instead", f"of an older {' and '.join(down)}, for {failure_id}: {others[0]}", "yellow")
     if found.carried:

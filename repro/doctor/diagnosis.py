@@ -11,13 +11,14 @@ from packaging.version import Version
 from repro.doctor.exposure import Exposure, Judged, judge
 from repro.doctor.stack.inexact import describe
 from repro.doctor.stack.stack import ALIASES, Stack
+from repro.model.affected import inapplicable
 from repro.model.errors import Exit, exit_of
-from repro.model.failure import Cure, Failure, inapplicable
 from repro.model.specifiers import covers
 from repro.model.verdict import Verdict
 
 if TYPE_CHECKING:  # not loaded where nothing is run
     from repro.model.observation import Observation
+    from repro.model.outline import Outlined
     from repro.verdict.result import Result
 
 
@@ -38,7 +39,7 @@ class Finding(StrEnum):
 class Diagnosis:
     """One failure in one environment."""
 
-    failure: Failure
+    failure: "Outlined"
     finding: Finding
     why: str
     cures: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ Tried = Mapping[str, Mapping[str, str]]
 
 
 def diagnose(
-    failures: Iterable[Failure],
+    failures: "Iterable[Outlined]",
     stack: Stack,
     results: "Mapping[str, Result] | None" = None,
     not_run: Mapping[str, str] | None = None,
@@ -74,7 +75,7 @@ def diagnose(
     return found
 
 
-def _none_named(failures: Iterable[Failure], stack: Stack) -> str:
+def _none_named(failures: "Iterable[Outlined]", stack: Stack) -> str:
     """The reason if none of the libraries is there, since it may then be the wrong environment; else empty."""
     names = sorted({name for failure in failures for name in failure.distributions})
     if not names or {*names, *(ALIASES[name] for name in names if name in ALIASES)} & stack.held.keys():
@@ -90,13 +91,13 @@ _BY_RECORD = {
 }
 
 
-def _by_record(failure: Failure, stack: Stack) -> Diagnosis:
+def _by_record(failure: "Outlined", stack: Stack) -> Diagnosis:
     judged = judge(failure, stack)
     return Diagnosis(
         failure,
         _BY_RECORD[judged.exposure],
         _why(judged, stack),
-        cures_of(failure) if judged.possible else (),
+        failure.cure_lines if judged.possible else (),
         runs=not judged.alias and inapplicable(failure, stack.versions) is None,
         newest=judged.newest,
     )
@@ -121,7 +122,7 @@ def _with_notes(item: Diagnosis, stack: Stack, tried: Mapping[str, str]) -> Diag
         if held and build and item.finding is not Finding.UNKNOWN:
             notes.append(f"{name} {held.version} {build}")
     versions = stack.versions
-    needs = failure.needs.distributions if item.finding is Finding.LISTED else {}
+    needs = failure.needed if item.finding is Finding.LISTED else {}
     notes += [
         f"the reproduction cannot run here: it needs {name}{text}"
         for name, text in needs.items()
@@ -140,7 +141,7 @@ def _newer(version: str, other: str) -> bool:
     return not describe(version).startswith("is not") and Version(version).release > Version(other).release
 
 
-def _beyond(failure: Failure, name: str, newest: str, version: str) -> str:
+def _beyond(failure: "Outlined", name: str, newest: str, version: str) -> str:
     fixed = f"fixed in {name} {failure.fixed_in[name]} by the record; " if name in failure.fixed_in else ""
     return f"{fixed}newest run {name} {newest}; not run on {version}"
 
@@ -162,7 +163,9 @@ def _with_result(static: Diagnosis, result: "Result | None") -> Diagnosis:
     notes = tuple(note for note in static.notes if "not run on" not in note)
     if result.verdict is Verdict.REPRODUCED:
         more = () if static.finding is Finding.LISTED else (f"the record does not list it: {static.why}",)
-        return replace(static, finding=Finding.SUFFERS, why=said, notes=(*notes, *more), cures=cures_of(static.failure))
+        return replace(
+            static, finding=Finding.SUFFERS, why=said, notes=(*notes, *more), cures=static.failure.cure_lines
+        )
     if static.failure.depends_on_roles and static.finding is Finding.UNKNOWN:
         # One environment played all roles: that says nothing of two that differ.
         return replace(static, notes=(*notes, f"{result.verdict} where this environment plays every role"))
@@ -192,22 +195,6 @@ def _last_line(observation: "Observation") -> str:
         if found:
             return str(found[-1])[:300]
     return ""
-
-
-def cures_of(failure: Failure) -> tuple[str, ...]:
-    """All cures, one line each, an upgrade first."""
-    ordered = sorted(failure.cures, key=lambda cure: cure.upgrade is None)
-    return tuple(format_cure(failure, cure) for cure in ordered)
-
-
-def format_cure(failure: Failure, cure: Cure) -> str:
-    """A cure in one line."""
-    if cure.releases:
-        return cure.releases
-    if cure.backport:
-        backport = failure.backport(cure.backport)
-        return f"backport {failure.id}/{backport.file}: {backport.meaning}" if backport else cure.backport
-    return str(cure.setting)
 
 
 def exit_of_diagnoses(found: Iterable[Diagnosis], *, static: bool) -> Exit:

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from repro.doctor.stack.inexact import describe, span
 from repro.doctor.stack.stack import ALIASES, KnownVersion, Stack
-from repro.model.failure import Failure, is_affected, is_open, plays_a_role, roles_in_words, specifiers_of
+from repro.model.affected import is_affected, is_open, plays_a_role, roles_in_words, specifiers_of
 from repro.model.specifiers import covers, range_in_words
 from repro.model.version import parsed_version
+
+if TYPE_CHECKING:
+    from repro.model.outline import Outlined
 
 
 class Exposure(StrEnum):
@@ -37,7 +41,7 @@ class Judged:
 _WEIGHT = {Exposure.AFFECTED: 2, Exposure.UNKNOWN: 1, Exposure.CLEAR: 0}
 
 
-def judge(failure: Failure, stack: Stack) -> Judged:
+def judge(failure: "Outlined", stack: Stack) -> Judged:
     """Judge a stack; each distribution counts under all its names."""
     found = _under_one_name(failure, stack)
     for name in failure.judged_by:
@@ -51,17 +55,17 @@ def judge(failure: Failure, stack: Stack) -> Judged:
     return found
 
 
-def exposure(failure: Failure, stack: Stack) -> Exposure:
+def exposure(failure: "Outlined", stack: Stack) -> Exposure:
     """AFFECTED or CLEAR only if all versions that the stack allows agree."""
     return judge(failure, stack).exposure
 
 
-def may_affect(failure: Failure, stack: Stack) -> bool:
+def may_affect(failure: "Outlined", stack: Stack) -> bool:
     """True if some versions that the stack allows are affected, or may be."""
     return judge(failure, stack).possible
 
 
-def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Exposure:
+def _of_versions(failure: "Outlined", versions: Mapping[str, str]) -> Exposure:
     if is_affected(failure, versions):
         return Exposure.AFFECTED
     # What the other environment has, such as the one that wrote a checkpoint, is not known here.
@@ -70,7 +74,7 @@ def _of_versions(failure: Failure, versions: Mapping[str, str]) -> Exposure:
     return Exposure.UNKNOWN if is_open(failure, versions) else Exposure.CLEAR
 
 
-def _under_one_name(failure: Failure, stack: Stack) -> Judged:
+def _under_one_name(failure: "Outlined", stack: Stack) -> Judged:
     held = {name: stack.get(name) for name in failure.judged_by}
     odd = [
         f"{name} {version}"
@@ -141,13 +145,15 @@ def _there(held: Mapping[str, KnownVersion | None]) -> Iterable[tuple[str, Known
     return [(name, facts) for name, facts in held.items() if facts]
 
 
-def _why_clear(failure: Failure, held: Mapping[str, KnownVersion | None], readings: Sequence[Mapping[str, str]]) -> str:
+def _why_clear(
+    failure: "Outlined", held: Mapping[str, KnownVersion | None], readings: Sequence[Mapping[str, str]]
+) -> str:
     missing = [name for name, facts in held.items() if facts is None and name not in failure.may_be_absent]
     if missing and all(set(missing) & set(releases) for releases in failure.affected):
         return f"{', '.join(missing)} is not installed"
     stated = _stated(held)
-    for rejection in failure.rejected:
-        if all(covers(rejection.releases, versions) for versions in readings):
+    for refused in failure.refused:
+        if all(covers(refused, versions) for versions in readings):
             return f"{stated}: refused with a clear error"
     alternatives = (", ".join(range_in_words(*item) for item in releases.items()) for releases in failure.affected)
     return f"{stated}: only {' or '.join(alternatives)} is affected"

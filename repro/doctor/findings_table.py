@@ -1,19 +1,15 @@
-"""Prints the answer of ``repro doctor``: a table, details on demand, JSON for scripts."""
+"""Prints the answer of ``repro doctor``: a table, and details on demand."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from repro.doctor.code.code_answer import CodeAnswer
 from repro.doctor.diagnosis import Diagnosis, Finding
 from repro.doctor.exposure import Exposure
-from repro.doctor.log.log_answer import LogAnswer
 from repro.doctor.stack.given import notes_of
 from repro.doctor.stack.stack import Stack
-from repro.model.base import Strict
 
 STYLES = {
     Finding.SUFFERS: "bold red",
@@ -25,76 +21,13 @@ STYLES = {
 """The findings in the order in which they are printed."""
 
 
-class ExaminedFailure(Strict):
-    """One failure in the answer."""
-
-    id: str
-    title: str
-    kind: str
-    finding: Finding
-    why: str
-    note: str = ""
-    cures: tuple[str, ...]
-    upstream: tuple[str, ...]
-
-
-class DoctorAnswer(Strict):
-    """The answer of ``repro doctor --json``."""
-
-    format: Literal[1] = 1
-    source: str
-    """The interpreter or the file that was examined."""
-    static: bool
-    """True if nothing was run."""
-    python: str | None
-    versions: dict[str, str]
-    """The versions of the distributions that records name, if they are certain."""
-    denied: tuple[str, ...] = ()
-    """Releases that must not be used but are installed or pinned: one line each, with what to do."""
-    notes: tuple[str, ...] = ()
-    """Notes on how the versions were read, one sentence each."""
-    skipped: int = 0
-    """The number of lines that were not understood."""
-    failures: tuple[ExaminedFailure, ...]
-    code: CodeAnswer | None = None
-    """The answer of ``--code``; None without it."""
-    log: LogAnswer | None = None
-    """The answer of ``--log`` beside ``--code``; None without it."""
-
-
-def examined(
-    source: str, stack: Stack, found: Sequence[Diagnosis], *, static: bool, denied: Sequence[str] = ()
-) -> DoctorAnswer:
-    """The answer for scripts."""
-    return DoctorAnswer(
-        source=source,
-        static=static,
-        python=stack.python,
-        versions={name: stack.versions[name] for name in _spoken_of(found) if name in stack.versions},
-        denied=tuple(denied),
-        notes=stack.notes,
-        skipped=stack.skipped,
-        failures=tuple(
-            ExaminedFailure(
-                id=item.failure.id,
-                title=item.failure.title,
-                kind=item.failure.kind,
-                finding=item.finding,
-                why=item.why,
-                note="; ".join(item.notes),
-                cures=item.cures,
-                upstream=(*item.failure.upstream.issues, *item.failure.upstream.fixes),
-            )
-            for item in _ordered(found)
-        ),
-    )
-
-
-def _spoken_of(found: Iterable[Diagnosis]) -> list[str]:
+def spoken_of(found: Iterable[Diagnosis]) -> list[str]:
+    """The distributions that the failures need, or are decided by."""
     return sorted({name for item in found for name in item.failure.distributions})
 
 
-def _ordered(found: Iterable[Diagnosis]) -> list[Diagnosis]:
+def in_order(found: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """The diagnoses, the worst finding first."""
     order = list(STYLES)
     return sorted(found, key=lambda item: order.index(item.finding))
 
@@ -132,7 +65,7 @@ def print_examined(
 ) -> None:
     """Print the table, the undecided failures grouped by reason, the counts and, if asked for, the details."""
     print_environment(out, source, stack, found, denied)
-    ordered = _ordered(found)
+    ordered = in_order(found)
     shown = [item for item in ordered if item.finding not in {Finding.NOT_AFFECTED, Finding.UNKNOWN}]
     if shown:
         out.print(_table(shown))
@@ -156,13 +89,13 @@ def print_environment(
 ) -> None:
     """Print what was examined: its versions, releases that must not be used, and how it was read."""
     print_denied(out, denied)
-    out.print(Text(f"{source}: {format_stack(stack, _spoken_of(found))}"))
+    out.print(Text(f"{source}: {format_stack(stack, spoken_of(found))}"))
     print_reading(out, stack)
 
 
 def print_details(out: Console, found: Iterable[Diagnosis]) -> None:
     """Print everything about each failure."""
-    for item in _ordered(found):
+    for item in in_order(found):
         _print_details(out, item)
 
 
@@ -224,7 +157,7 @@ def _print_details(out: Console, item: Diagnosis) -> None:
     rows = [("what", failure.summary), ("kind", failure.kind), ("why", item.why)]
     rows += [("note", note) for note in item.notes]
     rows += [("cure", cure) for cure in item.cures]
-    rows += [("upstream", link) for link in (*failure.upstream.issues, *failure.upstream.fixes)]
+    rows += [("upstream", link) for link in failure.links]
     grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
     grid.add_column(overflow="fold", style="dim")
     grid.add_column(overflow="fold")

@@ -28,7 +28,7 @@ class LaidOver:
     @property
     def stack(self) -> Stack:
         """The versions that its ranks would see."""
-        return stack_of_interpreter(self.interpreter)
+        return stack_of_interpreter(self.interpreter.found)
 
 
 def lay_over(folder: Path, name: str | None, python: Path | None, cache: Path) -> LaidOver:

@@ -10,7 +10,8 @@ from packaging.version import Version
 
 from repro.doctor.exposure import Exposure, exposure
 from repro.doctor.stack.stack import ALIASES, Stack
-from repro.model.failure import Failure, specifiers_of
+from repro.model.affected import specifiers_of
+from repro.model.failure import Failure
 from repro.model.specifiers import covers
 
 

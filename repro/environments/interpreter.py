@@ -7,16 +7,18 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
 from repro.files import write_whole
 from repro.model.errors import EnvironmentFailure, UsageError
-from repro.model.observation import Installed, Overlay
+
+if TYPE_CHECKING:  # slow imports, and not for every command
+    from repro.model.observation import Installed, Overlay
 
 PROBE_SECONDS = 60
 
@@ -139,11 +141,24 @@ print(json.dumps({
 
 
 @dataclass(frozen=True)
+class Distributions:
+    """The distributions that an interpreter finds."""
+
+    python: str
+    distributions: Mapping[str, str]
+    prefix: str
+    unreadable: Mapping[str, str]
+    """Distributions with an unknown version: name -> why, as a predicate of the name."""
+    inexact: Mapping[str, str]
+    """Distributions whose code may differ from the release: name -> why, as a predicate of the name."""
+
+
+@dataclass(frozen=True)
 class Interpreter:
     """An interpreter that can be the environment under test."""
 
     executable: Path
-    installed: Installed
+    installed: "Installed"
     libraries: tuple[str, ...]
     """The folders of its distributions."""
     stdlib: tuple[str, ...]
@@ -160,6 +175,12 @@ class Interpreter:
     """A folder of distributions that is laid over it, so that it is searched first."""
     user_base: str | None = None
     """The user's base folder, if the interpreter also searches it for distributions."""
+
+    @property
+    def found(self) -> Distributions:
+        """What it finds."""
+        held = self.installed
+        return Distributions(held.python, held.distributions, self.prefix, self.unreadable, self.inexact)
 
 
 def find_interpreter(given: Path) -> Path:
@@ -214,7 +235,7 @@ def probe(
     lock: str | None = None,
     watched: Iterable[str] = (),
     overlay: Path | None = None,
-    laid: Overlay | None = None,
+    laid: "Overlay | None" = None,
 ) -> Interpreter:
     """Ask an interpreter for its version and its distributions.  Nothing is installed or written there.
 
@@ -228,11 +249,32 @@ def probe(
 
 def understood(executable: Path, name: str, lock: str | None, answer: str) -> Interpreter:
     """Parse an interpreter's answer; raises EnvironmentFailure if it cannot be read."""
-    try:
+    with _reading(executable):
         return _interpreter(executable, name, lock, json.loads(answer))
+
+
+@contextlib.contextmanager
+def _reading(executable: Path) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise EnvironmentFailure(f"{executable}: its answer cannot be read: {reason}") from None
+
+
+def distributions_of(executable: Path, watched: Iterable[str] = ()) -> Distributions:
+    """As ``probe``, of the versions alone.  Light: it imports no model."""
+    answer = _asked(executable, None, watched)
+    with _reading(executable):
+        facts = json.loads(answer)
+        held: dict[str, Any] = {
+            canonicalize_name(name): version for name, version in sorted(facts["distributions"].items())
+        }
+        found = Distributions(facts["python"], held, facts["prefix"], facts["unreadable"], facts["inexact"])
+        texts = (found.python, found.prefix, *held.values(), *found.unreadable.values(), *found.inexact.values())
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("texts are expected")
+    return found
 
 
 def remembered(executable: Path, name: str, lock: str, libraries: Path, memory: Path) -> Interpreter:
@@ -300,6 +342,8 @@ def ask(executable: Path, question: str, environment: Mapping[str, str], *argume
 
 
 def _interpreter(executable: Path, name: str, lock: str | None, facts: dict[str, Any]) -> Interpreter:
+    from repro.model.observation import Installed  # noqa: PLC0415 - as above
+
     return Interpreter(
         executable=executable,
         installed=Installed(

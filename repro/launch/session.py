@@ -25,10 +25,11 @@ from repro.launch.run_cell import Launch, not_run, run_cell, torchrun
 from repro.launch.slots import RANKS, Slots
 from repro.launch.stages import Interpreters, jobs_of
 from repro.launch.warm import WarmLauncher, sort_key
+from repro.model.affected import inapplicable
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid, most_ranks
 from repro.model.deadline import deadline_of
 from repro.model.errors import EnvironmentFailure, NoPythonError
-from repro.model.failure import Failure, Lane, inapplicable
+from repro.model.failure import Failure, Lane
 from repro.model.observation import Installed, Observation
 from repro.model.verdict import Verdict
 from repro.store.observations import Store

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from repro.model.affected import all_ranges, roles_in_words
 from repro.model.base import Day, Strict
+from repro.model.cpu_or_cuda import Lane as Lane  # noqa: PLC0414 - the vocabulary of records is imported from here
 from repro.model.growth import Growth
 from repro.model.named_ranks import read_ranks
 from repro.model.pattern import check_pattern
@@ -16,7 +18,7 @@ from repro.model.rate import Rate
 from repro.model.reach import Reach
 from repro.model.seen_as import SeenAs
 from repro.model.specifiers import ABSENT, PYTHON, Untried, covers, range_in_words
-from repro.model.stages import STAGE_NAME, Roles
+from repro.model.stages import STAGE_NAME
 from repro.model.version import parsed_version
 from repro.model.version_ranges import Specifiers, VersionRanges
 
@@ -30,13 +32,6 @@ UNSET = "unset"
 
 PLACEHOLDER = "ANSWER"
 """What stands in a new record where an answer must be."""
-
-
-class Lane(StrEnum):
-    """Where ranks run."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 class Prediction(StrEnum):
@@ -477,7 +472,7 @@ class Failure(Strict):
     @property
     def depends_on_roles(self) -> bool:
         """True if the releases of several environments decide together: no single environment tells."""
-        return any(stage.affected for stage in self.stages)
+        return bool(self.earlier)
 
     @property
     def affected_together(self) -> str:
@@ -534,15 +529,48 @@ class Failure(Strict):
         return next((backport for backport in self.backports if backport.name == name), None)
 
     @property
+    def refused(self) -> tuple[Mapping[str, str], ...]:
+        """The releases that refuse the configuration with a clear error."""
+        return tuple(rejection.releases for rejection in self.rejected)
+
+    @property
+    def earlier(self) -> tuple[tuple[str, tuple[Mapping[str, str], ...]], ...]:
+        """The roles of stages that decide too, with their releases; of the last stage they are ``affected``."""
+        return tuple((stage.role, stage.affected) for stage in self.stages if stage.affected)
+
+    @property
+    def needed(self) -> Mapping[str, str]:
+        """The releases that the reproduction needs."""
+        return self.needs.distributions
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The issues and fixes upstream."""
+        return (*self.upstream.issues, *self.upstream.fixes)
+
+    @property
+    def cure_lines(self) -> tuple[str, ...]:
+        """All cures, one line each, an upgrade first."""
+        return tuple(map(self._cure_line, sorted(self.cures, key=lambda cure: cure.upgrade is None)))
+
+    def _cure_line(self, cure: Cure) -> str:
+        if cure.releases:
+            return cure.releases
+        if cure.backport:
+            backport = self.backport(cure.backport)
+            return f"backport {self.id}/{backport.file}: {backport.meaning}" if backport else cure.backport
+        return str(cure.setting)
+
+    @property
     def judged_by(self) -> tuple[str, ...]:
         """The distributions whose versions or absence decide who is affected, and ``python`` if its version does."""
-        return tuple(sorted({name for releases in _all_ranges(self) for name in releases}))
+        return tuple(sorted({name for releases in all_ranges(self) for name in releases}))
 
     @property
     def may_be_absent(self) -> tuple[str, ...]:
         """The distributions whose absence decides: the reproduction does not need them."""
         return tuple(
-            sorted({name for releases in _all_ranges(self) for name, text in releases.items() if text == ABSENT})
+            sorted({name for releases in all_ranges(self) for name, text in releases.items() if text == ABSENT})
         )
 
     @property
@@ -555,71 +583,3 @@ class Failure(Strict):
     def concerns(self) -> tuple[str, ...]:
         """All whose versions a reader of a run wants to see: Python and what may be absent included."""
         return tuple(sorted({*self.judged_by, *self.needs.distributions}))
-
-
-def _all_ranges(failure: Failure) -> tuple[Mapping[str, str], ...]:
-    """Every condition on releases by which a record says who is affected or refused."""
-    earlier = (releases for stage in failure.stages for releases in stage.affected)
-    return (*failure.affected, *earlier, *(rejection.releases for rejection in failure.rejected))
-
-
-def specifiers_of(failure: Failure) -> dict[str, tuple[str, ...]]:
-    """The specifiers by which a record says who is affected, by distribution; none for one that must be absent."""
-    said: dict[str, list[str]] = {name: [] for name in failure.judged_by}
-    for releases in _all_ranges(failure):
-        for name, text in releases.items():
-            said[name] += [] if text == ABSENT else [text]
-    for untried in failure.never_tried:
-        said[untried.name].append(untried.specifier)
-    return {name: tuple(texts) for name, texts in said.items()}
-
-
-def is_open(failure: Failure, versions: Mapping[str, str]) -> bool:
-    """True if the versions would be affected, but for a release that is older or newer than any that was tried."""
-
-    def fits(name: str, text: str) -> bool:
-        untried = (item.specifier for item in failure.never_tried if item.name == name)
-        return any(covers({name: releases}, versions) for releases in (text, *untried))
-
-    return not is_affected(failure, versions) and any(
-        all(fits(name, text) for name, text in releases.items()) for releases in failure.affected
-    )
-
-
-def inapplicable(failure: Failure, versions: Mapping[str, str]) -> str | None:
-    """Why the reproduction cannot run with the installed versions, or None."""
-    for name, specifiers in failure.needs.distributions.items():
-        if name not in versions:
-            return f"needs {name}{specifiers}, which is not installed"
-        if not covers({name: specifiers}, versions):
-            return f"needs {name}{specifiers}, found {versions[name]}"
-    return None
-
-
-def is_affected(failure: Failure, versions: Mapping[str, str], roles: Roles | None = None) -> bool:
-    """Whether one of the record's alternatives covers the versions.
-
-    ``roles`` holds the versions of the roles that have an environment of their own; those left out have ``versions``.
-    """
-    given = roles or {}
-    return any(covers(releases, versions) for releases in failure.affected) and all(
-        any(covers(releases, given.get(stage.role, versions)) for releases in stage.affected)
-        for stage in failure.stages
-        if stage.affected
-    )
-
-
-def roles_in_words(failure: Failure) -> str:
-    """``writer torch <2.7.0, reader torch >=2.7.0``: which releases in which role have the failure together."""
-    held = {stage.role: stage.affected for stage in failure.stages if stage.affected}
-    held[failure.roles[-1]] = failure.affected
-    return ", ".join(
-        f"{role} {' or '.join(' with '.join(range_in_words(*item) for item in one.items()) for one in releases)}"
-        for role, releases in held.items()
-    )
-
-
-def plays_a_role(failure: Failure, versions: Mapping[str, str]) -> bool:
-    """True if the failure may show where an environment with these versions is that of one role at least."""
-    alternatives = (failure.affected, *(stage.affected for stage in failure.stages if stage.affected))
-    return any(covers(releases, versions) for one_of in alternatives for releases in one_of)

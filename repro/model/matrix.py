@@ -5,7 +5,6 @@ from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 from pydantic import (
     AfterValidator,
     ConfigDict,
@@ -17,7 +16,7 @@ from pydantic import (
 
 from repro.model.base import WHOLE, Day, FileName, Strict
 from repro.model.development_version import SourceText, placed, read_source
-from repro.model.specifiers import with_python
+from repro.model.specifiers import same_release, with_python
 from repro.model.version import parsed_version
 
 
@@ -174,12 +173,5 @@ class Matrix(Strict):
 
     def denied(self, distribution: str, version: str) -> Denied | None:
         """The deny-list entry of a release, if there is one."""
-        return next(
-            (
-                entry
-                for entry in self.deny
-                if canonicalize_name(entry.distribution) == canonicalize_name(distribution)
-                and Version(entry.version) == parsed_version(version)
-            ),
-            None,
-        )
+        wanted = (distribution, version)
+        return next((entry for entry in self.deny if same_release((entry.distribution, entry.version), wanted)), None)

@@ -2,10 +2,10 @@
 
 import platform
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from repro.model.version import parsed_version
@@ -27,6 +27,8 @@ class Untried(NamedTuple):
 
 def installed_versions(distributions: Iterable[str]) -> dict[str, str]:
     """Versions of those distributions that this very process can import, by name, and that of its Python."""
+    from importlib import metadata  # noqa: PLC0415 - slow, and not for versions that are known
+
     found = {}
     for name in sorted(distributions):
         if name == PYTHON:
@@ -47,6 +49,15 @@ def python_release(text: str) -> str:
 def with_python(versions: Mapping[str, str], python: str) -> dict[str, str]:
     """Versions of distributions, and that of the interpreter beside them."""
     return {**versions, PYTHON: python_release(python)}
+
+
+def same_release(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """True if two names and versions mean the same release; what is no version means none."""
+    (name, version), (other_name, other_version) = one, other
+    if canonicalize_name(name) != canonicalize_name(other_name):
+        return False
+    parsed = parsed_version(version)
+    return parsed is not None and parsed == parsed_version(other_version)
 
 
 def range_in_words(name: str, text: str) -> str:

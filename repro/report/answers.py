@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro.model.failure import Failure, is_affected
+from repro.model.affected import is_affected
+from repro.model.failure import Failure
 from repro.model.verdict import Side
 from repro.report.format import VERDICT_GLYPHS
 from repro.report.fragments import Code, Fragments, Strong

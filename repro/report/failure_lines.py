@@ -1,6 +1,7 @@
 """One failure in words, as ``repro show`` prints it."""
 
-from repro.model.failure import Failure, roles_in_words
+from repro.model.affected import roles_in_words
+from repro.model.failure import Failure
 from repro.report.format import format_condition, format_releases, format_signature
 
 

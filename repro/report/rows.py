@@ -8,10 +8,10 @@ from typing import Literal
 from repro.catalog.catalog import Catalog
 from repro.environments.build import Environments
 from repro.launch.gates import GATES
+from repro.model.affected import inapplicable
 from repro.model.base import Strict
 from repro.model.cell import Cell, Named
 from repro.model.errors import StoreError
-from repro.model.failure import inapplicable
 from repro.model.matrix import USUAL_PYTHON
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store

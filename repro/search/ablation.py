@@ -11,8 +11,9 @@ from itertools import combinations
 
 from allpairspy import AllPairs
 
+from repro.model.affected import is_affected
 from repro.model.cell import Cell, make_cell
-from repro.model.failure import WORLD_SIZE, Factor, Failure, is_affected
+from repro.model.failure import WORLD_SIZE, Factor, Failure
 from repro.model.matrix import Matrix
 from repro.model.verdict import Verdict
 

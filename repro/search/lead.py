@@ -132,7 +132,7 @@ def _answer(
         tried=tuple(facts.values()),
         points=len(question.points),
         also_moved=tuple(change.text for change in changes if change.distribution != question.package),
-        upstream=(*failure.upstream.issues, *failure.upstream.fixes),
+        upstream=failure.links,
         left_out=question.left_out,
         log=journal.file.name,
         seconds=round(time.monotonic() - began, 1),

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from repro.catalog.catalog import Catalog
+from repro.model.affected import is_affected
 from repro.model.errors import ContradictionError, UndecidedError
-from repro.model.failure import Failure, Signature, is_affected
+from repro.model.failure import Failure, Signature
 from repro.model.observation import Observation
 from repro.model.script_failure import ScriptFailure, with_signature
 from repro.model.verdict import Verdict

@@ -16,10 +16,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from repro.environments.development import check_sources, with_addresses
 from repro.files import writing
+from repro.model.affected import is_affected
 from repro.model.base import Strict
 from repro.model.development_version import read_source
 from repro.model.errors import StoreError
-from repro.model.failure import Failure, Lane, is_affected
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.script_failure import ScriptFailure
 from repro.model.verdict import Side, Verdict, side_of

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from packaging.utils import canonicalize_name
 
+from repro.model.affected import is_affected
 from repro.model.errors import UsageError
-from repro.model.failure import Failure, Lane, is_affected
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 from repro.model.verdict import Side

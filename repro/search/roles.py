@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from repro.model.affected import is_affected
 from repro.model.cell import Cell, make_cell
 from repro.model.errors import UsageError, unknown
-from repro.model.failure import Failure, Lane, is_affected
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Matrix
 from repro.model.specifiers import covers
 from repro.model.stages import Roles

@@ -15,9 +15,10 @@ from repro.environments.requirements import stated_requirements
 from repro.launch.session import Listener, Options, Session, Silent
 from repro.launch.slurm.batches import SlurmOptions
 from repro.launch.slurm.spread import Spread
+from repro.model.affected import inapplicable
 from repro.model.cell import Cell
 from repro.model.errors import EnvironmentFailure
-from repro.model.failure import Failure, Lane, inapplicable
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Environment
 from repro.model.observation import Observation
 from repro.model.verdict import Side

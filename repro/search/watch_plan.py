@@ -15,8 +15,9 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from repro.model.affected import inapplicable, is_affected, is_open
 from repro.model.base import Strict
-from repro.model.failure import Failure, inapplicable, is_affected, is_open
+from repro.model.failure import Failure
 from repro.model.specifiers import covers
 from repro.model.verdict import Side, Verdict, side_of
 from repro.model.version import parsed_version

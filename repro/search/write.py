@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repro.catalog.amend import amend, bounds, lower_bound
+from repro.model.affected import is_affected
 from repro.model.errors import UsageError
-from repro.model.failure import Failure, is_affected
+from repro.model.failure import Failure
 from repro.model.verdict import Side
 from repro.store.answers import Bisected, Stored, lower_end_tried
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.catalog.catalog import Catalog
-from repro.model.failure import is_affected
+from repro.model.affected import is_affected
 from repro.model.observation import Observation
 from repro.model.verdict import Judgement, side_of
 from repro.store.answers import AnswerStore, Blamed, Stored, Swept, Tried, Turned

@@ -72,7 +72,8 @@ class ThisEnvironment:
         from repro.launch.session import Options, Session  # noqa: PLC0415 - a static answer needs neither
         from repro.store.observations import Store  # noqa: PLC0415
 
-        listed = [item.failure for item in found if item.finding is Finding.LISTED and item.runs]
+        named = {item.failure.id for item in found if item.finding is Finding.LISTED and item.runs}
+        listed = [entry.failure for entry in self.project.catalog if entry.failure.id in named]
         cells = [make_cell(failure, Adopted(sys.executable)) for failure in listed if _has_cpu(failure)]
         with tempfile.TemporaryDirectory() as folder:
             results = Session(self.project, Store(Path(folder)), Options()).run(cells)

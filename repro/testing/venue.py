@@ -14,9 +14,10 @@ from repro.environments.interpreter import Interpreter, find_interpreter, probe
 from repro.environments.pack.manifest import Pack
 from repro.environments.pack.overlay import lay, read_pack
 from repro.launch.devices import Devices
+from repro.model.affected import inapplicable, is_affected
 from repro.model.cell import Adopted, Cell, Overlaid
 from repro.model.errors import UsageError
-from repro.model.failure import Claim, Failure, Lane, inapplicable, is_affected
+from repro.model.failure import Claim, Failure, Lane
 from repro.model.specifiers import PYTHON, with_python
 from repro.model.verdict import Expectation
 from repro.model.version import parsed_version

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from repro.model.affected import is_affected
 from repro.model.cell import Cell
 from repro.model.errors import Exit, exit_of
-from repro.model.failure import Failure, is_affected
+from repro.model.failure import Failure
 from repro.model.specifiers import covers, releases_beside
 from repro.model.stages import Roles
 from repro.model.verdict import Expectation, Judgement, Status, Verdict

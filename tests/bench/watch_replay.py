@@ -32,7 +32,8 @@ from repro.catalog.project import Project
 from repro.environments.floats import last_day
 from repro.files import write_whole
 from repro.launch.hardware import hardware
-from repro.model.failure import Failure, Lane, is_affected
+from repro.model.affected import is_affected
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Floating
 from repro.report.terminal import Progress
 from repro.search.index import fetch_files

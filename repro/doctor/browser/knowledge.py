@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from repro.doctor.browser.portable import Dialect, Expression, NotPortableError, portable
-from repro.doctor.diagnosis import Tried, cures_of
+from repro.doctor.diagnosis import Tried
 from repro.doctor.log import flight_recorder, lines, rule, traces, versions_said
 from repro.doctor.log.log_answer import RULE
 from repro.doctor.stack import commands, env_reports, files, inexact, listings, requirements
 from repro.doctor.stack.conda_spec import CONDA_NAMES
 from repro.doctor.stack.stack import ALIASES
 from repro.model import clean
+from repro.model.affected import specifiers_of
 from repro.model.base import Strict
-from repro.model.failure import Failure, specifiers_of
+from repro.model.failure import Failure
 from repro.model.matrix import Denied
 from repro.model.observation import LINE_CHARACTERS
 from repro.model.public_threads import Reported
@@ -179,8 +180,8 @@ def _failure(failure: Failure, patterns: tuple[PagePattern, ...], tried: Mapping
         needs=dict(failure.needs.distributions),
         fixed_in=failure.fixed_in,
         tried=dict(tried),
-        cures=cures_of(failure),
-        links=(*failure.upstream.issues, *failure.upstream.fixes),
+        cures=failure.cure_lines,
+        links=failure.links,
         seen_as=patterns,
     )
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from repro.doctor.code.combined import Combined
 from repro.doctor.code.decide import CodeFinding
 from repro.doctor.code.examine import ExaminedCode
-from repro.doctor.diagnosis import Finding, cures_of
+from repro.doctor.diagnosis import Finding
 from repro.doctor.findings_table import STYLES
 
 CAVEAT = (
@@ -49,7 +49,7 @@ def _table(alerts: Iterable[Combined]) -> Table:
         logged = f"{item.logged.answer} by the log, line {item.logged.line}" if item.logged else ""
         words = ", ".join(filter(None, (logged, finding, item.reached.finding)))
         where = "\n".join(_printable(f"{found.place} {found.what}") for found in item.reached.found)
-        cures = item.diagnosis.cures if item.diagnosis else cures_of(item.failure)
+        cures = item.diagnosis.cures if item.diagnosis else item.failure.cure_lines
         table.add_row(
             Text(item.failure.id),
             Text(words, style="bold red" if logged else STYLES[finding] if finding else "yellow"),

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from repro import __version__
 from repro.doctor.code.combined import Combined
-from repro.doctor.diagnosis import Diagnosis, Finding, cures_of
-from repro.model.failure import Failure
+from repro.doctor.diagnosis import Diagnosis, Finding
+from repro.model.outline import Outlined
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -36,7 +36,7 @@ def sarif_of_versions(found: Iterable[Diagnosis], source: str) -> dict[str, Any]
     return _log([item.failure for item in alerts], results)
 
 
-def _log(failures: Iterable[Failure], results: list[dict[str, Any]]) -> dict[str, Any]:
+def _log(failures: Iterable[Outlined], results: list[dict[str, Any]]) -> dict[str, Any]:
     driver = {
         "name": "repro",
         "version": __version__,
@@ -45,15 +45,15 @@ def _log(failures: Iterable[Failure], results: list[dict[str, Any]]) -> dict[str
     return {"version": "2.1.0", "$schema": SCHEMA, "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
-def _rule(failure: Failure) -> dict[str, Any]:
+def _rule(failure: Outlined) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "id": failure.id,
         "shortDescription": {"text": failure.title},
         "fullDescription": {"text": failure.summary},
-        "help": {"text": "\n".join(cures_of(failure)) or "no cure is known"},
+        "help": {"text": "\n".join(failure.cure_lines) or "no cure is known"},
         "properties": {"tags": [failure.kind]},
     }
-    links = [*failure.upstream.issues, *failure.upstream.fixes]
+    links = failure.links
     project, _, number = links[0].partition("#") if links else ("", "", "")
     if number:
         rule["helpUri"] = f"https://github.com/{project}/issues/{number}"
@@ -85,5 +85,5 @@ def _location(file: str, line: int) -> dict[str, Any]:
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line}}}
 
 
-def _cure(failure: Failure) -> str:
-    return next(iter(cures_of(failure)), "none is known")
+def _cure(failure: Outlined) -> str:
+    return next(iter(failure.cure_lines), "none is known")

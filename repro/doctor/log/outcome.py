@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from repro.doctor.diagnosis import cures_of
 from repro.doctor.exposure import Exposure, judge
 from repro.doctor.log.log_answer import Answer, FoundFailure, LogAnswer, NearFailure, SeenError, WaitingRank
 from repro.doctor.log.rule import Comparison, Grade, compare
@@ -202,7 +201,7 @@ def _found(match: _Match, stack: Stack, redact: Callable[[str], str]) -> FoundFa
         answer="known" if compared.grade is Grade.KNOWN else "could be", pattern=match.seen.name,
         line=match.line, rank=match.rank, ranks=match.ranks, shown=redact(match.text), because=compared.because,
         but=compared.but, refused=match.seen.refused, versions=_versions(failure, match.seen, stack),
-        cures=cures_of(failure), links=(*failure.upstream.issues, *failure.upstream.fixes),
+        cures=failure.cure_lines, links=failure.links,
     )  # fmt: skip
 
 

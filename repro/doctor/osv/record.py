@@ -12,10 +12,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from pydantic import Field
 
-from repro.doctor.diagnosis import cures_of
 from repro.doctor.stack.stack import ALIASES, allowed
+from repro.model.affected import roles_in_words
 from repro.model.base import Strict
-from repro.model.failure import Failure, roles_in_words
+from repro.model.failure import Failure
 from repro.model.specifiers import ABSENT, PYTHON
 from repro.model.version import parsed_version
 
@@ -131,7 +131,7 @@ def osv_record(failure: Failure, modified: datetime) -> OsvRecord:
         references=tuple(_references(failure)),
         database_specific=Specific(
             kind=failure.kind,
-            cures=cures_of(failure),
+            cures=failure.cure_lines,
             conditions=tuple(together),
             note=note,
             not_known_below=failure.open_below,

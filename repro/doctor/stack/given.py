@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro.doctor.stack.interpreter import stack_of_interpreter
 from repro.doctor.stack.stack import Stack
-from repro.environments.interpreter import active_interpreter, find_interpreter, probe
+from repro.environments.interpreter import active_interpreter, distributions_of, find_interpreter
 from repro.model.errors import UsageError
-from repro.model.failure import Failure
 from repro.model.specifiers import PYTHON
+
+if TYPE_CHECKING:
+    from repro.model.outline import Outlined
 
 
 def notes_of(stack: Stack) -> list[str]:
@@ -23,7 +26,7 @@ def interpreter_path(python: Path | None) -> Path:
     return find_interpreter(python) if python else active_interpreter()
 
 
-def stack_from(python: Path | None, source: Path | None, failures: Iterable[Failure]) -> tuple[str, Stack]:
+def stack_from(python: Path | None, source: Path | None, failures: "Iterable[Outlined]") -> tuple[str, Stack]:
     """The name of the examined interpreter or file, and its stack.
 
     Raises UsageError for a file that cannot be read, EnvironmentFailure for an interpreter that does not answer.
@@ -36,4 +39,4 @@ def stack_from(python: Path | None, source: Path | None, failures: Iterable[Fail
 
         return str(source), read_stack(source, watched)
     executable = interpreter_path(python)
-    return str(executable), stack_of_interpreter(probe(executable, "doctor", watched=watched))
+    return str(executable), stack_of_interpreter(distributions_of(executable, watched))

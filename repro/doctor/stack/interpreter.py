@@ -7,28 +7,28 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from repro.doctor.stack.stack import LIBRARIES, KnownVersion, Stack
-from repro.environments.interpreter import Interpreter
+from repro.environments.interpreter import Distributions
 
 
-def stack_of_interpreter(interpreter: Interpreter) -> Stack:
+def stack_of_interpreter(found: Distributions) -> Stack:
     """The distributions of an interpreter.
 
     In a conda environment, a distribution without readable metadata takes its version from conda's records.
     """
     held = {
-        name: KnownVersion((version,), inexact=interpreter.inexact.get(name, ""))
-        for name, version in interpreter.installed.distributions.items()
+        name: KnownVersion((version,), inexact=found.inexact.get(name, ""))
+        for name, version in found.distributions.items()
     }
-    known = conda_versions(Path(interpreter.prefix)) if interpreter.unreadable else {}
-    for name, why in interpreter.unreadable.items():
+    known = conda_versions(Path(found.prefix)) if found.unreadable else {}
+    for name, why in found.unreadable.items():
         stated = known.get(name) if name not in held else None
         held[name] = KnownVersion((stated,)) if stated else KnownVersion(why=why)
     notes = tuple(
-        f"{name} {interpreter.installed.distributions[name]} {why}: its code may differ from that release"
-        for name, why in sorted(interpreter.inexact.items())
-        if name in LIBRARIES and name in interpreter.installed.distributions
+        f"{name} {found.distributions[name]} {why}: its code may differ from that release"
+        for name, why in sorted(found.inexact.items())
+        if name in LIBRARIES and name in found.distributions
     )
-    return Stack(held, python=interpreter.installed.python, notes=notes)
+    return Stack(held, python=found.python, notes=notes)
 
 
 def conda_versions(prefix: Path) -> dict[str, str]:

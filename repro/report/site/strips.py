@@ -11,7 +11,8 @@ from enum import StrEnum
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from repro.model.failure import Failure, plays_a_role, roles_in_words, specifiers_of
+from repro.model.affected import plays_a_role, roles_in_words, specifiers_of
+from repro.model.failure import Failure
 from repro.model.specifiers import covers, range_in_words
 from repro.model.verdict import Verdict
 from repro.model.version import parsed_version

@@ -9,8 +9,8 @@ import pytest
 
 from repro.catalog.project import Project
 from repro.cli import bisect, blame, sweep
+from repro.model.affected import is_affected
 from repro.model.errors import EnvironmentFailure
-from repro.model.failure import is_affected
 from repro.model.verdict import Verdict, side_of
 from repro.search.releases import IndexFile
 from repro.store.answers import Run, Tried

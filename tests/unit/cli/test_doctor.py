@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from repro.catalog.project import Project
-from repro.doctor.findings_table import DoctorAnswer
+from repro.doctor.doctor_answer import DoctorAnswer
 from repro.doctor.log.log_answer import LogAnswer
 from tests.unit.cli.calls import Call
 from tests.unit.doctor.stack.venv import SOURCES, environment, photograph, site_of

@@ -93,16 +93,16 @@ def test_doctor_agrees_with_all_real_releases(lines: dict[str, str]) -> None:
         file = Path(folder) / "requirements.txt"
         file.write_text("\n".join(filter(None, [*lines.values(), "rich"])) + "\n", encoding="utf-8")
         stack = read_stack(file)
-    for item in diagnose(failures(), stack):
-        names = item.failure.judged_by
+    for failure, item in zip(failures(), diagnose(failures(), stack), strict=True):
+        names = failure.judged_by
         possible = {
-            holds(item.failure, {name: version for name, version in zip(names, chosen, strict=True) if version})
+            holds(failure, {name: version for name, version in zip(names, chosen, strict=True) if version})
             for chosen in product(*(allowed(lines[name], name) for name in names))
         }
         if item.finding is Finding.NOT_AFFECTED:
-            assert possible <= {False}, (item.failure.id, lines)
+            assert possible <= {False}, (failure.id, lines)
         elif item.finding is Finding.LISTED:
-            assert possible <= {True}, (item.failure.id, lines)
+            assert possible <= {True}, (failure.id, lines)
 
 
 @settings(max_examples=25, deadline=None)
@@ -114,5 +114,5 @@ def test_pinned_stacks_are_decided(versions: dict[str, str]) -> None:
         file = Path(folder) / "requirements.txt"
         file.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()), encoding="utf-8")
         stack = read_stack(file)
-    for item in diagnose(failures(), stack):
-        assert item.finding is expected[holds(item.failure, versions)], (item.failure.id, versions)
+    for failure, item in zip(failures(), diagnose(failures(), stack), strict=True):
+        assert item.finding is expected[holds(failure, versions)], (failure.id, versions)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from repro.doctor.diagnosis import Diagnosis, Finding, cures_of, diagnose, exit_of_diagnoses
+from repro.doctor.diagnosis import Diagnosis, Finding, diagnose, exit_of_diagnoses
 from repro.doctor.exposure import Exposure
 from repro.doctor.stack.stack import KnownVersion, Stack
 from repro.model.errors import Exit
@@ -377,14 +377,14 @@ def test_words() -> None:
 def test_cures() -> None:
     """An upgrade comes first; each is one line."""
     cures = [{"setting": "do this"}, {"backport": "cure"}, {"upgrade": {"lightning": ">=2.2.2"}}]
-    assert cures_of(failure(cures=cures)) == (
+    assert failure(cures=cures).cure_lines == (
         "upgrade to lightning >=2.2.2",
         "do this",
         f"backport {FAILURE}/backport.py: a default",
     )
     # Who has a newer release than these goes back.
     older = [{"upgrade": {"lightning": ">=2.2.0,<2.6.0"}}]
-    assert cures_of(failure(cures=older)) == ("use lightning >=2.2.0,<2.6.0",)
+    assert failure(cures=older).cure_lines == ("use lightning >=2.2.0,<2.6.0",)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Finding an interpreter that a user names, and asking it what it holds."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,14 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from repro.environments import interpreter as module
-from repro.environments.interpreter import active_interpreter, clean_environment, find_interpreter, probe, remembered
+from repro.environments.interpreter import (
+    active_interpreter,
+    clean_environment,
+    distributions_of,
+    find_interpreter,
+    probe,
+    remembered,
+)
 from repro.model.errors import EnvironmentFailure, UsageError
 from tests.unit.doctor.stack.venv import environment, install, site_of
 
@@ -293,3 +301,30 @@ class TestForms:
         held = probe(Path(sys.executable), "python:here").installed.distributions
         stated = {canonicalize_name(item.metadata["Name"]): item.version for item in distributions()}
         assert {name: held[name] for name in stated if name in held} == stated
+
+
+def test_distributions(tmp_path: Path) -> None:
+    """The versions alone are those that the whole answer has."""
+    root = environment(tmp_path / "env", torch="2.2.2", Pytorch_Lightning="2.2.1")
+    assert distributions_of(root / "bin" / "python", ("torch",)) == probe(root / "bin" / "python", "x").found
+    assert distributions_of(root / "bin" / "python").distributions == {"pytorch-lightning": "2.2.1", "torch": "2.2.2"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("distributions", {"torch": 2.2}),
+        ("distributions", {"torch": None}),
+        ("distributions", ["torch"]),
+        ("python", 3.11),
+        ("prefix", None),
+        ("inexact", {"torch": ["x"]}),
+        ("unreadable", [1]),
+    ],
+)
+def test_odd_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, value: object) -> None:
+    """An interpreter that answers anything but texts: one line that names it."""
+    answer = {"python": "3.11.7", "prefix": "/x", "distributions": {}, "unreadable": {}, "inexact": {}} | {key: value}
+    monkeypatch.setattr(module, "ask", lambda *_: json.dumps(answer))
+    with pytest.raises(EnvironmentFailure, match=rf"^{tmp_path}/python: its answer cannot be read: "):
+        distributions_of(tmp_path / "python")

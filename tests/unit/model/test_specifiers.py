@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from repro.model.specifiers import covers, installed_versions, range_in_words, with_python
+from repro.model.specifiers import covers, installed_versions, range_in_words, same_release, with_python
 
 TORCH = {"torch": "2.13.0+cpu"}
 
@@ -39,3 +39,20 @@ def test_own_python() -> None:
 
 def test_words() -> None:
     assert [range_in_words("numpy", text) for text in ("absent", ">=2", "")] == ["no numpy", "numpy >=2", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (("PyTorch_Lightning", "2.6.2"), True),
+        (("pytorch-lightning", "2.6.2.0"), True),
+        (("pytorch-lightning", "2.6.3"), False),
+        (("lightning", "2.6.2"), False),
+        (("pytorch-lightning", "no version"), False),
+    ],
+)
+def test_same_release(other: tuple[str, str], same: bool) -> None:
+    """By the canonical name and the version, however they are written; what is no version is no release."""
+    assert same_release(("pytorch-lightning", "2.6.2"), other) is same
+    assert same_release(other, ("pytorch-lightning", "2.6.2")) is same
+    assert not same_release(("x", "no version"), ("x", "no version"))

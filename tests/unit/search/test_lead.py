@@ -11,8 +11,9 @@ from typing import Literal
 import pytest
 
 from repro.environments.locks import Lock, Locked
+from repro.model.affected import is_affected
 from repro.model.errors import ContradictionError, EnvironmentFailure, Exit, RecordError, UndecidedError, UsageError
-from repro.model.failure import Failure, is_affected
+from repro.model.failure import Failure
 from repro.model.matrix import Environment
 from repro.model.rate import Rate
 from repro.model.verdict import Side, Verdict, side_of

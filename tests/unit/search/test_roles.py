@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from repro.model.affected import is_affected
 from repro.model.cell import Named
 from repro.model.errors import UsageError
-from repro.model.failure import Failure, Lane, is_affected
+from repro.model.failure import Failure, Lane
 from repro.model.matrix import Matrix
 from repro.search.roles import Moved, as_moved, moved_role, start_of
 from tests.unit.factories import FAILURE, MATRIX, STAGES, failure, matrix

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro.model.affected import inapplicable, is_affected
 from repro.model.errors import Exit
-from repro.model.failure import inapplicable, is_affected
 from repro.model.verdict import Expectation, Judgement, Status, Verdict
 from repro.verdict.status import exit_code, expect, merge_verdicts, status
 from tests.unit.factories import REJECTION, STAGES, cell, failure

@@ -7,14 +7,14 @@ import pytest
 
 from repro.doctor.stack.interpreter import stack_of_interpreter
 from repro.doctor.stack.stack import KnownVersion, Stack
-from repro.environments.interpreter import probe
+from repro.environments.interpreter import distributions_of, probe
 from tests.unit.doctor.stack.venv import TORCH, environment, install, site_of
 
 WATCHED = ("lightning", "torch", "transformers")
 
 
 def stack(root: Path) -> Stack:
-    return stack_of_interpreter(probe(root / "bin" / "python", "x", watched=WATCHED))
+    return stack_of_interpreter(distributions_of(root / "bin" / "python", WATCHED))
 
 
 def test_whole(tmp_path: Path) -> None:
