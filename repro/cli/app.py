@@ -1,6 +1,8 @@
 """All commands by name.  A command's module is imported only when the command is used or its own help is shown."""
 
 import ast
+import os
+from enum import Enum
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -51,10 +53,14 @@ def command_of(name: str) -> Any:
     return get_command(alone)
 
 
-def _sparing(command: Any, parameters: list[Any]) -> list[Any]:
-    """The parameters of a command; they take a text, and nothing, as it is.
+_OTHER = object()
+"""A value that Typer converts."""
 
-    Typer converts also these by pydantic: its import takes longer than all that `repro list` does besides.
+
+def _sparing(command: Any, parameters: list[Any]) -> list[Any]:
+    """The parameters of a command; they take what needs no conversion as it is.
+
+    Typer converts any value but a flag by pydantic: its import takes longer than all that `repro list` does besides.
     """
     for parameter in parameters:
         vars(parameter)["process_value"] = partial(_value_of, command, parameter)
@@ -62,16 +68,26 @@ def _sparing(command: Any, parameters: list[Any]) -> list[Any]:
 
 
 def _value_of(command: Any, parameter: Any, ctx: Any, value: Any) -> Any:
-    absent = value is None and not (parameter.required or parameter.multiple or parameter.nargs != 1)
-    if not absent and not _is_text(command, parameter, value):
+    plain = _plain_value(command, parameter, value)
+    if plain is _OTHER:
         return type(parameter).process_value(parameter, ctx, value)
-    return parameter.callback(ctx, parameter, value) if parameter.callback else value
+    return parameter.callback(ctx, parameter, plain) if parameter.callback else plain
 
 
-def _is_text(command: Any, parameter: Any, value: Any) -> bool:
-    """True if a value is a text, as the parameter is; Typer refuses one with bytes that are no characters."""
-    wanted = get_type_hints(command.callback).get(parameter.name) if isinstance(value, str) else None
-    return wanted in (str, str | None) and value.isprintable()
+def _plain_value(command: Any, parameter: Any, value: Any) -> Any:
+    """What Typer makes of no value, a default, a text or a path; ``_OTHER`` for the rest, and what it may refuse."""
+    several = parameter.multiple or parameter.nargs != 1
+    if value is None and not parameter.required:
+        return () if several else None
+    if isinstance(value, Enum):
+        return value
+    if several or not isinstance(value, str) or not value.isprintable():
+        return _OTHER
+    wanted = get_type_hints(command.callback).get(parameter.name)
+    if wanted in (str, str | None):
+        return value
+    is_path = wanted in (Path, Path | None) and (os.access(value, os.R_OK) or not os.access(value, os.F_OK))
+    return Path(value) if is_path else _OTHER
 
 
 class _Command(TyperCommand):
