@@ -629,7 +629,7 @@ class TestShrink:
         script.write_text(self.TEXT)
         assert call(*words(script, "--env", "SEED=1"))[0] == 0
         monkeypatch.setattr(shrink_runs, "Session", FakeSession)
-        monkeypatch.setattr(shrink_runs, "WarmLauncher", nullcontext)
+        monkeypatch.setattr(shrink_runs, "WarmLauncher", lambda **_: nullcontext())
         for name, value in (("launchers", []), ("torchrun_passes", False), ("needed", ""), ("least_ranks", 1)):
             monkeypatch.setattr(FakeSession, name, value)
         (found,) = (held.reports / "data" / "searches").rglob("*.jsonl")
