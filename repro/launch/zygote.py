@@ -227,7 +227,7 @@ class Zygote:
         self.bootstrap.open_gates(plan, self.gates)
         self.generators = Generators(self.bootstrap)
         self.late = LateModules()
-        self.children = set()
+        self.children = {}
         self.ranks = set()
 
     def tell(self, message):
@@ -236,8 +236,10 @@ class Zygote:
     def serve(self):
         """Answer requests until the harness closes the socket; returns a request only in the process of its rank."""
         while True:
-            readable, _, _ = select.select([self.control], [], [], POLL_SECONDS if self.children else None)
-            if readable:
+            ends = list(self.children.values())
+            watched = [self.control, *(end for end in ends if end is not None)]
+            readable, _, _ = select.select(watched, [], [], POLL_SECONDS if None in ends else None)
+            if self.control in readable:
                 request, descriptor = self.receive()
                 if request is None:
                     for pid in self.children:
@@ -276,17 +278,22 @@ class Zygote:
             die_with_parent(parent_death_signal)
             if os.getppid() != parent:
                 os._exit(1)
-            self.children, self.ranks = set(), set()
+            for end in self.children.values():
+                if end is not None:
+                    os.close(end)
+            self.children, self.ranks = {}, set()
             self.generators.forked()
         else:
-            self.children.add(pid)
+            self.children[pid] = end_of(pid)
         return pid
 
     def reap(self):
         for pid in list(self.children):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                self.children.remove(pid)
+                end = self.children.pop(pid)
+                if end is not None:
+                    os.close(end)
                 if pid in self.ranks:
                     self.ranks.remove(pid)
                     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
@@ -384,6 +391,17 @@ class Zygote:
                 signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1)
+
+
+def end_of(pid):
+    """A descriptor that is readable once a child has ended; None where the system has none, so that one must poll.
+
+    Hundreds of processes that poll would take a good part of a core.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def make_import(module, name):

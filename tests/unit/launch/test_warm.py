@@ -98,6 +98,20 @@ def test_a_zygote_that_died_is_started_again(tmp_path: Path) -> None:
     assert not zygotes()
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system has no descriptor of a process")
+def test_waiting_costs_nothing(tmp_path: Path) -> None:
+    """A session has hundreds of warm processes; none of them wakes up while no run needs it."""
+    interpreter = environment(tmp_path / "env")
+    with WarmLauncher() as launcher:
+        held = entry(tmp_path / "failure", script="import torch, lightning\nprint('oracle passed: yes')\n")
+        assert run_cell(cell(), held, interpreter, run="x", limits=Limits(30), launch=launcher.run).launcher == "warm"
+        before = {process: process.num_ctx_switches().voluntary for process in zygotes()}
+        time.sleep(0.5)
+        woken = {process.pid: process.num_ctx_switches().voluntary - count for process, count in before.items()}
+    assert len(woken) == 6
+    assert max(woken.values()) < 5, woken
+
+
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "PYTORCH_NVML_BASED_CUDA_CHECK")
 IMPORTS_SEE = f"import os\nSEEN = [os.environ.get(name, '') for name in {VARIABLES}]\n"
 SHOWS = f"""
