@@ -1,6 +1,7 @@
 """How the ranks of the warm launcher end, without torch."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
