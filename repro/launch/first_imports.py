@@ -4,7 +4,7 @@ The warm launcher makes these imports ahead, in the run's own order.  It stops b
 anything else (an assignment, a decorated function, a condition): the run itself does that, and all that follows.
 
 Late imports are those that torch makes itself when a function is called first.  Nothing in a source says so for
-certain, so the warm launcher makes them out of sight.
+certain, so the warm launcher makes them out of sight, and only where it cannot matter that they came early.
 """
 
 import ast
@@ -59,16 +59,40 @@ def first_imports(script: Path, backport: Path | None = None) -> tuple[Import, .
     return found + _leading(tuple(called[-1].body))[0] if called else found
 
 
-def late_imports(imports: tuple[Import, ...], script: Path, backport: Path | None = None) -> tuple[str, ...]:
-    """The modules that a run with these first imports will probably import late.
+def late_imports(imports: tuple[Import, ...], script: Path) -> tuple[str, ...]:
+    """The modules that a run of a script with these first imports, and without a backport, will probably import late.
 
-    Empty if a source names them, or what they read or change.  Raises OSError or ValueError for a file that cannot be
-    read.
+    A late import binds names of other modules, and brings modules that a script may import itself.  So there are none
+    for a script that changes a module or imports one after its first imports, or that names what a late import reads.
+    Raises OSError, SyntaxError or ValueError for a file that cannot be read or parsed.
     """
-    if not any(module == "torch" for module, _ in imports):
+    if not any(module == "torch" for module, _ in imports) or _TOUCHES_LATE.search(script.read_text(encoding="utf-8")):
         return ()
-    sources = [file.read_text(encoding="utf-8") for file in (script, backport) if file is not None]
-    return () if any(map(_TOUCHES_LATE.search, sources)) else LATE_IMPORTS
+    body = _parsed(script)
+    names = {
+        alias.asname or alias.name.partition(".")[0]
+        for node in body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    rest = [node for statement in _leading(body)[1] for node in ast.walk(statement)]
+    return () if any(_touches_modules(node, names) for node in rest) else LATE_IMPORTS
+
+
+def _touches_modules(node: ast.AST, names: set[str]) -> bool:
+    """Whether a node imports something, or may change a module; ``names`` are those that imports have bound."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return True
+    if isinstance(node, ast.Name):
+        return node.id in {"setattr", "delattr", "import_module", "__import__", "exec", "eval"}
+    if not isinstance(node, ast.Attribute):
+        return False
+    if isinstance(node.ctx, ast.Load):
+        return node.attr in {"import_module", "object", "__dict__", "__setattr__"} or node.attr.startswith("patch")
+    root = node.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and root.id in names
 
 
 def _parsed(file: Path) -> tuple[ast.stmt, ...]:

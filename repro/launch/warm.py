@@ -10,7 +10,7 @@ Imports that fail, start threads, seed a global random generator or initialise C
 not made ahead.  In these cases, for records that are about torchrun itself and for runs on several nodes, the run goes
 through torchrun, and the observation says so.  In the CUDA lane the processes see the devices of the run, and each rank
 initialises CUDA itself.  There, where a run should hold its devices for as short as can be, late imports are made ahead
-too, out of sight of the run until it makes one of them itself.
+too, out of sight of the run until it makes one of them itself; not if a backport, or the script, could see that.
 """
 
 import json
@@ -387,7 +387,7 @@ def needs_of(cell: Cell, entry: Entry) -> WarmNeeds | None:
     try:
         backport = entry.backport_file(cell.backport) if cell.backport else None
         imports = first_imports(entry.script, backport)
-        late = late_imports(imports, entry.script, backport)
+        late = () if backport else late_imports(imports, entry.script)
         folder = entry.script.resolve().parent
         ours = {entry.script.name, RECORD, *(item.file for item in entry.failure.backports)}
         beside = any(file.name not in ours and not _is_no_module(file) for file in folder.iterdir())

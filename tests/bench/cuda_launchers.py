@@ -1,9 +1,10 @@
 """What a verdict costs on devices: the runs of the comparison of both launchers, from stored observations.
 
     python3 PACK/go.py pytest -m gpu --overlay PACK --reports DIR -k test_launchers    # on the machine with devices
-    python -m tests.bench.cuda_launchers DIR... [--write]
+    python -m tests.bench.cuda_launchers DIR... [--without-backports] [--write]
 
 Counted are the seconds in which a run holds its devices.  The warm launcher makes its imports before it takes them.
+``--without-backports`` leaves out the cells with a backport, for which nothing is imported late ahead.
 ``--write`` stores the figures in reports/measurements/cuda-launchers.json.
 """
 
@@ -50,9 +51,11 @@ def main() -> None:
     """Print the figures, and store them if asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("reports", type=Path, nargs="+", metavar="DIR")
+    parser.add_argument("--without-backports", action="store_true")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    found = figures(observation for folder in given.reports for observation in Store(folder / "data"))
+    stored = (observation for folder in given.reports for observation in Store(folder / "data"))
+    found = figures(one for one in stored if not (given.without_backports and one.cell.backport))
     text = json.dumps(found, indent=1) + "\n"
     print(text, end="")
     if given.write:

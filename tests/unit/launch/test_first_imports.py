@@ -81,18 +81,24 @@ def test_a_file_that_is_no_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "backport", "late"),
+    ("script", "late"),
     [
-        ("import torch\n", None, LATE_IMPORTS),
-        ("import torch.optim\n", "def apply(): ...\n", LATE_IMPORTS),
-        ("import json\n", None, ()),  # nothing of torch
-        ("import torch\nmodel = torch.compile(model)\n", None, ()),
-        ("import torch\nos.environ['TORCH_LOGS'] = 'all'\n", None, ()),
-        ("import torch\n", "import torch._dynamo\n", ()),
+        ("import torch\nmodel = torch.nn.Linear(2, 2)\nmodel.weight.data = 0\n", LATE_IMPORTS),
+        ("import torch.optim\n", LATE_IMPORTS),
+        ("import json\n", ()),  # nothing of torch
+        ("import torch\nmodel = torch.compile(model)\n", ()),
+        ("import torch\nos.environ['TORCH_LOGS'] = 'all'\n", ()),
+        ("import torch\ndef main():\n    from torch.utils import checkpoint\n", ()),  # it may be one that came early
+        ("import torch\nif 1:\n    import json\n", ()),
+        ("import torch\ntorch.utils.checkpoint.checkpoint = None\n", ()),  # the late import would bind this one
+        ("import torch\nfrom torch import nn as layers\ndef main():\n    del layers.Linear\n", ()),
+        ("import torch\nsetattr(torch, 'zeros', None)\n", ()),
+        ("import torch\nwith mock.patch.object(torch, 'zeros'): ...\n", ()),
+        ("import torch\nimportlib.import_module('torch.utils')\n", ()),
+        ("import torch\ntorch.__dict__['zeros'] = None\n", ()),
     ],
 )
-def test_late_imports(tmp_path: Path, script: str, backport: str | None, late: tuple[str, ...]) -> None:
-    """Those of torch, unless the script or its backport has to do with them."""
+def test_late_imports(tmp_path: Path, script: str, late: tuple[str, ...]) -> None:
+    """Those of torch, unless it could matter to the script that they came early."""
     file = written(tmp_path, script)
-    other = None if backport is None else written(tmp_path, backport, "backport.py")
-    assert late_imports(first_imports(file), file, other) == late
+    assert late_imports(first_imports(file), file) == late

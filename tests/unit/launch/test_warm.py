@@ -148,15 +148,17 @@ def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
 
 STARTS_A_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
 LATE_SCRIPT = """
-import importlib
 import json
 import os
 import torch
-name = "_dyna" + "mo"  # a script that has to do with the late import has it made by itself
-seen = hasattr(torch, name)
-made_here = importlib.import_module("torch." + name).PID == os.getpid()
-print("measured late =", json.dumps([seen, made_here]))
+seen = hasattr(torch, "_dyna" + "mo")  # a script that has to do with the late import has it made by itself
+print("measured late =", json.dumps([seen, torch.step() == os.getpid()]))
 print("oracle passed: yes")
+"""
+LATE_TORCH = """
+def step():
+    from torch import _dynamo
+    return _dynamo.PID
 """
 
 
@@ -179,7 +181,9 @@ print("oracle passed: yes")
 def test_late_imports(tmp_path: Path, lane: str, imports: str, *, always: bool, made_here: bool) -> None:
     """They are made ahead in the CUDA lane or where the launcher is asked to, and a run does not see them before."""
     interpreter = environment(tmp_path / "env")
-    (tmp_path / "env" / "site-packages" / "torch" / "_dynamo.py").write_text(f"import os\nPID = os.getpid()\n{imports}")
+    torch = tmp_path / "env" / "site-packages" / "torch"
+    (torch / "__init__.py").write_text(LATE_TORCH)
+    (torch / "_dynamo.py").write_text(f"import os\nPID = os.getpid()\n{imports}")
     held = entry(tmp_path / "failure", script=LATE_SCRIPT)
     with WarmLauncher(late=always) as launcher:
         seen = run_cell(cell(lane=lane), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
