@@ -267,9 +267,7 @@ def distributions_of(executable: Path, watched: Iterable[str] = ()) -> Distribut
     answer = _asked(executable, None, watched)
     with _reading(executable):
         facts = json.loads(answer)
-        held: dict[str, Any] = {
-            canonicalize_name(name): version for name, version in sorted(facts["distributions"].items())
-        }
+        held = _by_name(facts["distributions"])
         found = Distributions(facts["python"], held, facts["prefix"], facts["unreadable"], facts["inexact"])
         texts = (found.python, found.prefix, *held.values(), *found.unreadable.values(), *found.inexact.values())
         if not all(isinstance(text, str) for text in texts):
@@ -341,6 +339,11 @@ def ask(executable: Path, question: str, environment: Mapping[str, str], *argume
         raise EnvironmentFailure(f"{executable}: its answer cannot be read: {reason}") from None
 
 
+def _by_name(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of each distribution, by its normalised name."""
+    return {canonicalize_name(name): value for name, value in sorted(facts.items())}
+
+
 def _interpreter(executable: Path, name: str, lock: str | None, facts: dict[str, Any]) -> Interpreter:
     from repro.model.observation import Installed  # noqa: PLC0415 - as above
 
@@ -350,8 +353,8 @@ def _interpreter(executable: Path, name: str, lock: str | None, facts: dict[str,
             name=name,
             python=facts["python"],
             implementation=facts["implementation"],
-            distributions={canonicalize_name(key): value for key, value in sorted(facts["distributions"].items())},
-            modules={canonicalize_name(key): tuple(value) for key, value in sorted(facts["modules"].items())},
+            distributions=_by_name(facts["distributions"]),
+            modules={name: tuple(modules) for name, modules in _by_name(facts["modules"]).items()},
             lock=lock,
         ),
         libraries=tuple(facts["libraries"]),

@@ -366,8 +366,8 @@ class WarmNeeds:
     modules: Path | None
     variables: tuple[tuple[str, str], ...]
     imports: tuple[Import, ...]
-    late: tuple[str, ...] = ()
-    """Modules that the run will probably import late."""
+    late: tuple[str, ...]
+    """Modules to import out of sight."""
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -376,8 +376,8 @@ class WarmNeeds:
         return self.world_size, str(self.modules or ""), self.variables, imports
 
 
-def needs_of(cell: Cell, entry: Entry) -> WarmNeeds | None:
-    """What a cell needs to run warm; None where it must go through torchrun."""
+def needs_of(cell: Cell, entry: Entry, *, late: bool = False) -> WarmNeeds | None:
+    """What a cell needs to run warm, with late imports if asked for; None where it must go through torchrun."""
     if entry.failure.always_cold or not hasattr(os, "fork"):
         return None
     if cell.nodes > 1:
@@ -387,14 +387,14 @@ def needs_of(cell: Cell, entry: Entry) -> WarmNeeds | None:
     try:
         backport = entry.backport_file(cell.backport) if cell.backport else None
         imports = first_imports(entry.script, backport)
-        late = () if backport else late_imports(imports, entry.script)
+        made_late = late_imports(imports, entry.script) if late and not backport else ()
         folder = entry.script.resolve().parent
         ours = {entry.script.name, RECORD, *(item.file for item in entry.failure.backports)}
         beside = any(file.name not in ours and not _is_no_module(file) for file in folder.iterdir())
     except (SyntaxError, ValueError, OSError, RecursionError, RecordError):
         return None  # under torchrun the script's own interpreter says what is wrong
     variables = tuple(variables_of(entry.failure, cell).items())
-    return WarmNeeds(cell.world_size, folder if beside else None, variables, imports, late)
+    return WarmNeeds(cell.world_size, folder if beside else None, variables, imports, made_late)
 
 
 def sort_key(cell: Cell, entry: Entry) -> tuple[object, ...]:
@@ -410,13 +410,12 @@ def plan_of(
 
     ``late``: with late imports in the CPU lane too.
     """
-    needs = needs_of(cell, entry)
+    needs = needs_of(cell, entry, late=late or cell.lane is Lane.CUDA)
     if needs is None:
         return None
     gates = applicable_gates(cell.lane, interpreter)
     start = Start(cell.lane, interpreter, needs.world_size, gates, needs.modules, devices, needs.variables)
-    made_late = needs.late if late or cell.lane is Lane.CUDA else ()
-    return Plan(start, needs.imports, made_late, (entry.script, cell.model_dump_json()))
+    return Plan(start, needs.imports, needs.late, (entry.script, cell.model_dump_json()))
 
 
 def _is_no_module(file: Path) -> bool:

@@ -55,6 +55,12 @@ def test_the_right_verdict(
     assert result.verdict is verdict, result.judgement
 
 
+@pytest.fixture(scope="module")
+def warm_late() -> Iterator[WarmLauncher]:
+    with WarmLauncher(late=True) as launcher:
+        yield launcher
+
+
 @CASES
 def test_late_imports_deceive_no_script(
     tmp_path: Path, warm_late: WarmLauncher, case: tuple[str, str, str | None], verdict: Verdict
@@ -63,12 +69,6 @@ def test_late_imports_deceive_no_script(
     failure, environment, backport = case
     result = run(tmp_path, failure, warm_late, environment, backport)
     assert result.verdict is verdict, result.judgement
-
-
-@pytest.fixture(scope="module")
-def warm_late() -> Iterator[WarmLauncher]:
-    with WarmLauncher(late=True) as launcher:
-        yield launcher
 
 
 def test_repetitions_are_independent(tmp_path: Path, warm: WarmLauncher) -> None:

@@ -169,12 +169,7 @@ def step():
         ("cuda", False, "", False),
         ("cpu", False, "", True),
         ("cpu", True, "", False),
-        (
-            "cuda",
-            False,
-            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
-            True,
-        ),
+        ("cuda", False, STARTS_A_THREAD, True),
     ],
     ids=["cuda", "cpu", "cpu-always", "cannot-be-forked"],
 )

@@ -1,5 +1,6 @@
 """A warm process: which acts of an import keep it from serving."""
 
+import atexit
 import builtins
 import ctypes
 import importlib
@@ -133,7 +134,17 @@ ORDER = ["helper_of_late", "helper_of_late.part", "owner.late"]
 
 
 @pytest.fixture
-def late(zygote: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What is to be called at the end of the interpreter."""
+    found: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", found.append)
+    return found
+
+
+@pytest.fixture
+def late(
+    zygote: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: list[Callable[[], None]]
+) -> Iterator[list[str]]:
     """``owner.late`` was made out of sight; the names of the modules that were executed, in their order."""
     made: list[str] = []
     for name, text in OWNER.items():
@@ -142,6 +153,7 @@ def late(zygote: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         file.write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(builtins, "MADE", made, raising=False)
+    assert not ends
     importlib.import_module("owner")
     modules = zygote.LateModules()
     modules.make("owner.late")
@@ -176,6 +188,14 @@ def test_a_late_module_that_is_imported_by_its_package() -> None:
     space: dict[str, Any] = {}
     exec("from owner import late", space)  # noqa: S102 - the statement that scripts make
     assert space["late"] is sys.modules["owner.late"]
+
+
+@pytest.mark.usefixtures("late")
+def test_the_end_of_the_interpreter_finds_late_modules(ends: list[Callable[[], None]]) -> None:
+    """A library may complain at the end about modules that are loaded and not to be found."""
+    for end in ends:
+        end()
+    assert set(ORDER) <= set(sys.modules)
 
 
 def test_a_generator_out_of_sight_gets_fresh_entropy(
