@@ -93,7 +93,8 @@ def test_a_file_that_is_no_python(tmp_path: Path) -> None:
         ("import torch\ntorch.utils.checkpoint.checkpoint = None\n", ()),  # the late import would bind this one
         ("import torch\nfrom torch import nn as layers\ndef main():\n    del layers.Linear\n", ()),
         ("import torch\nsetattr(torch, 'zeros', None)\n", ()),
-        ("import torch\nwith mock.patch.object(torch, 'zeros'): ...\n", ()),
+        ("import torch\nwith mock.patch('torch.zeros'): ...\n", ()),
+        ("import torch\nwith patch.object(torch, 'zeros'): ...\n", ()),
         ("import torch\nimportlib.import_module('torch.utils')\n", ()),
         ("import torch\ntorch.__dict__['zeros'] = None\n", ()),
     ],
