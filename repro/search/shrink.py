@@ -1,24 +1,26 @@
 """Reduces a script while it stays interesting.  Pure: proposes texts and asks which of them are interesting.
 
-It uses delta debugging on the syntax tree: first the statements of each block, from the outermost inwards; then
-compound statements are replaced by their bodies; then arguments, elements and imported names are removed, numbers are
-made small, and low and high precisions become float32.
-This is repeated until nothing changes.  The caller decides what is interesting; ``shrink_runs`` asks for the same
-signature on the same ranks.
+Statements are removed together with those that cannot stay without them (``dependents``), the most lines first, until
+none can go alone; then compound statements are replaced by their bodies.  When that no longer helps, arguments,
+elements and imported names are removed by delta debugging, numbers are made small, and low and high precisions become
+float32.  This is repeated until nothing changes.  The caller decides what is interesting; ``shrink_runs`` asks for the
+same signature on the same ranks.
 """
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from repro.search.blame import Effect, minimal_set
+from repro.search.dependents import BLOCKS, Statements, lines_in
+from repro.search.inline import inlined
 
-BLOCKS = ("body", "orelse", "finalbody", "handlers")
 LISTS = ("keywords", "args", "elts", "names", "decorator_list", "items")
 SMALL = (1, 2)
 """The values that replace larger numbers, if possible."""
-
+PARTS = (1, 2, 4)
+"""A block is first removed whole, then in so many parts, then by statements."""
 
 PLAIN_NAMES = {
     "bfloat16": "float32", "float16": "float32", "float64": "float32", "float8_e4m3fn": "float32", "half": "float",
@@ -54,7 +56,8 @@ class Reduction:
         try:
             while True:
                 before = self.text
-                for step in (self._blocks, self._unwrap, self._lists, self._numbers, self._precisions):
+                self._lines()
+                for step in (self._lists, self._numbers, self._precisions):
                     step()
                 if self.text == before:
                     self.complete = True
@@ -64,8 +67,10 @@ class Reduction:
 
     def _accept(self, tree: ast.Module) -> bool:
         """Keep the tree as it is now if it is interesting; returns whether it is."""
+        return self._accept_text(ast.unparse(ast.fix_missing_locations(tree)) + "\n")
+
+    def _accept_text(self, text: str) -> bool:
         try:
-            text = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
             compile(text, "script", "exec")
         except (SyntaxError, ValueError, RecursionError):
             return False
@@ -95,13 +100,65 @@ class Reduction:
         kept = list(minimal_set(whole, ask))
         setattr(node, name, kept)
 
-    def _blocks(self) -> None:
+    def _lines(self) -> None:
+        """Remove whole lines until that changes nothing."""
+        before = ""
+        while self.text != before:
+            before = self.text
+            for step in (self._docstrings, self._annotations, self._unused, self._statements):
+                step()
+            for step in (self._unwrap, self._inline, self._values):
+                step()
+
+    def _docstrings(self) -> None:
+        script = Statements(self.text)
+        if gone := script.docstrings():
+            self._shorter(script, gone)
+
+    def _annotations(self) -> None:
+        """Remove the annotations of all functions at once."""
         tree = ast.parse(self.text)
-        for node in _outermost_first(tree):
-            for name in BLOCKS:
-                held = getattr(node, name, None)
-                if isinstance(held, list) and held and isinstance(held[0], ast.stmt | ast.ExceptHandler):
-                    self._keep_fewest(tree, node, name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                node.returns = None
+            elif isinstance(node, ast.arg):
+                node.annotation = None
+        self._accept(tree)
+
+    def _unused(self) -> None:
+        """Remove what binds names that nothing uses: all at once, or what of it can go."""
+        script = Statements(self.text)
+        unused = script.unused()
+        if not unused or self._shorter(script, script.with_dependents(unused)):
+            return
+        for statement in unused:
+            if self._shorter(script, script.with_dependents([statement])):
+                self._unused()
+                return
+
+    def _statements(self) -> None:
+        """Remove statements with their dependents until no proposal helps that was not tried before."""
+        refused: set[str] = set()
+        while self._remove_some(refused):
+            pass
+
+    def _remove_some(self, refused: set[str]) -> bool:
+        script = Statements(self.text)
+        proposals = []
+        for block in script.blocks():
+            for chosen in _parts_of(block):
+                name = "\n".join(map(ast.unparse, chosen))
+                if name not in refused and name != "pass":
+                    gone = script.with_dependents(chosen)
+                    proposals.append((lines_in(gone), name, gone))
+        for _, name, gone in sorted(proposals, key=lambda one: -one[0]):
+            if name not in refused and self._shorter(script, gone):
+                return True
+            refused.add(name)
+        return False
+
+    def _shorter(self, script: Statements, gone: set[ast.stmt]) -> bool:
+        return self._accept_text(script.without(gone))
 
     def _unwrap(self) -> None:
         tree = ast.parse(self.text)
@@ -118,6 +175,22 @@ class Reduction:
                     setattr(node, name, [*whole[:at], *statement.body, *whole[at + 1 :]])
                     if not self._accept(tree):
                         setattr(node, name, whole)
+
+    def _inline(self) -> None:
+        """Put functions that are called in one place there."""
+        while any(self._accept_text(text) for text in inlined(self.text)):
+            pass
+
+    def _values(self) -> None:
+        """Replace what is assigned, returned and yielded by None."""
+        tree = ast.parse(self.text)
+        for node in _outermost_first(tree):
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                self._replaced(tree, node, "value", ast.Constant(None))
+            elif isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+                self._replaced(tree, node, "value", None)
+            elif isinstance(node, ast.stmt) and isinstance(getattr(node, "value", None), ast.YieldFrom):
+                self._replaced(tree, node, "value", ast.Yield())
 
     def _lists(self) -> None:
         tree = ast.parse(self.text)
@@ -153,6 +226,14 @@ class Reduction:
             return True
         setattr(node, field, before)
         return False
+
+
+def _parts_of(block: Sequence[ast.stmt]) -> Iterator[Sequence[ast.stmt]]:
+    """A block whole, its halves and quarters, and each of its statements."""
+    sizes = {-(-len(block) // parts) for parts in PARTS} | {1}
+    for size in sorted(sizes, reverse=True):
+        for at in range(0, len(block), size):
+            yield block[at : at + size]
 
 
 def _outermost_first(tree: ast.AST) -> Iterator[ast.AST]:

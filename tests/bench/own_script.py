@@ -2,12 +2,14 @@
 
 Thirty regressions (``planted.py``: 10 exceptions, 15 silent numbers, 5 interactions of two packages) lie in made-up
 releases of libraries that three real trainers call: torch's FSDP2 alone, Lightning's Trainer, transformers' Trainer.
-The releases are served on the loopback device; everything else comes from the index that is used anyway.
+The releases are served on the loopback device; everything else comes from the index that is used anyway, or with
+``--wheels`` from a folder.
 
     python -m tests.bench.own_script [--seed N] [--most-seconds N] [--only NAME] [--way WAY] [--out FILE]
 
 A regression that ``--out`` holds already is not run again: the benchmark can be broken off and gone on with.
-``--most-seconds`` begins no further regression after that time.
+``--most-seconds`` begins no further regression after that time.  On a machine of many cores ``--parts DIR`` asks of
+all at once, each on two cores of its own with an empty cache, and keeps in DIR what is done.
 
 The shell loop is what one would write by hand: for each release a fresh environment by uv, torchrun, the exit code, and
 half the releases left.  For a silent number it compares the printed number with the middle of one run of each end;
@@ -27,7 +29,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +42,8 @@ from repro.model.errors import Exit
 from repro.search.index import index_address
 from repro.store.observations import Store
 from tests.bench.planted import RELEASES, Regression, plan, published, version
-from tests.unit.search.local_index import LocalIndex, served
+from tests.bench.side_by_side import Part, run_parts
+from tests.unit.search.local_index import LocalIndex, WithWheels, served
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "reports" / "measurements" / "own-script.json"
@@ -279,6 +283,44 @@ def ran(results: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def machine() -> str:
+    """The machine, and the cores of it that a part may use."""
+    return f"{platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
+
+
+def write(file: Path, held: dict[str, Any]) -> None:
+    """Write figures with their sums."""
+    content = held | {"totals": totals(held["results"]), "ran": ran(held["results"])}
+    file.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def merged(parts: Sequence[dict[str, Any]], regressions: Sequence[Regression]) -> dict[str, Any]:
+    """The results of all parts, in the order of the plan; of what two parts hold, the later one's counts."""
+    found: dict[str, Any] = {one.name: {} for one in regressions}
+    for part in parts:
+        for name, held in part["results"].items():
+            found[name] |= held
+    return {name: held for name, held in found.items() if held}
+
+
+def _longest_first(part: tuple[Regression, str]) -> int:
+    return ("interaction", "number", "exception").index(part[0].kind)
+
+
+@contextmanager
+def serving(regressions: tuple[Regression, ...], wheels: Path | None, address: str | None) -> Iterator[None]:
+    """Serve the made-up releases, unless they are served already; the command line and uv ask there."""
+    if address:
+        os.environ["REPRO_INDEX"] = address
+        yield
+        return
+    releases = published(regressions)
+    index = WithWheels(releases, folder=wheels) if wheels else LocalIndex(releases)
+    with served(index, port=PORT, elsewhere="" if wheels else index_address().rstrip("/")):
+        os.environ["REPRO_INDEX"] = index.address
+        yield
+
+
 def asked(
     regressions: Sequence[Regression], ways: Sequence[str], only: Sequence[str] | None
 ) -> list[tuple[Regression, str]]:
@@ -293,15 +335,26 @@ def main() -> None:
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--way", action="append", choices=WAYS, help="ask in this way alone, of the two")
     parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="everything else comes from this folder of wheels")
+    parser.add_argument("--parts", type=Path, metavar="DIR", help="ask of all at once, each on cores of its own")
+    parser.add_argument("--index", help=argparse.SUPPRESS)  # of a part: it is served already
     given = parser.parse_args()
     regressions = plan(given.seed)
     held = json.loads(given.out.read_text()) if given.out.is_file() else {"seed": given.seed, "results": {}}
     if held["seed"] != given.seed:
         parser.error(f"{given.out} holds figures of seed {held['seed']}")
     began = time.monotonic()
-    elsewhere = index_address().rstrip("/")
-    with served(LocalIndex(published(regressions)), port=PORT, elsewhere=elsewhere) as index:
-        os.environ["REPRO_INDEX"] = index.address
+    with serving(regressions, given.wheels, given.index):
+        if given.parts:
+            options = ("--index", os.environ["REPRO_INDEX"], "--seed", str(given.seed))
+            parts = [
+                Part(f"{one.name}-{way}", (*options, "--only", one.name, "--way", way))
+                for one, way in sorted(asked(regressions, given.way or WAYS, given.only), key=_longest_first)
+            ]
+            done = run_parts("tests.bench.own_script", parts, given.parts)
+            held["results"] = merged([held, *done], regressions)
+            write(given.out, held | {"machine": done[0]["machine"]})
+            return
         for one, way in asked(regressions, given.way or WAYS, given.only):
             begins = {name: version(number) for name, number in _begins(one).items()}
             facts = {"kind": one.kind, "trainer": one.trainer, "begins": begins}
@@ -311,10 +364,8 @@ def main() -> None:
             if time.monotonic() - began > given.most_seconds:
                 break
             ask(one, way, result)
-            machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-            held |= {"machine": machine, "totals": totals(held["results"]), "ran": ran(held["results"])}
-            given.out.write_text(json.dumps(held, indent=1) + "\n")
-    print(json.dumps(held.get("totals"), indent=1))
+            write(given.out, held | {"machine": machine()})
+    print(json.dumps(totals(held["results"]), indent=1))
 
 
 if __name__ == "__main__":

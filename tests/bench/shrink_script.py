@@ -5,12 +5,12 @@
 The script is ``trainers/long_fsdp2.py``, with one planted exception (``planted.py``) after another.  Each is bisected
 between the two releases of its boundary, and shrunk.  Then the smaller script is bisected anew: it slipped to another
 failure if that finds another boundary or another signature.  What ``--out`` holds already is not run again.
+``--wheels`` and ``--parts`` are those of ``own_script.py``.
 """
 
 import argparse
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -19,10 +19,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from repro.search.index import index_address
-from tests.bench.own_script import ROOT, TRAINERS, requirements
-from tests.bench.planted import EXCEPTIONS, RELEASES, Regression, plan, published, version
-from tests.unit.search.local_index import LocalIndex, served
+from tests.bench.own_script import ROOT, TRAINERS, machine, merged, requirements, serving
+from tests.bench.planted import EXCEPTIONS, RELEASES, Regression, plan, version
+from tests.bench.side_by_side import Part, run_parts
 
 FILE = ROOT / "reports" / "measurements" / "shrink-script.json"
 SCRIPT = "long_fsdp2.py"
@@ -75,17 +74,28 @@ def main() -> None:
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="everything else comes from this folder of wheels")
+    parser.add_argument("--parts", type=Path, metavar="DIR", help="shrink all at once, each on cores of its own")
+    parser.add_argument("--index", help=argparse.SUPPRESS)  # of a part: it is served already
     given = parser.parse_args()
-    held = json.loads(given.out.read_text()) if given.out.is_file() else {"seed": given.seed, "results": {}}
+    held = {"seed": given.seed, "script": SCRIPT, "results": {}}
+    held |= json.loads(given.out.read_text()) if given.out.is_file() else {}
     regressions = plan(given.seed)
-    with served(LocalIndex(published(regressions)), elsewhere=index_address().rstrip("/")) as index:
-        os.environ["REPRO_INDEX"] = index.address
+    with serving(regressions, given.wheels, given.index):
+        if given.parts:
+            options = ("--index", os.environ["REPRO_INDEX"], "--seed", str(given.seed), "--minutes", str(given.minutes))
+            names = [one.name for one in regressions if one.name in (given.only or EXCEPTIONS)]
+            parts = [Part(name, (*options, "--only", name)) for name in names]
+            done = run_parts("tests.bench.shrink_script", parts, given.parts)
+            held |= {"machine": done[0]["machine"], "results": merged([held, *done], regressions)}
+            given.out.write_text(json.dumps(held, indent=1) + "\n")
+            return
         for one in regressions:
             wanted = one.name in (given.only or EXCEPTIONS)
             if not wanted or one.name in held["results"]:
                 continue
             held["results"][one.name] = {"load_before": round(os.getloadavg()[0], 1), **measure(one, given.minutes)}
-            held |= {"script": SCRIPT, "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"}
+            held["machine"] = machine()
             print(one.name, held["results"][one.name], flush=True)
             given.out.write_text(json.dumps(held, indent=1) + "\n")
 

@@ -8,8 +8,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from packaging.utils import parse_wheel_filename
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -93,6 +98,52 @@ class LocalIndex:
             if name == f"{release.filename}.metadata":
                 return release.metadata.encode()
         return None
+
+
+@dataclass
+class WithWheels(LocalIndex):
+    """An index that serves the wheels of a folder too, as if all had been uploaded on one day."""
+
+    folder: Path = Path()
+    uploaded: str = "2026-01-01"
+
+    def page(self, distribution: str) -> bytes | None:
+        wheels = [file for file in sorted(self.folder.glob("*.whl")) if _project(file) == distribution]
+        if not wheels:
+            return super().page(distribution)
+        files = [
+            {
+                "filename": file.name,
+                "url": f"/files/{quote(file.name)}",
+                "hashes": {"sha256": _file_digest(file)},
+                "upload-time": f"{self.uploaded}T12:00:00.000000Z",
+                "size": file.stat().st_size,
+                "core-metadata": True,
+            }
+            for file in wheels
+        ]
+        versions = sorted({str(parse_wheel_filename(file.name)[1]) for file in wheels})
+        page = {"meta": {"api-version": "1.1"}, "name": distribution, "files": files, "versions": versions}
+        return json.dumps(page).encode()
+
+    def file(self, name: str) -> bytes | None:
+        wheel = self.folder / Path(unquote(name)).name.removesuffix(".metadata")
+        if not wheel.is_file():
+            return super().file(name)
+        if not name.endswith(".metadata"):
+            return wheel.read_bytes()
+        with zipfile.ZipFile(wheel) as opened:
+            return opened.read(next(part for part in opened.namelist() if part.endswith(".dist-info/METADATA")))
+
+
+def _project(wheel: Path) -> str:
+    return parse_wheel_filename(wheel.name)[0]
+
+
+@cache
+def _file_digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @contextmanager

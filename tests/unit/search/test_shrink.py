@@ -77,7 +77,7 @@ def test_most_lines_go_and_the_failure_stays() -> None:
     made.run()
     assert made.complete
     assert shows(made.text)
-    assert lines_of(made.text) <= 7, made.text
+    assert lines_of(made.text) <= 5, made.text
     assert "Model" not in made.text
     assert "import" not in made.text
 
@@ -91,9 +91,54 @@ def test_it_does_not_slip_to_another_failure() -> None:
 
     made = Reduction(SCRIPT, judged)
     made.run()
-    # Some candidates fail in another way, a NameError for one; none of them is kept.
-    assert any("fail(TABLE)" in text and "def fail" not in text for text in seen)
+    # Some candidates fail with the same error elsewhere; none of them is kept.
+    assert any("raise KeyError" in text and "def fail" not in text for text in seen)
     assert shows(made.text)
+
+
+def test_few_runs_are_needed() -> None:
+    """Statements go with their dependents, so that a class costs no more than what uses it."""
+    made = Reduction(SCRIPT, shows)
+    made.run()
+    assert made.tried <= 80
+
+
+def test_an_import_that_matters_stays() -> None:
+    """Nothing uses its name, and what else nothing uses goes."""
+
+    def judged(text: str) -> bool:
+        return "import plugin" in text and "go()" in text
+
+    made = Reduction("import os\nimport plugin\nimport sys\ngo()\n", judged)
+    made.run()
+    assert made.text == "import plugin\ngo()\n"
+
+
+def test_statements_that_can_only_go_together() -> None:
+    def judged(text: str) -> bool:
+        return text.count("begin()") == text.count("end()") and "go()" in text
+
+    made = Reduction("begin()\nend()\ngo()\nx()\n", judged)
+    made.run()
+    assert made.text == "go()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [
+        ("x = long(1)\nkeep(x)\n", "x = None\nkeep(x)\n"),
+        ("def f():\n    yield from long(1)\nkeep(f)\n", "def f():\n    yield\nkeep(f)\n"),
+        ("def f(a: int) -> str:\n    yield a\nkeep(f)\n", "def f():\n    yield\nkeep(f)\n"),
+    ],
+)
+def test_values_and_annotations_go(text: str, small: str) -> None:
+    def judged(text: str) -> bool:
+        kept = ("keep(x)", "x =") if "x =" in small else ("keep(f)", "yield")
+        return all(part in text for part in kept)
+
+    made = Reduction(text, judged)
+    made.run()
+    assert made.text == small
 
 
 def test_the_budget_ends_it_with_an_interesting_text() -> None:
@@ -119,7 +164,7 @@ def test_numbers_become_small() -> None:
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         return any(getattr(call.func, "id", "") == "build" and len(call.args) == 2 for call in calls)
 
-    made = Reduction("size = 512\nbuild(size * 64, 1024)\nother(3)\n", judged)
+    made = Reduction("build(size * 64, 1024)\nother(3)\n", judged)
     made.run()
     assert made.text == "build(size * 1, 1)\n"
 
