@@ -19,8 +19,8 @@ from repro.search.inline import inlined
 LISTS = ("keywords", "args", "elts", "names", "decorator_list", "items")
 SMALL = (1, 2)
 """The values that replace larger numbers, if possible."""
-PARTS = (1, 2, 4)
-"""A block is first removed whole, then in so many parts, then by statements."""
+PARTS = (2, 4)
+"""What can only go together is looked for in so many parts of a block, when no statement goes alone."""
 
 PLAIN_NAMES = {
     "bfloat16": "float32", "float16": "float32", "float64": "float32", "float8_e4m3fn": "float32", "half": "float",
@@ -109,6 +109,8 @@ class Reduction:
                 step()
             for step in (self._unwrap, self._inline, self._values):
                 step()
+            if self.text == before:
+                self._remove_some(set(), PARTS)
 
     def _docstrings(self) -> None:
         script = Statements(self.text)
@@ -139,14 +141,15 @@ class Reduction:
     def _statements(self) -> None:
         """Remove statements with their dependents until no proposal helps that was not tried before."""
         refused: set[str] = set()
-        while self._remove_some(refused):
+        while self._remove_some(refused, (1,)):
             pass
 
-    def _remove_some(self, refused: set[str]) -> bool:
+    def _remove_some(self, refused: set[str], parts: Sequence[int]) -> bool:
+        """Try to remove blocks in so many parts, and single statements, the most lines first, until one goes."""
         script = Statements(self.text)
         proposals = []
         for block in script.blocks():
-            for chosen in _parts_of(block):
+            for chosen in _parts_of(block, parts):
                 name = "\n".join(map(ast.unparse, chosen))
                 if name not in refused and name != "pass":
                     gone = script.with_dependents(chosen)
@@ -228,9 +231,9 @@ class Reduction:
         return False
 
 
-def _parts_of(block: Sequence[ast.stmt]) -> Iterator[Sequence[ast.stmt]]:
-    """A block whole, its halves and quarters, and each of its statements."""
-    sizes = {-(-len(block) // parts) for parts in PARTS} | {1}
+def _parts_of(block: Sequence[ast.stmt], parts: Sequence[int]) -> Iterator[Sequence[ast.stmt]]:
+    """A block in so many parts, and each of its statements."""
+    sizes = {-(-len(block) // count) for count in parts} | {1}
     for size in sorted(sizes, reverse=True):
         for at in range(0, len(block), size):
             yield block[at : at + size]

@@ -248,7 +248,7 @@ def ask(one: Regression, way: str, result: dict[str, Any]) -> None:
             result["torch"] = torch_of(Path(name))
         else:
             result[way] = asdict(shell_loop(one, Path(name), result.get("torch", STACKS[one.trainer]["torch"])))
-    result[way]["load_before"] = load
+    result[way] |= {"load_before": load, "machine": machine()}
     print(f"{one.name} ({one.kind}, {one.trainer}): {way} {result[way]}", flush=True)
 
 
@@ -353,7 +353,7 @@ def main() -> None:
             ]
             done = run_parts("tests.bench.own_script", parts, given.parts)
             held["results"] = merged([held, *done], regressions)
-            write(given.out, held | {"machine": done[0]["machine"]})
+            write(given.out, held)
             return
         for one, way in asked(regressions, given.way or WAYS, given.only):
             begins = {name: version(number) for name, number in _begins(one).items()}
@@ -364,7 +364,7 @@ def main() -> None:
             if time.monotonic() - began > given.most_seconds:
                 break
             ask(one, way, result)
-            write(given.out, held | {"machine": machine()})
+            write(given.out, held)
     print(json.dumps(totals(held["results"]), indent=1))
 
 

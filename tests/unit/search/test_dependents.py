@@ -78,7 +78,7 @@ def test_what_adds_to_a_name_needs_it() -> None:
         ("x = 1\ndef f():\n    x = 2\n    return x\nf()\n", "x = 1", ["def f():", "x = 2", "return x", "f()"]),
         ("x = 1\ndef f(x):\n    return x\nf(2)\n", "x = 1", ["def f(x):", "return x", "f(2)"]),
         # A function around, but not the body of a class around.
-        ("def f():\n    x = 1\n    def g():\n        x\n    y = 2\n", "x = 1", ["def f():", "def g():", "pass", "y = 2"]),
+        ("def f():\n    x = 1\n    def g():\n        x\n    y()\n", "x = 1", ["def f():", "def g():", "pass", "y()"]),
         ("class A:\n    x = 1\n    y = x\n    def f(self):\n        x\n", "x = 1", ["class A:", "def f(self):", "x"]),
         # ``global`` binds in the module.
         ("def f():\n    global x\n    x = 1\nf()\nprint(x)\n", "x = 1", ["def f():", "global x", "f()"]),
