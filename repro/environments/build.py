@@ -6,20 +6,20 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock
 
 from repro.environments.development import refuse_source, source_requirement
-from repro.environments.interpreter import Interpreter, remembered
+from repro.environments.interpreter import FileState, Interpreter, remembered
 from repro.environments.locks import Lock, Locked, header_of, read_lock, stale
 from repro.environments.place import BuildRecord, EnvironmentFolder
 from repro.environments.pythons import base_python
 from repro.environments.resolve import refuse_denied, resolve
 from repro.environments.torch_build import TorchBuild, choose_torch
 from repro.environments.uv import run_uv, torch_backend
-from repro.environments.verify import find_damage, records_digest
+from repro.environments.verify import examine, find_damage, records_digest, state_of_files
 from repro.files import write_whole, writing
 from repro.model.development_version import read_source
 from repro.model.errors import EnvironmentFailure, Fault, RecordError, unknown
@@ -112,8 +112,9 @@ class Environments:
         """
         place = self.place(name)
         lock = self.lock(name)
-        if place.exists and not find_damage(place, lock):
-            return _known(place, lock.digest)
+        found = examine(place, lock) if place.exists else None
+        if isinstance(found, FileState):
+            return _known(place, lock.digest, found)
         try:
             self.built.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -222,8 +223,9 @@ def install(python: Path, requirements: Sequence[str], *, hashes: bool = True, d
         )
 
 
-def _known(place: EnvironmentFolder, digest: str) -> Interpreter:
-    return remembered(place.python, place.name, digest, place.site, place.folder / _ANSWER)
+def _known(place: EnvironmentFolder, digest: str, state: FileState | None = None) -> Interpreter:
+    found = remembered(place.python, place.name, digest, place.site, place.folder / _ANSWER)
+    return replace(found, state=state or state_of_files(place.site))
 
 
 def _wants_accelerator(place: EnvironmentFolder) -> bool:

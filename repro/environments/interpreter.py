@@ -154,6 +154,16 @@ class Distributions:
 
 
 @dataclass(frozen=True)
+class FileState:
+    """What the files of an environment were at a moment."""
+
+    digest: str
+    """Over the size, time and inode of each file that a distribution installed."""
+    seen: float
+    """When, by this process's monotonic clock."""
+
+
+@dataclass(frozen=True)
 class Interpreter:
     """An interpreter that can be the environment under test."""
 
@@ -175,6 +185,8 @@ class Interpreter:
     """A folder of distributions that is laid over it, so that it is searched first."""
     user_base: str | None = None
     """The user's base folder, if the interpreter also searches it for distributions."""
+    state: "FileState | None" = None
+    """The state of its files when they were verified; None if that is not known, as of one that we did not build."""
 
     @property
     def found(self) -> Distributions:

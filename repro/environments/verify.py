@@ -4,13 +4,18 @@ uv links files from its cache into environments, so a change in place also chang
 environment.  Sizes are compared at every use.  Hashes are compared for all files after a build, on all cores (15 s
 for 5 GB on two), and for a random sample at every use.  A file that several environments share is hashed once in a
 process: most of a search builds environments that differ in one package.
+
+While sizes are compared, the times and inodes of the files are read too: their digest is the *state* of the files, by
+which a process that imported them earlier is known to have imported what is there now.
 """
 
 import base64
+import contextlib
 import csv
 import hashlib
 import os
 import random
+import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +24,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from repro.environments.interpreter import FileState
 from repro.environments.locks import Lock
 from repro.environments.place import EnvironmentFolder
 
@@ -62,6 +68,12 @@ def find_damage(place: EnvironmentFolder, lock: Lock, *, thorough: bool = False)
 
     ``thorough`` compares the hashes of all files instead of a random sample.
     """
+    found = examine(place, lock, thorough=thorough)
+    return found if isinstance(found, Damage) else None
+
+
+def examine(place: EnvironmentFolder, lock: Lock, *, thorough: bool = False) -> Damage | FileState:
+    """The first problem of a built environment as ``find_damage`` finds it, or the state of its files."""
     if not place.python.exists():
         return Damage("its interpreter is gone")
     site = place.site
@@ -76,12 +88,44 @@ def find_damage(place: EnvironmentFolder, lock: Lock, *, thorough: bool = False)
     stated = place.record.records
     if stated and stated != digest:
         return Damage("a list of installed files was changed")
+    state = _State(digest)
     return (
         _incomplete(recorded, held)
         or _unrecorded(site, recorded)
-        or _sizes(site, recorded)
+        or _sizes(site, recorded, state)
         or _hashes(site, recorded if thorough else _sample(recorded))
+        or state.seen()
     )
+
+
+def state_of_files(site: Path) -> FileState | None:
+    """The state of the files of all distributions, as ``examine`` returns it; None if they are damaged."""
+    state = None
+    with contextlib.suppress(ValueError, OSError, csv.Error):
+        recorded, digest = read_records(site, (folder.name.removesuffix(_INFO) for folder in site.glob(f"*{_INFO}")))
+        state = _State(digest)
+        if _sizes(site, recorded, state):
+            return None
+    return state.seen() if state else None
+
+
+class _State:
+    """A digest over the lists of files, and the size, time and inode of each file.
+
+    The time of the last change of an inode is no part of it: it changes with every other environment that has a link
+    to the file.
+    """
+
+    def __init__(self, records: str) -> None:
+        self._digest = hashlib.sha256(records.encode())
+        self._began = time.monotonic()
+
+    def add(self, found: os.stat_result) -> None:
+        self._digest.update(b"%d %d %d\n" % (found.st_size, found.st_mtime_ns, found.st_ino))
+
+    def seen(self) -> FileState:
+        """The state, as of the moment before the first file was looked at."""
+        return FileState(self._digest.hexdigest(), self._began)
 
 
 def read_records(site: Path, stems: Iterable[str]) -> tuple[list[Recorded], str]:
@@ -149,16 +193,17 @@ def _is_run(entry: Path) -> bool:
     return entry.suffix in {".pth", ".py", ".so", ".pyd"} or (entry / "__init__.py").is_file()
 
 
-def _sizes(site: Path, recorded: Iterable[Recorded]) -> Damage | None:
+def _sizes(site: Path, recorded: Iterable[Recorded], state: _State) -> Damage | None:
     # Strings, since creating tens of thousands of Path objects takes longer than the checks.
     folder = f"{site}{os.sep}"
     for item in recorded:
         try:
-            found = os.stat(folder + item.path).st_size  # noqa: PTH116
+            found = os.stat(folder + item.path)  # noqa: PTH116
         except (OSError, ValueError):
             return _damaged(item, f"{Path(item.path).name} is gone")
-        if found != item.size:
-            return _damaged(item, f"{Path(item.path).name} has {found} bytes where {item.size} were installed")
+        if found.st_size != item.size:
+            return _damaged(item, f"{Path(item.path).name} has {found.st_size} bytes where {item.size} were installed")
+        state.add(found)
     return None
 
 

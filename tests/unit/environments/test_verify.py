@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from repro.environments import verify
+from repro.environments.interpreter import FileState
 from repro.environments.locks import Lock, Locked
 from repro.environments.place import BuildRecord, EnvironmentFolder
-from repro.environments.verify import find_damage, records_digest
+from repro.environments.verify import Damage, examine, find_damage, records_digest, state_of_files
 from tests.unit.environments.installed import distribution, install
 
 LOCK = Lock((), (Locked("torch", "2.2.2", "torch==2.2.2"),))
@@ -46,6 +47,22 @@ class TestDamage:
         """A file of another size, say emptied by a full disk."""
         (self.site(place) / "torch" / "__init__.py").write_text("")
         assert described(place, LOCK) == "__init__.py has 0 bytes where 6 were installed"
+
+    def test_state(self, place: EnvironmentFolder) -> None:
+        """It changes with a file's time or place alone, and stays with another link to the file."""
+        file = self.site(place) / "torch" / "__init__.py"
+        before = examine(place, LOCK)
+        assert isinstance(before, FileState)
+        (place.folder.parent / "link").hardlink_to(file)
+        for found in (examine(place, LOCK), state_of_files(place.site)):
+            assert isinstance(found, FileState)
+            assert found.digest == before.digest
+            assert found.seen > before.seen
+        os.utime(file, (1, 1))
+        assert state_of_files(place.site).digest != before.digest  # type: ignore[union-attr]
+        file.write_text("")
+        assert state_of_files(place.site) is None
+        assert isinstance(examine(place, LOCK), Damage)
 
     def test_no_interpreter(self, place: EnvironmentFolder) -> None:
         """Its interpreter is gone; a link whose target is gone is gone too."""
