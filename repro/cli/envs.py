@@ -11,7 +11,8 @@ from repro.cli.options import Elsewhere, Json
 from repro.environments.build import disk_use
 from repro.environments.pythons import base_python
 from repro.environments.verify import find_damage, installed_torch
-from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer
+from repro.launch.spares.place import end_spares
+from repro.model.answers.upkeep import EnvironmentAnswer, EnvironmentsAnswer, SparesAnswer
 from repro.model.clean import clean_line
 from repro.model.errors import EnvironmentFailure, NoPythonError, SourceError, UsageError, unknown
 from repro.report.console import console
@@ -126,6 +127,24 @@ def build(names: Names = None, *, catalog: Elsewhere = None) -> None:
     if failures:
         (kind,) = kinds if len(kinds) == 1 else (EnvironmentFailure,)
         raise kind("\n".join(failures))
+
+
+@app.command("stop")
+def stop(*, as_json: Json = False) -> None:
+    """End the spare warm processes that --keep-warm or REPRO_KEEP_WARM has kept.
+
+    Those that a command has taken end with it.
+
+    Example: repro envs stop
+    """
+    ended = end_spares(Project.here().cache)
+    if as_json:
+        typer.echo(SparesAnswer(ended=tuple(ended)).model_dump_json(indent=1))
+        return
+    for spare in ended:
+        typer.echo(f"ended: {clean_line(spare)}")
+    if not ended:
+        typer.echo("no spares")
 
 
 @app.command("remove")

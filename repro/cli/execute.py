@@ -11,6 +11,7 @@ from repro.environments.interpreter import Interpreter
 from repro.launch.session import Options, Session
 from repro.launch.slurm.batches import SlurmOptions
 from repro.launch.slurm.spread import Spread
+from repro.launch.spares.client import keep_warm, minutes_of
 from repro.model.cell import Cell, Named, Overlaid
 from repro.report.terminal import Progress
 from repro.report.write import write_pages, write_reports
@@ -21,7 +22,8 @@ from repro.verdict.result import Result
 def session_options(how: RunOptions) -> Options:
     """The options of the sessions that run the cells."""
     warm = how.launcher is Launcher.WARM
-    return Options(how.repeat, warm=warm, fresh=how.fresh, full_deadline=how.full_deadline)
+    minutes = minutes_of(how.keep_warm)
+    return Options(how.repeat, warm=warm, fresh=how.fresh, full_deadline=how.full_deadline, keep_warm=minutes)
 
 
 def execute(
@@ -49,9 +51,10 @@ def execute(
         if slurm is not None:
             results = Spread(project, store, options, progress, slurm, run_name=run_name).run(cells)
         else:
-            session = Session(project, store, options, progress, overlaid=overlaid)
-            session.id = run_name or session.id
-            results = session.run(cells)
+            with keep_warm(project.cache, options.keep_warm, progress.progress) as spares:
+                session = Session(project, store, options, progress, overlaid=overlaid, spares=spares)
+                session.id = run_name or session.id
+                results = session.run(cells)
     failures = {cell.failure for cell in cells}
     if all(result.n == result.reused for result in results):
         write_pages(project, store, failures)

@@ -43,6 +43,15 @@ FullDeadline = Annotated[
         help="Wait for the deadline of every hang; else a warm run ends once all its ranks stand still.",
     ),
 ]
+KeepWarm = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-warm",
+        metavar="MINUTES",
+        help="Keep spare warm processes for later commands until so many idle minutes have passed; 0 for none "
+        "[default: REPRO_KEEP_WARM, or 0]. `repro envs stop` ends them.",
+    ),
+]
 Reports = Annotated[
     Path | None,
     typer.Option(
@@ -62,6 +71,7 @@ class RunOptions:
     fresh: Fresh = False
     launcher: ChosenLauncher = Launcher.WARM
     full_deadline: FullDeadline = False
+    keep_warm: KeepWarm = None
     reports: Reports = None
     catalog: Elsewhere = None
     as_json: Json = False

@@ -62,6 +62,7 @@ class SearchOptions(RunOptions):
         words = ["--repeat", str(self.repeat)] if self.repeat > 1 else []
         words += ["--launcher", self.launcher] if self.launcher is not Launcher.WARM else []
         words += ["--full-deadline"] if self.full_deadline else []
+        words += ["--keep-warm", str(self.keep_warm)] if self.keep_warm is not None else []
         words += ["--reports", str(self.reports)] if self.reports else []
         words += ["--catalog", str(self.catalog)] if self.catalog else []
         return words + (["--fresh"] if fresh else [])

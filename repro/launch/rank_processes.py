@@ -10,6 +10,8 @@ from repro.launch.untrusted import MAX_JOURNAL_BYTES, UntrustedError, parse_json
 
 CLOCK_SECONDS = 2.0
 """The tolerance when the start of a process is compared with the time that it recorded."""
+TAKEN: set[int] = set()
+"""Processes that another process started for this one: what is below them is below the harness too."""
 
 
 def ranks_of(folder: Path) -> dict[int, psutil.Process]:
@@ -19,6 +21,7 @@ def ranks_of(folder: Path) -> dict[int, psutil.Process]:
     folder, so that a damaged record can never make the harness signal an unrelated process.
     """
     found = {}
+    ours = {os.getpid(), *TAKEN}
     for file in sorted(folder.glob("rank*.jsonl")):
         number = file.name.removeprefix("rank").removesuffix(".jsonl")
         try:
@@ -28,7 +31,7 @@ def ranks_of(folder: Path) -> dict[int, psutil.Process]:
             # Process ids are reused: a process that began after the record is a different one.
             if process.create_time() >= float(first["time"]) + CLOCK_SECONDS or has_ended(process):
                 continue
-            if number.isdecimal() and (_is_of(process, folder) or os.getpid() in {p.pid for p in process.parents()}):
+            if number.isdecimal() and (_is_of(process, folder) or ours & {p.pid for p in process.parents()}):
                 found[int(number)] = process
         except (UntrustedError, ValueError, KeyError, IndexError, TypeError, OverflowError, psutil.Error):
             continue

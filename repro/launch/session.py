@@ -24,7 +24,7 @@ from repro.launch.hardware import cuda_stack, hardware
 from repro.launch.run_cell import Launch, not_run, run_cell, torchrun
 from repro.launch.slots import RANKS, Slots
 from repro.launch.stages import Interpreters, jobs_of
-from repro.launch.warm import WarmLauncher, sort_key
+from repro.launch.warm import SpareFamilies, WarmLauncher, sort_key
 from repro.model.affected import inapplicable
 from repro.model.cell import Adopted, Cell, CellEnvironment, Named, Overlaid, most_ranks
 from repro.model.deadline import deadline_of
@@ -86,6 +86,8 @@ class Options:
     """
     full_deadline: bool = False
     """True to give every run its full time; False to end warm runs of documented hangs when all ranks stand still."""
+    keep_warm: int = 0
+    """The idle minutes of the spares that the command takes and orders; 0 for none.  The caller gives them to it."""
 
 
 @dataclass
@@ -103,6 +105,8 @@ class Session:
     """Lays a packed environment over an interpreter."""
     warm: WarmLauncher | None = None
     """A shared warm launcher; None if the session has its own."""
+    spares: SpareFamilies | None = None
+    """Where its own warm launcher looks for families that were made before."""
     earlier: Store | None = None
     """A further store whose runs count like those of ``store``; it is never written."""
     cold: Launch = torchrun
@@ -119,7 +123,9 @@ class Session:
         sweep()
         slots = Slots.here(self.project.cache)
         with (
-            nullcontext(self.warm) if self.warm else WarmLauncher(report=self.listener.progress) as warm,
+            nullcontext(self.warm)
+            if self.warm
+            else WarmLauncher(report=self.listener.progress, spares=self.spares) as warm,
             ThreadPoolExecutor(1, "build") as builder,
             # One more than can run, to import the libraries of the next environment meanwhile.
             ThreadPoolExecutor(max(1, min(len(cells), slots.limit + 1)), "run") as runner,

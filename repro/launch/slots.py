@@ -129,6 +129,20 @@ def _free(folder: Path, names: Sequence[str], most: int) -> list[tuple[str, Base
     return taken
 
 
+def any_taken(cache: Path) -> bool:
+    """True if a run holds a slot of this cache now; asks the kernel, and takes no lock itself.
+
+    False where the kernel does not list its locks.
+    """
+    try:
+        listed = Path("/proc/locks").read_text(encoding="utf-8")
+        ours = {str(file.stat().st_ino) for file in of_this_host(cache / "slots").glob("slot*.lock")}
+    except OSError:
+        return False
+    # ``1: FLOCK  ADVISORY  WRITE 716 fe:00:4524914 0 EOF``
+    return any(":" in word and word.rpartition(":")[2] in ours for line in listed.splitlines() for word in line.split())
+
+
 @dataclass(frozen=True)
 class Slots:
     """The slots of this machine."""

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from repro.catalog.catalog import Entry
 from repro.environments.interpreter import Interpreter
@@ -139,92 +139,89 @@ class Connection:
         return message
 
 
+class Roots(Protocol):
+    """The first process of each rank of a family."""
+
+    @property
+    def are_alive(self) -> bool:
+        """False once one of them has ended."""
+
+    def end(self) -> None:
+        """End them and everything below them, and wait for that."""
+
+
+@dataclass
+class StartedRoots:
+    """The roots that this process has started, each under its keeper."""
+
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def are_alive(self) -> bool:
+        return all(process.poll() is None for process in self.processes)
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(TERM_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
 class Family:
     """The warm processes of one world size in one environment: for each rank a root, and its branches by imports.
 
     Used by one run at a time.
     """
 
-    def __init__(self, key: tuple[object, ...], start: "Start", stop: threading.Event, began: float) -> None:
+    def __init__(
+        self,
+        key: tuple[object, ...],
+        folder: Path,
+        roots: Roots,
+        branches: dict[tuple[Import, ...], list[Connection]],
+        stop: threading.Event,
+        *,
+        first_alone: bool = False,
+    ) -> None:
+        """``folder`` is as ``start_family`` made it; ``first_alone``: one rank makes its imports first."""
         self.key = key
-        self._is_new = _changed_at(start.interpreter) > began
-        """True if this command built the environment: its modules are not compiled yet."""
+        self.folder = folder
+        self.roots = roots
+        self.branches = branches
         self.served: set[object] = set()
         """Runs that it has served: a repetition must not have the hash seed of the first run, so it goes elsewhere."""
-        self._folder = make_folder()
-        # What libraries take for the home folder: that of whatever run there is now, an empty one between two runs.
-        self._home = self._folder / "home"
-        self._nobody = self._folder / "nobody"
+        self._home, self._nobody = _home_of(folder)
         self._stop = stop
-        self._roots: list[subprocess.Popen[bytes]] = []
-        self._branches: dict[tuple[Import, ...], list[Connection]] = {}
+        self._first_alone = first_alone
         self._refused: dict[tuple[Import, ...], str] = {}
         """Imports that cannot be made ahead, and why."""
-        try:
-            self._nobody.mkdir()
-            self._home.symlink_to(self._nobody)
-            port = free_port()
-            roots = self._branches[()] = []
-            for rank in range(start.world_size):
-                self._root(start, rank, port)
-            for connection in roots:
-                connection.expect_ready(stop)
-        except (OSError, WarmError):
-            self.close()
-            raise
 
     @property
     def is_alive(self) -> bool:
-        return not self._stop.is_set() and all(root.poll() is None for root in self._roots)
-
-    def _root(self, start: "Start", rank: int, port: int) -> None:
-        ours, theirs = socket.socketpair()
-        self._branches[()].append(Connection(ours))
-        plan = {
-            "folder": str(start.modules or self._folder),
-            "gates": start.gates,
-            "gates_file": str(GATES),
-            "control": theirs.fileno(),
-        }
-        file = self._folder / f"plan{rank}.json"
-        file.write_text(json.dumps(plan), encoding="utf-8")
-        own = {"HOME": str(self._home), "TMPDIR": str(self._home), **torchrun_variables(rank, start.world_size, port)}
-        if start.lane is Lane.CUDA:
-            own[NVML_CHECK] = "1"
-        with theirs, (self._folder / f"zygote{rank}.log").open("wb") as log:
-            self._roots.append(
-                subprocess.Popen(
-                    kept([start.interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
-                    env=rank_variables(start.lane, self._folder, start.interpreter, start.devices)
-                    | own
-                    | dict(start.variables),
-                    cwd=self._folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                )
-            )
+        return not self._stop.is_set() and self.roots.are_alive
 
     def branch(self, imports: tuple[Import, ...], stop: threading.Event) -> list[Connection]:
         """The processes, one a rank, that have made these imports; they are forked if need be.  Raises WarmError."""
         if imports in self._refused:
             raise WarmError(self._refused[imports])
-        known = max((made for made in self._branches if imports[: len(made)] == made), key=len)
+        known = max((made for made in self.branches if imports[: len(made)] == made), key=len)
         # A process for each module on the way: other scripts may go on from there.
         ends = [index + 1 for index, (_, name) in enumerate(imports) if name is None and index >= len(known)]
         for end in dict.fromkeys([*ends, len(imports)]):
             if end > len(known):
                 try:
-                    grown = self._grow(self._branches[known], imports[len(known) : end], stop)
+                    grown = self._grow(self.branches[known], imports[len(known) : end], stop)
                 except WarmError as error:
                     self._refused[imports] = str(error)
                     raise
                 known = imports[:end]
-                self._branches[known] = grown
+                self.branches[known] = grown
         self._end_unused(imports)
-        return self._branches[imports]
+        return self.branches[imports]
 
     def ready(self, plan: "Plan", stop: threading.Event) -> list[Connection]:
         """The processes that the ranks of a run are forked from, with late imports if possible.  Raises WarmError."""
@@ -238,18 +235,17 @@ class Family:
         """End the branches beyond the limit that were not used for longest; these imports are in use now."""
         # What a branch grew from counts as used later than the branch, so the first is never on the way to another.
         for end in range(len(imports), -1, -1):
-            if imports[:end] in self._branches:
-                self._branches[imports[:end]] = self._branches.pop(imports[:end])
-        while len(self._branches) > MAX_BRANCHES and (oldest := next(iter(self._branches))) != imports:
-            for connection in self._branches.pop(oldest):
+            if imports[:end] in self.branches:
+                self.branches[imports[:end]] = self.branches.pop(imports[:end])
+        while len(self.branches) > MAX_BRANCHES and (oldest := next(iter(self.branches))) != imports:
+            for connection in self.branches.pop(oldest):
                 connection.socket.close()
 
     def _grow(
         self, parents: Sequence[Connection], steps: tuple[Import, ...], stop: threading.Event
     ) -> list[Connection]:
         made: list[Connection] = []
-        # In a new environment the first compiles the modules, and the others load them; else each would compile them.
-        groups = (parents[:1], parents[1:]) if self._is_new else (parents,)
+        groups = (parents[:1], parents[1:]) if self._first_alone else (parents,)
         try:
             for group in groups:
                 begun = len(made)
@@ -300,18 +296,68 @@ class Family:
 
     def close(self) -> None:
         """End all processes of the family and what is left of their runs."""
-        for connections in self._branches.values():
+        for connections in self.branches.values():
             for connection in connections:
                 connection.socket.close()
-        for root in self._roots:
-            root.terminate()
-        for root in self._roots:
-            try:
-                root.wait(TERM_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                root.kill()
-                root.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.roots.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_family(start: "Start", stop: threading.Event, *, first_alone: bool = False) -> Family:
+    """Start the roots of a family and wait until they serve; raises WarmError or OSError."""
+    # What libraries take for the home folder: that of whatever run there is now, an empty one between two runs.
+    folder = make_folder()
+    roots = StartedRoots()
+    connections: list[Connection] = []
+    family = Family(start.key, folder, roots, {(): connections}, stop, first_alone=first_alone)
+    try:
+        home, nobody = _home_of(folder)
+        nobody.mkdir()
+        home.symlink_to(nobody)
+        port = free_port()
+        for rank in range(start.world_size):
+            process, connection = _start_root(start, folder, rank, port)
+            roots.processes.append(process)
+            connections.append(connection)
+        for connection in connections:
+            connection.expect_ready(stop)
+    except BaseException:
+        family.close()
+        raise
+    return family
+
+
+def _home_of(folder: Path) -> tuple[Path, Path]:
+    """The home folder of a family's processes, which is a link, and the empty folder that it leads to between runs."""
+    return folder / "home", folder / "nobody"
+
+
+def _start_root(start: "Start", folder: Path, rank: int, port: int) -> tuple[subprocess.Popen[bytes], Connection]:
+    ours, theirs = socket.socketpair()
+    plan = {
+        "folder": str(start.modules or folder),
+        "gates": start.gates,
+        "gates_file": str(GATES),
+        "control": theirs.fileno(),
+    }
+    file = folder / f"plan{rank}.json"
+    file.write_text(json.dumps(plan), encoding="utf-8")
+    home, _ = _home_of(folder)
+    own = {"HOME": str(home), "TMPDIR": str(home), **torchrun_variables(rank, start.world_size, port)}
+    if start.lane is Lane.CUDA:
+        own[NVML_CHECK] = "1"
+    with theirs, (folder / f"zygote{rank}.log").open("wb") as log:
+        process = subprocess.Popen(
+            kept([start.interpreter.executable, ZYGOTE, file], TERM_GRACE_SECONDS),
+            env=rank_variables(start.lane, folder, start.interpreter, start.devices) | own | dict(start.variables),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+    return process, Connection(ours)
 
 
 def _changed_at(interpreter: Interpreter) -> float:
@@ -344,6 +390,16 @@ class Start:
             *(interpreter.executable, interpreter.overlay),
             *(self.lane, self.devices, self.world_size, self.gates, self.modules, self.variables),
         )
+
+
+class SpareFamilies(Protocol):
+    """Families that were made before the command began, and have served no run."""
+
+    def take(self, start: Start, stop: threading.Event) -> Family | None:
+        """A spare that no run can tell from a family started now; None if there is none."""
+
+    def used(self, start: Start, imports: tuple[Import, ...]) -> None:
+        """A run of this command was forked from a family with these imports: a later command may want the same."""
 
 
 @dataclass(frozen=True)
@@ -435,6 +491,8 @@ class WarmLauncher:
     """Make late imports ahead in the CPU lane too: it pays where many runs share their first imports."""
     report: Callable[[str], None] = lambda _: None
     """Takes a line for people on each run that could not be warm, and why."""
+    spares: SpareFamilies | None = None
+    """Where to look for a family before one is started; None to start each."""
     _idle: list[Family] = field(default_factory=list)
     _busy: list[tuple[object, ...]] = field(default_factory=list)
     """The keys of families that are in use or being started."""
@@ -496,6 +554,8 @@ class WarmLauncher:
             # What it may have begun is ended before torchrun begins the same run.
             end_ranks(job.folder)
         else:
+            if self.spares is not None:
+                self.spares.used(plan.start, plan.imports)
             return ended, "warm"
         finally:
             self._give_back(family)
@@ -523,7 +583,10 @@ class WarmLauncher:
         for family in ended:
             family.close()
         try:
-            return Family(key, plan.start, stop, self._began)
+            spare = self.spares.take(plan.start, stop) if self.spares is not None else None
+            # In a new environment the first rank compiles the modules, and the others load them; else each would.
+            is_new = _changed_at(plan.start.interpreter) > self._began
+            return spare or start_family(plan.start, stop, first_alone=is_new)
         except BaseException:
             with self._lock:
                 self._busy.remove(key)

@@ -4,8 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from threading import Lock
+from types import TracebackType
 from typing import Self
 
 from repro.catalog.project import Project
@@ -15,6 +17,7 @@ from repro.environments.requirements import stated_requirements
 from repro.launch.session import Listener, Options, Session, Silent
 from repro.launch.slurm.batches import SlurmOptions
 from repro.launch.slurm.spread import Spread
+from repro.launch.spares.client import CommandSpares, keep_warm
 from repro.model.affected import inapplicable
 from repro.model.cell import Cell
 from repro.model.errors import EnvironmentFailure
@@ -62,12 +65,19 @@ class Trials:
         self._store = Store(project.reports / "data")
         self._repeated: Counter[str] = Counter()
         """The number of runs of each environment by ``repeat``."""
+        self._stack = ExitStack()
+        self._spares: CommandSpares | None = None
 
     def __enter__(self) -> Self:
+        self._stack.callback(self._builders.shutdown, wait=True, cancel_futures=True)
+        kept = keep_warm(self.project.cache, self._options.keep_warm, self._listener.progress)
+        self._spares = self._stack.enter_context(kept)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._builders.shutdown(wait=True, cancel_futures=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, problem, trace)
 
     def define(self, definitions: Mapping[str, Environment]) -> None:
         """Register environments by name."""
@@ -132,7 +142,9 @@ class Trials:
 
         cells = [self._cell(name)]
         if self._slurm is None:
-            return Session(self.project, self._store, options, self._listener, provide=built).run(cells)
+            return Session(self.project, self._store, options, self._listener, provide=built, spares=self._spares).run(
+                cells
+            )
         return Spread(self.project, self._store, options, self._listener, self._slurm, provide=built).run(cells)
 
     def _run(self, name: str, label: str, options: Options, ahead: Iterable[str], *, torchrun: bool = False) -> Tried:

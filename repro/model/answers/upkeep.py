@@ -34,6 +34,13 @@ class EnvironmentsAnswer(Answer):
     """Shared files are counted once."""
 
 
+class SparesAnswer(Answer):
+    """``repro envs stop --json``."""
+
+    ended: tuple[str, ...]
+    """The spares that it ended: their environments and ranks."""
+
+
 class LockAnswer(Strict):
     """A lock that was written."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repro.launch import slots as module
-from repro.launch.slots import Slots, rank_limit
+from repro.launch.slots import Slots, any_taken, rank_limit
 from repro.model.errors import EnvironmentFailure, UsageError
 from tests.unit.launch.ranks import wait_for
 
@@ -35,6 +35,19 @@ class TestLimit:
         monkeypatch.setenv("REPRO_RANKS", value)
         with pytest.raises(UsageError, match="REPRO_RANKS"):
             rank_limit()
+
+
+class TestTaken:
+    """Whether any run holds a slot, without taking one."""
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel must list its locks")
+    def test_any(self, tmp_path: Path) -> None:
+        """From its first slot on, until it has given them back."""
+        assert not any_taken(tmp_path)
+        with Slots.here(tmp_path).take(1, threading.Event()):
+            assert any_taken(tmp_path)
+            assert not any_taken(tmp_path / "elsewhere")
+        assert not any_taken(tmp_path)
 
 
 class TestTake:
