@@ -79,8 +79,11 @@ def read_bytes_file(file: Path, limit: int = TEXT_LIMIT) -> bytes:
             kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "no file")
             raise UnreadableFileError(file, f"is {kind}; a regular file is expected")
         content = os.read(descriptor, min(found.st_size, limit) + 1)
-        # A file that grows, or of a system that states no sizes, has more.
-        while len(content) <= limit and (more := os.read(descriptor, limit + 1 - len(content))):
+        # One byte more was asked for than the file has.  A file of a system that states no sizes has more.
+        while len(content) <= limit and (not content or len(content) != found.st_size):
+            more = os.read(descriptor, limit + 1 - len(content))
+            if not more:
+                break
             content += more
     except OSError as error:
         raise UnreadableFileError(file, f"cannot be read: {error.strerror}") from None

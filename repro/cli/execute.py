@@ -59,7 +59,7 @@ def execute(
     if all(result.n == result.reused for result in results):
         write_pages(project, store, failures)
     else:
-        write_reports(project, store, of=failures, output=False)
+        write_reports(project, store, of=failures)
     out.print(_counts(results))
     return results
 

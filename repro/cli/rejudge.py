@@ -26,7 +26,7 @@ def rejudge(*, reports: Reports = None, catalog: Elsewhere = None, as_json: Json
     store = _store(project)
     print_skipped(project.catalog.skipped)
     found = rejudge_store(store, project.catalog)
-    write_reports(project, store, output=False)
+    write_reports(project, store)
     if as_json:
         changed = tuple(
             RejudgedObservation(

@@ -34,7 +34,7 @@ def report(
     project = Project.here(reports, catalog)
     store = Store(project.reports / "data")
     print_skipped(project.catalog.skipped)
-    found = write_reports(project, store, output=html)
+    found = write_reports(project, store)
     if html:
         publish(project, store, found, AnswerBox(box_script(), box_knowledge(project)))
     rows = found.report.rows

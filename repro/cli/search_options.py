@@ -81,7 +81,7 @@ def resumable(words: list[str]) -> Iterator[None]:
 def store_answer(project: Project, answer: Stored) -> None:
     """Store an answer and write the reports."""
     AnswerStore(project.reports / "data").put(answer)
-    write_reports(project, Store(project.reports / "data"), of={answer.failure}, output=False)
+    write_reports(project, Store(project.reports / "data"), of={answer.failure})
 
 
 def print_answer(answer: Stored, lines: list[str], out: Console, *, as_json: bool) -> None:

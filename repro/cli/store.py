@@ -147,7 +147,7 @@ def merge(
     project = Project.here(reports, catalog)
     others = [Store(folder / "data" if (folder / "data").is_dir() else folder) for folder in folders]
     found = merging.merge_stores(_store(project), others)
-    write_reports(project, _store(project), output=False)
+    write_reports(project, _store(project))
     if as_json:
         answer = MergeAnswer(added=found.added, known=found.known, answers=found.answers)
         typer.echo(answer.model_dump_json(indent=1))

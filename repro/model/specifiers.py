@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -94,7 +95,13 @@ def covers(releases: Mapping[str, str], versions: Mapping[str, str]) -> bool:
             if name in versions:
                 return False
             continue
-        version = parsed_version(versions[name]) if name in versions else None
-        if version is None or not SpecifierSet(text).contains(version, prereleases=True):
+        if name not in versions or not _lies_in(versions[name], text):
             return False
     return True
+
+
+@lru_cache(maxsize=8192)
+def _lies_in(version: str, text: str) -> bool:
+    """Whether a version lies in releases; cached, since a report asks the same of thousands of runs."""
+    parsed = parsed_version(version)
+    return parsed is not None and SpecifierSet(text).contains(parsed, prereleases=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
+from packaging.version import Version
+
 from repro.catalog.catalog import Catalog
 from repro.model.cell import Cell
 from repro.model.failure import Lane
@@ -160,6 +162,23 @@ def pairs(observations: Iterable[Observation], catalog: Catalog) -> tuple[LanePa
             )
         )
     return tuple(sorted(found, key=lambda pair: pair.cell.label))
+
+
+def torches_had(observations: Iterable[Observation], catalog: Catalog) -> frozenset[str]:
+    """The releases of torch that the newest run of each cell of the CUDA lane had."""
+    newest: dict[str, tuple[str, str, Observation]] = {}
+    for seen in observations:
+        if seen.cell.lane is Lane.CUDA and seen.cell.failure in catalog.entries:
+            label, at = seen.cell.label, (seen.started, seen.run)
+            if label not in newest or at >= newest[label][:2]:
+                newest[label] = (*at, seen)
+    return frozenset(torch for *_, seen in newest.values() if (torch := torch_of(seen)))
+
+
+def torch_of(seen: Observation) -> str | None:
+    """The public version of torch that a run had; None if it is not known."""
+    held = seen.installed.distributions.get("torch") if seen.installed else None
+    return Version(held).public if held else None
 
 
 def distrusted(found: Iterable[LanePair]) -> tuple[str, ...]:

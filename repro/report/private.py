@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import Enum
+from operator import is_
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
 from repro.catalog.project import Project
 from repro.files import PACKAGE
-from repro.model.cell import Cell
+from repro.model.cell import Cell, Named
+from repro.model.observation import Rank
+from repro.model.verdict import Judgement
 from repro.report.redaction import Redactor, of_this_machine
 from repro.report.rows import Lookup, Row
 from repro.verdict.history import History
@@ -25,7 +30,48 @@ def as_it_is(text: str) -> str:
 
 
 def redacted(model: Model, redact: Redact) -> Model:
-    """A model with every text in it redacted."""
+    """A model with every text in it redacted; where nothing is replaced, the values are those of the model."""
+    try:
+        found: Model = _redacted(model, redact)
+    except _OtherTypeError:
+        return _redacted_as_json(model, redact)
+    return found
+
+
+class _OtherTypeError(TypeError):
+    """A value of a type that is not known here, and that may hold text."""
+
+
+_WITHOUT_TEXT = (bool, int, float, NoneType)
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    """A value with its texts redacted: the very value if none is replaced.  Raises _OtherTypeError."""
+    kind = type(value)
+    if not value or kind in _WITHOUT_TEXT:
+        return value
+    if kind is str:
+        text = redact(value)
+        return value if text == value else text
+    if isinstance(value, Enum):
+        return value
+    if kind in {tuple, list}:
+        items = [_redacted(item, redact) for item in value]
+        return value if all(map(is_, items, value)) else kind(items)
+    if kind is dict:
+        held = {key: _redacted(item, redact) for key, item in value.items()}
+        return value if all(map(is_, held.values(), value.values())) else held
+    if isinstance(value, BaseModel):
+        held = value.__dict__
+        changed = {
+            name: text for name in kind.model_fields if (text := _redacted(old := held[name], redact)) is not old
+        }
+        return value.model_copy(update=changed) if changed else value
+    raise _OtherTypeError(kind)
+
+
+def _redacted_as_json(model: Model, redact: Redact) -> Model:
+    """The same for a model with values of other types."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, str):
@@ -54,59 +100,73 @@ class RedactedLookup(Lookup):
         if found is None:
             return None
         if cell.label not in self._redacted:
-            self._redacted[cell.label] = redacted_result(found if self.output else _without_output(found), self.redact)
+            self._redacted[cell.label] = redacted_result(found, self.redact, output=self.output)
         return self._redacted[cell.label]
 
-    def forget(self) -> None:
-        super().forget()
-        self._redacted.clear()
+    def with_output(self, result: Result) -> Result:
+        """A result of this lookup with what its ranks printed, redacted."""
+        found = self.as_stored(result.cell)
+        return result if found is None else redacted_result(found, self.redact)
+
+    def of(self, failure: str) -> Self:
+        return replace(super().of(failure), _redacted={})
 
     def row(self, cell: Cell) -> Row:
         """The row of a cell; only the judgement is redacted, since a row shows no other text of a run."""
         return redacted_row(super().row(cell), self.redact)
 
 
-def redacted_result(result: Result, redact: Redact) -> Result:
-    """A result with its judgement and its runs redacted."""
-    judgement = replace(
-        result.judgement,
-        reason=redact(result.judgement.reason),
-        evidence=redact(result.judgement.evidence),
-        where=redact(result.judgement.where),
-    )
+def redacted_result(result: Result, redact: Redact, *, output: bool = True) -> Result:
+    """A result with its judgement and its runs redacted; without ``output``, what they printed is left out."""
     observations = tuple(
         observation.model_copy(
             update={
-                "ranks": tuple(redacted(rank, redact) for rank in observation.ranks),
+                "ranks": tuple(redacted(rank if output else _silent(rank), redact) for rank in observation.ranks),
                 "fault": redact(observation.fault) if observation.fault else None,
-                "launcher_tail": redact(observation.launcher_tail),
+                "launcher_tail": redact(observation.launcher_tail) if output else "",
             }
         )
         for observation in result.observations
     )
-    return replace(result, judgement=judgement, observations=observations)
+    shown = result.shown and next(seen for seen in observations if seen.id == result.newest.id)
+    judgement = _redacted_judgement(result.judgement, redact)
+    return replace(result, judgement=judgement, observations=observations, shown=shown)
 
 
-def _without_output(result: Result) -> Result:
-    """A result without the output of ranks and launcher."""
-    observations = tuple(
-        seen.model_copy(
-            update={
-                "ranks": tuple(rank.model_copy(update={"tail": ""}) for rank in seen.ranks),
-                "launcher_tail": "",
-            }
-        )
-        for seen in result.observations
-    )
-    return replace(result, observations=observations)
+def _silent(rank: Rank) -> Rank:
+    """A rank without what it printed."""
+    return rank.model_copy(update={"tail": ""}) if rank.tail else rank
 
 
 def redacted_history(history: History, redact: Redact) -> History:
-    """A history with the results of its points redacted, all but the last without output: no page shows theirs."""
+    """A history as the site shows it: what happened in the runs stands only where nothing else shows the last one."""
     *earlier, last = history.points
-    shown = [*(replace(point, result=_without_output(point.result)) for point in earlier), last]
-    points = tuple(replace(point, result=redacted_result(point.result, redact)) for point in shown)
-    return replace(history, points=points)
+    # The runs of a named environment are shown from the lookup.
+    whole = not isinstance(history.cell.environment, Named)
+    shown = redacted_result(last.result, redact) if whole else without_runs(last.result, redact)
+    before = (replace(point, result=without_runs(point.result, redact)) for point in earlier)
+    return replace(history, points=(*before, replace(last, result=shown)))
+
+
+def without_runs(result: Result, redact: Redact) -> Result:
+    """A result with a redacted judgement and nothing that its ranks did, which no history shows."""
+    nothing = {"ranks": (), "launcher_tail": "", "fault": None, "earlier": ()}
+    observations = tuple(seen.model_copy(update=nothing) for seen in result.observations)
+    return replace(
+        result,
+        judgement=_redacted_judgement(result.judgement, redact),
+        observations=observations,
+        shown=result.shown and result.shown.model_copy(update=nothing),
+    )
+
+
+def _redacted_judgement(judgement: Judgement, redact: Redact) -> Judgement:
+    return replace(
+        judgement,
+        reason=redact(judgement.reason),
+        evidence=redact(judgement.evidence),
+        where=redact(judgement.where),
+    )
 
 
 def redactor_of(project: Project) -> Redactor:

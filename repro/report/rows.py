@@ -1,12 +1,13 @@
 """The rows that every report shows: one for each cell, run or not.  Reads the store and runs nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from repro.catalog.catalog import Catalog
 from repro.environments.build import Environments
+from repro.environments.locks import Lock
 from repro.launch.gates import GATES
 from repro.model.affected import inapplicable
 from repro.model.base import Strict
@@ -14,7 +15,7 @@ from repro.model.cell import Cell, Named
 from repro.model.errors import StoreError
 from repro.model.matrix import USUAL_PYTHON
 from repro.store.answers import AnswerStore
-from repro.store.observations import Store
+from repro.store.observations import FailureRuns, Store
 from repro.store.recipe import helpers, key_of_roles, recipe_of
 from repro.verdict.result import Result, judge_repetitions
 
@@ -98,20 +99,27 @@ class Lookup:
     _found: dict[str, Result | None] = field(default_factory=dict, repr=False, compare=False)
     _files: dict[str, dict[str, list[Path]]] = field(default_factory=dict, repr=False, compare=False)
     _helpers: dict[str, list[Path]] = field(default_factory=dict, repr=False, compare=False)
+    _locks: dict[str, Lock] = field(default_factory=dict, repr=False, compare=False)
 
     def recipe(self, cell: Cell) -> str:
         """The recipe of this cell today; its environment must be one of the matrix."""
-        roles = {role: self.environments.lock(held.label).digest for role, held in cell.roles.items()}
-        key = key_of_roles(self.environments.lock(cell.environment.label).digest, roles)
+        roles = {role: self.lock(held.label).digest for role, held in cell.roles.items()}
+        key = key_of_roles(self.lock(cell.environment.label).digest, roles)
         entry = self.catalog[cell.failure]
         if cell.failure not in self._helpers:
             self._helpers[cell.failure] = helpers(entry)
         return recipe_of(cell, entry, key, beside=self._helpers[cell.failure])
 
+    def lock(self, name: str) -> Lock:
+        """The lock of an environment, read once; raises the errors of ``Environments.lock``."""
+        if name not in self._locks:
+            self._locks[name] = self.environments.lock(name)
+        return self._locks[name]
+
     def applies_not(self, cell: Cell) -> str | None:
         """Why the failure does not apply to the versions in the lock of the cell's environment, or None."""
         failure = self.catalog[cell.failure].failure
-        reasons = (inapplicable(failure, self.environments.lock(held.label).versions) for held in cell.environments)
+        reasons = (inapplicable(failure, self.lock(held.label).versions) for held in cell.environments)
         return next((reason for reason in reasons if reason), None)
 
     def result(self, cell: Cell) -> Result | None:
@@ -132,10 +140,9 @@ class Lookup:
             self._found[cell.label] = found
         return self._found[cell.label]
 
-    def forget(self) -> None:
-        """Forget the runs that were found, which take memory."""
-        self._found.clear()
-        self._files.clear()
+    def of(self, failure: str) -> Self:
+        """A lookup for the cells of one failure, each stored file of which is read at most once."""
+        return replace(self, store=FailureRuns(self.store.root, failure), _found={}, _files={}, _helpers={})
 
     def row(self, cell: Cell) -> Row:
         """The row of a cell: its newest stored run, or the reason why there is none."""

@@ -1,6 +1,6 @@
 """The content of a failure page, computed once; the Markdown and HTML pages only render it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repro.catalog.catalog import Entry
@@ -67,6 +67,26 @@ class SurveyTable:
     rows: tuple[tuple[str, tuple[Surveyed, ...]], ...]
 
 
+class StoredResults(Mapping[str, Result]):
+    """The results of those cells that were run, by the cell's label; each is redacted when it is first used."""
+
+    def __init__(self, lookup: Lookup, cells: Iterable[Cell]) -> None:
+        self._lookup = lookup
+        self._cells = {cell.label: cell for cell in cells if lookup.as_stored(cell) is not None}
+
+    def __getitem__(self, label: str) -> Result:
+        found = self._lookup.result(self._cells[label])
+        if found is None:
+            raise KeyError(label)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+
 @dataclass(frozen=True)
 class FailureView:
     """Everything known about a failure, from its record and the store."""
@@ -95,14 +115,13 @@ def failure_view(
 ) -> FailureView:
     """Everything known about a failure; ``ablated`` is the environment of its ablation."""
     failure = entry.failure
-    results = {cell.label: lookup.result(cell) for cell in [*cells, *claims.cells_of(failure)]}
-    found = {label: result for label, result in results.items() if result is not None}
+    found = StoredResults(lookup, [*cells, *claims.cells_of(failure)])
     table = tuple(lookup.row(cell) for cell in cells)
     return FailureView(
         entry=entry,
         rows=table,
         results=found,
-        root=_root([found[cell.label] for cell in cells if cell.label in found]),
+        root=_root(cells, lookup),
         surveys=tuple(_survey(failure, survey, found) for survey in failure.surveys),
         ablation=_ablation(failure, ablated, lookup) if ablated else None,
         claims=tuple(claims.examine(failure, found)),
@@ -127,10 +146,14 @@ def format_measured(item: claims.CheckedEvidence) -> str:
     return "; ".join(f"{name} = {found[name]}" for name in item.evidence.measured if name in found)
 
 
-def _root(results: Sequence[Result]) -> Root | None:
+def _root(cells: Iterable[Cell], lookup: Lookup) -> Root | None:
     """The error of the first cell that shows the failure."""
-    for result in results:
-        if result.verdict != "reproduced" or result.judgement.rank is None:
+    for cell in cells:
+        stored = lookup.as_stored(cell)
+        if stored is None or stored.verdict != "reproduced" or stored.judgement.rank is None:
+            continue
+        result = lookup.result(cell)
+        if result is None or result.judgement.rank is None:
             continue
         error = result.newest.ranks[result.judgement.rank].error
         if error is None:

@@ -13,7 +13,7 @@ from repro.model.errors import StoreError
 from repro.report.answers import against_record
 from repro.report.failure_page import failure_markdown
 from repro.report.junit import junit_xml
-from repro.report.lanes import LanePair, lanes_markdown, of_lanes, pairs
+from repro.report.lanes import LanePair, lanes_markdown, of_lanes, pairs, torches_had
 from repro.report.matrix_page import matrix_markdown
 from repro.report.private import Redact, RedactedLookup, redacted, redacted_row, redactor_of
 from repro.report.rows import Lookup, Report, Row
@@ -40,9 +40,9 @@ class Gathered:
     """Of every failure that the matrix runs."""
     pages: Mapping[str, str]
     """The Markdown page of each failure that was asked for."""
-    views: tuple[FailureView, ...]
-    """The views of these failures; only with ``output``, since the runs of a large store fill the memory."""
     lanes: tuple[LanePair, ...]
+    torches: frozenset[str]
+    """The releases of torch of the newest runs of the CUDA lane."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,15 @@ class _Content:
 
     rows: tuple[Row, ...]
     upstream: UpstreamComparison
+    lanes: tuple[LanePair, ...]
+    torches: frozenset[str]
     page: str | None = None
-    view: FailureView | None = None
 
 
-def gather(project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True) -> Gathered:
+def gather(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
     """Read the content of the reports from the store; ``of`` names the failures that need a page, None means all.
 
-    Without ``output`` the output of ranks is left out: only the site shows it, and redacting it is slow.
+    The runs of one failure are read at a time, since those of a large store fill the memory.
     """
     catalog = project.catalog
     cells = default_cells(project.matrix, catalog)
@@ -69,41 +70,42 @@ def gather(project: Project, store: Store, of: Collection[str] | None = None, *,
     drafts = {name: entry for name, entry in catalog.drafts.items() if of is not None and name in of}
     redact = redactor_of(project)
     entries = {**catalog.entries, **drafts}
-    lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=output)
+    whole = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=False)
     stored = AnswerStore(store.root)
 
     def content(failure: str) -> _Content:
-        entry = entries[failure]
-        answers = _answers(stored, entry, redact)
+        entry, lookup = entries[failure], whole.of(failure)
+        answers = answers_of(stored, entry, redact)
+        seen = list(of_lanes(lookup.store, catalog))
+        lanes, torches = pairs(seen, catalog), torches_had(seen, catalog)
         if of is None or failure in of:
-            view = _view(project, entry, lookup, answers)
-            found = _Content(view.rows, view.upstream, failure_markdown(view), view if output else None)
-        else:
-            rows = tuple(lookup.row(cell) for cell in by_failure.get(failure, []))
-            found = _Content(rows, compare_with_upstream(entry.failure, rows, answers))
-        if not output:
-            lookup.forget()
-        return found
+            view = view_of(project, entry, lookup, answers)
+            return _Content(view.rows, view.upstream, lanes, torches, failure_markdown(view))
+        rows = tuple(lookup.row(cell) for cell in by_failure.get(failure, []))
+        return _Content(rows, compare_with_upstream(entry.failure, rows, answers), lanes, torches)
 
-    # The site needs the runs themselves, and sending them takes longer than reading them here.
-    fewest = len(entries) + 1 if output else FAILURES_FOR_PROCESSES
-    contents = dict(zip(entries, compute_all(content, list(entries), fewest=fewest), strict=True))
+    contents = dict(zip(entries, compute_all(content, list(entries), fewest=FAILURES_FOR_PROCESSES), strict=True))
     rows = {row.cell.label: row for found in contents.values() for row in found.rows}
     runs = [name for name in catalog.entries if name in project.matrix.runs]
-    comparisons = tuple(contents[name].upstream for name in runs)
-    pages = {name: found.page for name, found in contents.items() if found.page is not None}
-    views = tuple(found.view for found in contents.values() if found.view is not None)
-    lanes = pairs(of_lanes(store, project.catalog), project.catalog)
-    report = Report(rows=tuple(rows[cell.label] for cell in cells))
-    return Gathered(tuple(cells), lookup, report, comparisons, pages, views, lanes)
+    lanes = sorted((pair for found in contents.values() for pair in found.lanes), key=lambda pair: pair.cell.label)
+    return Gathered(
+        cells=tuple(cells),
+        lookup=whole,
+        report=Report(rows=tuple(rows[cell.label] for cell in cells)),
+        comparisons=tuple(contents[name].upstream for name in runs),
+        pages={name: found.page for name, found in contents.items() if found.page is not None},
+        lanes=tuple(lanes),
+        torches=frozenset(torch for found in contents.values() for torch in found.torches),
+    )
 
 
-def _answers(stored: AnswerStore, entry: Entry, redact: Redact) -> list[Stored]:
+def answers_of(stored: AnswerStore, entry: Entry, redact: Redact) -> list[Stored]:
     """The answers of the searches for a failure, as its record stands today."""
     return [redacted(against_record(answer, entry.failure), redact) for answer in stored.of(entry.failure.id)]
 
 
-def _view(project: Project, entry: Entry, lookup: Lookup, answers: Sequence[Stored]) -> FailureView:
+def view_of(project: Project, entry: Entry, lookup: Lookup, answers: Sequence[Stored]) -> FailureView:
+    """Everything known about a failure."""
     cells = default_cells(project.matrix, project.catalog, [entry.failure.id])
     return failure_view(entry, cells, lookup, ablation_environment(entry.failure, project.matrix), answers)
 
@@ -119,17 +121,15 @@ def stored_watch(reports: Path) -> Watched | None:
         raise StoreError(f"{file}: cannot be read; remove it and write it anew with `repro watch`") from None
 
 
-def write_reports(
-    project: Project, store: Store, of: Collection[str] | None = None, *, output: bool = True
-) -> Gathered:
+def write_reports(project: Project, store: Store, of: Collection[str] | None = None) -> Gathered:
     """Write ``matrix.md``, ``matrix.json``, ``lanes.md`` and a page for each failure.
 
-    ``of`` are the failures with new runs: only their pages, and missing pages, are written.  ``output`` is that of
-    ``gather``.  Raises StoreError if a file cannot be written.
+    ``of`` are the failures with new runs: only their pages, and missing pages, are written.  Raises StoreError if a
+    file cannot be written.
     """
     if of is not None:
         of = {*of, *(name for name in project.catalog.entries if not _page(project, name).is_file())}
-    found = gather(project, store, of, output=output)
+    found = gather(project, store, of)
     with writing(f"{project.reports}: reports"):
         write_whole(project.reports / MATRIX, found.report.model_dump_json(indent=1) + "\n")
         write_whole(project.reports / "lanes.md", lanes_markdown(found.lanes, redactor_of(project)))
@@ -146,13 +146,13 @@ def write_pages(project: Project, store: Store, of: Collection[str]) -> None:
     Writes all reports if there are none.  Raises StoreError if a file cannot be written.
     """
     if not (project.reports / MATRIX).is_file():
-        write_reports(project, store, of, output=False)
+        write_reports(project, store, of)
         return
     redact = redactor_of(project)
     lookup = RedactedLookup(project.catalog, project.environments, store, redact=redact, output=False)
     for failure in sorted(of):
         entry = project.catalog[failure]
-        page = failure_markdown(_view(project, entry, lookup, _answers(AnswerStore(store.root), entry, redact)))
+        page = failure_markdown(view_of(project, entry, lookup, answers_of(AnswerStore(store.root), entry, redact)))
         with writing(f"{project.reports}: reports"):
             write_whole(_page(project, failure), page)
 

@@ -9,12 +9,10 @@ A store may come from another machine, so a name must have that form, and the co
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +48,18 @@ class Parts:
         """Write the large values of an observation, and return its content with their names; raises StoreError."""
         return _mapped(content, self._put)
 
-    def join(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of an observation with its large values read back; raises StoreError."""
-        read = 0
-
-        def value(_kind: str, held: Any) -> Any:
-            nonlocal read
-            if not (isinstance(held, dict) and held.keys() == {"part"} and isinstance(held["part"], str)):
-                return held
-            size, found = self._get(held["part"])
-            read += size
-            if read > PART_BYTES:
-                raise StoreError(f"{self.folder}: the parts of one observation are larger than {PART_BYTES:,} bytes")
-            return found
-
-        return _mapped(content, value)
+    def read(self, name: str) -> bytes:
+        """The content of a part, which has the named digest; raises StoreError."""
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"{self.folder}: {name!r} is not the name of a part")
+        file = self.folder / name
+        try:
+            content = read_bytes_file(file, PART_BYTES)
+        except UnreadableFileError as error:
+            raise StoreError(f"{error}; restore the file") from None
+        if _digest(content) != file.stem:
+            raise StoreError(f"{file}: its content is not what its name says; restore the file")
+        return content
 
     def _put(self, kind: str, value: Any) -> Any:
         is_text = isinstance(value, str)
@@ -78,23 +73,11 @@ class Parts:
                 write_whole(file, text)
         return {"part": name}
 
-    def _get(self, name: str) -> tuple[int, Any]:
-        """The size of a part in bytes, and its value; nobody may change it."""
-        if not _NAME.fullmatch(name):
-            raise StoreError(f"{self.folder}: {name!r} is not the name of a part")
-        file = f"{self.folder}/{name}"
-        try:
-            return _value(file, os.stat(file).st_mtime_ns)  # noqa: PTH116 - many parts are read, and this is fast
-        except UnreadableFileError as error:
-            raise StoreError(f"{error}; restore the file") from None
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be read: {error.strerror}; restore the file") from None
-
     def problems(self) -> Iterator[str]:
         """A message for each part whose content does not have the named digest."""
         for file in self.files():
             try:
-                self._get(str(file.relative_to(self.folder)))
+                self.read(str(file.relative_to(self.folder)))
             except StoreError as error:
                 yield str(error)
 
@@ -124,16 +107,6 @@ def _mapped(content: Mapping[str, Any], change: Callable[[str, Any], Any]) -> di
     if isinstance(ranks, list):
         made["ranks"] = [changed(rank, OF_RANK) if isinstance(rank, dict) else rank for rank in ranks]
     return made
-
-
-@lru_cache(maxsize=1024)
-def _value(name: str, _modified: int) -> tuple[int, Any]:
-    """A part's size and value; cached, since many observations name the same part."""
-    file = Path(name)
-    content = read_bytes_file(file, PART_BYTES)
-    if _digest(content) != file.stem:
-        raise StoreError(f"{file}: its content is not what its name says; restore the file")
-    return len(content), content.decode() if file.suffix == ".txt" else json.loads(content)
 
 
 def _digest(content: bytes) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from repro.catalog.catalog import Entry
@@ -19,6 +19,16 @@ from repro.model.rank_launcher import TORCHRUN
 def _content(file: Path, _modified: int) -> bytes:
     """A source's bytes; cached, since a report needs the recipes of hundreds of cells that share a few files."""
     return file.read_bytes()
+
+
+@lru_cache(maxsize=256)
+def _digest_of(sources: tuple[tuple[Path, int], ...]) -> "hashlib._Hash":
+    """The digest of the contents of sources, each with its time of change, to be copied and continued."""
+    digest = hashlib.sha256()
+    for source, modified in sources:
+        digest.update(_content(source, modified))
+        digest.update(b"\0")
+    return digest
 
 
 def recipe_of(
@@ -38,10 +48,7 @@ def recipe_of(
     if launcher.program == "python":
         sources.append(SPAWNED)
     sources += helpers(entry) if beside is None else beside
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(_content(source, source.stat().st_mtime_ns))
-        digest.update(b"\0")
+    digest = _digest_of(tuple((source, source.stat().st_mtime_ns) for source in sources)).copy()
     # One node, as nearly all runs have, is not named: keys from before there were several hold.  What the roles hold
     # is part of the environment's key.
     left_out = {"environment", "roles", "stage"} | (set() if cell.nodes > 1 else {"nodes"})

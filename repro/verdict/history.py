@@ -162,14 +162,18 @@ def news(history: History, named: Sequence[str]) -> list[tuple[News, Turn]]:
     return found
 
 
-def coverage(cells: Sequence[Cell], known: Mapping[str, History]) -> list[Coverage]:
-    """Every command that ran some of the cells, the newest first."""
+def commands(history: History) -> dict[str, str]:
+    """The commands that ran a cell, each with the date of its oldest observation."""
+    return {point.run: point.result.observations[0].started for point in history.points}
+
+
+def coverage(cells: Sequence[Cell], known: Mapping[str, Mapping[str, str]]) -> list[Coverage]:
+    """Every command that ran some of the cells, the newest first; ``known`` are the commands by cell label."""
     ran: dict[str, set[str]] = {}
     dates: dict[str, str] = {}
     for label in {cell.label for cell in cells} & set(known):
-        for point in known[label].points:
-            ran.setdefault(point.run, set()).add(label)
-            first = point.result.observations[0].started
-            dates[point.run] = min(first, dates.get(point.run, first))
+        for command, first in known[label].items():
+            ran.setdefault(command, set()).add(label)
+            dates[command] = min(first, dates.get(command, first))
     found = [Coverage(run, dates[run], len(labels), len(cells)) for run, labels in ran.items()]
     return sorted(found, key=lambda item: (item.date, item.run), reverse=True)

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from packaging.version import Version
+
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
 from repro.environments.interpreter import Interpreter
@@ -38,6 +40,10 @@ FILE = ROOT / "reports" / "measurements" / "scale.json"
 TORCH = "2.2.2"
 WRITERS = os.cpu_count() or 1
 """The number of processes that write the store."""
+FIXED = Version("2.2.2")
+"""The release with the fix."""
+ODD = 101
+"""One run of so many is not as the record says."""
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """When the first run was."""
 
@@ -101,7 +107,7 @@ def _write(project: Project, entry: Entry, cell: Cell, number: int) -> None:
         name: found.model_copy(update={"version": version if name == "lightning" else found.version})
         for name, found in factories.rank(0).imported.items()
     }
-    fails = version < "2.2.2"
+    fails = (Version(version) < FIXED) != (number % ODD == 0)
     rank = factories.failed if fails else factories.rank
     tail = "\n".join(f"a line of output, and the last one says {number % 2000}" for _ in range(30))
     ranks = [rank(place, imported=imported, tail=tail) for place in (0, 1)]
@@ -141,7 +147,7 @@ def reuse(project: Project) -> None:
 
 def report(project: Project) -> None:
     """Write every page of Markdown."""
-    write_reports(project, Store(project.reports / "data"), output=False)
+    write_reports(project, Store(project.reports / "data"))
 
 
 def site(project: Project) -> None:

@@ -1,8 +1,8 @@
 """The content of the first page: counts, changes, and the map of failures and environments.  Runs nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,11 +12,14 @@ from repro.model.cell import Adopted, Cell, Named, Overlaid
 from repro.model.failure import Failure, Lane
 from repro.model.matrix import Matrix
 from repro.model.verdict import Status
+from repro.report.lanes import torch_of
 from repro.report.rows import Lookup, Row, row_of
+from repro.report.upstream import UpstreamComparison
 from repro.report.view import FailureView
+from repro.store.answers import Turned
 from repro.store.recipe import environment_key, recipe_of
 from repro.verdict import claims
-from repro.verdict.history import Coverage, History, News, Turn, coverage, news, turns
+from repro.verdict.history import Coverage, History, HistoryPoint, News, Turn, commands, coverage, news, turns
 from repro.verdict.result import Result
 
 Item = TypeVar("Item")
@@ -47,6 +50,9 @@ class Tile:
     why: str = ""
     """Why there is no verdict."""
     result: Result | None = None
+    """The runs; the first page is made without them."""
+    command: str = ""
+    """The command of the newest run."""
 
     @property
     def cell(self) -> Cell:
@@ -73,17 +79,56 @@ class TilePair:
 class HeatRow:
     """A failure in the map."""
 
-    view: FailureView
+    failure: Failure
     places: Mapping[str, tuple[TilePair, ...]]
     """By environment: the failure as it is first, then with each backport."""
 
     @property
-    def failure(self) -> Failure:
-        return self.view.failure
-
-    @property
     def pairs(self) -> tuple[TilePair, ...]:
         return tuple(pair for pairs in self.places.values() for pair in pairs)
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        return tuple(tile for pair in self.pairs for tile in (pair.cpu, pair.cuda) if tile)
+
+    @property
+    def without_runs(self) -> "HeatRow":
+        """The row without the runs of its tiles, which take memory."""
+        places = {
+            name: tuple(TilePair(_without_runs(pair.cpu), _without_runs(pair.cuda)) for pair in pairs)
+            for name, pairs in self.places.items()
+        }
+        return replace(self, places=places)
+
+
+def _without_runs(tile: Tile | None) -> Tile | None:
+    return tile and replace(tile, result=None)
+
+
+@dataclass(frozen=True)
+class FailureSummary:
+    """What the pages about all failures need of one; small, since there may be thousands."""
+
+    row: HeatRow
+    """Without runs."""
+    upstream: UpstreamComparison
+    turned: tuple[Turned, ...]
+    """What new releases changed, if today's rules still see it."""
+    oldest: str | None
+    """The date of the oldest run of the default cells."""
+    gates: frozenset[str]
+    """The gates that were lifted in these runs."""
+    ran: Mapping[str, Mapping[str, str]]
+    """The commands that ran each default cell, with the date of the oldest observation; by the cell's label."""
+    last: tuple[Turn, ...]
+    """The last change of verdict of each cell."""
+    news: tuple[tuple[News, Turn], ...]
+    newest: str | None
+    """The date of the newest stored run."""
+
+    @property
+    def failure(self) -> Failure:
+        return self.row.failure
 
 
 @dataclass(frozen=True)
@@ -110,7 +155,7 @@ class Overview:
 
     environments: tuple[str, ...]
     """The columns of the map: the environments of most failures first, then in the order of the matrix."""
-    rows: tuple[HeatRow, ...]
+    failures: tuple[FailureSummary, ...]
     counts: Mapping[State, int]
     """The number of default cells in each state."""
     changed: int
@@ -135,32 +180,57 @@ class Overview:
     """The date of the newest stored run."""
 
 
-def overview(
-    views: Sequence[FailureView],
-    cells: Sequence[Cell],
-    lookup: Lookup,
-    matrix: Matrix,
-    known: Mapping[str, History],
-) -> Overview:
-    """The first page; ``cells`` are the default cells, ``known`` the histories by cell label."""
-    rows = tuple(_heat_row(view, cells, lookup, known) for view in views)
-    tiles = [tile for row in rows for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
+def summary(view: FailureView, row: HeatRow, known: Mapping[str, History]) -> FailureSummary:
+    """What all pages need of a failure; ``known`` are its histories by cell label."""
+    speaks = row.failure.distributions
+    ours = dict.fromkeys(tile.cell.label for tile in row.tiles if not isinstance(tile.cell.environment, Adopted))
+    told = [known[label] for label in ours if label in known]
+    defaults = {tile.cell.label for tile in row.tiles if tile.in_matrix}
+    run = [held for held in view.rows if held.verdict]
+    return FailureSummary(
+        row=row.without_runs,
+        upstream=view.upstream,
+        turned=tuple(answer for answer in view.answers if isinstance(answer, Turned) and answer.holds),
+        oldest=min((held.date for held in run), default=None),
+        gates=frozenset(gate for held in view.rows for gate in held.gates),
+        ran={label: commands(known[label]) for label in sorted(defaults & set(known))},
+        last=tuple(_small(found[-1]) for history in told if (found := turns(history, speaks))),
+        news=tuple(
+            (kind, _small(turn)) for history in told if history.cell.is_default for kind, turn in news(history, speaks)
+        ),
+        newest=max((history.points[-1].date for history in known.values()), default=None),
+    )
+
+
+def _small(turn: Turn) -> Turn:
+    """A turn without what is installed, from which it was computed."""
+
+    def small(point: HistoryPoint | None) -> HistoryPoint | None:
+        if point is None:
+            return None
+        newest = point.result.newest.model_copy(update={"installed": None, "roles": {}})
+        return replace(point, result=replace(point.result, observations=(newest,), shown=None))
+
+    after = small(turn.after)
+    return turn if after is None else replace(turn, before=small(turn.before), after=after)
+
+
+def overview(failures: Sequence[FailureSummary], matrix: Matrix) -> Overview:
+    """The first page, from what is known of each failure."""
+    tiles = [tile for found in failures for tile in found.row.tiles]
     defaults = [tile for tile in tiles if tile.in_matrix]
-    ours = [tile for tile in tiles if not isinstance(tile.cell.environment, Adopted)]
     cuda = [tile for tile in tiles if tile.cell.lane is Lane.CUDA and tile.state is not State.INAPPLICABLE]
     applying = [tile.cell for tile in defaults if tile.state is not State.INAPPLICABLE]
-    runs = coverage(applying, known)
+    runs = coverage(applying, {label: ran for found in failures for label, ran in found.ran.items()})
     complete = completed(defaults, runs)
     since = complete or (runs[0].date if runs else None)
-    shown = {tile.cell.label: lookup.catalog[tile.cell.failure].failure.distributions for tile in ours}
-    last = [found[-1] for label, speaks in shown.items() if label in known and (found := turns(known[label], speaks))]
-    recent = [turn for turn in last if since and turn.after.date >= since]
-    used = Counter(name for row in rows for name in row.places)
+    recent = [turn for found in failures for turn in found.last if since and turn.after.date >= since]
+    used = Counter(name for found in failures for name in found.row.places)
     named = [name for name in matrix.environments if name in used]
     named += sorted(set(used) - set(named))
     return Overview(
         environments=tuple(sorted(named, key=lambda name: -used[name])),
-        rows=rows,
+        failures=tuple(failures),
         counts=Counter(tile.state for tile in defaults),
         changed=sum(tile.unexpected for tile in defaults),
         cuda=(sum(tile.run for tile in cuda), len(cuda)),
@@ -170,13 +240,8 @@ def overview(
         since=since,
         changes=grouped(recent),
         attention=attention(defaults),
-        news=tuple(
-            item
-            for label, speaks in shown.items()
-            if label in known and known[label].cell.is_default
-            for item in news(known[label], speaks)
-        ),
-        newest=max((history.points[-1].date for history in known.values()), default=None),
+        news=tuple(item for found in failures for item in found.news),
+        newest=max((found.newest for found in failures if found.newest), default=None),
     )
 
 
@@ -184,9 +249,8 @@ def completed(tiles: Sequence[Tile], runs: Sequence[Coverage]) -> str | None:
     """The start of the oldest command whose runs decide these cells; None if a cell was not run."""
     applying = [tile for tile in tiles if tile.state is not State.INAPPLICABLE]
     began = {run.run: run.date for run in runs}
-    newest = [tile.result.newest for tile in applying if tile.result is not None]
     # A search may have run a cell under another name of its environment; such a command is not among the runs.
-    rests = [began.get(seen.run, seen.started) for seen in newest]
+    rests = [began.get(tile.command, tile.row.date) for tile in applying if tile.run]
     return min(rests) if rests and len(rests) == len(applying) else None
 
 
@@ -221,7 +285,15 @@ def attention(tiles: Sequence[Tile]) -> tuple[Attention, ...]:
     return tuple(sorted(made, key=lambda group: (order.index(group.what), -len(group.tiles), group.reason)))
 
 
-def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matrix: bool, asked: bool) -> Tile:
+def tile_of(
+    cell: Cell,
+    lookup: Lookup,
+    known: Mapping[str, History],
+    torches: Collection[str],
+    *,
+    in_matrix: bool,
+    asked: bool,
+) -> Tile:
     """What is known about a cell; a CUDA cell may have been run on another machine's interpreter."""
     result = lookup.result(cell) or (laid_over(cell, lookup, known) if cell.lane is Lane.CUDA else None)
     if result is not None:
@@ -231,7 +303,7 @@ def tile_of(cell: Cell, lookup: Lookup, known: Mapping[str, History], *, in_matr
     if why:
         return Tile(row, State.INAPPLICABLE, in_matrix, asked, why)
     state = State.OUTDATED if cell.label in known else State.NEVER
-    return Tile(row, state, in_matrix, asked, torch_not_had(cell, lookup, known) or row.not_run or "")
+    return Tile(row, state, in_matrix, asked, torch_not_had(cell, lookup, torches) or row.not_run or "")
 
 
 def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Result | None:
@@ -244,16 +316,14 @@ def laid_over(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> Resul
     twin = cell.model_copy(update={"environment": Overlaid(cell.environment.name)})
     result = _of_today(known[twin.label], lookup) if twin.label in known else None
     wanted = _torch_that_decides(cell, lookup)
-    return result if result is None or wanted in (None, _torch_of(result)) else None
+    return result if result is None or wanted in (None, torch_of(result.newest)) else None
 
 
-def torch_not_had(cell: Cell, lookup: Lookup, known: Mapping[str, History]) -> str | None:
+def torch_not_had(cell: Cell, lookup: Lookup, had: Collection[str]) -> str | None:
     """Why a cell of the CUDA lane was not run, if no machine with devices had its torch; None if that is not why."""
     wanted = _torch_that_decides(cell, lookup) if cell.lane is Lane.CUDA else None
     if wanted is None:
         return None
-    points = [history.points[-1].result for history in known.values() if history.cell.lane is Lane.CUDA]
-    had = {torch for result in points if (torch := _torch_of(result))}
     if not had or wanted in had:
         return None
     return f"needs torch {wanted}; the machines with devices had {', '.join(sorted(had, key=Version))} only"
@@ -263,14 +333,8 @@ def _torch_that_decides(cell: Cell, lookup: Lookup) -> str | None:
     """The torch of a cell's environment, if torch decides who is affected by the failure."""
     if "torch" not in lookup.catalog[cell.failure].failure.judged_by:
         return None
-    locked = lookup.environments.lock(cell.environment.label).versions.get("torch")
+    locked = lookup.lock(cell.environment.label).versions.get("torch")
     return Version(locked).public if locked else None
-
-
-def _torch_of(result: Result) -> str | None:
-    installed = result.newest.installed
-    held = installed.distributions.get("torch") if installed else None
-    return Version(held).public if held else None
 
 
 def _of_today(history: History, lookup: Lookup) -> Result | None:
@@ -308,13 +372,29 @@ def _judged(result: Result, lookup: Lookup, *, in_matrix: bool, asked: bool) -> 
     row = row_of(result, lookup.catalog[result.cell.failure].failure.concerns)
     unknown = result.status is Status.UNKNOWN
     return Tile(
-        row, State.UNKNOWN if unknown else State.JUDGED, in_matrix, asked, row.reason if unknown else "", result
+        row,
+        State.UNKNOWN if unknown else State.JUDGED,
+        in_matrix,
+        asked,
+        row.reason if unknown else "",
+        result,
+        result.newest.run,
     )
 
 
-def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known: Mapping[str, History]) -> HeatRow:
-    failure = view.failure
-    own = {cell.label: cell for cell in defaults if cell.failure == failure.id}
+def heat_row(
+    failure: Failure,
+    defaults: Sequence[Cell],
+    lookup: Lookup,
+    known: Mapping[str, History],
+    torches: Collection[str],
+) -> HeatRow:
+    """A failure in the map.
+
+    ``defaults`` are its default cells, ``known`` its histories by cell label, ``torches`` those that the machines with
+    devices had.
+    """
+    own = {cell.label: cell for cell in defaults}
     asked = [cell for cell in claims.cells_of(failure) if cell.is_default and not cell.backport]
     wanted = {cell.label: cell for cell in [*own.values(), *asked]}
     places: dict[str, list[TilePair]] = {}
@@ -325,7 +405,7 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
             continue
         seen.add(lanes[Lane.CPU].label)
         found = {
-            lane: tile_of(twin, lookup, known, in_matrix=twin.label in own, asked=twin.label in wanted)
+            lane: tile_of(twin, lookup, known, torches, in_matrix=twin.label in own, asked=twin.label in wanted)
             for lane, twin in lanes.items()
             if lane in failure.needs.lanes
         }
@@ -334,7 +414,7 @@ def _heat_row(view: FailureView, defaults: Sequence[Cell], lookup: Lookup, known
         places.setdefault(_tile(pair).cell.environment.label, []).append(pair)
     for pairs in places.values():
         pairs.sort(key=lambda pair: _backport(pair) or "")
-    return HeatRow(view, {name: tuple(pairs) for name, pairs in places.items()})
+    return HeatRow(failure, {name: tuple(pairs) for name, pairs in places.items()})
 
 
 def _tile(pair: TilePair) -> Tile:

@@ -1,58 +1,39 @@
-"""The site: ``index.html``, ``releases.html``, a page for each failure, raw logs and a feed.
+"""The pages of the site about all failures: ``index.html``, ``releases.html``, the feed.
 
-It is static: its script filters, adds ages and answers to pasted texts, but fetches nothing.
+The site is static: its script filters, adds ages and answers to pasted texts, but fetches nothing.
+
+In a large catalogue the first page lists the failures, one line each.  The map of failures and environments is then
+divided into pages by library, and upstream's word and the box that answers have pages of their own.
 """
 
-import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 
-from jinja2 import Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from repro.catalog.catalog import Entry
 from repro.environments.rot import Rots
-from repro.files import templates_of, write_whole
+from repro.launch.gates import GATES
+from repro.model.affected import specifiers_of
 from repro.model.failure import Failure
-from repro.report.answers import glyph
-from repro.report.commands import by_hand, questions, repeat
-from repro.report.format import (
-    VERDICT_GLYPHS,
-    format_condition,
-    format_count,
-    format_evidence,
-    format_releases,
-    format_signature,
-    format_verdict,
-    format_versions,
-    format_where,
-)
-from repro.report.fragments import Code, Strong
-from repro.report.ranks import traces
-from repro.report.rows import Row, gate_reasons, row_of
-from repro.report.site.anchors import anchor, page_name
 from repro.report.site.answer_box import AnswerBox
 from repro.report.site.feed import feed
-from repro.report.site.overview import HeatRow, Overview, State, missing
-from repro.report.site.prose import phrase, prose
-from repro.report.site.raw_output import log_name, log_text
+from repro.report.site.overview import FailureSummary, Overview
+from repro.report.site.render import SHARED, asset, render
 from repro.report.site.strips import LibraryStrip, Word, seen_of, strips
 from repro.report.upstream import LOOK_DAYS, UpstreamAgreement, has_old_look
-from repro.report.view import format_measured, format_predicted
 from repro.search.watch_plan import Watched
-from repro.store.answers import Swept, Turned
-from repro.verdict import claims
-from repro.verdict.history import History, turns
-from repro.verdict.result import Result
+from repro.store.answers import Turned
 
-LOGS = "logs"
 SHOWN_RUNS = 12
-SHOWN_FRAMES = 6
-SHOWN_POINTS = 20
+LARGE_FAILURES = 200
+LARGE_CELLS = 4000
+"""From one of these numbers on a catalogue is large."""
+MAP_FAILURES = 100
+"""The failures on one page of the map of a large catalogue."""
+SHOWN_CAUSES = 20
+"""The causes of changes on the first page of a large catalogue."""
 _STRIP = {
     Word.LISTED: ("listed", "■"),
     Word.WITH_OTHERS: ("with", "◧"),
@@ -63,62 +44,93 @@ _STRIP = {
 """Class and sign of a cell of the strips."""
 
 
+def is_large(failures: int, cells: int) -> bool:
+    """True if the pages of so many failures and default cells must be divided."""
+    return failures >= LARGE_FAILURES or cells >= LARGE_CELLS
+
+
+@dataclass(frozen=True)
+class MapPage:
+    """A part of the map of a large catalogue."""
+
+    library: str
+    number: int
+    of: int
+    failures: tuple[FailureSummary, ...]
+
+    @property
+    def name(self) -> str:
+        """``map-lightning.html``, ``map-lightning-2.html``."""
+        return f"map-{self.library}{f'-{self.number}' if self.number > 1 else ''}.html"
+
+    @property
+    def title(self) -> str:
+        return f"{self.library}{f', part {self.number} of {self.of}' if self.of > 1 else ''}"
+
+
 def site_files(
     view: Overview,
-    known: Mapping[str, History],
     releases: Mapping[str, Mapping[str, str]],
-    entries: Mapping[str, Entry],
     *,
+    large: bool = False,
     rot: Rots | None = None,
     lanes: str = "",
     watched: Watched | None = None,
     floats: bool = False,
     box: AnswerBox | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Every file of the site, by its name below ``reports/``.  Pure: the same store gives the same bytes.
+    """The files about all failures, by name below ``reports/``.  Pure: the same store gives the same bytes.
 
-    ``known`` are the histories by cell label, ``releases`` the pins of each environment, ``rot`` the last result of
-    `repro rot`, ``lanes`` the comparison of the lanes as text, ``watched`` the runs that new releases need (expected if
-    an environment ``floats``), and ``box`` answers to pasted texts.
+    ``releases`` are the pins of each environment, ``rot`` the last result of `repro rot`, ``lanes`` the comparison of
+    the lanes as text, ``watched`` the runs that new releases need (expected if an environment ``floats``), and ``box``
+    answers to pasted texts.
     """
-    yield "index.html", _index(view, releases, rot, lanes, watched=watched, floats=floats, box=box)
+    values = _values(view, releases) | {"rot": rot, "lanes": lanes, "watched": watched, "floats": floats}
+    answers = {"known": Markup(box.knowledge) if box else ""}  # noqa: S704 - without a character of HTML
+    script = box.script if box else ""
+    parts = map_pages(view.failures) if large else ()
+    if large:
+        yield (
+            "index.html",
+            render("large_index.html.j2", values | {"parts_of_map": parts, "box": bool(box)}, large=True),
+        )
+        for part in parts:
+            yield part.name, render("map.html.j2", values | _of_map(view, releases, part) | {"part": part}, large=True)
+        yield "upstream.html", render("upstream.html.j2", values, large=True)
+        if box:
+            yield "ask.html", render("ask.html.j2", values | answers, large=True, more_script=script)
+        for name in SHARED:
+            yield name, str(asset(name))
+    else:
+        yield "index.html", render("index.html.j2", values | answers, large=False, more_script=script)
     if box:
         yield "answers.json", box.knowledge
-    yield "releases.html", _render("releases.html.j2", strips=_strips(view, releases), words=_STRIP)
+    found = {"strips": _strips(view, releases), "words": _STRIP}
+    yield "releases.html", render("releases.html.j2", found, large=large)
     yield "feed.xml", feed(view.news, view.newest, turned_of(view))
-    for row in view.rows:
-        yield page_name(row.failure.id), _failure(row, known, entries[row.failure.id])
-        for result in evidence(row).values():
-            yield log_name(result.newest), log_text(result.newest)
 
 
-def write_site(reports: Path, content: Iterator[tuple[str, str]]) -> None:
-    """Write the files of a site, and remove logs that no page links to; raises OSError."""
-    written = set()
-    for name, text in content:
-        file = reports / name
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            write_whole(file, text)
-        written.add(file)
-    for old in (reports / LOGS).glob("*/*.txt"):
-        if old not in written:
-            old.unlink()
-
-
-def evidence(row: HeatRow) -> dict[str, Result]:
-    """The results with a row of evidence, by cell label: those of cells without a changed factor."""
-    tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile]
-    found = {tile.cell.label: tile.result for tile in tiles if tile.result}
-    return found | {label: result for label, result in row.view.results.items() if result.cell.is_default}
+def map_pages(failures: Sequence[FailureSummary]) -> tuple[MapPage, ...]:
+    """The map in parts: each failure stands in one, by the first library that decides who has it."""
+    by_library: dict[str, list[FailureSummary]] = {}
+    for found in failures:
+        library = next(iter(specifiers_of(found.failure)), "other")
+        by_library.setdefault(library, []).append(found)
+    pages = []
+    for library, held in sorted(by_library.items(), key=lambda item: (-len(item[1]), item[0])):
+        cut = [held[first : first + MAP_FAILURES] for first in range(0, len(held), MAP_FAILURES)]
+        pages += [MapPage(library, number, len(cut), tuple(own)) for number, own in enumerate(cut, 1)]
+    return tuple(pages)
 
 
 def _strips(view: Overview, releases: Mapping[str, Mapping[str, str]]) -> tuple[LibraryStrip, ...]:
-    return strips([row.failure for row in view.rows], releases, seen_of(view.rows))
+    rows = [found.row for found in view.failures]
+    return strips([row.failure for row in rows], releases, seen_of(rows))
 
 
 def turned_of(view: Overview) -> list[Turned]:
     """What new releases changed, the newest first."""
-    found = [answer for row in view.rows for answer in row.view.answers if isinstance(answer, Turned) and answer.holds]
+    found = [answer for held in view.failures for answer in held.turned]
     return sorted(found, key=lambda answer: (answer.date, answer.failure), reverse=True)
 
 
@@ -127,157 +139,47 @@ def _old_looks(view: Overview) -> list[Failure]:
     if view.newest is None:
         return []
     day = datetime.fromisoformat(view.newest).date()
-    return [row.failure for row in view.rows if has_old_look(row.failure, day)]
+    return [found.failure for found in view.failures if has_old_look(found.failure, day)]
 
 
-def _index(
-    view: Overview,
-    releases: Mapping[str, Mapping[str, str]],
-    rot: Rots | None,
-    lanes: str,
-    *,
-    watched: Watched | None,
-    floats: bool,
-    box: AnswerBox | None,
-) -> str:
-    used = {name: releases.get(name, {}) for name in view.environments}
-    comparisons = [row.view.upstream for row in view.rows]
+def _of_map(view: Overview, releases: Mapping[str, Mapping[str, str]], part: MapPage) -> dict[str, object]:
+    """The values of the template of the map."""
+    rows = [found.row for found in part.failures]
+    names = [name for name in view.environments if any(name in row.places for row in rows)]
+    used = {name: [f"{package} {version}" for package, version in releases.get(name, {}).items()] for name in names}
+    return {
+        "rows": rows,
+        "environments": names,
+        "releases": used,
+        "packages": sorted({name for row in rows for name in row.failure.distributions}),
+        "choices": sorted({text for texts in used.values() for text in texts}),
+    }
+
+
+def _values(view: Overview, releases: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+    """The values of the template of the first page."""
+    comparisons = [found.upstream for found in view.failures]
     order = list(UpstreamAgreement)
-    return _render(
-        "index.html.j2",
-        more_script=box.script if box else "",
-        known=Markup(box.knowledge) if box else "",  # noqa: S704 - without a character of HTML
-        view=view,
-        rot=rot,
-        lanes=lanes,
-        runs=view.runs[:SHOWN_RUNS],
-        hidden_runs=max(0, len(view.runs) - SHOWN_RUNS),
-        oldest=min((row.date for item in view.rows for row in item.view.rows if row.verdict), default=None),
-        releases={name: [f"{package} {version}" for package, version in pins.items()] for name, pins in used.items()},
-        packages=sorted({name for row in view.rows for name in row.failure.distributions}),
-        choices=sorted({f"{package} {version}" for pins in used.values() for package, version in pins.items()}),
-        comparisons=sorted(comparisons, key=lambda found: order.index(found.reading)),
-        present=[row for row in view.rows if row.view.upstream.present],
-        attention=view.attention,
-        watched=watched,
-        floats=floats,
-        turned=turned_of(view),
-        old_looks=_old_looks(view),
-        look_days=LOOK_DAYS,
-        disagreeing=sum(found.reading is UpstreamAgreement.DISAGREES for found in comparisons),
-        gates=gate_reasons([row for item in view.rows for row in item.view.rows]),
-    )
+    lifted = {gate for found in view.failures for gate in found.gates}
+    return {
+        "view": view,
+        "runs": view.runs[:SHOWN_RUNS],
+        "hidden_runs": max(0, len(view.runs) - SHOWN_RUNS),
+        "oldest": min((found.oldest for found in view.failures if found.oldest), default=None),
+        "comparisons": sorted(comparisons, key=lambda found: order.index(found.reading)),
+        "present": [found for found in view.failures if found.upstream.present],
+        "attention": view.attention,
+        "turned": turned_of(view),
+        "old_looks": _old_looks(view),
+        "look_days": LOOK_DAYS,
+        "disagreeing": sum(found.reading is UpstreamAgreement.DISAGREES for found in comparisons),
+        "gates": {gate.name: (gate.refusal, gate.reason) for gate in GATES if gate.name in lifted},
+        **_of_map(view, releases, MapPage("", 1, 1, view.failures)),
+        "verdicts_of": verdicts_of,
+        "SHOWN_CAUSES": SHOWN_CAUSES,
+    }
 
 
-def _failure(row: HeatRow, known: Mapping[str, History], entry: Entry) -> str:
-    view, failure = row.view, row.failure
-    found = evidence(row)
-    tiles = [tile for pair in row.pairs for tile in (pair.cpu, pair.cuda) if tile and (tile.run or tile.asked)]
-    return _render(
-        "failure.html.j2",
-        view=view,
-        failure=failure,
-        pairs=row.pairs,
-        tiles=tiles,
-        cuda_missing=missing(
-            pair.cuda for pair in row.pairs if pair.cuda and pair.cuda.state is not State.INAPPLICABLE
-        ),
-        has_cuda=any(pair.cuda and pair.cuda.run for pair in row.pairs),
-        backports={backport.name: backport for backport in failure.backports},
-        backport_files={item.name: f"{entry.shown_folder}/{item.file}" for item in failure.backports},
-        traced=[(result, traced) for result in found.values() if (traced := traces(result))],
-        logs={label: log_name(result.newest) for label, result in found.items()},
-        sweeps=[answer for answer in view.answers if isinstance(answer, Swept)],
-        histories=[
-            (known[tile.cell.label], turns(known[tile.cell.label], failure.distributions))
-            for tile in tiles
-            if tile.cell.label in known
-        ],
-        commands=[(format_where(tile.row), repeat(tile.cell, entry.catalog_option)) for tile in tiles],
-        by_hand=by_hand(entry),
-        questions=questions(entry, ablated=view.ablation.environment if view.ablation else None),
-        observed=lambda item: _observed(failure, item),
-    )
-
-
-def _observed(failure: Failure, item: claims.CheckedEvidence) -> tuple[str | None, str]:
-    """The verdict of a claim's cell, with the claim's measurement or the deciding line."""
-    if item.result is None:
-        return None, "not run"
-    return item.result.verdict, format_measured(item) or format_evidence(row_of(item.result, failure.concerns))
-
-
-def html_fragment(text: str) -> Markup:
-    """A fragment in HTML."""
-    if isinstance(text, Code):
-        return Markup("<code>{}</code>").format(str(text))
-    return Markup("<strong>{}</strong>").format(str(text)) if isinstance(text, Strong) else escape(text)
-
-
-def html_reference(name: str) -> Markup:
-    """A link for ``owner/repository#number`` or a web address; other text unchanged."""
-    repository, _, number = name.partition("#")
-    if number.isdecimal():
-        return Markup('<a href="https://github.com/{}/issues/{}">{}</a>').format(repository, number, name)
-    if name.startswith(("https://", "http://")):
-        return Markup('<a href="{}">{}</a>').format(name, name)
-    return escape(name)
-
-
-def day(date: str) -> str:
-    """``2026-11-22 06:31`` of an ISO date in UTC."""
-    return date[:16].replace("T", " ")
-
-
-@cache
-def _asset(name: str) -> Markup:
-    return Markup((files("repro.report.site") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - ours
-
-
-def _policy(script: str) -> str:
-    """The content security policy of a page: only our own script runs, and nothing is fetched."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    script_source = f"script-src 'sha256-{digest}'"
-    return f"default-src 'none'; style-src 'unsafe-inline'; {script_source}; base-uri 'none'; form-action 'none'"
-
-
-def _render(template: str, more_script: str = "", **values: object) -> str:
-    script = _asset("site.js") + Markup(more_script)  # noqa: S704 - ours
-    page = _environment().get_template(template)
-    return page.render(policy=_policy(script), stylesheet=_asset("site.css"), script=script, **values)
-
-
-@cache
-def _environment() -> Environment:
-    environment = templates_of("repro.report.site", _FILTERS, html=True)
-    environment.globals.update(
-        GLYPHS=VERDICT_GLYPHS,
-        SHOWN_FRAMES=SHOWN_FRAMES,
-        SHOWN_POINTS=SHOWN_POINTS,
-        State=State,
-        verdict_kinds=list(VERDICT_GLYPHS),
-        page=page_name,
-    )
-    return environment
-
-
-_FILTERS: Mapping[str, Callable[..., object]] = {
-    "anchor": anchor,
-    "cell": lambda cell: format_where(Row(cell=cell)),
-    "count": format_count,
-    "day": day,
-    "evidence": format_evidence,
-    "fact": glyph,
-    "fragment": html_fragment,
-    "fragments": lambda pieces: Markup("").join(html_fragment(piece) for piece in pieces),
-    "phrase": phrase,
-    "predicted": format_predicted,
-    "prose": prose,
-    "reference": html_reference,
-    "releases": format_releases,
-    "signature": format_signature,
-    "condition": format_condition,
-    "verdict": format_verdict,
-    "versions": format_versions,
-    "where": format_where,
-}
+def verdicts_of(found: FailureSummary) -> dict[str, int]:
+    """How many default cells of a failure have each verdict."""
+    return dict(Counter(tile.row.verdict or "not run" for tile in found.row.tiles if tile.in_matrix))

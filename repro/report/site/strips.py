@@ -7,6 +7,8 @@ columns cover every release except pre-releases.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -51,9 +53,27 @@ class StripCell:
 
 
 @dataclass(frozen=True)
+class StripSpan:
+    """Neighbouring columns of a failure with the same content."""
+
+    cell: StripCell
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
 class StripRow:
     failure: Failure
     cells: tuple[StripCell, ...]
+
+    @property
+    def spans(self) -> list[StripSpan]:
+        """The neighbouring columns with the same content."""
+        found = []
+        for cell, held in groupby(enumerate(self.cells), key=itemgetter(1)):
+            places = [place for place, _ in held]
+            found.append(StripSpan(cell, places[0], len(places)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,8 +101,8 @@ def seen_of(rows: Iterable[HeatRow]) -> Seen:
     for row in rows:
         for environment, pairs in row.places.items():
             for tile in (tile for pair in pairs for tile in (pair.cpu, pair.cuda) if tile):
-                if tile.result and not tile.cell.backport and not tile.cell.roles:
-                    found.setdefault((row.failure.id, environment), set()).add(tile.result.verdict)
+                if tile.row.verdict and not tile.cell.backport and not tile.cell.roles:
+                    found.setdefault((row.failure.id, environment), set()).add(Verdict(tile.row.verdict))
     return {key: frozenset(verdicts) for key, verdicts in found.items()}
 
 

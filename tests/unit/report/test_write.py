@@ -311,23 +311,17 @@ class TestMarkdown:
         assert (held.reports / f"{ran}.md").read_bytes() == files[f"{ran}.md"]
 
     def test_memory(self, tmp_path: Path) -> None:
-        """Without the site no runs are kept: those of a large store would fill the memory."""
+        """No runs are kept: those of a large store would fill the memory."""
         held = many(tmp_path, 2, 3)
-        store = Store(held.reports / "data")
-        found = gather(held, store, output=False)
-        assert not found.views
+        found = gather(held, Store(held.reports / "data"))
+        assert len(found.pages) == 2
         assert not found.lookup._found
-        assert len(gather(held, store).views) == len(found.pages) == 2
 
 
-def test_output_is_read_only_for_the_site(tmp_path: Path) -> None:
-    """Pages of Markdown are the same without what ranks printed, which is neither redacted nor kept."""
+def test_reports_do_not_show_output(tmp_path: Path) -> None:
+    """What ranks printed is neither redacted nor kept for pages of Markdown."""
     held = many(tmp_path, 2, 3)
-    store = Store(held.reports / "data")
-    cells = [row.cell for row in write_reports(held, store).report.rows]
-    pages = {file.name: file.read_bytes() for file in held.reports.glob("*.m*")}
-    found = write_reports(held, store, output=False)
-    assert {file.name: file.read_bytes() for file in held.reports.glob("*.m*")} == pages
-    results = [result for result in map(found.lookup.result, cells) if result is not None]
+    found = write_reports(held, Store(held.reports / "data"))
+    results = [result for row in found.report.rows if (result := found.lookup.result(row.cell)) is not None]
     assert results
     assert not any(rank.tail for result in results for rank in result.newest.ranks)

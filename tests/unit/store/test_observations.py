@@ -12,8 +12,8 @@ from repro.model.errors import StoreError
 from repro.model.failure import Lane
 from repro.model.observation import Observation
 from repro.store import observations as module
+from repro.store.joined import joined
 from repro.store.observations import Store, read_observation
-from repro.store.parts import Parts
 from tests.unit.factories import FAILURE, RECIPE, cell, failed, failure, killed, observation, rank, waiting
 
 
@@ -140,8 +140,7 @@ class TestUpgrade:
         store = Store(tmp_path)
         file = self.first_format(store, seen(1))
         before = file.read_bytes()
-        join = Parts.join
-        monkeypatch.setattr(Parts, "join", lambda self, content: join(self, content) | {"launcher_tail": "another"})
+        monkeypatch.setattr(module, "joined", lambda *given: joined(*given).model_copy(update={"seconds": 0.25}))
         with pytest.raises(StoreError, match="would not be the same"):
             store.upgrade()
         assert file.read_bytes() == before

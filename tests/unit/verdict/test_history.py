@@ -6,7 +6,18 @@ import pytest
 
 from repro.catalog.catalog import Catalog, Entry
 from repro.model.observation import Observation
-from repro.verdict.history import NOTHING_RECORDED, SOURCES, History, News, coverage, histories, moved, news, turns
+from repro.verdict.history import (
+    NOTHING_RECORDED,
+    SOURCES,
+    History,
+    News,
+    commands,
+    coverage,
+    histories,
+    moved,
+    news,
+    turns,
+)
 from tests.unit.factories import (
     FAILURE,
     HARDWARE,
@@ -186,7 +197,8 @@ def test_coverage(catalog: Catalog) -> None:
             seen(4, shows=True, run="other", cell=cell(environment="else")),
         ],
     )
-    found = coverage([cell(), cell(environment="new")], known)
+    ran = {label: commands(history) for label, history in known.items()}
+    found = coverage([cell(), cell(environment="new")], ran)
     assert [(item.run, item.ran, item.of, item.complete) for item in found] == [
         ("some", 1, 2, False),
         ("all", 2, 2, True),

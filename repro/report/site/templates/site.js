@@ -19,6 +19,26 @@
     });
     block.append(button);
   }
+  const chosen = document.getElementById("list-filters");
+  if (chosen) {
+    const lines = [...document.querySelectorAll(".lines li")];
+    const filter = () => {
+      const wanted = Object.fromEntries(new FormData(chosen)), text = wanted.text.trim().toLowerCase();
+      let shown = 0;
+      for (const line of lines) {
+        line.hidden = Boolean(wanted.package && !line.dataset.packages.split("|").includes(wanted.package))
+          || !line.textContent.toLowerCase().includes(text);
+        if (!line.hidden) shown += 1;
+      }
+      for (const part of document.querySelectorAll(".part")) part.hidden = !part.querySelector("li:not([hidden])");
+      document.getElementById("list-count").textContent = `${shown} of ${lines.length} failures`;
+    };
+    chosen.hidden = false;
+    chosen.addEventListener("input", filter);
+    chosen.addEventListener("submit", event => event.preventDefault());
+    chosen.addEventListener("reset", () => setTimeout(filter));
+    filter();
+  }
   const form = document.getElementById("filters");
   const heat = document.getElementById("heat");
   if (!form || !heat) return;
@@ -26,7 +46,13 @@
   const rows = [...heat.querySelectorAll("tbody tr")];
   const heads = [...heat.querySelectorAll("thead th[data-releases]")];
   const count = document.getElementById("count");
-  const total = heat.querySelectorAll(".tile").length;
+  const tiles = heat.querySelectorAll(".tile"), total = tiles.length;
+  for (const tile of tiles) {  // a tile of a large map does not repeat what its class says
+    const verdict = [...tile.classList].find(name => name.startsWith("v-")).slice(2);
+    tile.dataset.verdict ||= verdict === "none" ? "not run" : verdict;
+    tile.dataset.lane ||= "cpu";
+    tile.title ||= tile.ariaLabel;
+  }
   const list = text => text.split("|");
 
   function apply() {

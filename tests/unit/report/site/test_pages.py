@@ -19,14 +19,13 @@ from repro.model.verdict import Verdict
 from repro.report.fragments import Code, Strong
 from repro.report.site.anchors import anchor
 from repro.report.site.overview import Overview, State, overview
-from repro.report.site.pages import day, html_fragment, html_reference
-from repro.report.site.publish import publish
+from repro.report.site.publish import publish, summaries
+from repro.report.site.render import day, html_fragment, html_reference
 from repro.report.write import gather, write_reports
 from repro.search.watch_plan import WATCH_FILE, Watched, WatchedFloat, WatchedRelease
 from repro.store.answers import AnswerStore
 from repro.store.observations import Store
 from repro.store.recipe import environment_key, recipe_of
-from repro.verdict.history import histories
 from tests.unit.factories import FAILURE, HARDWARE, failed, imported, installed, lost_peer, observation, write_failure
 from tests.unit.report.site.sites import HOSTILE, cell, failing, many, passing, small, stored
 from tests.unit.report.test_answers import bisected, blamed, swept
@@ -94,9 +93,8 @@ def page(held: Project) -> Page:
 
 
 def seen(held: Project) -> Overview:
-    found = gather(held, Store(held.reports / "data"))
-    known = histories(held.catalog, Store(held.reports / "data"))
-    return overview(found.views, found.cells, found.lookup, held.matrix, known)
+    store = Store(held.reports / "data")
+    return overview(summaries(held, store, gather(held, store), large=False), held.matrix)
 
 
 def adopted(held: Project, shown: Callable[..., tuple[Rank, Rank]], **changes: int) -> Cell:
@@ -212,7 +210,7 @@ class TestOverview:
         Store(held.reports / "data").add(observation(*ranks, **facts))
         first = seen(held)
         assert first.cuda == (1, 3)
-        (pair,) = first.rows[0].places["old"][:1]
+        (pair,) = first.failures[0].row.places["old"][:1]
         assert pair.cuda is not None
         assert (pair.cuda.row.verdict, pair.cuda.row.versions["torch"]) == ("reproduced", "2.7.0")
         made = page(held)
@@ -234,7 +232,7 @@ class TestOverview:
             first = seen(held)
             assert first.cuda[0] == count
             if not count:
-                (pair,) = first.rows[0].places["old"][:1]
+                (pair,) = first.failures[0].row.places["old"][:1]
                 assert pair.cuda is not None
                 assert pair.cuda.why == "needs torch 2.2.2; the machines with devices had 2.7.0 only"
                 sentence = "needs torch 2.2.2; the machines with devices had 2.7.0 only"
@@ -246,7 +244,7 @@ class TestOverview:
         """CUDA runs there are shown beside the lane that was not run, and are no news and no part of the matrix."""
         wanted = adopted(held, failing)
         first = seen(held)
-        (pair,) = first.rows[0].places["python:3.12.3"]
+        (pair,) = first.failures[0].row.places["python:3.12.3"]
         assert pair.cpu is not None
         assert pair.cuda is not None
         assert (pair.cpu.run, pair.cuda.row.verdict, pair.cuda.row.status) == (False, "reproduced", "relapsed")

@@ -203,8 +203,9 @@ def test_only_what_decides_is_shown(shown: set[Verdict], expected: Verdict | Non
 
 
 def tile(verdict: Verdict | None, backport: str | None = None, roles: dict[str, str] | None = None) -> Any:
-    result = SimpleNamespace(verdict=verdict) if verdict else None
-    return SimpleNamespace(result=result, cell=SimpleNamespace(backport=backport, roles=roles or {}))
+    return SimpleNamespace(
+        row=SimpleNamespace(verdict=verdict), cell=SimpleNamespace(backport=backport, roles=roles or {})
+    )
 
 
 def test_seen() -> None:
