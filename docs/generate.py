@@ -42,9 +42,20 @@ from repro.model.errors import Exit
 from repro.model.failure import Failure
 from repro.model.matrix import Matrix
 from repro.model.observation import Observation
+from repro.report import (
+    known_rules,
+    named_values,
+    private_lines,
+    private_shapes,
+    redaction,
+    secret_rules,
+    web_addresses,
+)
 from repro.report.brief import BriefCatalog
 from repro.report.overdue import Overdue
 from repro.report.rows import Report
+from repro.report.secret_rules import their_patterns
+from repro.report.text_rule import TextRule, needed_texts
 from repro.store.answers import Bisected, Blamed, Swept
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -217,12 +228,26 @@ def current() -> Iterator[tuple[Path, str]]:
             yield page, BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}", text)
     for name, model in SCHEMAS.items():
         yield ROOT / "docs" / "schemas" / f"{name}.json", json.dumps(model.model_json_schema(), indent=1) + "\n"
+    yield PACKAGE / "report" / known_rules.FILE, _known_rules()
     yield PACKAGE / "reach" / "sentinels.json", data_text(entry.failure for entry in Project.here().catalog)
 
 
 def stale() -> list[Path]:
     """The files that are not current."""
     return [file for file, text in current() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+
+
+def _known_rules() -> str:
+    """What is derived from the rules of the redaction."""
+    theirs = list(their_patterns())
+    found = {pattern: needed_texts(*pattern) for pattern in theirs}
+    modules = (redaction, private_lines, private_shapes, named_values, web_addresses, secret_rules)
+    for held in (value for module in modules for value in vars(module).values()):
+        for item in held if isinstance(held, tuple) else (held,):
+            rule = item[0] if isinstance(item, tuple) and item else item
+            if isinstance(rule, TextRule):
+                found[rule.source] = needed_texts(*rule.source)
+    return known_rules.rules_text(found.items(), theirs)
 
 
 def main() -> None:

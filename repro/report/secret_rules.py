@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 
+from repro.report.known_rules import Pattern, known_patterns
 from repro.report.text_rule import TextRule
 
 _PLUGINS = {
@@ -42,11 +43,13 @@ _OWN = TextRule(
 
 @cache
 def secret_rules() -> tuple[TextRule, ...]:
-    """All rules; detect-secrets is imported on first use."""
-    return (_OWN, *_theirs())
+    """All rules; detect-secrets is imported only if the patterns of its release are not known."""
+    known = known_patterns()
+    return (_OWN, *(TextRule(*pattern) for pattern in (their_patterns() if known is None else known)))
 
 
-def _theirs() -> Iterator[TextRule]:
+def their_patterns() -> Iterator[Pattern]:
+    """The patterns of detect-secrets, and their flags."""
     for module, name in _PLUGINS.items():
         denied: list[re.Pattern[str]] = getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist
-        yield from (TextRule(pattern.pattern, pattern.flags) for pattern in denied)
+        yield from ((pattern.pattern, pattern.flags) for pattern in denied)

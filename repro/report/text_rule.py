@@ -13,6 +13,8 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
+from repro.report.known_rules import known_needs
+
 MOST_ALTERNATIVES = 64
 """A need of more alternatives is not looked for: the pattern is as fast."""
 TOO_FREQUENT = 0.5
@@ -32,17 +34,18 @@ class TextRule:
     """As a compiled pattern; it is compiled when a text first holds what it needs."""
 
     def __init__(self, pattern: str, flags: int = 0) -> None:
-        self._source = (pattern, flags)
+        self.source = (pattern, flags)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """The pattern itself."""
-        return re.compile(*self._source)
+        return re.compile(*self.source)
 
     @cached_property
     def needs(self) -> tuple[Texts, ...]:
         """What a text must hold: of each of these, one."""
-        return needed_texts(*self._source)
+        known = known_needs(self.source)
+        return needed_texts(*self.source) if known is None else known
 
     @cached_property
     def _signs(self) -> tuple[tuple[Texts | None, Texts], ...]:

@@ -3,7 +3,8 @@
     python -m tests.bench.scale [--failures 1000] [--environments 30] [--observations 100000] [--write]
 
 A catalogue and a store of that size are made in a temporary folder.  Then each command runs in a process of its own,
-which reports the processor time and the memory that it used.
+which reports the processor time that it and the processes that it started used.  Memory is that of all of them
+together, sampled; pages that several of them share count once.
 """
 
 import argparse
@@ -24,12 +25,14 @@ from packaging.version import Version
 
 from repro.catalog.catalog import Entry
 from repro.catalog.project import Project
+from repro.doctor.browser.box import box_knowledge, box_script
 from repro.environments.interpreter import Interpreter
 from repro.launch.hardware import hardware
 from repro.launch.session import Options, Session
 from repro.model.cell import Cell, make_cell
+from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import publish
-from repro.report.write import write_pages, write_reports
+from repro.report.write import MATRIX, write_pages, write_reports
 from repro.store.observations import Store
 from repro.store.recipe import recipe_of
 from repro.store.rejudge import rejudge
@@ -38,6 +41,7 @@ from tests.unit import factories
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "reports" / "measurements" / "scale.json"
 TORCH = "2.2.2"
+SAMPLE_SECONDS = 0.3
 WRITERS = os.cpu_count() or 1
 """The number of processes that write the store."""
 FIXED = Version("2.2.2")
@@ -153,7 +157,7 @@ def report(project: Project) -> None:
 def site(project: Project) -> None:
     """Write the site."""
     store = Store(project.reports / "data")
-    publish(project, store, write_reports(project, store))
+    publish(project, store, write_reports(project, store), AnswerBox(box_script(), box_knowledge(project)))
 
 
 def judge_again(project: Project) -> None:
@@ -169,31 +173,55 @@ WORK: dict[str, Callable[[Project], None]] = {"report": report, "reuse": reuse, 
 def measured(name: str, root: Path) -> dict[str, float]:
     """What one command used, in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.scale", "--work", name, "--folder", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        sampled = 0.0
+        while running.poll() is None:
+            sampled = max(sampled, memory(running.pid))
+            time.sleep(SAMPLE_SECONDS)
+        out, err = running.communicate()
+    if running.returncode:
+        raise SystemExit(f"{name}: {err[-2000:]}")
+    found: dict[str, float] = json.loads(out.splitlines()[-1])
+    return found | {"peak_mb": round(max(sampled, found["peak_mb"]))}
+
+
+def memory(pid: int) -> float:
+    """The memory of a process and of those that it started, in MB; 0 where the system does not tell it."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (OSError, ValueError):
+        return 0.0
+    own = sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
+    return own + sum(memory(child) for child in children)
 
 
 def work(name: str, root: Path) -> dict[str, float]:
     """Do one command's work here."""
     began = time.monotonic()
-    before = time.process_time()
+    before = processor_seconds()
     WORK[name](project_of(root))
     return {
-        "cpu_seconds": round(time.process_time() - before, 2),
+        "cpu_seconds": round(processor_seconds() - before, 2),
         "seconds": round(time.monotonic() - began, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 
+def processor_seconds() -> float:
+    """The processor time of this process, and of those that it started and that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def sizes(root: Path) -> Iterator[tuple[str, float]]:
-    """Bytes of the store and of the site, in MB, and of its first page."""
+    """Bytes of the store, of the reports that Git keeps, of the site beside them and of its first page, in MB."""
     reports = root / "reports"
     yield "store_mb", sum(file.stat().st_size for file in (reports / "data").rglob("*") if file.is_file()) / 1e6
     files = [file for file in reports.rglob("*") if file.is_file() and "data" not in file.relative_to(reports).parts]
-    yield "site_mb", sum(file.stat().st_size for file in files) / 1e6
+    kept = {file for file in files if file.suffix == ".md" or file.name == MATRIX}
+    yield "reports_mb", sum(file.stat().st_size for file in kept) / 1e6
+    yield "site_mb", sum(file.stat().st_size for file in files if file not in kept) / 1e6
     index = reports / "index.html"
     yield "first_page_mb", index.stat().st_size / 1e6 if index.is_file() else 0.0
 
