@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # `repro list` needs neither: loading them costs more than al
     from repro.model.failure import OtherSignature, Signature
     from repro.model.version_ranges import VersionRanges
     from repro.report.rows import Row
+    from repro.report.site.overview import TileRow
 
 VERDICT_GLYPHS = {
     "reproduced": "✗",
@@ -36,7 +37,7 @@ def format_verdict(row: "Row") -> str:
     return f"{VERDICT_GLYPHS[row.verdict]} {row.verdict}"
 
 
-def format_where(row: "Row") -> str:
+def format_where(row: "Row | TileRow") -> str:
     """The environment, with the backport or the factors of this cell."""
     cell = row.cell
     parts = [cell.environment.label, *cell.roles_label]

@@ -4,6 +4,7 @@ The processes are forks of this one: they have everything that is loaded here, a
 They end with this process, also if it is killed.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -34,6 +35,8 @@ def compute_all(function: Callable[[Item], Found], items: Sequence[Item], *, few
     if len(items) < fewest or processes == 1 or not _may_fork():
         return [function(item) for item in items]
     portion = max(1, len(items) // (processes * CHUNKS))
+    # The collector of a fork would write to every object that is here, and so copy all of this process's memory.
+    gc.freeze()
     try:
         context = multiprocessing.get_context("fork")
         pool = ProcessPoolExecutor(processes, context, _Worker.begin, (function,))
@@ -43,6 +46,8 @@ def compute_all(function: Callable[[Item], Found], items: Sequence[Item], *, few
             pool.shutdown(cancel_futures=True)  # after Ctrl-C only the portions that were begun are finished
     except (BrokenProcessPool, OSError):  # for example, no memory for more processes
         return [function(item) for item in items]
+    finally:
+        gc.unfreeze()
 
 
 def _may_fork() -> bool:

@@ -41,7 +41,7 @@ from tests.unit import factories
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "reports" / "measurements" / "scale.json"
 TORCH = "2.2.2"
-SAMPLE_SECONDS = 0.3
+SAMPLE_SECONDS = 1.0
 WRITERS = os.cpu_count() or 1
 """The number of processes that write the store."""
 FIXED = Version("2.2.2")

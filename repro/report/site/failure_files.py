@@ -11,7 +11,7 @@ from repro.model.verdict import Status
 from repro.report.commands import by_hand, questions, repeat
 from repro.report.format import format_evidence, format_where
 from repro.report.ranks import RankTrace, traces
-from repro.report.rows import row_of
+from repro.report.rows import Row, row_of
 from repro.report.site.anchors import page_name
 from repro.report.site.overview import HeatRow, State, Tile, missing
 from repro.report.site.raw_output import log_name, log_text
@@ -114,8 +114,11 @@ def _groups(tiles: Sequence[Tile]) -> list[list[Tile]]:
     """Neighbouring cells with the same result and the same evidence."""
 
     def shown(tile: Tile) -> tuple[object, ...]:
-        text = format_evidence(tile.row) if tile.run else tile.why
-        return (tile.state, tile.row.verdict, tile.row.status, tile.row.k, tile.row.n, text)
+        row = tile.row
+        if not isinstance(row, Row):
+            return (tile.state, tile.why)
+        text = format_evidence(row) if tile.run else tile.why
+        return (tile.state, row.verdict, row.status, row.k, row.n, text)
 
     return [list(held) for _, held in groupby(tiles, key=shown)]
 

@@ -37,11 +37,22 @@ class State(StrEnum):
     INAPPLICABLE = "does not apply"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class TileRow:
+    """What the map shows of a row; the pages about all failures have tens of thousands."""
+
+    cell: Cell
+    verdict: str | None
+    status: str | None
+    date: str
+    shared_cores: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tile:
     """A cell of the map."""
 
-    row: Row
+    row: Row | TileRow
     state: State
     in_matrix: bool
     """True for a default cell; other cells belong to a claim, or show the other lane."""
@@ -67,7 +78,7 @@ class Tile:
         return self.row.verdict is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TilePair:
     """A cell in both lanes; None for a lane that the failure does not have."""
 
@@ -102,7 +113,10 @@ class HeatRow:
 
 
 def _without_runs(tile: Tile | None) -> Tile | None:
-    return tile and replace(tile, result=None)
+    if tile is None:
+        return None
+    row = tile.row
+    return replace(tile, result=None, row=TileRow(row.cell, row.verdict, row.status, row.date, row.shared_cores))
 
 
 @dataclass(frozen=True)
