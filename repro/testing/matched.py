@@ -8,6 +8,7 @@ Every lane of the record is tested.  Tests of the CUDA lane are marked ``gpu`` a
 ``repro.testing.options`` adds options that run all of them on an existing interpreter or on a pack.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def project_of(config: pytest.Config) -> Project:
         catalog: Path | None = config.getoption("repro_catalog", default=None)
         config.stash[_PROJECT] = Project.here(catalog=catalog)
     return config.stash[_PROJECT]
+
+
+def use_catalog(config: pytest.Config, folder: Path) -> None:
+    """Test the catalogue in a folder, unless another is named by ``--repro-catalog`` or ``REPRO_CATALOG``.
+
+    For the ``conftest.py`` in a catalogue's folder of tests.
+    """
+    if config.getoption("repro_catalog", default=None) is None and not os.environ.get("REPRO_CATALOG"):
+        config.stash[_PROJECT] = Project.here(catalog=folder)
 
 
 def venue_of(config: pytest.Config) -> Venue:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro.files import PACKAGE
 from repro.launch.devices import Devices
 from repro.launch.session import Session
 from repro.model.cell import Cell
@@ -59,6 +60,18 @@ def test_cells(collected: pytest.Pytester) -> None:
         "test_failing[old cuda]",
         "test_failing[old]",
     ]
+
+
+def test_a_catalogue_of_its_own(collected: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The conftest that `repro new` writes names its catalogue; pytest needs no option, and one that is given counts."""
+    monkeypatch.delenv("REPRO_CATALOG")
+    folder = collected.mkdir("tests")
+    (folder / "conftest.py").write_text((PACKAGE / "catalog" / "templates" / "conftest.py.j2").read_text())
+    (folder / "test_it.py").write_text(f'FAILURE = "{FAILURE}"\n')
+    (collected.path / "conftest.py").unlink()
+    collected.runpytest_inprocess("tests").assert_outcomes(passed=2)
+    monkeypatch.setenv("REPRO_CATALOG", str(collected.mkdir("other")))
+    collected.runpytest_inprocess("tests").assert_outcomes(errors=1)
 
 
 def test_own_test_of_the_claims(collected: pytest.Pytester) -> None:
