@@ -40,7 +40,7 @@ def render(template: str, values: Mapping[str, object], *, large: bool, more_scr
     shared = large and not more_script
     script = asset("site.js") + Markup(more_script)  # noqa: S704 - ours
     page = _environment().get_template(template)
-    text = page.render(
+    return page.render(
         policy=_policy(script, shared=shared),
         stylesheet=asset("site.css"),
         script=script,
@@ -48,7 +48,6 @@ def render(template: str, values: Mapping[str, object], *, large: bool, more_scr
         shared=shared,
         **values,
     )
-    return "\n".join(line for line in text.splitlines() if line) + "\n" if large else text
 
 
 @cache

@@ -1,7 +1,10 @@
 """The site of a large catalogue: nothing of the small one is missing, and it stays small.  Nothing is run."""
 
+import base64
 import gc
+import hashlib
 import pickle
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from repro.catalog.project import Project
 from repro.model.observation import Rank
 from repro.report.site import failure_files, pages, publish
+from repro.report.site.answer_box import AnswerBox
 from repro.report.site.publish import summaries
 from repro.report.site.render import SHARED
 from repro.report.write import gather
@@ -135,6 +139,23 @@ def test_no_page_repeats_what_all_share(held: Project, monkeypatch: pytest.Monke
         assert (held.reports / f"{name}.html").stat().st_size < small[f"{name}.html"] - SHARED_BYTES, name
     empty = (held.reports / "index.html").stat().st_size - FAILURES * LINE_BYTES
     assert empty < 15_000
+
+
+def test_the_box_has_a_page_of_its_own(held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its script is the one that the policy of the page allows."""
+    monkeypatch.setattr(pages, "LARGE_FAILURES", 2)
+    store = Store(held.reports / "data")
+    box = AnswerBox("let first = 1;\n\n\nlet second = 2;\n", '{"known": 1}')
+    publish.publish(held, store, gather(held, store), box)
+    text = (held.reports / "ask.html").read_text()
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [str(tag["content"]) for tag in Page(text).of("meta") if tag.get("http-equiv")]
+    assert box.script in script
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert box.knowledge in text
+    assert (held.reports / "answers.json").read_text() == box.knowledge
+    assert "ask.html" in {tag["href"] for tag in Page((held.reports / "index.html").read_text()).of("a")}
 
 
 def test_only_odd_runs_have_logs(held: Project, monkeypatch: pytest.MonkeyPatch) -> None:
