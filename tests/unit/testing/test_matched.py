@@ -63,7 +63,7 @@ def test_cells(collected: pytest.Pytester) -> None:
 
 
 def test_a_catalogue_of_its_own(collected: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The conftest that `repro new` writes names its catalogue; pytest needs no option, and one that is given counts."""
+    """The conftest of `repro new` names its catalogue: pytest needs no option, and one that is given counts."""
     monkeypatch.delenv("REPRO_CATALOG")
     folder = collected.mkdir("tests")
     (folder / "conftest.py").write_text((PACKAGE / "catalog" / "templates" / "conftest.py.j2").read_text())
