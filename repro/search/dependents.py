@@ -77,6 +77,10 @@ class Statements:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         }
 
+    def inside(self, chosen: Sequence[ast.stmt]) -> set[ast.stmt]:
+        """These statements and those in them."""
+        return set(chosen).union(*(self._below[one] for one in chosen))
+
     def with_dependents(self, chosen: Sequence[ast.stmt]) -> set[ast.stmt]:
         """These statements, those in them, those that cannot stay without them, and definitions of no use then."""
         gone: set[ast.stmt] = set()

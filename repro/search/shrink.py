@@ -110,7 +110,7 @@ class Reduction:
             for step in (self._unwrap, self._inline, self._values):
                 step()
             if self.text == before:
-                self._remove_some(set(), PARTS)
+                self._remove_some(set(), PARTS, alone=True)
 
     def _docstrings(self) -> None:
         script = Statements(self.text)
@@ -144,8 +144,11 @@ class Reduction:
         while self._remove_some(refused, (1,)):
             pass
 
-    def _remove_some(self, refused: set[str], parts: Sequence[int]) -> bool:
-        """Try to remove blocks in so many parts, and single statements, the most lines first, until one goes."""
+    def _remove_some(self, refused: set[str], parts: Sequence[int], *, alone: bool = False) -> bool:
+        """Try to remove blocks in so many parts, and single statements, the most lines first, until one goes.
+
+        ``alone``: without what uses their names too; it may stand where no rank comes.
+        """
         script = Statements(self.text)
         proposals = []
         for block in script.blocks():
@@ -154,6 +157,8 @@ class Reduction:
                 if name not in refused and name != "pass":
                     gone = script.with_dependents(chosen)
                     proposals.append((lines_in(gone), name, gone))
+                    if alone and (inside := script.inside(chosen)) != gone:
+                        proposals.append((lines_in(inside), f"{name} alone", inside))
         for _, name, gone in sorted(proposals, key=lambda one: -one[0]):
             if name not in refused and self._shorter(script, gone):
                 return True

@@ -114,6 +114,17 @@ def test_an_import_that_matters_stays() -> None:
     assert made.text == "import plugin\ngo()\n"
 
 
+def test_a_statement_goes_alone_where_what_needs_it_must_stay() -> None:
+    """Where no rank comes, a name may be missing."""
+
+    def judged(text: str) -> bool:
+        return "go(x)" in text
+
+    made = Reduction("x = 1\ngo(x)\n", judged)
+    made.run()
+    assert made.text == "go(x)\n"
+
+
 def test_statements_that_can_only_go_together() -> None:
     def judged(text: str) -> bool:
         return text.count("begin()") == text.count("end()") and "go()" in text
