@@ -22,14 +22,7 @@ def inlined(text: str) -> Iterator[str]:
 def _is_plain(function: ast.FunctionDef) -> bool:
     """Whether a function takes plain arguments, yields nothing and returns at its end or nowhere."""
     given = function.args
-    if (
-        function.decorator_list
-        or given.vararg
-        or given.kwarg
-        or given.kwonlyargs
-        or given.defaults
-        or given.posonlyargs
-    ):
+    if function.decorator_list or given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
         return False
     inside = [node for one in function.body for node in ast.walk(one)]
     returns = [node for node in inside if isinstance(node, ast.Return)]

@@ -30,7 +30,7 @@ def test_in_its_place(text: str, expected: str) -> None:
         "def f():\n    yield 1\nf()\n",
         "def f():\n    if a:\n        return 1\n    return 2\nx = f()\n",
         "def f(*names):\n    a()\nf()\n",
-        "def f(a, b):\n    a()\nf(*c)\n",
+        "def f(a):\n    use(a)\nf(*c)\n",
         "def f(a, b=1):\n    a()\nf(c)\n",
         "@wrap\ndef f():\n    a()\nf()\n",
         "def f():\n    global x\n    x = 1\nf()\n",
