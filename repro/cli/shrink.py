@@ -33,15 +33,16 @@ def shrink(
         typer.Option("--env", metavar="KEY", help="KEY or KEY=VALUE: the variables that the search was given."),
     ] = None,
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Stop after this time.")] = 10,
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Stop after so many runs.")] = 400,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Stop after so many runs.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """Make a script smaller that still fails in the same way.
 
-    It removes statements, arguments and names, and tries smaller numbers, fewer ranks and float32.  A change is kept if
-    the script still shows the signature of the search on the same ranks with the bad neighbour of the answer, and still
-    passes with the good one.  (With fewer ranks, a signature of every rank must be on every rank that is left.)  The
-    result is run again on both through torchrun.  Comments are lost.
+    It removes statements with those that cannot stay without them, puts functions that are called once where they are
+    called, removes arguments, names and annotations, and tries None, smaller numbers, fewer ranks and float32.  A
+    change is kept if the script still shows the signature of the search on the same ranks with the bad neighbour of the
+    answer, and still passes with the good one.  (With fewer ranks, a signature of every rank must be on every rank that
+    is left.)  The result is run again on both through torchrun.  Comments are lost.
 
     Exit code 3 if the time or the runs were used up before the script was minimal, or if torchrun does not confirm it.
 
