@@ -237,6 +237,7 @@ class TestOverview:
                 assert pair.cuda is not None
                 assert pair.cuda.why == "needs torch 2.2.2; the machines with devices had 2.7.0 only"
                 sentence = "needs torch 2.2.2; the machines with devices had 2.7.0 only"
+                assert page(held).prose.index("Not run in the CUDA lane, ") < page(held).prose.index("Symptom")
                 (shown,) = page(held).prose.split("Not run in the CUDA lane, ")[1:]
                 assert shown.startswith(f"{sentence}: old [cuda] , old + backport cure [cuda] , new [cuda] .")
                 assert f"3: {sentence}" in index(held).prose
