@@ -21,9 +21,7 @@ def default_cells(
     invalid record, UsageError if the matrix runs a failure that is not in the catalogue.
     """
     cells: list[Cell] = []
-    chosen = matrix.runs if of is None or len(of) > 1 else [name for name in of if name in matrix.runs]
-    for failure_id in chosen:
-        runs = matrix.runs[failure_id]
+    for failure_id, runs in matrix.runs.items():
         if failure_id in catalog.faults if of is None else failure_id not in of:
             continue
         failure = catalog[failure_id].failure

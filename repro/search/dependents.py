@@ -60,14 +60,11 @@ class Statements:
 
     def blocks(self) -> Iterator[list[ast.stmt]]:
         """Every list of statements, outermost first."""
-        waiting: list[ast.AST] = [self.tree]
-        while waiting:
-            node = waiting.pop(0)
+        for node in outermost_first(self.tree):
             for name in BLOCKS:
                 held = getattr(node, name, None)
                 if isinstance(held, list) and held:
                     yield held
-            waiting += ast.iter_child_nodes(node)
 
     def docstrings(self) -> set[ast.stmt]:
         """Every statement that is only a string."""
@@ -122,6 +119,15 @@ class Statements:
     def without(self, gone: set[ast.stmt]) -> str:
         """The text of the script without these statements; a body that would be empty holds ``pass``."""
         return ast.unparse(ast.fix_missing_locations(_pruned(self.tree, gone))) + "\n"
+
+
+def outermost_first(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node that is still in the tree when it is visited."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        waiting += ast.iter_child_nodes(node)
 
 
 def lines_in(gone: set[ast.stmt]) -> int:

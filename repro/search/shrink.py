@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from repro.search.blame import Effect, minimal_set
-from repro.search.dependents import BLOCKS, Statements, lines_in
+from repro.search.dependents import BLOCKS, Statements, lines_in, outermost_first
 from repro.search.inline import inlined
 
 LISTS = ("keywords", "args", "elts", "names", "decorator_list", "items")
@@ -170,7 +170,7 @@ class Reduction:
 
     def _unwrap(self) -> None:
         tree = ast.parse(self.text)
-        for node in _outermost_first(tree):
+        for node in outermost_first(tree):
             for name in BLOCKS:
                 held = getattr(node, name, None)
                 if not isinstance(held, list):
@@ -192,7 +192,7 @@ class Reduction:
     def _values(self) -> None:
         """Replace what is assigned, returned and yielded by None."""
         tree = ast.parse(self.text)
-        for node in _outermost_first(tree):
+        for node in outermost_first(tree):
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 self._replaced(tree, node, "value", ast.Constant(None))
             elif isinstance(node, ast.Return | ast.Yield) and node.value is not None:
@@ -202,7 +202,7 @@ class Reduction:
 
     def _lists(self) -> None:
         tree = ast.parse(self.text)
-        for node in _outermost_first(tree):
+        for node in outermost_first(tree):
             for name in LISTS:
                 held = getattr(node, name, None)
                 if isinstance(held, list) and held:
@@ -210,7 +210,7 @@ class Reduction:
 
     def _numbers(self) -> None:
         tree = ast.parse(self.text)
-        for node in _outermost_first(tree):
+        for node in outermost_first(tree):
             if not isinstance(node, ast.Constant) or type(node.value) is not int or node.value <= SMALL[0]:
                 continue
             before = node.value
@@ -220,7 +220,7 @@ class Reduction:
 
     def _precisions(self) -> None:
         tree = ast.parse(self.text)
-        for node in _outermost_first(tree):
+        for node in outermost_first(tree):
             if isinstance(node, ast.Attribute) and node.attr in PLAIN_NAMES:
                 self._replaced(tree, node, "attr", PLAIN_NAMES[node.attr])
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in PLAIN_TEXTS:
@@ -242,15 +242,6 @@ def _parts_of(block: Sequence[ast.stmt], parts: Sequence[int]) -> Iterator[Seque
     for size in sorted(sizes, reverse=True):
         for at in range(0, len(block), size):
             yield block[at : at + size]
-
-
-def _outermost_first(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node that is still in the tree when it is visited."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop(0)
-        yield node
-        waiting += ast.iter_child_nodes(node)
 
 
 def lines_of(text: str) -> int:

@@ -12,6 +12,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from packaging.utils import parse_wheel_filename
@@ -87,8 +88,7 @@ class LocalIndex:
             for release in held
         ]
         versions = [release.version for release in held]
-        page = {"meta": {"api-version": "1.1"}, "name": distribution, "files": files, "versions": versions}
-        return json.dumps(page).encode() if held else None
+        return _page(distribution, files, versions) if held else None
 
     def file(self, name: str) -> bytes | None:
         """A wheel, or its metadata alone (PEP 658)."""
@@ -123,8 +123,7 @@ class WithWheels(LocalIndex):
             for file in wheels
         ]
         versions = sorted({str(parse_wheel_filename(file.name)[1]) for file in wheels})
-        page = {"meta": {"api-version": "1.1"}, "name": distribution, "files": files, "versions": versions}
-        return json.dumps(page).encode()
+        return _page(distribution, files, versions)
 
     def file(self, name: str) -> bytes | None:
         wheel = self.folder / Path(unquote(name)).name.removesuffix(".metadata")
@@ -134,6 +133,11 @@ class WithWheels(LocalIndex):
             return wheel.read_bytes()
         with zipfile.ZipFile(wheel) as opened:
             return opened.read(next(part for part in opened.namelist() if part.endswith(".dist-info/METADATA")))
+
+
+def _page(distribution: str, files: list[dict[str, Any]], versions: list[str]) -> bytes:
+    page = {"meta": {"api-version": "1.1"}, "name": distribution, "files": files, "versions": versions}
+    return json.dumps(page).encode()
 
 
 def _project(wheel: Path) -> str:
