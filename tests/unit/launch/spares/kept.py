@@ -99,6 +99,13 @@ def wait_until_ready(cache: Path, spares: CommandSpares) -> ListedSpare:
     return ready(cache)[0]
 
 
+def ordered_spare(cache: Path, spares: CommandSpares, interpreter: Interpreter) -> ListedSpare:
+    """A spare with torch, once it is ready."""
+    spares.used(start_in(interpreter), (("torch", None),))
+    spares.order()
+    return wait_until_ready(cache, spares)
+
+
 def below(pid: int) -> set[int]:
     """The processes below one."""
     return {process.pid for process in psutil.Process(pid).children(recursive=True)}

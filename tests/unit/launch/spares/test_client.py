@@ -30,6 +30,7 @@ from tests.unit.launch.spares.kept import (
     built,
     left,
     listed,
+    ordered_spare,
     ready,
     run,
     start_in,
@@ -181,9 +182,7 @@ def test_a_killed_command_takes_its_spare_along(
 def test_a_killed_holder_takes_its_spare_along(tmp_path: Path, cache: Path, spares: CommandSpares, phase: str) -> None:
     """Its keepers see that their parent is gone; a command whose spare was lost starts its own family."""
     interpreter = built(tmp_path / "env")
-    spares.used(start_in(interpreter), (("torch", None),))
-    spares.order()
-    spare = wait_until_ready(cache, spares)
+    spare = ordered_spare(cache, spares, interpreter)
     taken = spares.take(start_in(interpreter), NEVER) if phase == "taken" else None
     os.kill(spare.pid, signal.SIGKILL)
     wait_for(lambda: not left(tmp_path))
@@ -236,9 +235,7 @@ def test_a_variable_makes_a_spare_unusable(
 ) -> None:
     """Libraries read variables as they are imported."""
     interpreter = built(tmp_path / "env")
-    spares.used(start_in(interpreter), (("torch", None),))
-    spares.order()
-    wait_until_ready(cache, spares)
+    ordered_spare(cache, spares, interpreter)
     monkeypatch.setenv("LANG", "xx_XX.UTF-8")
     assert spares.take(start_in(interpreter), NEVER) is None
     assert ready(cache)
@@ -249,9 +246,7 @@ def test_another_version_is_asked_to_end(
 ) -> None:
     """Its spares serve nobody any more."""
     interpreter = built(tmp_path / "env")
-    spares.used(start_in(interpreter), (("torch", None),))
-    spares.order()
-    spare = wait_until_ready(cache, spares)
+    spare = ordered_spare(cache, spares, interpreter)
     monkeypatch.setattr(client, "our_code", lambda: "f" * 64)
     assert spares.take(start_in(interpreter), NEVER) is None
     wait_for(lambda: gone(spare.pid))
@@ -272,9 +267,7 @@ def test_one_that_is_being_made_is_asked_to_end(tmp_path: Path, cache: Path, spa
 def test_clients_that_are_none(tmp_path: Path, cache: Path, spares: CommandSpares) -> None:
     """Rubbish, silence and too many connections do not stop a command from getting its spare."""
     interpreter = built(tmp_path / "env")
-    spares.used(start_in(interpreter), (("torch", None),))
-    spares.order()
-    spare = wait_until_ready(cache, spares)
+    spare = ordered_spare(cache, spares, interpreter)
     folder = SparesFolder.of(cache)
     assert folder is not None
     with contextlib.ExitStack() as stack:
@@ -307,9 +300,7 @@ def test_a_holder_that_does_not_answer(
 ) -> None:
     """The command waits a moment and starts its own family."""
     interpreter = built(tmp_path / "env")
-    spares.used(start_in(interpreter), (("torch", None),))
-    spares.order()
-    spare = wait_until_ready(cache, spares)
+    spare = ordered_spare(cache, spares, interpreter)
     monkeypatch.setattr(client, "TAKE_SECONDS", 0.2)
     os.kill(spare.pid, signal.SIGSTOP)
     began = time.monotonic()
