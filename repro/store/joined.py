@@ -5,12 +5,12 @@ few environments, imports and errors.  Nobody may change such a value.  A part i
 was read before is never out of date.
 """
 
-import json
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from repro.model.errors import StoreError
 from repro.model.observation import FORMAT, Observation, Rank
@@ -61,7 +61,7 @@ def joined(parts: Parts, stated: Mapping[str, Any]) -> Observation:
             else rank
             for number, rank in enumerate(ranks)
         ]
-    found = Observation.model_validate_json(json.dumps(line))
+    found = Observation.model_validate_json(to_json(line))
     if any(of_ranks.values()):
         own["ranks"] = tuple(
             rank.model_copy(update=of_ranks[number]) if of_ranks.get(number) else rank

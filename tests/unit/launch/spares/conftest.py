@@ -1,5 +1,6 @@
 """A cache for spares, and a leader with whom they end."""
 
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,14 @@ import pytest
 from repro.launch.spares.client import CommandSpares
 from repro.launch.spares.place import end_spares
 from tests.unit.launch.spares.kept import a_leader, left
+
+
+@pytest.fixture(autouse=True)
+def hang_up() -> Iterator[None]:
+    """A hang-up ends a process, also in a session of tests that was started with ``nohup``."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, inherited)
 
 
 @pytest.fixture
