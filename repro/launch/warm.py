@@ -228,7 +228,7 @@ class Family:
         made = self.branch(plan.imports, stop)
         if plan.late:
             with suppress(WarmError):
-                return self.branch((*plan.imports, *((module, LATE) for module in plan.late)), stop)
+                return self.branch(plan.with_late, stop)
         return made
 
     def _end_unused(self, imports: tuple[Import, ...]) -> None:
@@ -413,6 +413,11 @@ class Plan:
     run: object
     """What a second run of the same kind has in common with the first."""
 
+    @property
+    def with_late(self) -> tuple[Import, ...]:
+        """The imports, and those out of sight after them."""
+        return (*self.imports, *((module, LATE) for module in self.late))
+
 
 @dataclass(frozen=True)
 class WarmNeeds:
@@ -488,7 +493,8 @@ class WarmLauncher:
 
     limit: int = MAX_FAMILIES
     late: bool = False
-    """Make late imports ahead in the CPU lane too: it pays where many runs share their first imports."""
+    """Make late imports ahead in the CPU lane too: it pays where many runs share their first imports, so also with
+    ``spares``."""
     report: Callable[[str], None] = lambda _: None
     """Takes a line for people on each run that could not be warm, and why."""
     spares: SpareFamilies | None = None
@@ -525,7 +531,7 @@ class WarmLauncher:
         ``devices`` are those that the run will probably be given; a run on others makes its imports itself.
         Does nothing while another run uses the processes: it would need a second set of them.
         """
-        plan = plan_of(cell, entry, interpreter, devices, late=self.late)
+        plan = plan_of(cell, entry, interpreter, devices, late=self._late)
         if plan is None or self._is_busy(plan.start.key):
             return
         # What keeps it from starting shows again in the run, which reports it.
@@ -538,7 +544,7 @@ class WarmLauncher:
 
     def run(self, job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices, late=self.late)
+        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices, late=self._late)
         if plan is None:
             return torchrun(job, limits)
         try:
@@ -555,11 +561,16 @@ class WarmLauncher:
             end_ranks(job.folder)
         else:
             if self.spares is not None:
-                self.spares.used(plan.start, plan.imports)
+                made = plan.with_late
+                self.spares.used(plan.start, made if made in family.branches else plan.imports)
             return ended, "warm"
         finally:
             self._give_back(family)
         return torchrun(job, limits)
+
+    @property
+    def _late(self) -> bool:
+        return self.late or self.spares is not None
 
     def _report(self, job: Job, error: WarmError) -> None:
         self.report(f"{job.cell.label}: through torchrun, since {error}")

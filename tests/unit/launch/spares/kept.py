@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,15 @@ print("oracle passed: yes")
 """
 
 
-def built(root: Path, lightning: str = LIGHTNING) -> Interpreter:
-    """The fake environment as one that we built: its files are listed, and their state is known."""
+def built(root: Path, lightning: str = LIGHTNING, files: Mapping[str, str] | None = None) -> Interpreter:
+    """The fake environment as one that we built: its files are listed, and their state is known.
+
+    ``files`` are further ones of torch or lightning, or others in place of those.
+    """
     made = environment(root, lightning=lightning)
     (site,) = (Path(path) for path in made.libraries)
+    for file, text in (files or {}).items():
+        (site / file).write_text(text)
     for name, version in (("torch", "2.2.2"), ("lightning", "2.2.1")):
         rows = [
             f"{file.relative_to(site)},sha256=x,{file.stat().st_size}" for file in sorted((site / name).rglob("*.py"))

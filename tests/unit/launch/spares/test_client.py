@@ -68,6 +68,37 @@ def test_a_later_command_takes_a_spare(tmp_path: Path, cache: Path, spares: Comm
     assert not {rank.measured["made_by"][0] for rank in third.ranks} & waiting
 
 
+STEPS = """
+import json
+import os
+import torch
+seen = hasattr(torch, "_dyna" + "mo")  # a script that names the late import makes it itself
+print("measured late =", json.dumps([seen, torch.step(), os.getpid()]))
+print("oracle passed: yes")
+"""
+TORCH = """
+def step():
+    from torch import _dynamo
+    return _dynamo.PID
+"""
+
+
+def test_late_imports_are_made_ahead(tmp_path: Path, cache: Path, spares: CommandSpares) -> None:
+    """What torch imports at its first step is in the spare too, out of sight of the run."""
+    torch = {"torch/__init__.py": TORCH, "torch/_dynamo.py": "import os\nPID = os.getpid()\n"}
+    interpreter = built(tmp_path / "env", files=torch)
+    first = run(tmp_path, interpreter, spares, STEPS)
+    spares.order()
+    waiting = below(wait_until_ready(cache, spares).pid)
+    second = run(tmp_path, interpreter, spares, STEPS)
+    for seen in (first, second):
+        assert seen.launcher == "warm"
+        for rank in seen.ranks:
+            visible, imported_by, own = rank.measured["late"]
+            assert (visible, imported_by != own) == (False, True)
+    assert {rank.measured["late"][1] for rank in second.ranks} <= waiting
+
+
 def test_a_repetition_has_a_family_of_its_own(tmp_path: Path, cache: Path, spares: CommandSpares) -> None:
     """A spare serves a run of a cell once, as every family does; two commands never share one."""
     interpreter = built(tmp_path / "env")
