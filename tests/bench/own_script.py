@@ -345,6 +345,8 @@ def main() -> None:
     parser.add_argument("--index", help=argparse.SUPPRESS)  # of a part: it is served already
     given = parser.parse_args()
     regressions = plan(given.seed)
+    if unknown := {*(given.only or ())} - {one.name for one in regressions}:
+        parser.error(f"--only: no regression is named {', '.join(sorted(unknown))}")
     held = json.loads(given.out.read_text()) if given.out.is_file() else {"seed": given.seed, "results": {}}
     if held["seed"] != given.seed:
         parser.error(f"{given.out} holds figures of seed {held['seed']}")

@@ -71,7 +71,7 @@ def measure(one: Regression, minutes: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=18)
-    parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--only", action="append", metavar="NAME", choices=EXCEPTIONS)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--out", type=Path, default=FILE)
     parser.add_argument("--wheels", type=Path, metavar="DIR", help="everything else comes from this folder of wheels")
