@@ -87,15 +87,15 @@ def main() -> None:
             names = [one.name for one in regressions if one.name in (given.only or EXCEPTIONS)]
             parts = [Part(name, (*options, "--only", name)) for name in names]
             done = run_parts("tests.bench.shrink_script", parts, given.parts)
-            held |= {"machine": done[0]["machine"], "results": merged([held, *done], regressions)}
+            held["results"] = merged([held, *done], regressions)
             given.out.write_text(json.dumps(held, indent=1) + "\n")
             return
         for one in regressions:
             wanted = one.name in (given.only or EXCEPTIONS)
             if not wanted or one.name in held["results"]:
                 continue
-            held["results"][one.name] = {"load_before": round(os.getloadavg()[0], 1), **measure(one, given.minutes)}
-            held["machine"] = machine()
+            where = {"machine": machine(), "load_before": round(os.getloadavg()[0], 1)}
+            held["results"][one.name] = where | measure(one, given.minutes)
             print(one.name, held["results"][one.name], flush=True)
             given.out.write_text(json.dumps(held, indent=1) + "\n")
 
