@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from repro.catalog.default_cells import default_cells
 from repro.catalog.project import Project
 from repro.environments.rot import Rots
 from repro.files import write_whole, writing
@@ -67,8 +66,7 @@ def summaries(project: Project, store: Store, found: Gathered, *, large: bool) -
             for label, history in histories(project.catalog, lookup.store).items()
         }
         view = view_of(project, entry, lookup, answers_of(stored, entry, redact))
-        own = default_cells(project.matrix, project.catalog, [failure])
-        row = heat_row(entry.failure, own, lookup, known, found.torches)
+        row = heat_row(entry.failure, [row.cell for row in view.rows], lookup, known, found.torches)
         shown = SiteForm(large=large, printed=lambda result: lookup.with_output(result) if large else result)
         written = _write(project.reports, failure_files(view, row, known, entry, shown))
         for old in (project.reports / LOGS / failure).glob("*.txt"):
