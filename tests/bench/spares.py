@@ -2,9 +2,10 @@
 
     python -m tests.bench.spares --out reports/measurements/spares.json
 
-Of each cell, in turns: the verdict alone, as a session gives it on an environment that was verified before, and the
-whole command ``repro run ID --env NAME --fresh`` as a user types it, with its start, the verification of the
-environment and the reports of a store with this one failure.  Between two measurements the spare is made again.
+Of each cell, in turns: the verdict alone, as a session gives it on an environment that was verified before; the same
+where the command has made the imports itself before, as for its second cell; and the whole command ``repro run ID --env
+NAME --fresh`` as a user types it, with its start, the verification of the environment and the reports of a store with
+this one failure.  Between two measurements the spare is made again.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from repro.launch.session import Options, Session
 from repro.launch.spares.client import KEEP_WARM, CommandSpares
 from repro.launch.spares.memory import held_by
 from repro.launch.spares.place import ListedSpare, SparePhase, SparesFolder, end_spares
+from repro.launch.warm import WarmLauncher
 from repro.model.cell import Cell, make_cell
 from repro.store.observations import Store
 from tests.bench.figures import publish
@@ -59,6 +62,16 @@ def verdict_seconds(cell: Cell, interpreter: Interpreter, spares: CommandSpares 
         return time.monotonic() - began
 
 
+def second_cell_seconds(cell: Cell, interpreter: Interpreter) -> float:
+    """The same where the imports were made before: what a spare can reach at best."""
+    with tempfile.TemporaryDirectory() as folder, WarmLauncher(late=True) as warm:
+        warm.prepare(cell, PROJECT.catalog[cell.failure], interpreter, threading.Event())
+        session = Session(PROJECT, Store(Path(folder)), Options(), provide=lambda _: interpreter, warm=warm)
+        began = time.monotonic()
+        session.run([cell])
+        return time.monotonic() - began
+
+
 def command_seconds(cell: Cell, reports: Path, minutes: int) -> float:
     """The seconds of one cell as a user runs it."""
     words = [sys.executable, "-m", "repro", "run", cell.failure, "--env", cell.environment.label, "--fresh"]
@@ -76,7 +89,8 @@ def command_seconds(cell: Cell, reports: Path, minutes: int) -> float:
 def measured(cell: Cell, rounds: int, reports: Path) -> dict[str, object]:
     """A cell's times, in turns, and the memory of its spare."""
     times: dict[str, list[float]] = {
-        name: [] for name in ("verdict", "verdict with a spare", "command", "command with a spare")
+        name: []
+        for name in ("verdict", "verdict with a spare", "verdict of a second cell", "command", "command with a spare")
     }
     ready: list[float] = []
     command_seconds(cell, reports, MINUTES)
@@ -92,6 +106,8 @@ def measured(cell: Cell, rounds: int, reports: Path) -> dict[str, object]:
                 spares.order()
                 next_spare(PROJECT.cache)
                 ready.append(time.monotonic() - began)
+            else:
+                times["verdict of a second cell"].append(second_cell_seconds(cell, interpreter))
             times["command with a spare" if minutes else "command"].append(command_seconds(cell, reports, minutes))
             if minutes:
                 next_spare(PROJECT.cache)
