@@ -531,7 +531,7 @@ class WarmLauncher:
         ``devices`` are those that the run will probably be given; a run on others makes its imports itself.
         Does nothing while another run uses the processes: it would need a second set of them.
         """
-        plan = plan_of(cell, entry, interpreter, devices, late=self._late)
+        plan = plan_of(cell, entry, interpreter, devices, late=self._makes_late)
         if plan is None or self._is_busy(plan.start.key):
             return
         # What keeps it from starting shows again in the run, which reports it.
@@ -544,7 +544,7 @@ class WarmLauncher:
 
     def run(self, job: Job, limits: Limits) -> tuple[Ended, LauncherName]:
         """Run a job, warm if it can be; returns how it ended and which launcher ran it."""
-        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices, late=self._late)
+        plan = plan_of(job.cell, job.entry, job.interpreter, job.devices, late=self._makes_late)
         if plan is None:
             return torchrun(job, limits)
         try:
@@ -569,7 +569,7 @@ class WarmLauncher:
         return torchrun(job, limits)
 
     @property
-    def _late(self) -> bool:
+    def _makes_late(self) -> bool:
         return self.late or self.spares is not None
 
     def _report(self, job: Job, error: WarmError) -> None:
