@@ -1,4 +1,4 @@
-"""Parts of a benchmark at once: each writes its own file, on two cores, with a cache of its own."""
+"""Parts of a benchmark at once: each writes its own file, on cores of its own, with a cache of its own."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import side_by_side
 from tests.bench.side_by_side import CORES, Part, run_parts
 
 PART = """
@@ -32,11 +33,12 @@ def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
-def test_results_come_in_the_order_of_the_parts(tmp_path: Path) -> None:
+def test_results_come_in_the_order_of_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "CORES", 1)  # fewer than any machine has that runs this
     before = os.sched_getaffinity(0)
     found = run_parts("a_part", [Part(name, (name,)) for name in ("one", "two", "three")], tmp_path / "parts")
     assert [one["name"] for one in found] == ["one", "two", "three"]
-    assert {one["cores"] for one in found} == {CORES}
+    assert {one["cores"] for one in found} == {1}
     assert len({one["cache"] for one in found}) == len(found)
     assert os.sched_getaffinity(0) == before
     assert json.loads((tmp_path / "parts" / "two.json").read_text())["name"] == "two"
