@@ -53,10 +53,13 @@ def next_spare(cache: Path) -> ListedSpare:
     raise SystemExit("no spare was made")
 
 
-def verdict_seconds(cell: Cell, interpreter: Interpreter, spares: CommandSpares | None) -> float:
+def verdict_seconds(
+    cell: Cell, interpreter: Interpreter, spares: CommandSpares | None, warm: WarmLauncher | None = None
+) -> float:
     """The seconds from the start of a session to its result."""
     with tempfile.TemporaryDirectory() as folder:
-        session = Session(PROJECT, Store(Path(folder)), Options(), provide=lambda _: interpreter, spares=spares)
+        store = Store(Path(folder))
+        session = Session(PROJECT, store, Options(), provide=lambda _: interpreter, warm=warm, spares=spares)
         began = time.monotonic()
         session.run([cell])
         return time.monotonic() - began
@@ -64,12 +67,9 @@ def verdict_seconds(cell: Cell, interpreter: Interpreter, spares: CommandSpares 
 
 def second_cell_seconds(cell: Cell, interpreter: Interpreter) -> float:
     """The same where the imports were made before: what a spare can reach at best."""
-    with tempfile.TemporaryDirectory() as folder, WarmLauncher(late=True) as warm:
+    with WarmLauncher(late=True) as warm:
         warm.prepare(cell, PROJECT.catalog[cell.failure], interpreter, threading.Event())
-        session = Session(PROJECT, Store(Path(folder)), Options(), provide=lambda _: interpreter, warm=warm)
-        began = time.monotonic()
-        session.run([cell])
-        return time.monotonic() - began
+        return verdict_seconds(cell, interpreter, None, warm)
 
 
 def command_seconds(cell: Cell, reports: Path, minutes: int) -> float:

@@ -64,6 +64,23 @@ def save_checkpoint(state):
 """
 
 
+LATE_SCRIPT = """
+import json
+import os
+import torch
+seen = hasattr(torch, "_dyna" + "mo")  # a script that has to do with the late import has it made by itself
+print("measured late =", json.dumps([seen, torch.step(), os.getpid()]))
+print("oracle passed: yes")
+"""
+"""Tells whether torch's late import is seen before the first step, which process made it, and which one runs."""
+LATE_TORCH = """
+def step():
+    from torch import _dynamo
+    return _dynamo.PID
+"""
+LATE_MODULE = "import os\nPID = os.getpid()\n"
+
+
 def environment(root: Path, *, lightning: str = LIGHTNING) -> Interpreter:
     """Write the environment below ``root``; its interpreter is this one, started through a wrapper."""
     site = (root / "site-packages").resolve()

@@ -22,7 +22,7 @@ from repro.launch.warm import WarmLauncher, sort_key
 from repro.model.verdict import Verdict
 from repro.verdict.judge import judge
 from tests.unit.factories import cell, entry
-from tests.unit.launch.fake import LIGHTNING, environment
+from tests.unit.launch.fake import LATE_MODULE, LATE_SCRIPT, LATE_TORCH, LIGHTNING, environment
 from tests.unit.launch.ranks import wait_for
 from tests.unit.launch.test_run_cell import SCRIPT
 
@@ -147,19 +147,6 @@ def test_imports_see_the_devices_of_the_run(tmp_path: Path) -> None:
 
 
 STARTS_A_THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-LATE_SCRIPT = """
-import json
-import os
-import torch
-seen = hasattr(torch, "_dyna" + "mo")  # a script that has to do with the late import has it made by itself
-print("measured late =", json.dumps([seen, torch.step() == os.getpid()]))
-print("oracle passed: yes")
-"""
-LATE_TORCH = """
-def step():
-    from torch import _dynamo
-    return _dynamo.PID
-"""
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")
@@ -178,12 +165,13 @@ def test_late_imports(tmp_path: Path, lane: str, imports: str, *, always: bool, 
     interpreter = environment(tmp_path / "env")
     torch = tmp_path / "env" / "site-packages" / "torch"
     (torch / "__init__.py").write_text(LATE_TORCH)
-    (torch / "_dynamo.py").write_text(f"import os\nPID = os.getpid()\n{imports}")
+    (torch / "_dynamo.py").write_text(f"{LATE_MODULE}{imports}")
     held = entry(tmp_path / "failure", script=LATE_SCRIPT)
     with WarmLauncher(late=always) as launcher:
         seen = run_cell(cell(lane=lane), held, interpreter, run="x", limits=Limits(30), launch=launcher.run)
     assert seen.launcher == "warm"
-    assert [rank.measured["late"] for rank in seen.ranks] == [[False, made_here]] * 2
+    late = [(visible, made_by == own) for visible, made_by, own in (rank.measured["late"] for rank in seen.ranks)]
+    assert late == [(False, made_here)] * 2
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ranks are forked")

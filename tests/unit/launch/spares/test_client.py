@@ -22,6 +22,7 @@ from repro.launch.spares.order import command_of
 from repro.launch.spares.place import SparePhase, SparesFolder, end_spares
 from repro.model.errors import UsageError
 from repro.model.failure import Lane
+from tests.unit.launch.fake import LATE_MODULE, LATE_SCRIPT, LATE_TORCH
 from tests.unit.launch.ranks import gone, wait_for
 from tests.unit.launch.spares.kept import (
     NEVER,
@@ -68,29 +69,14 @@ def test_a_later_command_takes_a_spare(tmp_path: Path, cache: Path, spares: Comm
     assert not {rank.measured["made_by"][0] for rank in third.ranks} & waiting
 
 
-STEPS = """
-import json
-import os
-import torch
-seen = hasattr(torch, "_dyna" + "mo")  # a script that names the late import makes it itself
-print("measured late =", json.dumps([seen, torch.step(), os.getpid()]))
-print("oracle passed: yes")
-"""
-TORCH = """
-def step():
-    from torch import _dynamo
-    return _dynamo.PID
-"""
-
-
 def test_late_imports_are_made_ahead(tmp_path: Path, cache: Path, spares: CommandSpares) -> None:
     """What torch imports at its first step is in the spare too, out of sight of the run."""
-    torch = {"torch/__init__.py": TORCH, "torch/_dynamo.py": "import os\nPID = os.getpid()\n"}
+    torch = {"torch/__init__.py": LATE_TORCH, "torch/_dynamo.py": LATE_MODULE}
     interpreter = built(tmp_path / "env", files=torch)
-    first = run(tmp_path, interpreter, spares, STEPS)
+    first = run(tmp_path, interpreter, spares, LATE_SCRIPT)
     spares.order()
     waiting = below(wait_until_ready(cache, spares).pid)
-    second = run(tmp_path, interpreter, spares, STEPS)
+    second = run(tmp_path, interpreter, spares, LATE_SCRIPT)
     for seen in (first, second):
         assert seen.launcher == "warm"
         for rank in seen.ranks:

@@ -23,7 +23,7 @@ from repro.launch.spares.order import order_of
 from repro.launch.spares.place import ListedSpare, SparePhase
 from repro.launch.warm import Connection, Family, StartedRoots, WarmError
 from tests.unit.launch.ranks import gone
-from tests.unit.launch.spares.kept import NEVER, built, left, listed, ready, start_in, wait_until_ready
+from tests.unit.launch.spares.kept import NEVER, built, left, listed, ordered_spare, ready, start_in, wait_until_ready
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="spares need Linux")
 
@@ -47,10 +47,7 @@ ENDS: dict[str, End] = {
 @pytest.mark.parametrize("how", ENDS)
 def test_ends(tmp_path: Path, cache: Path, spares: CommandSpares, leader: "subprocess.Popen[bytes]", how: str) -> None:
     """No process is left."""
-    interpreter = built(tmp_path / "env")
-    spares.used(start_in(interpreter), (("torch", None),))
-    spares.order()
-    spare = wait_until_ready(cache, spares)
+    spare = ordered_spare(cache, spares, built(tmp_path / "env"))
     assert left(tmp_path)
     ENDS[how](tmp_path, spare.pid, leader)
     spares.ordered[0].wait(30)
@@ -76,9 +73,7 @@ def test_ends_when_idle(tmp_path: Path, cache: Path, leader: "subprocess.Popen[b
 
 def test_ends_with_one_of_its_processes(tmp_path: Path, cache: Path, spares: CommandSpares) -> None:
     """A spare that is not whole serves nobody."""
-    spares.used(start_in(built(tmp_path / "env")), (("torch", None),))
-    spares.order()
-    wait_until_ready(cache, spares)
+    ordered_spare(cache, spares, built(tmp_path / "env"))
     os.kill(left(tmp_path)[0], signal.SIGKILL)
     spares.ordered[0].wait(30)
     assert not left(tmp_path)
@@ -86,11 +81,9 @@ def test_ends_with_one_of_its_processes(tmp_path: Path, cache: Path, spares: Com
 
 def test_one_of_a_kind(tmp_path: Path, cache: Path, spares: CommandSpares) -> None:
     """A second order of the same kind is none."""
-    start = start_in(built(tmp_path / "env"))
-    spares.used(start, (("torch", None),))
-    spares.order()
-    first = wait_until_ready(cache, spares)
-    spares.used(start, (("torch", None),))
+    interpreter = built(tmp_path / "env")
+    first = ordered_spare(cache, spares, interpreter)
+    spares.used(start_in(interpreter), (("torch", None),))
     spares.order()
     spares.ordered[1].wait(60)
     assert [spare.pid for spare in listed(cache)] == [first.pid]
